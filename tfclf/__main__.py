@@ -1,0 +1,5 @@
+"""`python -m tfclf` is `tfclf`."""
+
+from tfclf.cli import main
+
+main()

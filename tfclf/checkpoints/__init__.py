@@ -1,0 +1,30 @@
+"""Sources of weights: whatever the format, one `Checkpoint` record comes out."""
+
+from pathlib import Path
+
+from tfclf.checkpoints import huggingface
+from tfclf.checkpoints.record import Checkpoint
+from tfclf.errors import SourceNotFoundError
+
+__all__ = ["Checkpoint", "open_checkpoint"]
+
+
+def open_checkpoint(source: str | Path) -> Checkpoint:
+    """Reads what a checkpoint says of itself; its weights are read later, by `Checkpoint.load_model`.
+
+    Args:
+      source: a folder with a Hugging Face checkpoint.
+    Raises: SourceNotFoundError, CheckpointError, UnknownFamilyError.
+    """
+    folder = Path(source)
+    if not folder.exists():
+        raise SourceNotFoundError(
+            f"{source}: there is no such folder. Expected a Hugging Face checkpoint: a folder with config.json, "
+            f"weights (tf_model.h5 or model.safetensors) and tokenizer files."
+        )
+    if not folder.is_dir():
+        raise SourceNotFoundError(
+            f"{source} is a file. Expected the folder of a Hugging Face checkpoint; "
+            f"if it is one of a checkpoint's files, give its folder: {folder.parent}"
+        )
+    return huggingface.read(folder)

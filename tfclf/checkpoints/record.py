@@ -1,0 +1,31 @@
+"""What every source of weights is turned into."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfclf.families import Family
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A `TF*ForSequenceClassification` checkpoint, its weights not yet read.
+
+    Attributes:
+      folder: where its files are.
+      config: config.json, as it stands.
+      family: the declaration that answers to its model_type.
+      labels: in the order of the head's outputs.
+      problem_type: as transformers reads it; picks the activation.
+      max_length: tokens in a row, special tokens included; what its tokenizer and its positions both allow.
+      load_model: builds the original TF class with the checkpoint's weights. Raises CheckpointError.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    family: Family
+    labels: tuple[str, ...]
+    problem_type: str
+    max_length: int
+    load_model: Callable[[], Any]

@@ -1,0 +1,86 @@
+"""Every error that tfclf raises on purpose.
+
+    TfclfError
+    ├── InputError            text or an option that the call does not take (also a ValueError)
+    ├── SourceError           what was to be loaded cannot be
+    │   ├── SourceNotFoundError     nothing of that name
+    │   ├── CheckpointError         a checkpoint whose files are missing, broken or disagree
+    │   ├── UnknownFamilyError      a model_type that no family declares
+    │   └── SavedModelError         a folder that holds no export of ours, or a broken one
+    ├── TokenizerError        a tokenizer that cannot be compiled exactly
+    │   ├── UnknownComponentError   a part that the compiler does not know
+    │   └── VocabularyError         a vocabulary with duplicate, missing or special tokens out of place
+    ├── DataError             rows to train on or to evaluate that cannot be read
+    ├── ExportError           an export that cannot be written or would not run where it should
+    ├── VerificationError     a comparison with the original that could not be made
+    ├── ServerError           a server that cannot start or go on
+    └── MissingExtraError     an optional dependency that is not installed (also an ImportError)
+
+A message says what was found, where, what was expected and what to do next. On the command line each of
+them ends the program with exit code 2 and no traceback.
+"""
+
+
+class TfclfError(Exception):
+    """The root of the tree in this module's docstring."""
+
+
+class InputError(TfclfError, ValueError):
+    """Text, or an option, of a kind or value that the call does not take."""
+
+
+class SourceError(TfclfError):
+    """What was to be loaded cannot be."""
+
+
+class SourceNotFoundError(SourceError):
+    """Nothing answers to that name: no folder, no card, no hub id."""
+
+
+class CheckpointError(SourceError):
+    """A checkpoint whose files are missing, broken or disagree with one another."""
+
+
+class UnknownFamilyError(SourceError):
+    """A `model_type` that no family declares."""
+
+
+class SavedModelError(SourceError):
+    """A folder that holds no export of ours, or a broken one."""
+
+
+class TokenizerError(TfclfError):
+    """A tokenizer that cannot be compiled exactly."""
+
+
+class UnknownComponentError(TokenizerError):
+    """A part of a tokenizer that the compiler does not know; it never approximates."""
+
+
+class VocabularyError(TokenizerError):
+    """A vocabulary with duplicate tokens, or whose special tokens are missing or out of place."""
+
+
+class DataError(TfclfError):
+    """Rows to train on, to evaluate or to predict that cannot be read."""
+
+
+class ExportError(TfclfError):
+    """An export that cannot be written, or that would not run where it should."""
+
+
+class VerificationError(TfclfError):
+    """A comparison with the original that could not be made at all."""
+
+
+class ServerError(TfclfError):
+    """A server that cannot start, or cannot go on."""
+
+
+class MissingExtraError(TfclfError, ImportError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{package} is not installed, and {purpose} needs it. Install it with: pip install 'tfclf[{extra}]'"
+        )

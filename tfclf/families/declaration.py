@@ -1,0 +1,64 @@
+"""What a family is: where the TF class keeps each number that the lean engine needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tfclf.tokenization.spec import WordPieceDefaults
+
+
+@dataclass(frozen=True)
+class ConfigKeys:
+    """The names under which config.json gives the encoder's sizes."""
+
+    layers: str
+    heads: str
+    width: str
+    inner_width: str
+    activation: str
+    positions: str = "max_position_embeddings"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Variable names of the TF class, below its own scope; `{layer}` counts from 0.
+
+    A dense layer is named by its scope (it holds `kernel` and `bias`), a layer norm likewise (`gamma`,
+    `beta`); embeddings are named to the variable.
+    """
+
+    word_embeddings: str
+    position_embeddings: str
+    embeddings_norm: str
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    attention_norm: str
+    inner: str
+    output: str
+    output_norm: str
+    head: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model_type.
+
+    Attributes:
+      model_type: as config.json has it.
+      tf_class: the original, in transformers 4.
+      config_keys, weights: where its sizes and numbers are.
+      head_activations: after each dense layer of `weights.head`, which starts from the first token.
+      layer_norm_epsilon: of every layer norm; the TF class has it in its code, not in config.json.
+      wordpiece: what an older checkpoint's vocab.txt leaves unsaid.
+      config_defaults: sizes that config.json may leave out, by its key.
+    """
+
+    model_type: str
+    tf_class: str
+    config_keys: ConfigKeys
+    weights: Weights
+    head_activations: tuple[str, ...]
+    layer_norm_epsilon: float
+    wordpiece: WordPieceDefaults
+    config_defaults: Mapping[str, object] = field(default_factory=dict)

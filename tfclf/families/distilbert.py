@@ -1,0 +1,42 @@
+"""DistilBERT: BERT's encoder without token types and pooler; the head reads the first token.
+
+Source: Sanh et al. 2019, arXiv:1910.01108; names: transformers 4, TFDistilBertForSequenceClassification.
+"""
+
+from tfclf.families.declaration import ConfigKeys, Family, Weights
+from tfclf.tokenization.spec import WordPieceDefaults
+
+_LAYER = "distilbert/transformer/layer_._{layer}"
+
+FAMILY = Family(
+    model_type="distilbert",
+    tf_class="TFDistilBertForSequenceClassification",
+    config_keys=ConfigKeys(
+        layers="n_layers", heads="n_heads", width="dim", inner_width="hidden_dim", activation="activation"
+    ),
+    weights=Weights(
+        word_embeddings="distilbert/embeddings/word_embeddings/weight",
+        position_embeddings="distilbert/embeddings/position_embeddings/embeddings",
+        embeddings_norm="distilbert/embeddings/LayerNorm",
+        query=f"{_LAYER}/attention/q_lin",
+        key=f"{_LAYER}/attention/k_lin",
+        value=f"{_LAYER}/attention/v_lin",
+        attention_output=f"{_LAYER}/attention/out_lin",
+        attention_norm=f"{_LAYER}/sa_layer_norm",
+        inner=f"{_LAYER}/ffn/lin1",
+        output=f"{_LAYER}/ffn/lin2",
+        output_norm=f"{_LAYER}/output_layer_norm",
+        head=("pre_classifier", "classifier"),
+    ),
+    head_activations=("relu", "linear"),
+    layer_norm_epsilon=1e-12,
+    wordpiece=WordPieceDefaults(),
+    config_defaults={
+        "n_layers": 6,
+        "n_heads": 12,
+        "dim": 768,
+        "hidden_dim": 3072,
+        "activation": "gelu",
+        "max_position_embeddings": 512,
+    },
+)

@@ -1,0 +1,102 @@
+"""What a tokenizer is, as plain records; the parts and their names are those of tokenizer.json.
+
+A spec says what to do and nothing of how: `read` makes one from a checkpoint's files, `compile` turns one
+into TensorFlow ops.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BertNormalizer:
+    """Cleans, spaces Chinese characters, strips accents, lower-cases. Maps every character by itself.
+
+    `strip_accents=None` means: as `lowercase` says.
+    """
+
+    clean_text: bool = True
+    handle_chinese_chars: bool = True
+    strip_accents: bool | None = None
+    lowercase: bool = True
+
+
+@dataclass(frozen=True)
+class BertSplitter:
+    """BertPreTokenizer: splits at white space, and around each punctuation mark."""
+
+
+@dataclass(frozen=True)
+class WordPiece:
+    """Greedy longest-match-first pieces of each word.
+
+    Attributes:
+      vocabulary: pieces in the order of their ids, which are 0, 1, 2, ...
+      unknown: the piece for a word that has no pieces, or more than `max_characters` characters.
+    """
+
+    vocabulary: tuple[str, ...]
+    unknown: str = "[UNK]"
+    prefix: str = "##"
+    max_characters: int = 100
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A string that is one token wherever it stands in the raw text.
+
+    `normalized` tokens are looked for in the text after normalization instead; `left_strip` and
+    `right_strip` let the match take the white space beside it.
+    """
+
+    content: str
+    id: int
+    left_strip: bool = False
+    right_strip: bool = False
+    single_word: bool = False
+    normalized: bool = False
+
+
+@dataclass(frozen=True)
+class Template:
+    """Special tokens around one text or two, as ids; `types` are the token types of the texts' places.
+
+    `single` is (before, after); `pair` is (before, between, after).
+    """
+
+    single: tuple[tuple[int, ...], tuple[int, ...]]
+    pair: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """A whole tokenizer.
+
+    Attributes:
+      max_length: tokens in a row that the tokenizer's files allow, special tokens included; None: no limit.
+      pad_id: fills shorter rows of a dense batch.
+      truncation_side: 'right' cuts a row's end, 'left' its start.
+      origin: the file it was read from, for error messages.
+    """
+
+    normalizer: BertNormalizer
+    splitter: BertSplitter
+    model: WordPiece
+    added_tokens: tuple[AddedToken, ...]
+    template: Template
+    pad_id: int
+    max_length: int | None
+    truncation_side: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class WordPieceDefaults:
+    """What a vocab.txt without tokenizer.json leaves unsaid; tokenizer_config.json overrides each."""
+
+    lowercase: bool = True
+    unknown: str = "[UNK]"
+    separator: str = "[SEP]"
+    padding: str = "[PAD]"
+    classifier: str = "[CLS]"
+    mask: str = "[MASK]"
+    max_length: int = 512
