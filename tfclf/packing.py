@@ -1,0 +1,105 @@
+"""Token ids to rows that the encoder takes: special tokens around, cut to the length limit."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfclf.errors import TokenizerError
+from tfclf.tokenization.ragged import take_ranges
+from tfclf.tokenization.spec import Template, TokenizerSpec
+
+
+class Batch(NamedTuple):
+    """Rows without padding.
+
+    Attributes:
+      input_ids: int32[batch, (tokens)], special tokens included; int32 row splits.
+      truncated: bool[batch], which rows lost tokens to the limit.
+    """
+
+    input_ids: tf.RaggedTensor
+    truncated: tf.Tensor
+
+
+class Frame(tf.Module):
+    """A template with its limit, ready to frame rows.
+
+    Args:
+      spec: gives the template, the side that is cut, and the pad id.
+      max_length: tokens in a row, special tokens included.
+    Raises: TokenizerError where the limit leaves no room for a token.
+    """
+
+    def __init__(self, spec: TokenizerSpec, *, max_length: int) -> None:
+        super().__init__()
+        self.max_length = max_length
+        self.pad_id = spec.pad_id
+        self._template: Template = spec.template
+        self._cut_left = spec.truncation_side == "left"
+        if self._room(spec.template.pair) < 2:
+            raise TokenizerError(
+                f"{spec.origin}: rows may hold {max_length} tokens and the template for a pair needs "
+                f"{sum(map(len, spec.template.pair))} special ones. Expected room for two more; "
+                f"set model_max_length in tokenizer_config.json to at least {sum(map(len, spec.template.pair)) + 2}."
+            )
+
+    def single(self, ids: tf.RaggedTensor) -> Batch:
+        """Frames int32[batch, (tokens)] as one text a row."""
+        lengths = ids.row_lengths()
+        kept = tf.minimum(lengths, self._room(self._template.single))
+        return Batch(self._assemble(self._template.single, [(ids, kept)]), kept < lengths)
+
+    def pair(self, first: tf.RaggedTensor, second: tf.RaggedTensor) -> Batch:
+        """Frames two texts a row; the longer of the two loses tokens first.
+
+        Source: tokenizers 0.22, `truncate_encodings`, TruncationStrategy::LongestFirst.
+        """
+        room = self._room(self._template.pair)
+        one, two = first.row_lengths(), second.row_lengths()
+        shorter = tf.minimum(one, two)
+        # The shorter keeps all it can; where even that leaves too many, both keep half, the longer the odd one.
+        longer = tf.where(shorter > room, shorter, tf.maximum(shorter, room - shorter))
+        halved = shorter + longer > room
+        shorter = tf.where(halved, room // 2, shorter)
+        longer = tf.where(halved, room // 2 + room % 2, longer)
+        fits = one + two <= room
+        first_kept = tf.where(fits, one, tf.where(one > two, longer, shorter))
+        second_kept = tf.where(fits, two, tf.where(one > two, shorter, longer))
+        rows = self._assemble(self._template.pair, [(first, first_kept), (second, second_kept)])
+        return Batch(rows, ~fits)
+
+    def _room(self, template: tuple[tuple[int, ...], ...]) -> int:
+        return self.max_length - sum(map(len, template))
+
+    def _assemble(
+        self, template: tuple[tuple[int, ...], ...], texts: list[tuple[tf.RaggedTensor, tf.Tensor]]
+    ) -> tf.RaggedTensor:
+        """Each row is special tokens, text, special tokens, text, ..., special tokens."""
+        batch = texts[0][0].nrows(out_type=tf.int32)
+        special = [token for part in template for token in part]
+        pool = tf.concat([special, *(ids.values for ids, _ in texts)], axis=0)
+        text_starts = len(special)
+        columns: list[tuple[tf.Tensor, tf.Tensor]] = []
+        place = 0
+        for index, part in enumerate(template):
+            columns.append((tf.fill([batch], place), tf.fill([batch], len(part))))
+            place += len(part)
+            if index < len(texts):
+                ids, kept = texts[index]
+                starts = text_starts + ids.row_splits[:-1]
+                if self._cut_left:
+                    starts += ids.row_lengths() - kept
+                columns.append((starts, kept))
+                text_starts += tf.size(ids.values)
+        starts = tf.stack([start for start, _ in columns], axis=1)
+        lengths = tf.stack([length for _, length in columns], axis=1)
+        parts = take_ranges(pool, tf.reshape(starts, [-1]), tf.reshape(lengths, [-1]))
+        splits = tf.gather(parts.row_splits, tf.range(batch + 1) * len(columns))
+        return tf.RaggedTensor.from_row_splits(parts.values, splits, validate=False)
+
+
+def to_dense(rows: tf.RaggedTensor, *, pad_id: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """int32[batch, (tokens)] -> `input_ids`, `attention_mask`, each int32[batch, length], padded at the end."""
+    input_ids = rows.to_tensor(pad_id)
+    mask = tf.sequence_mask(rows.row_lengths(), maxlen=tf.shape(input_ids)[1], dtype=tf.int32)
+    return input_ids, mask

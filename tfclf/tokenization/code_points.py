@@ -1,0 +1,65 @@
+"""What the reference does to each single code point, asked of the reference itself.
+
+BERT's normalizer and splitter treat every character by itself, so that a table made by asking about each
+of them is exact, whatever Unicode version the reference was built with; and the export carries it along,
+so that no server's ICU has a say. The one exception is canonical reordering, see docs in `normalize`.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+
+from tfclf._transformers import tokenizers
+from tfclf.tokenization.spec import BertNormalizer
+
+_SURROGATES = range(0xD800, 0xE000)
+# Stands between the characters of one question; no character decomposes to it, and nothing changes it.
+_FENCE = "|"
+_QUESTION = 4096
+
+
+def _code_points() -> Iterator[int]:
+    yield from (point for point in range(0x110000) if point not in _SURROGATES)
+
+
+def _ask(answer: Callable[[str], str], points: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """(code point, what `answer` makes of that character alone) for each of them."""
+    asked = [point for point in points if chr(point) != _FENCE]
+    for start in range(0, len(asked), _QUESTION):
+        part = asked[start : start + _QUESTION]
+        answers = answer(_FENCE.join(map(chr, part))).split(_FENCE)
+        yield from zip(part, answers, strict=True)
+
+
+@functools.cache
+def normalized(spec: BertNormalizer) -> dict[int, str]:
+    """Code point -> replacement, for every character that the reference's normalizer changes."""
+    reference = tokenizers().normalizers.BertNormalizer(
+        clean_text=spec.clean_text,
+        handle_chinese_chars=spec.handle_chinese_chars,
+        strip_accents=spec.strip_accents,
+        lowercase=spec.lowercase,
+    )
+    answers = _ask(reference.normalize_str, _code_points())
+    return {point: answer for point, answer in answers if answer != chr(point)}
+
+
+@functools.cache
+def splitting() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(punctuation, white space): the characters that BertPreTokenizer sets apart, and those it drops."""
+    reference = tokenizers().pre_tokenizers.BertPreTokenizer()
+    punctuation, space = [], []
+    points = list(_code_points())
+    for start in range(0, len(points), _QUESTION):
+        part = points[start : start + _QUESTION]
+        # "a" before and after each character: one word if it is a letter, three if punctuation, two if space.
+        text = "".join(f"a{chr(point)}" for point in part) + "a"
+        kept = {begin for _, (begin, end) in reference.pre_tokenize_str(text) if end - begin == 1 and begin % 2}
+        covered: set[int] = set()
+        for _, (begin, end) in reference.pre_tokenize_str(text):
+            covered.update(range(begin, end))
+        for index, point in enumerate(part):
+            if 2 * index + 1 in kept:
+                punctuation.append(point)
+            elif 2 * index + 1 not in covered:
+                space.append(point)
+    return tuple(punctuation), tuple(space)

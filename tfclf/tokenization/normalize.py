@@ -1,0 +1,67 @@
+"""BERT's normalizer as a table over all code points.
+
+Exact for every string but those in which a spacing combining mark (one of a dozen, such as U+302E or
+U+1D165) stands next to another combining mark out of canonical order: the reference's NFD reorders the two,
+a table cannot.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfclf.tokenization import code_points
+from tfclf.tokenization.spec import BertNormalizer
+from tfclf.tokenization.utf8 import is_ascii, only_where
+
+_BLOCK = 256
+_ITSELF = -1  # stands for the character itself in a replacement
+
+
+class Normalizer(tf.Module):
+    """string[n] of valid UTF-8 -> string[n]."""
+
+    def __init__(self, spec: BertNormalizer) -> None:
+        super().__init__()
+        changes = code_points.normalized(spec)
+        self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
+        self._ascii_lower = changes.get(ord("A")) == "a"
+        blocks, block_of, replacements = _compress(changes)
+        # Kept as tensors: every function that tokenizes then shares one copy in the export.
+        self._block_of = tf.constant(block_of)
+        self._blocks = tf.constant(blocks)
+        self._replacements = tf.ragged.constant(replacements, dtype=tf.int32, row_splits_dtype=tf.int32)
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        # ASCII needs two ops; its white space may stay as it is, since the splitter drops all of it alike.
+        plain = is_ascii(text)
+        if self._ascii_deleted:
+            text = tf.strings.regex_replace(text, self._ascii_deleted, "")
+        if self._ascii_lower:
+            text = tf.strings.lower(text)
+        return only_where(~plain, text, self._by_table)
+
+    def _by_table(self, text: tf.Tensor) -> tf.Tensor:
+        points = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
+        block = tf.gather(self._block_of, points.flat_values // _BLOCK)
+        entry = tf.gather_nd(self._blocks, tf.stack([block, points.flat_values % _BLOCK], axis=1))
+        replaced = tf.gather(self._replacements, entry)
+        source = tf.repeat(points.flat_values, replaced.row_lengths())
+        values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
+        splits = tf.gather(replaced.row_splits, points.row_splits)
+        return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8")
+
+
+def _byte_class(points: list[int]) -> str:
+    return "[" + "".join(f"\\x{point:02x}" for point in points) + "]" if points else ""
+
+
+def _compress(changes: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray, list[list[int]]]:
+    """A table of 1,114,112 entries as distinct blocks of 256 and distinct replacements."""
+    entries: dict[tuple[int, ...], int] = {(_ITSELF,): 0}
+    table = np.zeros(0x110000, np.int32)
+    for point, text in changes.items():
+        replacement = tuple(_ITSELF if ord(character) == point else ord(character) for character in text)
+        table[point] = entries.setdefault(replacement, len(entries))
+    blocks, block_of = np.unique(table.reshape(-1, _BLOCK), axis=0, return_inverse=True)
+    return blocks, block_of.astype(np.int32).ravel(), [list(replacement) for replacement in entries]
