@@ -1,0 +1,53 @@
+"""tfclf: sequence classification the TensorFlow way.
+
+>>> import tfclf
+>>> clf = tfclf.load("saved_models/distilbert_mini_sequence_classifier_ag_news")
+>>> clf.predict(["Ceasefire talks resume after a night of shelling"])[0].label
+'World'
+
+Public names are loaded on first use, so that `import tfclf` does not import TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfclf.classifier import Classifier as Classifier
+    from tfclf.errors import TfclfError as TfclfError
+    from tfclf.evaluation import evaluate as evaluate
+    from tfclf.exporter import export as export
+    from tfclf.loader import load as load
+    from tfclf.prediction import Prediction as Prediction
+    from tfclf.prediction import to_pandas as to_pandas
+    from tfclf.server import serve as serve
+    from tfclf.training import train as train
+    from tfclf.verifier import verify as verify
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Classifier": "tfclf.classifier",
+    "Prediction": "tfclf.prediction",
+    "TfclfError": "tfclf.errors",
+    "evaluate": "tfclf.evaluation",
+    "export": "tfclf.exporter",
+    "load": "tfclf.loader",
+    "serve": "tfclf.server",
+    "to_pandas": "tfclf.prediction",
+    "train": "tfclf.training",
+    "verify": "tfclf.verifier",
+}
+__all__ = sorted(_HOME)  # noqa: PLE0605  (the table above is the one list)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tfclf' has no attribute {name!r}; it has {', '.join(__all__)}")
+    # No module may bear a public name: importing tfclf/load.py would put the module where the function is due.
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

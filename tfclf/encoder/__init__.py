@@ -1,0 +1,5 @@
+"""The lean engine: one transformer encoder for every family, weights moved in from the original class."""
+
+from tfclf.encoder.engine import LeanEngine
+
+__all__ = ["LeanEngine"]

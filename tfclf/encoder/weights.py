@@ -1,0 +1,116 @@
+"""Weights of the original class, renamed and fused for the encoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfclf.encoder.sizes import Sizes
+from tfclf.families import Family
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Number formats: of the large weights as stored, and of the arithmetic.
+
+    Small weights (biases, layer norms, the head) are always stored as float32.
+    """
+
+    stored: tf.DType
+    compute: tf.DType
+
+
+class Dense(tf.Module):
+    """x @ kernel + bias."""
+
+    def __init__(self, kernel: np.ndarray, bias: np.ndarray, formats: Formats, name: str) -> None:
+        super().__init__(name=name.replace("/", "_"))
+        self._compute = formats.compute
+        self.kernel = _variable(kernel, formats.stored, f"{name}/kernel")
+        self.bias = _variable(bias, tf.float32, f"{name}/bias")
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        product = tf.matmul(inputs, tf.cast(self.kernel, self._compute))
+        return tf.nn.bias_add(product, tf.cast(self.bias, self._compute))
+
+
+class LayerNorm(tf.Module):
+    """Normalizes the last axis of [rows, width].
+
+    Written as the batch norm that has a row for a channel: grappler turns this pattern, and no other, into
+    one oneDNN op. The raw op is called because its Python wrapper raises every epsilon to 1.001e-5.
+    """
+
+    def __init__(self, gamma: np.ndarray, beta: np.ndarray, *, epsilon: float, name: str) -> None:
+        super().__init__(name=name.replace("/", "_"))
+        self.gamma = _variable(gamma, tf.float32, f"{name}/gamma")
+        self.beta = _variable(beta, tf.float32, f"{name}/beta")
+        self._epsilon = epsilon
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        rows = tf.shape(inputs)[0]
+        normalized = tf.raw_ops.FusedBatchNormV3(
+            x=tf.reshape(inputs, [1, rows, inputs.shape[1], 1]),
+            scale=tf.fill([rows], 1.0),
+            offset=tf.fill([rows], 0.0),
+            mean=[],
+            variance=[],
+            epsilon=self._epsilon,
+            data_format="NCHW",
+            is_training=True,
+        ).y
+        normalized = tf.reshape(normalized, tf.shape(inputs))
+        return normalized * tf.cast(self.gamma, inputs.dtype) + tf.cast(self.beta, inputs.dtype)
+
+
+class Layer(tf.Module):
+    """One transformer layer's weights; query, key and value are one product."""
+
+    def __init__(self, index: int, source: "Source", formats: Formats) -> None:
+        super().__init__(name=f"layer_{index}")
+        names = source.family.weights
+        query, key, value = (source.dense(name, index) for name in (names.query, names.key, names.value))
+        # 1/sqrt(head width) goes into the weights.
+        scale = (source.sizes.width // source.sizes.heads) ** -0.5
+        kernels = (query[0] * scale, key[0], value[0])
+        biases = (query[1] * scale, key[1], value[1])
+        self.query_key_value = Dense(
+            np.concatenate(kernels, 1), np.concatenate(biases, 0), formats, f"layer_{index}/query_key_value"
+        )
+        self.attention_output = Dense(
+            *source.dense(names.attention_output, index), formats, f"layer_{index}/attention_output"
+        )
+        self.attention_norm = source.norm(names.attention_norm, f"layer_{index}/attention_norm", index)
+        self.inner = Dense(*source.dense(names.inner, index), formats, f"layer_{index}/inner")
+        self.output = Dense(*source.dense(names.output, index), formats, f"layer_{index}/output")
+        self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", index)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The original's variables by name, below its own scope."""
+
+    family: Family
+    sizes: Sizes
+    variables: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, family: Family, sizes: Sizes, model: Any) -> "Source":
+        """Reads a TF class instance."""
+        named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight.numpy() for weight in model.weights}
+        return cls(family, sizes, named)
+
+    def dense(self, name: str, layer: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        scope = name.format(layer=layer)
+        return self.variables[f"{scope}/kernel"], self.variables[f"{scope}/bias"]
+
+    def norm(self, name: str, ours: str, layer: int = 0) -> LayerNorm:
+        scope = name.format(layer=layer)
+        epsilon = self.family.layer_norm_epsilon
+        return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], epsilon=epsilon, name=ours)
+
+
+def _variable(value: np.ndarray, dtype: tf.DType, name: str) -> tf.Variable:
+    return tf.Variable(tf.cast(value, dtype), trainable=False, name=name)

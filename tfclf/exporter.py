@@ -1,0 +1,135 @@
+"""Classifier -> SavedModel: written beside, checked, then renamed, so that no half of one is ever seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import shutil
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfclf.build import build
+from tfclf.checkpoints import open_checkpoint
+from tfclf.errors import ExportError
+from tfclf.graph import Graph
+from tfclf.manifest import Manifest
+from tfclf.sample_texts import HEADLINES
+from tfclf.serving_ops import serving_versions
+from tfclf.signatures import SIGNATURES
+
+_PACKAGES = ("tfclf", "tensorflow", "tensorflow-text", "transformers", "tokenizers")
+# Rows in a warm-up request: one text as a single client sends, and a batch, which takes the graph's other branch.
+_WARM_UP = (1, 8)
+
+
+def export(
+    source: str | Path,
+    folder: str | Path,
+    *,
+    version: int | None = None,
+    engine: str = "lean",
+    precision: str = "float32",
+    storage: str | None = None,
+) -> Path:
+    """Writes a checkpoint as `folder`/`version`, a SavedModel that takes strings.
+
+    >>> tfclf.export("my_checkpoint", "saved_models/news")
+    PosixPath('saved_models/news/1')
+
+    Args:
+      source: a Hugging Face checkpoint's folder.
+      folder: the model's base path, as TF Serving has it; its name is the model's.
+      version: a whole number above 0; the next free one by default. One that is there is never overwritten.
+      engine: 'lean' (ours, fast) or 'original' (the Hugging Face TF class, traced).
+      precision: 'float32' or 'bfloat16', of the arithmetic.
+      storage: of the large weights in the file; `precision` by default. 'float16' halves a float32 file and is
+        exact only where every weight is a float16 value, as after `tfclf train --round-weights float16`.
+    Returns: the path of the version.
+    Raises: ExportError, SourceError, TokenizerError, InputError. Nothing half-written is left.
+    """
+    base = Path(folder)
+    number = _version_number(base, version)
+    graph, manifest = build(
+        open_checkpoint(source), name=base.resolve().name, engine=engine, precision=precision, storage=storage
+    )
+    final = base / str(number)
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        # A name that is no number: TF Serving and `load` pass it over.
+        beside = Path(tempfile.mkdtemp(prefix=f".{number}-", dir=base))
+    except OSError as error:
+        raise ExportError(f"{base} cannot be written to: {error.strerror or error}. Choose another folder.") from error
+    try:
+        _write(graph, dataclasses.replace(manifest, versions=_versions()), beside)
+        beside.chmod(0o755)
+        beside.rename(final)
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise ExportError(
+            f"writing {final} failed: {reason}. Nothing was left there. Free some space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return final
+
+
+def _version_number(base: Path, version: int | None) -> int:
+    if base.exists() and not base.is_dir():
+        raise ExportError(f"{base} is a file; expected the folder that holds a model's versions.")
+    if (base / "saved_model.pb").is_file():
+        raise ExportError(f"{base} is one version's folder; give the folder above it: {base.parent}")
+    if version is None:
+        taken = [int(entry.name) for entry in base.glob("*") if entry.name.isdecimal()]
+        return max(taken, default=0) + 1
+    if not isinstance(version, int) or version < 1:
+        raise ExportError(f"version is {version!r}; expected a whole number above 0, as TF Serving has it.")
+    if (base / str(version)).exists():
+        raise ExportError(f"{base / str(version)} is there already. Give another version, or remove it first.")
+    return version
+
+
+def _write(graph: Graph, manifest: Manifest, folder: Path) -> None:
+    functions = {signature.name: signature.trace(graph) for signature in SIGNATURES}
+    root = tf.Module(name="tfclf")
+    root.graph = graph
+    # So that the SavedModel is callable without us: tf.saved_model.load(path)(["text"]).
+    root.__call__ = functions["serving_default"]
+    concrete = {name: function.get_concrete_function() for name, function in functions.items()}
+    tf.saved_model.save(root, str(folder), signatures=concrete)
+    versions = serving_versions(folder / "saved_model.pb")
+    _write_warm_up(folder)
+    manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=_checksums(folder))
+    manifest.write(folder)
+
+
+def _write_warm_up(folder: Path) -> None:
+    """Requests that TF Serving replays before it calls a version available."""
+    from tfclf.warm_up import records
+
+    path = folder / "assets.extra" / "tf_serving_warmup_requests"
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for rows in _WARM_UP:
+            texts = [HEADLINES[index % len(HEADLINES)] for index in range(rows)]
+            for record in records(texts):
+                writer.write(record)
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): _sha256(path) for path in files}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in _PACKAGES}

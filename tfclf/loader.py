@@ -1,0 +1,74 @@
+"""From whatever names a model to a Classifier."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfclf.classifier import Classifier
+from tfclf.errors import SavedModelError, SourceNotFoundError
+from tfclf.manifest import Manifest
+
+
+def load(source: str | Path, *, engine: str = "lean", precision: str = "float32") -> Classifier:
+    """Loads a classifier.
+
+    >>> tfclf.load("saved_models/distilbert_mini_sequence_classifier_ag_news").labels
+    ('World', 'Sports', 'Business', 'Sci/Tech')
+
+    Args:
+      source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
+        a Hugging Face checkpoint.
+      engine, precision: for a checkpoint: 'lean' or 'original'; 'float32' or 'bfloat16'. An export has its own.
+    Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers.
+    """
+    folder = Path(source)
+    version = saved_model_folder(folder)
+    if version is not None:
+        return _load_export(version)
+    from tfclf.build import build
+    from tfclf.checkpoints import open_checkpoint
+    from tfclf.signatures import SIGNATURES
+
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:10]) or "nothing"
+        raise SourceNotFoundError(
+            f"{source} holds {found}; expected an exported model (saved_model.pb, or numbered version folders with "
+            f"one each) or a Hugging Face checkpoint (config.json, weights, tokenizer files)."
+        )
+    graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
+    functions = {signature.name: signature.trace(graph) for signature in SIGNATURES}
+    by_name = {
+        signature.name: _by_keyword(functions[signature.name], tuple(signature.inputs)) for signature in SIGNATURES
+    }
+    return Classifier(by_name, manifest, owner=graph)
+
+
+def saved_model_folder(folder: Path) -> Path | None:
+    """The folder itself if it holds a SavedModel, else its highest-numbered version, else None."""
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    if not folder.is_dir():
+        return None
+    versions = [
+        entry for entry in folder.iterdir() if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
+    ]
+    return max(versions, key=lambda entry: int(entry.name), default=None)
+
+
+def _load_export(version: Path) -> Classifier:
+    # Registers the ops of the tokenizers.
+    import tensorflow_text  # noqa: F401
+
+    manifest = Manifest.read(version)
+    try:
+        loaded = tf.saved_model.load(str(version))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise SavedModelError(
+            f"{version} cannot be loaded: {reason}. A file may be missing or cut short; copy or export it again."
+        ) from error
+    return Classifier(loaded.signatures, manifest, owner=loaded)
+
+
+def _by_keyword(function, inputs):  # type: ignore[no-untyped-def]
+    return lambda **given: function(*(given[name] for name in inputs))

@@ -1,0 +1,40 @@
+"""A progress bar that stays out of the way of what is quick."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+_QUIET_SECONDS = 1.0
+_Item = TypeVar("_Item")
+
+
+def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_Item]:
+    """Passes the items on; after a second, a bar with count, rate and time left appears on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else f"- {unit}/s")
+
+    bar = Progress(
+        TextColumn("{task.completed:,}" + (f" of {total:,}" if total is not None else "") + f" {unit}"),
+        BarColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("", total=total)
+    started = time.monotonic()
+    try:
+        for item in items:
+            yield item
+            bar.advance(task)
+            if not bar.live.is_started and time.monotonic() - started > _QUIET_SECONDS:
+                bar.start()
+    finally:
+        bar.stop()

@@ -1,0 +1,77 @@
+"""Which ops stock TF Serving knows, and so on which of its versions an export runs.
+
+TF Serving links core TensorFlow and TF-Text's ops, nothing else: TF-Text 2.12.1 up to Serving 2.19.1, TF-Text
+2.20.0 in Serving 2.20. The lists below are what tensorflow 2.12.1, 2.20.0 and 2.21.0 and the tensorflow-text
+of the same versions register, compared op by op.
+"""
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfclf.errors import ExportError
+
+ALL_VERSIONS = "2.12 to 2.20"
+LATEST_VERSION = "2.20"
+
+_TEXT_OPS = frozenset(
+    """
+    CaseFoldUTF8 ConstrainedSequence FastBertNormalize FastWordpieceTokenizeWithOffsets FindSourceOffsets
+    MaxSpanningTree NormalizeUTF8 NormalizeUTF8WithOffsetsMap PhraseTokenize RegexSplitWithOffsets RougeL
+    SentenceFragments SentenceFragmentsV2 SentencepieceDetokenizeOp SentencepieceIdToStringOp SentencepieceOp
+    SentencepieceStringToIdOp SentencepieceTokenizeOp SentencepieceTokenizeWithOffsetsOp SentencepieceVocabSizeOp
+    SplitMergeTokenizeWithOffsets TFText>BoiseTagsToOffsets TFText>ByteSplitByOffsets TFText>ByteSplitWithOffsets
+    TFText>FastSentencepieceDetokenize TFText>FastSentencepieceTokenize TFText>FastWordpieceDetokenize
+    TFText>NgramsStringJoin TFText>OffsetsToBoiseTags TFText>PhraseDetokenize TFText>WhitespaceTokenizeWithOffsetsV2
+    TokenizerFromLogits UnicodeScriptTokenizeWithOffsets WhitespaceTokenizeWithOffsets WordpieceTokenizeWithOffsets
+    """.split()
+)
+# Known to Serving 2.20 only. Of TF-Text, and of core TensorFlow those that a model could come to hold.
+_ONLY_IN_LATEST = frozenset(
+    """
+    TFText>RoundRobinGenerateMasks TFText>RoundRobinTrim TFText>Utf8Binarize
+    CheckPinned CollectiveAllToAllV2 Conv DebugIdentityV3 DecodeWebP EmptyTensorMap FFTND IFFTND IRFFTND RFFTND
+    KMC2ChainInitialization KmeansPlusPlusInitialization NearestNeighbors RaggedFillEmptyRows
+    RaggedFillEmptyRowsGrad SegmentMaxV2 SegmentMinV2 SparseSegmentMeanGradV2 SparseSegmentSqrtNGradV2
+    SparseSegmentSumGradV2 TensorMapErase TensorMapHasKey TensorMapInsert TensorMapLookup TensorMapSize
+    TensorMapStackKeys
+    """.split()
+)
+_IN_NO_SERVING = frozenset({"DecodeJxl"})
+_PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+
+
+def serving_versions(saved_model: Path) -> str:
+    """The TF Serving versions that know every op of a saved_model.pb.
+
+    Raises: ExportError for an op that none knows, or that calls back into Python.
+    """
+    found = ops(saved_model)
+    if python := sorted(found & _PYTHON_OPS):
+        raise ExportError(
+            f"the graph calls back into Python ({', '.join(python)}), which no SavedModel can carry. Write that part "
+            f"with TensorFlow ops."
+        )
+    core = frozenset(dir(tf.raw_ops)) - _IN_NO_SERVING
+    if unknown := sorted(found - core - _TEXT_OPS - _ONLY_IN_LATEST):
+        raise ExportError(
+            f"the graph holds {', '.join(unknown)}, which stock TF Serving does not link. Expected ops of core "
+            f"TensorFlow and of TF-Text."
+        )
+    return LATEST_VERSION if found & _ONLY_IN_LATEST else ALL_VERSIONS
+
+
+def ops(saved_model: Path) -> frozenset[str]:
+    """Every op in the graphs and functions of a saved_model.pb."""
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString(saved_model.read_bytes())
+    found: set[str] = set()
+    for meta_graph in model.meta_graphs:
+        graph = meta_graph.graph_def
+        defined = {function.signature.name for function in graph.library.function}
+        found.update(node.op for node in graph.node)
+        for function in graph.library.function:
+            found.update(node.op for node in function.node_def)
+        found -= defined
+    return frozenset(found)

@@ -1,0 +1,48 @@
+"""Text from Python into a string tensor, or an error that says what came instead."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tfclf.errors import InputError
+
+
+def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
+    """str, bytes or a string tensor -> string[batch].
+
+    Raises: InputError for None, a bare string, numbers, nested lists, tensors of another type or rank.
+    """
+    if isinstance(texts, tf.RaggedTensor | tf.SparseTensor):
+        raise InputError(f"{name} is a {type(texts).__name__}; expected one string a row: a list of str.")
+    if tf.is_tensor(texts):
+        if texts.dtype != tf.string or texts.shape.rank not in (1, None):
+            raise InputError(
+                f"{name} is a tensor {texts.dtype.name}{list(texts.shape) if texts.shape.rank is not None else ''}; "
+                f"expected string[batch]."
+            )
+        return texts
+    return tf.constant(list(encoded(texts, name=name)), tf.string, shape=None)
+
+
+def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
+    """Each text as UTF-8; lone surrogates, which are no text, become invalid UTF-8 and so U+FFFD in the graph."""
+    if isinstance(texts, str | bytes):
+        raise InputError(f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text].")
+    if not isinstance(texts, Iterable) or isinstance(texts, dict):
+        raise InputError(f"{name} is {_short(texts)} ({type(texts).__name__}); expected a list of str.")
+    for index, text in enumerate(texts):
+        if isinstance(text, str):
+            yield text.encode("utf-8", "surrogatepass")
+        elif isinstance(text, bytes):
+            yield text
+        else:
+            hint = " A missing value? Replace it by '' first." if text is None or text != text else ""
+            raise InputError(
+                f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}"
+            )
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else shown[:37] + "..."
