@@ -58,6 +58,15 @@ class Classifier(tf.Module):
         return dict(self._functions["serving_default"](text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
+    def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
+        """Two texts a row -> the outputs of the signature `pairs`.
+
+        Raises: InputError for anything but text.
+        """
+        first, second = as_text_tensor(texts), as_text_tensor(text_pairs, name="text_pairs")
+        return dict(self._functions["pairs"](text=first, text_pair=second))
+
+    @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
         """string[batch] -> int32[batch, (tokens)], special tokens and truncation included.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import shutil
 import tempfile
@@ -11,8 +10,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfclf import __version__
 from tfclf.build import build
 from tfclf.checkpoints import open_checkpoint
+from tfclf.checksums import checksums
 from tfclf.errors import ExportError
 from tfclf.graph import Graph
 from tfclf.manifest import Manifest
@@ -20,7 +21,7 @@ from tfclf.sample_texts import HEADLINES
 from tfclf.serving_ops import serving_versions
 from tfclf.signatures import SIGNATURES
 
-_PACKAGES = ("tfclf", "tensorflow", "tensorflow-text", "transformers", "tokenizers")
+_PACKAGES = ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
 # Rows in a warm-up request: one text as a single client sends, and a batch, which takes the graph's other branch.
 _WARM_UP = (1, 8)
 
@@ -56,6 +57,7 @@ def export(
         open_checkpoint(source), name=base.resolve().name, engine=engine, precision=precision, storage=storage
     )
     final = base / str(number)
+    existed = base.exists()
     try:
         base.mkdir(parents=True, exist_ok=True)
         # A name that is no number: TF Serving and `load` pass it over.
@@ -73,6 +75,8 @@ def export(
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        if not existed and not final.exists():
+            base.rmdir()
     return final
 
 
@@ -101,7 +105,7 @@ def _write(graph: Graph, manifest: Manifest, folder: Path) -> None:
     tf.saved_model.save(root, str(folder), signatures=concrete)
     versions = serving_versions(folder / "saved_model.pb")
     _write_warm_up(folder)
-    manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=_checksums(folder))
+    manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=checksums(folder))
     manifest.write(folder)
 
 
@@ -118,18 +122,5 @@ def _write_warm_up(folder: Path) -> None:
                 writer.write(record)
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): _sha256(path) for path in files}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _versions() -> dict[str, str]:
-    return {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"tfclf": __version__} | {package: importlib.metadata.version(package) for package in _PACKAGES}

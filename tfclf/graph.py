@@ -6,6 +6,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from tfclf.packing import Frame, to_dense
+from tfclf.shared_function import shared
 from tfclf.tokenization.compile import Tokenizer
 
 _ACTIVATIONS = {"single_label_classification": tf.nn.softmax, "multi_label_classification": tf.nn.sigmoid}
@@ -36,15 +37,16 @@ class Graph(tf.Module):
         self, tokenizer: Tokenizer, frame: Frame, engine: Engine, *, labels: Sequence[str], problem_type: str
     ) -> None:
         super().__init__(name="classifier")
-        self._tokenizer = tokenizer
         self._frame = frame
+        self._tokenizer = tokenizer
+        self._tokens = shared(tokenizer, [tf.TensorSpec([None], tf.string)])
         self._engine = engine
         self._labels = tf.constant(list(labels))
         self._activation = _ACTIVATIONS[problem_type]
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> label, score, probabilities, logits."""
-        return self._answers(self._engine(self._frame.single(self._tokenizer(text)).input_ids))
+        return self._answers(self._engine(self._frame.single(self._tokens(text)).input_ids))
 
     def classify_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """string[batch] twice -> label, score, probabilities, logits."""
@@ -52,7 +54,7 @@ class Graph(tf.Module):
             tf.shape(text), tf.shape(text_pair), message="text and text_pair must have as many rows as one another"
         )
         with tf.control_dependencies([same]):
-            rows = self._frame.pair(self._tokenizer(text), self._tokenizer(text_pair))
+            rows = self._frame.pair(self._tokens(text), self._tokens(text_pair))
         return self._answers(self._engine(rows.input_ids))
 
     def classify_examples(self, inputs: tf.Tensor) -> Outputs:
@@ -64,7 +66,7 @@ class Graph(tf.Module):
 
     def tokenize(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> input_ids, attention_mask."""
-        rows = self._frame.single(self._tokenizer(text)).input_ids
+        rows = self._frame.single(self._tokens(text)).input_ids
         input_ids, attention_mask = to_dense(rows, pad_id=self._frame.pad_id)
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 

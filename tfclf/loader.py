@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfclf.classifier import Classifier
 from tfclf.errors import SavedModelError, SourceNotFoundError
 from tfclf.manifest import Manifest
+from tfclf.versions import saved_model_folder
 
 
 def load(source: str | Path, *, engine: str = "lean", precision: str = "float32") -> Classifier:
@@ -41,18 +42,6 @@ def load(source: str | Path, *, engine: str = "lean", precision: str = "float32"
         signature.name: _by_keyword(functions[signature.name], tuple(signature.inputs)) for signature in SIGNATURES
     }
     return Classifier(by_name, manifest, owner=graph)
-
-
-def saved_model_folder(folder: Path) -> Path | None:
-    """The folder itself if it holds a SavedModel, else its highest-numbered version, else None."""
-    if (folder / "saved_model.pb").is_file():
-        return folder
-    if not folder.is_dir():
-        return None
-    versions = [
-        entry for entry in folder.iterdir() if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
-    ]
-    return max(versions, key=lambda entry: int(entry.name), default=None)
 
 
 def _load_export(version: Path) -> Classifier:

@@ -51,9 +51,12 @@ class Manifest:
         path = version_folder / _PLACE
         path.parent.mkdir(exist_ok=True)
         beside = path.with_suffix(".json.new")
-        content = {"format_version": FORMAT_VERSION, **asdict(self)}
-        beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         beside.replace(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the file has it."""
+        return {"format_version": FORMAT_VERSION, **asdict(self)}
 
     @classmethod
     def read(cls, version_folder: Path) -> "Manifest":

@@ -3,12 +3,12 @@
 Takes any `TF*ForSequenceClassification` and is right by construction; pads, so it is slower.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from tfclf.packing import to_dense
+from tfclf.shared_function import shared
 
 
 class OriginalEngine(tf.Module):
@@ -23,9 +23,13 @@ class OriginalEngine(tf.Module):
         super().__init__(name="original")
         # The variables are tracked and so exported; the Keras model, reached through a closure, is not.
         self._weights = list(model.weights)
-        self._call: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = lambda input_ids, attention_mask: model(
-            input_ids=input_ids, attention_mask=attention_mask, training=False
-        ).logits
+        integers = tf.TensorSpec([None, None], tf.int32)
+        self._call = shared(
+            lambda input_ids, attention_mask: model(
+                input_ids=input_ids, attention_mask=attention_mask, training=False
+            ).logits,
+            [integers, integers],
+        )
         self._pad_id = pad_id
 
     def __call__(self, input_ids: tf.RaggedTensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """Text that needs no file: headlines for a first look, and hostile strings that look for trouble."""
 
 import random
+import sys
 from collections.abc import Iterator
 
 # Written for this project; no row of any data set.
@@ -76,3 +77,7 @@ def _any_character(dice: random.Random) -> str:
     limit = dice.choice((0x800, 0x3000, 0x10000, 0x20000, 0x110000, 0x110000))
     point = dice.randrange(limit)
     return chr(point) if not 0xD800 <= point < 0xE000 else "\ue000"
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{headline}\n" for headline in HEADLINES)

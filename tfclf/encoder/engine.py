@@ -10,6 +10,7 @@ from tfclf.encoder import packed
 from tfclf.encoder.sizes import Sizes
 from tfclf.encoder.weights import Dense, Formats, Layer, Source
 from tfclf.families import Family
+from tfclf.shared_function import shared
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gelu": lambda x: tf.nn.gelu(x, approximate=False),
@@ -63,11 +64,13 @@ class LeanEngine(tf.Module):
         self.layers = [Layer(index, source, formats) for index in range(sizes.layers)]
         # The head is small, and its input is one token a row: float32 costs nothing there.
         exact = Formats(stored=tf.float32, compute=tf.float32)
+        integers = tf.TensorSpec([None], tf.int32)
+        self._encode = shared(self._encode_rows, [integers, integers, integers])
         self.head = [Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(names.head)]
 
     def __call__(self, input_ids: tf.RaggedTensor) -> tf.Tensor:
         positions = tf.ragged.range(input_ids.row_lengths(), row_splits_dtype=tf.int32).values
-        return self.encode(input_ids.values, positions, input_ids.row_splits)
+        return self._encode(input_ids.values, positions, input_ids.row_splits)
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
         """int32[batch, length] twice -> float32[batch, classes]; a token keeps the position of its column."""
@@ -82,9 +85,9 @@ class LeanEngine(tf.Module):
             lengths = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1)
         columns = tf.broadcast_to(tf.range(tf.shape(input_ids)[1]), tf.shape(input_ids))
         row_splits = tf.concat([[0], tf.cumsum(lengths)], 0)
-        return self.encode(tf.boolean_mask(input_ids, inside), tf.boolean_mask(columns, inside), row_splits)
+        return self._encode(tf.boolean_mask(input_ids, inside), tf.boolean_mask(columns, inside), row_splits)
 
-    def encode(self, tokens: tf.Tensor, positions: tf.Tensor, row_splits: tf.Tensor) -> tf.Tensor:
+    def _encode_rows(self, tokens: tf.Tensor, positions: tf.Tensor, row_splits: tf.Tensor) -> tf.Tensor:
         """int32[tokens], int32[tokens], int32[batch + 1] -> float32[batch, classes]; every row has a token."""
         # oneDNN refuses tensors without elements: an empty batch gets a row, and loses it at the end.
         batch = tf.size(row_splits) - 1

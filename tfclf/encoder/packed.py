@@ -80,7 +80,7 @@ def plan(row_splits: tf.Tensor, positions: tf.Tensor, *, groups: bool, dtype: tf
 
 
 def attend(query_key_value: tf.Tensor, packing: Packing, *, heads: int) -> tf.Tensor:
-    """Multi-head self-attention. [tokens, 3 * width], scaled queries first -> [tokens, width]."""
+    """Multi-head self-attention. [tokens, 3 * width] of queries, keys and values -> [tokens, width]."""
     width = query_key_value.shape[1] // 3
     contexts = [_attend_group(query_key_value, group, heads, width) for group in packing.groups]
     return tf.gather(tf.concat(contexts, 0) if len(contexts) > 1 else contexts[0], packing.back)
@@ -91,6 +91,6 @@ def _attend_group(query_key_value: tf.Tensor, group: Group, heads: int, width: i
     padded = tf.gather(query_key_value, group.tokens)
     split = tf.reshape(padded, [rows, length, 3, heads, width // heads])
     query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
-    scores = tf.matmul(query, key, transpose_b=True) + group.bias
+    scores = tf.matmul(query * (width // heads) ** -0.5, key, transpose_b=True) + group.bias
     context = tf.matmul(tf.nn.softmax(scores), value)
     return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [rows * length, width])

@@ -72,10 +72,9 @@ class Layer(tf.Module):
         super().__init__(name=f"layer_{index}")
         names = source.family.weights
         query, key, value = (source.dense(name, index) for name in (names.query, names.key, names.value))
-        # 1/sqrt(head width) goes into the weights.
-        scale = (source.sizes.width // source.sizes.heads) ** -0.5
-        kernels = (query[0] * scale, key[0], value[0])
-        biases = (query[1] * scale, key[1], value[1])
+        # 1/sqrt(head width) stays out of the weights: they would no longer be values that float16 can hold.
+        kernels = (query[0], key[0], value[0])
+        biases = (query[1], key[1], value[1])
         self.query_key_value = Dense(
             np.concatenate(kernels, 1), np.concatenate(biases, 0), formats, f"layer_{index}/query_key_value"
         )

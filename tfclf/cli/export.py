@@ -1,0 +1,141 @@
+"""`tfclf export`, `tfclf show` and `tfclf verify`: making an export, reading it, proving it."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tfclf.cli.quiet import quiet_start
+from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.text_source import texts_in
+from tfclf.data import Layout
+
+if TYPE_CHECKING:
+    from tfclf.verifier import Certificate
+
+
+def export(
+    source: Annotated[str, typer.Argument(help="A Hugging Face checkpoint's folder.")],
+    folder: Annotated[Path, typer.Argument(help="The model's base path; its name is the model's.")],
+    version: Annotated[int | None, typer.Option(help="Version number.", show_default="the next free one")] = None,
+    engine: Annotated[str, typer.Option(help="'lean' (fast) or 'original' (the Hugging Face TF class).")] = "lean",
+    precision: Annotated[str, typer.Option(help="Of the arithmetic: 'float32' or 'bfloat16'.")] = "float32",
+    storage: Annotated[
+        str | None, typer.Option(help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision")
+    ] = None,
+    machine: Machine = False,
+) -> None:
+    """Writes a checkpoint as a SavedModel that takes strings.
+
+    Example: `tfclf export my_checkpoint saved_models/news`
+    """
+    with quiet_start():
+        from tfclf.exporter import export as write
+
+    path = write(source, folder, version=version, engine=engine, precision=precision, storage=storage)
+    if machine:
+        typer.echo(json.dumps({"path": str(path)}))
+    else:
+        typer.echo(f"{path}  ({_size(path) / 1e6:,.1f} MB)")
+        typer.echo(f"Next: tfclf verify {path} --source {source}", err=True)
+
+
+def show(
+    model: Annotated[Path, typer.Argument(help="An exported model: the model's folder, or one version's.")],
+    machine: Machine = False,
+) -> None:
+    """Prints what an export says of itself: labels, limits, versions, certificate.
+
+    Example: `tfclf show saved_models/news`
+    """
+    from tfclf.errors import SavedModelError
+    from tfclf.manifest import Manifest
+    from tfclf.versions import saved_model_folder
+
+    version = saved_model_folder(model)
+    if version is None:
+        raise SavedModelError(f"{model} holds no SavedModel (saved_model.pb). Expected the output of `tfclf export`.")
+    manifest = Manifest.read(version)
+    if machine:
+        typer.echo(json.dumps(manifest.to_dict() | {"path": str(version)}, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for key, value in (
+        ("model", f"{manifest.name}, {version}"),
+        ("family", f"{manifest.family}, {manifest.problem_type.replace('_', ' ')}"),
+        ("engine", f"{manifest.engine}, {manifest.precision} (weights stored as {manifest.storage})"),
+        ("labels", ", ".join(manifest.labels)),
+        ("max_length", f"{manifest.max_length} tokens"),
+        ("size", f"{_size(version) / 1e6:,.1f} MB"),
+        ("made with", ", ".join(f"{name} {number}" for name, number in manifest.versions.items())),
+        ("TF Serving", manifest.serving_versions),
+        ("certificate", _summary(manifest.certificate)),
+    ):
+        table.add_row(f"[bold]{key}[/]", value)
+    Console().print(table)
+
+
+def verify(
+    export: Annotated[Path, typer.Argument(help="An exported model: the model's folder, or one version's.")],
+    source: Annotated[str, typer.Option(help="The Hugging Face checkpoint that it came from.")],
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Texts: .txt (a line each), .csv, .jsonl or .parquet.", show_default="built-in ones"),
+    ] = None,
+    text_column: TextColumns = None,
+    limit: Annotated[int | None, typer.Option(help="At most that many texts.", min=1)] = None,
+    machine: Machine = False,
+) -> None:
+    """Runs the original tokenizer and TF class beside an export; exit code 1 if they differ.
+
+    Example: `tfclf verify saved_models/news --source my_checkpoint`
+    """
+    with quiet_start():
+        from tfclf.verifier import verify as compare
+
+    given = texts_in(texts, Layout(text=tuple(text_column or ()))) if texts else None
+    certificate = compare(
+        export, source, itertools.islice(given, limit) if given is not None else None, progress=not machine
+    )
+    if machine:
+        typer.echo(json.dumps(certificate.to_dict(), ensure_ascii=False))
+    else:
+        typer.echo(_summary(certificate.to_dict()))
+        _print_differences(certificate)
+    if not certificate.equal:
+        raise typer.Exit(1)
+
+
+def _summary(certificate: Any) -> str:
+    if not certificate:
+        return "none: run `tfclf verify`"
+    return (
+        f"{'equal to' if certificate['equal'] else 'DIFFERS from'} the original ({certificate['reference']}): "
+        f"{certificate['rows']:,} texts and {certificate['pairs']:,} pairs, "
+        f"{certificate['token_mismatches']} rows of other tokens, {certificate['label_mismatches']} other labels, "
+        f"largest logit difference {certificate['largest_logit_difference']:.1e} "
+        f"(tolerance {certificate['tolerance']:.0e})"
+        + ("" if certificate["labels_equal"] else "; the labels' names or order differ")
+        + f"; {certificate['made']}"
+    )
+
+
+def _print_differences(certificate: "Certificate") -> None:
+    for difference in certificate.differences:
+        typer.echo(f"row {difference.row}, {difference.what}: {difference.text[:80]!r}")
+        typer.echo(f"  original: {_short(difference.expected)}")
+        typer.echo(f"  export:   {_short(difference.found)}")
+
+
+def _short(value: Any) -> str:
+    shown = str(value)
+    return shown if len(shown) <= 200 else shown[:197] + "..."
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,234 @@
+"""Proof: the original tokenizer and TF class run beside an export, on the same strings."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfclf._transformers import transformers
+from tfclf.checkpoints import Checkpoint, open_checkpoint
+from tfclf.checksums import checksums
+from tfclf.classifier import Classifier
+from tfclf.errors import InputError, SavedModelError
+from tfclf.loader import load
+from tfclf.progress import shown
+from tfclf.sample_texts import HEADLINES, hostile_texts
+from tfclf.versions import saved_model_folder
+
+# Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
+TOLERANCES = {"float32": 1e-5, "bfloat16": 5e-2}
+_BATCH = 16
+_BUILT_IN_HOSTILE = 500
+_SHOWN_DIFFERENCES = 5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One row on which the export and the original differ: in `what` ('tokens', 'logits', 'label')."""
+
+    row: int
+    what: str
+    text: str
+    expected: Any
+    found: Any
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a comparison found.
+
+    Attributes:
+      equal: no token row and no label differs, logits stay within the tolerance, labels have the same names.
+      rows: texts compared.
+      pairs: pairs of texts compared, by their logits.
+      token_mismatches, label_mismatches: rows.
+      largest_logit_difference: absolute, over all rows and pairs.
+      tolerance: of the logits, for logits up to 1.
+      reference: the classes that answered for the original.
+      versions: of the packages that ran.
+      source_checksums: SHA-256 of the original's files.
+      made: UTC, ISO 8601.
+      differences: the first few rows that differ.
+    """
+
+    equal: bool
+    rows: int
+    pairs: int
+    token_mismatches: int
+    label_mismatches: int
+    largest_logit_difference: float
+    tolerance: float
+    labels_equal: bool
+    reference: str
+    versions: dict[str, str]
+    source_checksums: dict[str, str]
+    made: str
+    differences: tuple[Difference, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is stored in the manifest and printed by --json."""
+        return dataclasses.asdict(self)
+
+
+def verify(
+    path: str | Path, source: str | Path, texts: Iterable[str] | None = None, *, progress: bool = False
+) -> Certificate:
+    """Compares an export with the checkpoint that it came from, and stores the certificate in the export.
+
+    >>> tfclf.verify("saved_models/news/1", "my_checkpoint").equal
+    True
+
+    Args:
+      path: an exported model: one version's folder, or the model's, for its newest version.
+      source: the Hugging Face checkpoint's folder.
+      texts: to compare on; by default headlines, hostile strings and rows past the length limit.
+      progress: shows a bar on standard error.
+    Raises: SavedModelError, CheckpointError, InputError where there is no text.
+    """
+    version = saved_model_folder(Path(path))
+    if version is None:
+        raise SavedModelError(f"{path} holds no SavedModel (saved_model.pb). Expected the output of `tfclf export`.")
+    export = load(version)
+    original = _Original(open_checkpoint(source))
+    given = list(texts) if texts is not None else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
+    if not given:
+        raise InputError("there is no text to compare on; expected at least one row.")
+    comparison = _Comparison(export, original)
+    batches = comparison.run(given)
+    for _ in shown(batches, total=len(given), unit="rows") if progress else batches:
+        pass
+    certificate = comparison.certificate()
+    dataclasses.replace(export.manifest, certificate=certificate.to_dict()).write(version)
+    return certificate
+
+
+def _long_texts() -> tuple[str, ...]:
+    return ("news " * 600, " ".join(HEADLINES) * 20)
+
+
+class _Original:
+    """The checkpoint's own tokenizer and TF class."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint.folder)
+        self._model = checkpoint.load_model()
+        self._limit = {"truncation": True, "max_length": checkpoint.max_length}
+        signature = [tf.TensorSpec([None, None], tf.int32)] * 2
+        self._forward = tf.function(
+            lambda ids, mask: self._model(input_ids=ids, attention_mask=mask, training=False).logits,
+            input_signature=signature,
+        )
+
+    @property
+    def name(self) -> str:
+        return f"{type(self._model).__name__}, {type(self._tokenizer).__name__}"
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        rows: list[list[int]] = self._tokenizer(list(texts), **self._limit)["input_ids"]
+        return rows
+
+    def pair_tokens(self, first: Sequence[str], second: Sequence[str]) -> list[list[int]]:
+        rows: list[list[int]] = self._tokenizer(list(first), list(second), **self._limit)["input_ids"]
+        return rows
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Rows of about one length go together; the order stays."""
+        logits = np.zeros((len(rows), len(self.checkpoint.labels)), np.float32)
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        for start in range(0, len(rows), _BATCH):
+            part = order[start : start + _BATCH]
+            ragged = tf.ragged.constant([rows[index] for index in part], tf.int32)
+            mask = tf.sequence_mask(ragged.row_lengths(), dtype=tf.int32)
+            logits[part] = self._forward(ragged.to_tensor(self._tokenizer.pad_token_id or 0), mask).numpy()
+        return logits
+
+
+class _Comparison:
+    """Counts, batch by batch."""
+
+    def __init__(self, export: Classifier, original: _Original) -> None:
+        self._export = export
+        self._original = original
+        self._tolerance = TOLERANCES[export.manifest.precision]
+        self._labels = original.checkpoint.labels
+        self._rows = self._pairs = self._token_mismatches = self._label_mismatches = 0
+        self._largest = 0.0
+        self._logits_equal = True
+        self._differences: list[Difference] = []
+
+    def run(self, texts: Sequence[str]) -> Iterator[str]:
+        """Compares, and yields each text when it is done."""
+        size = 8 * _BATCH
+        for start in range(0, len(texts), size):
+            part = texts[start : start + size]
+            self._compare_texts(start, part)
+            # Each text with its neighbour: pairs meet the truncation of both.
+            self._compare_pairs(start, part[:_BATCH], [*part[1 : _BATCH + 1], part[0]][: len(part[:_BATCH])])
+            yield from part
+
+    def _compare_texts(self, start: int, texts: Sequence[str]) -> None:
+        expected = self._original.tokens(texts)
+        found = self._export.tokenize(texts).to_list()
+        for index, (text, ours, theirs) in enumerate(zip(texts, found, expected, strict=True)):
+            if ours != theirs:
+                self._token_mismatches += 1
+                self._note(start + index, "tokens", text, theirs, ours)
+        answers = self._export(texts)
+        logits = self._original.logits(expected)
+        differs = self._compare_logits(start, texts, logits, answers["logits"].numpy())
+        for index, (row, label) in enumerate(zip(logits, answers["label"].numpy(), strict=True)):
+            best = self._labels[int(row.argmax())]
+            # Within the tolerance of a tie either label is right.
+            tied = np.ptp(np.sort(row)[-2:]) <= self._tolerance
+            if label.decode() != best and (differs[index] or not tied):
+                self._label_mismatches += 1
+                self._note(start + index, "label", texts[index], best, label.decode())
+        self._rows += len(texts)
+
+    def _compare_pairs(self, start: int, first: Sequence[str], second: Sequence[str]) -> None:
+        logits = self._original.logits(self._original.pair_tokens(first, second))
+        found = self._export.call_pairs(first, second)["logits"].numpy()
+        pairs = [f"{one} [and] {two}" for one, two in zip(first, second, strict=True)]
+        self._compare_logits(start, pairs, logits, found)
+        self._pairs += len(first)
+
+    def _compare_logits(self, start: int, texts: Sequence[str], expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+        difference = np.abs(expected - found).max(axis=1)
+        # NaN compares as neither, so that the question is asked this way round.
+        differs = ~(difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1)))
+        for index in np.flatnonzero(differs):
+            self._logits_equal = False
+            self._note(start + int(index), "logits", texts[index], expected[index].tolist(), found[index].tolist())
+        self._largest = max(self._largest, float(difference.max(initial=0)))
+        return differs
+
+    def _note(self, row: int, what: str, text: str, expected: Any, found: Any) -> None:
+        if len(self._differences) < _SHOWN_DIFFERENCES:
+            self._differences.append(Difference(row, what, text[:200], expected, found))
+
+    def certificate(self) -> Certificate:
+        labels_equal = self._labels == self._export.labels
+        return Certificate(
+            equal=labels_equal and self._logits_equal and not self._token_mismatches and not self._label_mismatches,
+            rows=self._rows,
+            pairs=self._pairs,
+            token_mismatches=self._token_mismatches,
+            label_mismatches=self._label_mismatches,
+            largest_logit_difference=self._largest,
+            tolerance=self._tolerance,
+            labels_equal=labels_equal,
+            reference=self._original.name,
+            versions={name: importlib.metadata.version(name) for name in ("tensorflow", "transformers", "tokenizers")},
+            source_checksums=checksums(self._original.checkpoint.folder),
+            made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            differences=tuple(self._differences),
+        )
