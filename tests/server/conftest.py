@@ -1,0 +1,102 @@
+"""Servers on 127.0.0.1, port 0, and a client that knows nothing of tfclf."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from tfclf.server import serve
+from tfclf.server.process import Server
+
+from .models import save_echo, save_half_plus_two
+
+Predict = Callable[..., PredictResponse]
+Refusal = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture(scope="session")
+def echo_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base path with versions 1 and 2, and with what a server must pass over."""
+    base = tmp_path_factory.mktemp("models") / "echo"
+    save_echo(base / "1", 1)
+    save_echo(base / "2", 2)
+    (base / "3" / "variables").mkdir(parents=True)  # half-written: no saved_model.pb yet
+    (base / "notes").mkdir()
+    (base / "4").write_text("a file, not a folder")
+    return base
+
+
+@pytest.fixture(scope="session")
+def half_plus_two_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("models") / "half_plus_two"
+    save_half_plus_two(base / "123")
+    return base
+
+
+@pytest.fixture(scope="session")
+def echo_server(echo_base: Path) -> Iterator[Server]:
+    with serve(echo_base, port=0) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stub(echo_server: Server) -> Iterator[PredictionServiceStub]:
+    options = [("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(echo_server.address, options=options) as channel:
+        yield PredictionServiceStub(channel)
+
+
+def strings(*texts: str | bytes) -> TensorProto:
+    """string[len(texts)]"""
+    return tf.make_tensor_proto(list(texts), dtype=tf.string, shape=[len(texts)])
+
+
+def predict_request(
+    inputs: Mapping[str, TensorProto],
+    *,
+    model: str = "echo",
+    signature: str = "",
+    version: int | None = None,
+    label: str | None = None,
+    output_filter: Sequence[str] = (),
+) -> PredictRequest:
+    request = PredictRequest(inputs=inputs, output_filter=output_filter)
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
+    if version is not None:
+        request.model_spec.version.value = version
+    if label is not None:
+        request.model_spec.version_label = label
+    return request
+
+
+@pytest.fixture(scope="session")
+def predict(stub: PredictionServiceStub) -> Predict:
+    """predict(text="hello", signature="pairs", timeout=1.0, ...): each further argument is an input."""
+
+    def call(*, timeout: float = 60, inputs: Mapping[str, TensorProto], **spec: Any) -> PredictResponse:
+        return stub.Predict(predict_request(inputs, **spec), timeout=timeout)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def refusal(stub: PredictionServiceStub) -> Refusal:
+    """The code's name and the details with which the server refuses a request."""
+
+    def call(request: Any = None, *, method: str = "Predict", timeout: float = 60, **spec: Any) -> tuple[str, str]:
+        with pytest.raises(grpc.RpcError) as raised:
+            getattr(stub, method)(predict_request(**spec) if request is None else request, timeout=timeout)
+        return raised.value.code().name, raised.value.details()
+
+    return call

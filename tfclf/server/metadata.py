@@ -1,0 +1,33 @@
+"""GetModelMetadata: the signatures of a model."""
+
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    SignatureDefMap,
+)
+
+from tfclf.server.registry import Registry
+from tfclf.server.status import invalid_argument
+
+_FIELD = "signature_def"
+
+
+def get_model_metadata(registry: Registry, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
+    """Answers a GetModelMetadataRequest. The echo names no signature: it is the metadata of all of them.
+
+    Raises: RequestError.
+    """
+    if not request.metadata_field:
+        raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != _FIELD:
+            raise invalid_argument(f"Metadata field {field} is not supported")
+    servable = registry.find(request.model_spec)
+    signatures = SignatureDefMap()
+    for name, signature in servable.signatures.items():
+        signatures.signature_def[name].CopyFrom(signature)
+    response = GetModelMetadataResponse()
+    response.model_spec.name = servable.name
+    response.model_spec.version.value = servable.version
+    response.metadata[_FIELD].Pack(signatures)
+    return response

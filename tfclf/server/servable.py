@@ -1,0 +1,60 @@
+"""A Servable: one loaded version of one model."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers TF-Text's ops, which the SavedModel may use)
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from tfclf.errors import SavedModelError
+from tfclf.server.session import Fetched, Session
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Servable:
+    """A version of a model that answers requests."""
+
+    name: str
+    version: int
+    session: Session
+
+    @classmethod
+    def load(cls, name: str, version: int, folder: Path) -> "Servable":
+        """Loads the SavedModel in `folder`.
+
+        Raises: SavedModelError.
+        """
+        started = time.perf_counter()
+        try:
+            session = Session(folder)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise SavedModelError(
+                f"{folder} cannot be loaded: {reason} Expected a SavedModel: saved_model.pb with a graph "
+                f"tagged 'serve', and the variables/ and assets/ saved with it. Copy or export it again."
+            ) from error
+        _log.info("loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started)
+        return cls(name, version, session)
+
+    @property
+    def signatures(self) -> Mapping[str, SignatureDef]:
+        """SignatureDef by name, as saved_model.pb has them."""
+        return self.session.signatures
+
+    def run(
+        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, timeout: float | None = None
+    ) -> list[Fetched]:
+        """`Session.run`."""
+        return self.session.run(feeds, fetches, timeout=timeout)
+
+    def close(self) -> None:
+        """Cancels what runs and refuses what comes."""
+        self.session.close()

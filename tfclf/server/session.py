@@ -1,0 +1,133 @@
+"""A SavedModel in a TensorFlow session, run by tensor names: what TF Serving does, in the same C++ code.
+
+Why not `tf.saved_model.load(...).signatures`: those run whole signatures, check shapes that TF Serving leaves
+unchecked (its own tests feed a scalar to x: float32[batch, 1]), word errors their own way, take no timeout
+and cannot be cancelled. A session fetches just what a response needs, runs TF1 models and TF2 models alike,
+and its DirectSession is TF Serving's: codes and messages match because they are the same ones.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+# Names outside TensorFlow's public API; this is the only module that uses any. The loader: its public alias,
+# tf.compat.v1.saved_model.load, prints a deprecation at every start. The session's raw run: the public `run`
+# adds Python's shape check, and stack traces of the graph's construction to messages.
+from tensorflow.python.client import pywrap_tf_session
+from tensorflow.python.saved_model.loader_impl import SavedModelLoader
+
+from tfclf.server.status import RequestError, invalid_argument, status_code
+
+_TAGS = ("serve",)
+_LONGEST_TIMEOUT = (1 << 31) - 1  # milliseconds
+
+
+class Fetched(NamedTuple):
+    """A tensor that a run gave. The array alone does not tell quantized numbers from plain ones."""
+
+    array: NDArray[Any]
+    dtype: int
+
+
+class Session:
+    """A loaded SavedModel; safe to run from many threads at once.
+
+    Attributes:
+      signatures: SignatureDef by name, as saved_model.pb has them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Loads variables and assets and runs the initialization op.
+
+        Raises: what TensorFlow raises; `Servable.load` puts it into words.
+        """
+        self._folder = str(folder)
+        self._graph = tf.Graph()
+        config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+        self._session = tf.compat.v1.Session(graph=self._graph, config=config)
+        try:
+            meta_graph = SavedModelLoader(self._folder).load(self._session, _TAGS)
+            self._session._extend_graph()  # a model without variables and tables has run nothing so far
+        except BaseException:
+            self._session.close()
+            raise
+        self._graph.finalize()
+        self.signatures: Mapping[str, SignatureDef] = meta_graph.signature_def
+
+    def run(
+        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, timeout: float | None = None
+    ) -> list[Fetched]:
+        """The tensors named by `fetches`, computed from `feeds`; nothing else is computed.
+
+        Args:
+          feeds: arrays by tensor name, such as "serving_default_text:0".
+          timeout: seconds, after which the run is cancelled.
+        Raises: RequestError with the code and message that TensorFlow gives.
+        """
+        inputs = {self._output(name): array for name, array in feeds.items()}
+        outputs = [self._output(name) for name in fetches]
+        options = _run_options(timeout)
+        try:
+            values = self._session._call_tf_sessionrun(options, inputs, outputs, [], None)
+        except tf.errors.OpError as error:
+            # A client has no use for this machine's paths, which messages about missing files carry.
+            message = error.message.replace(self._folder, ".")
+            raise RequestError(status_code(error.error_code), message) from None
+        finally:
+            if options is not None:
+                pywrap_tf_session.TF_DeleteBuffer(options)
+        dtypes = [self._dtype(name) for name in fetches]
+        return [Fetched(_array(value), dtype) for value, dtype in zip(values, dtypes, strict=True)]
+
+    def close(self) -> None:
+        """Cancels what runs and refuses what comes; it does not wait."""
+        self._session.close()
+
+    def _operation(self, name: str) -> Any:
+        node, index = _split(name)
+        try:
+            return self._graph.get_operation_by_name(node)
+        except (KeyError, ValueError):
+            # The wording of DirectSession, which would be asked by name; a Python session asks by pointer.
+            raise invalid_argument(
+                f"Tensor {node}:{index}, specified in either feed_devices or fetch_devices was not found in the Graph"
+            ) from None
+
+    def _output(self, name: str) -> Any:
+        """The TF_Output of a name; whether its operation has so many outputs, DirectSession will say."""
+        output = pywrap_tf_session.TF_Output()
+        output.oper = self._operation(name)._c_op
+        output.index = _split(name)[1]
+        return output
+
+    def _dtype(self, name: str) -> int:
+        return int(self._operation(name).outputs[_split(name)[1]].dtype.base_dtype.as_datatype_enum)
+
+
+def _split(name: str) -> tuple[str, int]:
+    node, colon, index = name.rpartition(":")
+    return (node, int(index)) if colon and index.isdecimal() else (name, 0)
+
+
+def _run_options(timeout: float | None) -> Any:
+    """RunOptions as the C API takes them, to be deleted after use; None where there is no limit."""
+    if timeout is None or timeout * 1000 > _LONGEST_TIMEOUT:
+        return None
+    milliseconds = max(1, math.ceil(timeout * 1000))  # 0 would mean: no limit
+    options = tf.compat.v1.RunOptions(timeout_in_ms=milliseconds)
+    return pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """A scalar comes back as a bare number or as bytes, which np.asarray would cut at a trailing NUL."""
+    if isinstance(value, bytes):
+        array = np.empty((), dtype=object)
+        array[()] = value
+        return array
+    return np.asarray(value)
