@@ -11,6 +11,8 @@ Public names are loaded on first use, so that `import tfclf` does not import Ten
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tfclf._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier as Classifier
     from tfclf.errors import TfclfError as TfclfError
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from tfclf.server import serve as serve
     from tfclf.training import train as train
     from tfclf.verifier import verify as verify
-
-__version__ = "0.1.0"
 
 _HOME = {
     "Classifier": "tfclf.classifier",
@@ -37,7 +37,7 @@ _HOME = {
     "train": "tfclf.training",
     "verify": "tfclf.verifier",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605  (the table above is the one list)
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

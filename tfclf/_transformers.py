@@ -8,14 +8,13 @@ Two environment variables must be set before the first import, and nowhere else:
 
 import functools
 import os
-from types import ModuleType
 from typing import Any
 
 from tfclf.errors import MissingExtraError
 
 
 @functools.cache
-def transformers() -> ModuleType:
+def transformers() -> Any:
     """The transformers package, quiet, on TensorFlow with Keras 2, without torch.
 
     Raises: MissingExtraError where transformers or tf-keras is not installed.
@@ -38,7 +37,7 @@ def transformers() -> ModuleType:
 
 
 @functools.cache
-def tokenizers() -> ModuleType:
+def tokenizers() -> Any:
     """The Rust tokenizers. Raises: MissingExtraError where they are not installed."""
     try:
         import tokenizers as package

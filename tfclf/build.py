@@ -17,7 +17,12 @@ STORAGES = ("float32", "bfloat16", "float16")
 
 
 def build(
-    checkpoint: Checkpoint, *, name: str, engine: str = "lean", precision: str = "float32", storage: str | None = None
+    checkpoint: Checkpoint,
+    *,
+    name: str,
+    engine: str = "lean",
+    precision: str = "float32",
+    storage: str | None = None,
 ) -> tuple[Graph, Manifest]:
     """The graph of a checkpoint, and what it says of itself.
 
@@ -46,9 +51,7 @@ def build(
         )
     else:
         made = OriginalEngine(model, pad_id=spec.pad_id)
-    graph = Graph(
-        Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type
-    )
+    graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,
         source=checkpoint.folder.name,

@@ -12,7 +12,7 @@ from tfclf.errors import InputError
 from tfclf.manifest import Manifest
 from tfclf.prediction import Prediction
 from tfclf.progress import shown
-from tfclf.text_input import as_text_tensor
+from tfclf.text_input import as_text_tensor, check_several
 
 _BATCH = 32
 
@@ -32,7 +32,11 @@ class Classifier(tf.Module):
     """
 
     def __init__(
-        self, functions: Mapping[str, Callable[..., Mapping[str, tf.Tensor]]], manifest: Manifest, *, owner: Any
+        self,
+        functions: Mapping[str, Callable[..., Mapping[str, tf.Tensor]]],
+        manifest: Manifest,
+        *,
+        owner: Any,
     ) -> None:
         super().__init__(name="tfclf")
         self._functions = dict(functions)
@@ -75,8 +79,9 @@ class Classifier(tf.Module):
         rows = self._functions["tokenize"](text=as_text_tensor(texts))
         return tf.RaggedTensor.from_tensor(rows["input_ids"], lengths=tf.reduce_sum(rows["attention_mask"], axis=1))
 
+    # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
     @overload
-    def predict(
+    def predict(  # type: ignore[overload-overlap]
         self, texts: Sequence[str], *, batch_size: int = _BATCH, progress: bool = False
     ) -> list[Prediction]: ...
     @overload
@@ -94,8 +99,7 @@ class Classifier(tf.Module):
           progress: shows a bar on standard error, once it takes longer than a second.
         Raises: InputError for anything but text, naming its index.
         """
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            as_text_tensor(texts)  # raises
+        check_several(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
         known = isinstance(texts, Sequence)
@@ -114,7 +118,10 @@ class Classifier(tf.Module):
                 raise InputError(f"in the batch that starts at text {done}: {error}") from None
             answers = self(tensor)
             rows = zip(
-                answers["label"].numpy(), answers["score"].numpy(), answers["probabilities"].numpy(), strict=True
+                answers["label"].numpy(),
+                answers["score"].numpy(),
+                answers["probabilities"].numpy(),
+                strict=True,
             )
             for label, score, probabilities in rows:
                 by_label = dict(zip(self.labels, probabilities.tolist(), strict=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfclf import __version__
+from tfclf._version import __version__
 from tfclf.build import build
 from tfclf.checkpoints import open_checkpoint
 from tfclf.checksums import checksums

@@ -51,7 +51,9 @@ class Graph(tf.Module):
     def classify_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """string[batch] twice -> label, score, probabilities, logits."""
         same = tf.debugging.assert_equal(
-            tf.shape(text), tf.shape(text_pair), message="text and text_pair must have as many rows as one another"
+            tf.shape(text),
+            tf.shape(text_pair),
+            message="text and text_pair must have as many rows as one another",
         )
         with tf.control_dependencies([same]):
             rows = self._frame.pair(self._tokens(text), self._tokens(text_pair))

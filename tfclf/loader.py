@@ -1,9 +1,11 @@
 """From whatever names a model to a Classifier."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
+from tfclf import text_ops
 from tfclf.classifier import Classifier
 from tfclf.errors import SavedModelError, SourceNotFoundError
 from tfclf.manifest import Manifest
@@ -37,21 +39,19 @@ def load(source: str | Path, *, engine: str = "lean", precision: str = "float32"
             f"one each) or a Hugging Face checkpoint (config.json, weights, tokenizer files)."
         )
     graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
-    functions = {signature.name: signature.trace(graph) for signature in SIGNATURES}
-    by_name = {
-        signature.name: _by_keyword(functions[signature.name], tuple(signature.inputs)) for signature in SIGNATURES
+    functions = {
+        signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs)) for signature in SIGNATURES
     }
-    return Classifier(by_name, manifest, owner=graph)
+    return Classifier(functions, manifest, owner=graph)
 
 
 def _load_export(version: Path) -> Classifier:
-    # Registers the ops of the tokenizers.
-    import tensorflow_text  # noqa: F401
-
+    text_ops.register()
     manifest = Manifest.read(version)
     try:
         loaded = tf.saved_model.load(str(version))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    # IndexError: what TensorFlow makes of a checkpoint file that ends too early.
+    except (OSError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise SavedModelError(
             f"{version} cannot be loaded: {reason}. A file may be missing or cut short; copy or export it again."
@@ -59,5 +59,7 @@ def _load_export(version: Path) -> Classifier:
     return Classifier(loaded.signatures, manifest, owner=loaded)
 
 
-def _by_keyword(function, inputs):  # type: ignore[no-untyped-def]
+def _by_keyword(
+    function: Callable[..., Mapping[str, tf.Tensor]], inputs: Sequence[str]
+) -> Callable[..., Mapping[str, tf.Tensor]]:
     return lambda **given: function(*(given[name] for name in inputs))

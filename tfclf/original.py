@@ -25,9 +25,9 @@ class OriginalEngine(tf.Module):
         self._weights = list(model.weights)
         integers = tf.TensorSpec([None, None], tf.int32)
         self._call = shared(
-            lambda input_ids, attention_mask: model(
-                input_ids=input_ids, attention_mask=attention_mask, training=False
-            ).logits,
+            lambda input_ids, attention_mask: (
+                model(input_ids=input_ids, attention_mask=attention_mask, training=False).logits
+            ),
             [integers, integers],
         )
         self._pad_id = pad_id

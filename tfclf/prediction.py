@@ -28,6 +28,4 @@ def to_pandas(predictions: Iterable[Prediction]) -> Any:
     """A DataFrame with the columns label, score and one of each label's probability, named for the label."""
     import pandas
 
-    return pandas.DataFrame(
-        {"label": one.label, "score": one.score, **one.probabilities} for one in predictions
-    )
+    return pandas.DataFrame({"label": one.label, "score": one.score, **one.probabilities} for one in predictions)

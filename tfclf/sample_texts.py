@@ -29,12 +29,43 @@ _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u180e"
 _CONTROLS = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 _SPACES = "\u00a0\u1680\u2000\u2003\u2009\u2028\u2029\u202f\u205f\u3000"
 _DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2069"
-_RIGHT_TO_LEFT = ("\u0627\u0644\u0639\u0631\u0628\u064a\u0629", "\u05e9\u05c1\u05dc\u05d5\u05b9\u05dd", "\u067e\u0698")
-_WORDS = (
-    "the", "playing", "unaffable", "New", "York", "CAF\u00c9", "na\u00efve", "\u0130stanbul", "stra\u00dfe", "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "don't",
-    "U.S.A.", "3.14", "$5", "C++", "e-mail", "http://a.b/c?d=e", "\ufb01sh", "\uff21\uff22\uff23", "\u2160\u2161", "\u00bd", "\u4f60\u597d", "\u6771\u4eac",
-    "\u3053\u3093\u306b\u3061\u306f", "\uc548\ub155", "\u0939\u093f\u0928\u094d\u0926\u0940", "\u0e44\u0e17\u0e22", "\u041c\u043e\u0441\u043a\u0432\u0430", "\u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac", "Z\u0334a\u0335l\u0336g\u0337o\u0338",
-)  # fmt: skip
+_RIGHT_TO_LEFT = (
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629",
+    "\u05e9\u05c1\u05dc\u05d5\u05b9\u05dd",
+    "\u067e\u0698",
+)
+_WORDS = [
+    "the",
+    "playing",
+    "unaffable",
+    "New",
+    "York",
+    "CAFÉ",
+    "naïve",
+    "İstanbul",
+    "straße",
+    "don't",
+    "U.S.A.",
+    "3.14",
+    "$5",
+    "C++",
+    "e-mail",
+    "http://a.b/c?d=e",
+    "ﬁsh",
+    "ＡＢＣ",
+    "ⅠⅡ",
+    "½",
+    "你好",
+    "東京",
+    "こんにちは",
+    "안녕",
+    "हिन्दी",
+    "ไทย",
+    "Москва",
+    "Ελληνικά",
+    "Σίσυφος",
+    "Z̴a̵l̶g̷o̸",
+]
 
 
 def hostile_texts(count: int, *, seed: int = 0) -> Iterator[str]:
@@ -60,13 +91,18 @@ def _piece(dice: random.Random) -> str:
     if kind == 2:
         return dice.choice(_ZERO_WIDTH + _CONTROLS + _SPACES + _DIRECTIONS)
     if kind == 3:
-        return dice.choice("aeiounAEIOUN") + "".join(chr(dice.randrange(0x300, 0x370)) for _ in range(dice.randrange(4)))
+        return dice.choice("aeiounAEIOUN") + "".join(
+            chr(dice.randrange(0x300, 0x370)) for _ in range(dice.randrange(4))
+        )
     if kind == 4:
         return "".join(_any_character(dice) for _ in range(dice.randrange(1, 6)))
     if kind == 5:
         return dice.choice(_RIGHT_TO_LEFT)
     if kind == 6:
-        return "".join(dice.choice("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u00a1\u00bf\u2026\u201c\u2014\u3002") for _ in range(dice.randrange(1, 4)))
+        return "".join(
+            dice.choice("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u00a1\u00bf\u2026\u201c\u2014\u3002")
+            for _ in range(dice.randrange(1, 4))
+        )
     if kind == 7 and not dice.randrange(20):
         return dice.choice("ax\u00e9\u0436") * dice.choice((99, 100, 101, 200, 10_000))
     return dice.choice(_WORDS)

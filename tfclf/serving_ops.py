@@ -16,27 +16,77 @@ ALL_VERSIONS = "2.12 to 2.20"
 LATEST_VERSION = "2.20"
 
 _TEXT_OPS = frozenset(
-    """
-    CaseFoldUTF8 ConstrainedSequence FastBertNormalize FastWordpieceTokenizeWithOffsets FindSourceOffsets
-    MaxSpanningTree NormalizeUTF8 NormalizeUTF8WithOffsetsMap PhraseTokenize RegexSplitWithOffsets RougeL
-    SentenceFragments SentenceFragmentsV2 SentencepieceDetokenizeOp SentencepieceIdToStringOp SentencepieceOp
-    SentencepieceStringToIdOp SentencepieceTokenizeOp SentencepieceTokenizeWithOffsetsOp SentencepieceVocabSizeOp
-    SplitMergeTokenizeWithOffsets TFText>BoiseTagsToOffsets TFText>ByteSplitByOffsets TFText>ByteSplitWithOffsets
-    TFText>FastSentencepieceDetokenize TFText>FastSentencepieceTokenize TFText>FastWordpieceDetokenize
-    TFText>NgramsStringJoin TFText>OffsetsToBoiseTags TFText>PhraseDetokenize TFText>WhitespaceTokenizeWithOffsetsV2
-    TokenizerFromLogits UnicodeScriptTokenizeWithOffsets WhitespaceTokenizeWithOffsets WordpieceTokenizeWithOffsets
-    """.split()
+    [
+        "CaseFoldUTF8",
+        "ConstrainedSequence",
+        "FastBertNormalize",
+        "FastWordpieceTokenizeWithOffsets",
+        "FindSourceOffsets",
+        "MaxSpanningTree",
+        "NormalizeUTF8",
+        "NormalizeUTF8WithOffsetsMap",
+        "PhraseTokenize",
+        "RegexSplitWithOffsets",
+        "RougeL",
+        "SentenceFragments",
+        "SentenceFragmentsV2",
+        "SentencepieceDetokenizeOp",
+        "SentencepieceIdToStringOp",
+        "SentencepieceOp",
+        "SentencepieceStringToIdOp",
+        "SentencepieceTokenizeOp",
+        "SentencepieceTokenizeWithOffsetsOp",
+        "SentencepieceVocabSizeOp",
+        "SplitMergeTokenizeWithOffsets",
+        "TFText>BoiseTagsToOffsets",
+        "TFText>ByteSplitByOffsets",
+        "TFText>ByteSplitWithOffsets",
+        "TFText>FastSentencepieceDetokenize",
+        "TFText>FastSentencepieceTokenize",
+        "TFText>FastWordpieceDetokenize",
+        "TFText>NgramsStringJoin",
+        "TFText>OffsetsToBoiseTags",
+        "TFText>PhraseDetokenize",
+        "TFText>WhitespaceTokenizeWithOffsetsV2",
+        "TokenizerFromLogits",
+        "UnicodeScriptTokenizeWithOffsets",
+        "WhitespaceTokenizeWithOffsets",
+        "WordpieceTokenizeWithOffsets",
+    ]
 )
 # Known to Serving 2.20 only. Of TF-Text, and of core TensorFlow those that a model could come to hold.
 _ONLY_IN_LATEST = frozenset(
-    """
-    TFText>RoundRobinGenerateMasks TFText>RoundRobinTrim TFText>Utf8Binarize
-    CheckPinned CollectiveAllToAllV2 Conv DebugIdentityV3 DecodeWebP EmptyTensorMap FFTND IFFTND IRFFTND RFFTND
-    KMC2ChainInitialization KmeansPlusPlusInitialization NearestNeighbors RaggedFillEmptyRows
-    RaggedFillEmptyRowsGrad SegmentMaxV2 SegmentMinV2 SparseSegmentMeanGradV2 SparseSegmentSqrtNGradV2
-    SparseSegmentSumGradV2 TensorMapErase TensorMapHasKey TensorMapInsert TensorMapLookup TensorMapSize
-    TensorMapStackKeys
-    """.split()
+    [
+        "TFText>RoundRobinGenerateMasks",
+        "TFText>RoundRobinTrim",
+        "TFText>Utf8Binarize",
+        "CheckPinned",
+        "CollectiveAllToAllV2",
+        "Conv",
+        "DebugIdentityV3",
+        "DecodeWebP",
+        "EmptyTensorMap",
+        "FFTND",
+        "IFFTND",
+        "IRFFTND",
+        "RFFTND",
+        "KMC2ChainInitialization",
+        "KmeansPlusPlusInitialization",
+        "NearestNeighbors",
+        "RaggedFillEmptyRows",
+        "RaggedFillEmptyRowsGrad",
+        "SegmentMaxV2",
+        "SegmentMinV2",
+        "SparseSegmentMeanGradV2",
+        "SparseSegmentSqrtNGradV2",
+        "SparseSegmentSumGradV2",
+        "TensorMapErase",
+        "TensorMapHasKey",
+        "TensorMapInsert",
+        "TensorMapLookup",
+        "TensorMapSize",
+        "TensorMapStackKeys",
+    ]
 )
 _IN_NO_SERVING = frozenset({"DecodeJxl"})
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})

@@ -25,12 +25,17 @@ def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
     return tf.constant(list(encoded(texts, name=name)), tf.string, shape=None)
 
 
-def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
-    """Each text as UTF-8; lone surrogates, which are no text, become invalid UTF-8 and so U+FFFD in the graph."""
+def check_several(texts: Any, *, name: str = "texts") -> None:
+    """Raises: InputError for what cannot be several texts: None, a number, a bare string, a dict."""
     if isinstance(texts, str | bytes):
         raise InputError(f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text].")
     if not isinstance(texts, Iterable) or isinstance(texts, dict):
         raise InputError(f"{name} is {_short(texts)} ({type(texts).__name__}); expected a list of str.")
+
+
+def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
+    """Each text as UTF-8; lone surrogates, which are no text, become invalid UTF-8 and so U+FFFD in the graph."""
+    check_several(texts, name=name)
     for index, text in enumerate(texts):
         if isinstance(text, str):
             yield text.encode("utf-8", "surrogatepass")
@@ -38,9 +43,7 @@ def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
             yield text
         else:
             hint = " A missing value? Replace it by '' first." if text is None or text != text else ""
-            raise InputError(
-                f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}"
-            )
+            raise InputError(f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}")
 
 
 def _short(value: object) -> str:

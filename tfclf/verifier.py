@@ -204,10 +204,10 @@ class _Comparison:
     def _compare_logits(self, start: int, texts: Sequence[str], expected: np.ndarray, found: np.ndarray) -> np.ndarray:
         difference = np.abs(expected - found).max(axis=1)
         # NaN compares as neither, so that the question is asked this way round.
-        differs = ~(difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1)))
+        differs: np.ndarray = ~(difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1)))
         for index in np.flatnonzero(differs):
             self._logits_equal = False
-            self._note(start + int(index), "logits", texts[index], expected[index].tolist(), found[index].tolist())
+            self._note(start + int(index), "logits", texts[int(index)], expected[index].tolist(), found[index].tolist())
         self._largest = max(self._largest, float(difference.max(initial=0)))
         return differs
 

@@ -9,7 +9,5 @@ def saved_model_folder(folder: Path) -> Path | None:
         return folder
     if not folder.is_dir():
         return None
-    versions = [
-        entry for entry in folder.iterdir() if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
-    ]
+    versions = [entry for entry in folder.iterdir() if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()]
     return max(versions, key=lambda entry: int(entry.name), default=None)

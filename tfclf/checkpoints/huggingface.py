@@ -27,9 +27,7 @@ def read(folder: Path) -> Checkpoint:
     weights_file = _weights_file(folder)
     tokenizer_config = _read_json(folder / "tokenizer_config.json", required=False)
     labels = _labels(config, folder / "config.json")
-    positions = config.get(
-        family.config_keys.positions, family.config_defaults.get(family.config_keys.positions)
-    )
+    positions = config.get(family.config_keys.positions, family.config_defaults.get(family.config_keys.positions))
     # Tokenizers without a limit carry 1e30 ("very large integer") there.
     limit = tokenizer_config.get("model_max_length", positions)
     return Checkpoint(
@@ -54,9 +52,7 @@ def _read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
             f"found {_listing(path.parent)}."
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} is not JSON ({error}). Copy it again from where the checkpoint came."
-        ) from error
+        raise CheckpointError(f"{path} is not JSON ({error}). Copy it again from where the checkpoint came.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
     return content
@@ -115,7 +111,14 @@ def _load_model(folder: Path, weights_file: Path, class_name: str, classes: int)
             )
         else:
             model, report = _load_torch_weights(original, folder, weights_file)
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, AttributeError) as error:
+    # AssertionError: how the TF classes refuse sizes that do not divide.
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, AttributeError, AssertionError) as error:
+        if weights_file.suffix == ".h5":
+            with contextlib.suppress(OSError, ValueError, AssertionError):
+                # One missing variable fails the whole load with a message that names none.
+                built = original(original.config_class.from_pretrained(folder))
+                built.build_in_name_scope()
+                _check_complete([], _missing_in_h5(built, weights_file), weights_file, class_name, classes)
         raise CheckpointError(
             f"{weights_file} ({weights_file.stat().st_size:,} bytes) cannot be read as weights of {class_name}: "
             f"{_first_line(error)}. It may be cut short or of another model; download it again."
@@ -128,7 +131,7 @@ def _load_model(folder: Path, weights_file: Path, class_name: str, classes: int)
 
 
 def _missing_in_h5(model: Any, weights_file: Path) -> list[str]:
-    """transformers reports whole layers only, dropout among them; this compares variable by variable."""
+    """Transformers reports whole layers only, dropout among them; this compares variable by variable."""
     import h5py
 
     stored: set[str] = set()
@@ -181,7 +184,12 @@ def _load_torch_weights(original: Any, folder: Path, weights_file: Path) -> tupl
     model = original(original.config_class.from_pretrained(folder))
     model.build_in_name_scope()
     model, report = package.modeling_tf_pytorch_utils.load_pytorch_state_dict_in_tf2_model(
-        model, state, tf_inputs=False, allow_missing_keys=True, output_loading_info=True, ignore_mismatched_sizes=True
+        model,
+        state,
+        tf_inputs=False,
+        allow_missing_keys=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
     )
     return model, report
 

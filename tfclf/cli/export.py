@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfclf.cli.quiet import quiet_start
 from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.quiet import quiet_start
 from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
 
@@ -23,7 +23,8 @@ def export(
     engine: Annotated[str, typer.Option(help="'lean' (fast) or 'original' (the Hugging Face TF class).")] = "lean",
     precision: Annotated[str, typer.Option(help="Of the arithmetic: 'float32' or 'bfloat16'.")] = "float32",
     storage: Annotated[
-        str | None, typer.Option(help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision")
+        str | None,
+        typer.Option(help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision"),
     ] = None,
     machine: Machine = False,
 ) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tfclf.cli.quiet import quiet_start
 from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.quiet import quiet_start
 from tfclf.cli.text_source import texts_from
 from tfclf.data import Layout
 from tfclf.prediction import Prediction
@@ -18,7 +18,9 @@ from tfclf.prediction import Prediction
 
 def predict(
     model: Annotated[str, typer.Argument(help="An exported model, or a Hugging Face checkpoint.")],
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; none: --file, or standard input, a line each.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; none: --file, or standard input, a line each.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Texts: .txt (a line each), .csv, .jsonl (both also .gz) or .parquet.")
     ] = None,

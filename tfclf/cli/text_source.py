@@ -21,7 +21,9 @@ def texts_from(arguments: Sequence[str], file: Path | None, layout: Layout) -> I
     if file:
         return texts_in(file, layout)
     if sys.stdin.isatty():
-        raise InputError("no text is given. Give it as an argument, with --file FILE, or on standard input, a line each.")
+        raise InputError(
+            "no text is given. Give it as an argument, with --file FILE, or on standard input, a line each."
+        )
     return _lines(sys.stdin.buffer, "standard input")
 
 

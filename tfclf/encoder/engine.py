@@ -53,7 +53,9 @@ class LeanEngine(tf.Module):
         self._activation = _ACTIVATIONS[sizes.activation]
         self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
         self.word_embeddings = tf.Variable(
-            tf.cast(source.variables[names.word_embeddings], formats.stored), trainable=False, name="word_embeddings"
+            tf.cast(source.variables[names.word_embeddings], formats.stored),
+            trainable=False,
+            name="word_embeddings",
         )
         self.position_embeddings = tf.Variable(
             tf.cast(source.variables[names.position_embeddings], formats.stored),
@@ -79,7 +81,10 @@ class LeanEngine(tf.Module):
         starts = tf.reduce_any(inside[:, :1], axis=1)
         starts_with_token = tf.debugging.Assert(
             tf.reduce_all(starts),
-            ["every row of attention_mask must start with 1 (pad at the end); rows that do not:", tf.where(~starts)[:, 0]],
+            [
+                "every row of attention_mask must start with 1 (pad at the end); rows that do not:",
+                tf.where(~starts)[:, 0],
+            ],
         )
         with tf.control_dependencies([starts_with_token]):
             lengths = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1)

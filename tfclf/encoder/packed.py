@@ -5,6 +5,7 @@ other. Attention needs rows: those are sorted by length and cut into groups, eac
 row by one gather, and gathered back once a layer.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -61,7 +62,7 @@ def plan(row_splits: tf.Tensor, positions: tf.Tensor, *, groups: bool, dtype: tf
     order = tf.argsort(lengths, stable=True) if groups else tf.range(batch)
     edges = [batch * index // count for index in range(count + 1)]
     made, places, offset = [], [], tf.constant(0)
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         rows = order[first:last]
         group_lengths = tf.gather(lengths, rows)
         longest = tf.reduce_max(group_lengths)

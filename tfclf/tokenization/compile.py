@@ -68,7 +68,9 @@ class _AddedTokens(tf.Module):
     def __call__(self, text: tf.Tensor, tokenize: tf.types.experimental.GenericFunction) -> tf.RaggedTensor:
         fenced = tf.strings.regex_replace(text, self._pattern, _FENCE + rb"\0" + _FENCE)
         return tf.cond(
-            tf.reduce_all(tf.equal(fenced, text)), lambda: tokenize(text), lambda: self._around(fenced, tokenize)
+            tf.reduce_all(tf.equal(fenced, text)),
+            lambda: tokenize(text),
+            lambda: self._around(fenced, tokenize),
         )
 
     def _around(self, fenced: tf.Tensor, tokenize: tf.types.experimental.GenericFunction) -> tf.RaggedTensor:
@@ -95,7 +97,7 @@ def _check_known(token: AddedToken, origin: str) -> None:
         setting = "single_word" if token.single_word else "normalized"
         raise UnknownComponentError(
             f"{origin}: the added token {token.content!r} has {setting}=true, which cannot be compiled exactly yet. "
-            f"Expected false. Please report the checkpoint, or set it to false in the file if training did not rely on it."
+            f"Expected false. Please report the checkpoint, or set it to false if training did not rely on it."
         )
 
 

@@ -41,7 +41,7 @@ def read(folder: Path, defaults: WordPieceDefaults) -> TokenizerSpec:
     found = sorted(entry.name for entry in folder.iterdir())
     raise TokenizerError(
         f"{folder} holds no tokenizer that can be compiled: found {', '.join(found) or 'nothing'}; expected "
-        f"tokenizer.json or vocab.txt. Save the checkpoint's tokenizer there: tokenizer.save_pretrained({str(folder)!r})."
+        f"tokenizer.json or vocab.txt. Save the checkpoint's tokenizer there, with its save_pretrained."
     )
 
 
@@ -250,7 +250,9 @@ def _assemble(
     limit = config.get("model_max_length", defaults.max_length)
     side = config.get("truncation_side", "right")
     if side not in ("right", "left"):
-        raise TokenizerError(f"{path.parent}: truncation_side is {side!r} in tokenizer_config.json; expected right or left.")
+        raise TokenizerError(
+            f"{path.parent}: truncation_side is {side!r} in tokenizer_config.json; expected right or left."
+        )
     return TokenizerSpec(
         normalizer=normalizer,
         splitter=BertSplitter(),

@@ -1,7 +1,7 @@
-"""BERT's splitter: words apart at white space, each punctuation mark a word of its own.
+r"""BERT's splitter: words apart at white space, each punctuation mark a word of its own.
 
-One `regex_replace` whose rewrite uses nothing but \\0, then `tf.strings.split`: RE2 stays in its DFA, which a
-rewrite with capture groups (\\1) or `regex_split` would leave, at a tenth of the speed.
+One `regex_replace` whose rewrite uses nothing but \0, then `tf.strings.split`: RE2 stays in its DFA, which a
+rewrite with capture groups (\1) or `regex_split` would leave, at a tenth of the speed.
 """
 
 from collections.abc import Iterable

@@ -1,0 +1,71 @@
+"""Checkpoints made on the spot: random weights, a real vocabulary."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfclf._transformers import tf_class, transformers
+from tfclf.families import known
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
+DEMO_FILES = DEMO / "checkpoint"
+LABELS = ("World", "Sports", "Business", "Sci/Tech")
+
+
+def write_tokenizer(folder: Path, *, vocabulary: Path | None = None, lowercase: bool = True) -> None:
+    """The bundled model's tokenizer files, or those of another vocab.txt."""
+    if vocabulary is None:
+        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+            shutil.copy(DEMO_FILES / name, folder)
+        return
+    shutil.copy(vocabulary, folder / "vocab.txt")
+    write_json(
+        folder / "tokenizer_config.json",
+        {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": lowercase, "model_max_length": 512},
+    )
+
+
+def tiny_config(family: str, **changes: Any) -> dict[str, Any]:
+    """config.json of two small layers, under the family's own key names."""
+    keys = known()[family].config_keys
+    sizes = {keys.layers: 2, keys.heads: 4, keys.width: 32, keys.inner_width: 64, keys.positions: 512}
+    labels = {str(index): label for index, label in enumerate(LABELS)}
+    return {"model_type": family, "vocab_size": 30522, "id2label": labels, **sizes, **changes}
+
+
+def tiny_model(config: Mapping[str, Any], *, seed: int = 0) -> Any:
+    """The TF class with random weights; biases and norms too, since zeros and ones would hide mistakes."""
+    family = known()[config["model_type"]]
+    package = transformers()
+    model = tf_class(family.tf_class)(package.AutoConfig.for_model(**config))
+    model.build_in_name_scope()
+    dice = np.random.default_rng(seed)
+    for weight in model.weights:
+        kernel_scale = 0.2 if len(weight.shape) == 2 else 0.1
+        base = 1.0 if weight.name.endswith("gamma:0") else 0.0
+        weight.assign(base + dice.normal(0, kernel_scale, weight.shape).astype(np.float32))
+    return model
+
+
+def tiny_checkpoint(folder: Path, family: str = "distilbert", *, seed: int = 0, **changes: Any) -> Path:
+    """A whole checkpoint folder with tf_model.h5."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = tiny_config(family, **changes)
+    tiny_model(config, seed=seed).save_pretrained(folder)
+    write_json(folder / "config.json", config)
+    write_tokenizer(folder)
+    return folder
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    """Sets keys of a JSON file."""
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})

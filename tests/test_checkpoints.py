@@ -1,0 +1,136 @@
+"""A checkpoint that is broken, incomplete or of two minds is refused with a reason."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import tfclf
+from tests.checkpoints import edit_json, tiny_config, tiny_model
+from tfclf.checkpoints import open_checkpoint
+from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="there is no such folder"):
+        tfclf.load(tmp_path / "nowhere")
+
+
+def test_a_file_is_no_checkpoint(own_checkpoint: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match=r"is a file.*give its folder"):
+        tfclf.load(own_checkpoint / "config.json")
+
+
+def test_a_folder_of_something_else_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(SourceNotFoundError, match=r"holds notes\.txt; expected an exported model"):
+        tfclf.load(tmp_path)
+
+
+def test_a_checkpoint_without_weights_says_what_it_holds(own_checkpoint: Path) -> None:
+    (own_checkpoint / "tf_model.h5").unlink()
+    with pytest.raises(CheckpointError, match=r"holds no weights: found config\.json"):
+        tfclf.load(own_checkpoint)
+
+
+@pytest.mark.parametrize("part", [0, 0.5, 0.99])
+def test_a_cut_h5_file_is_refused_with_its_size(own_checkpoint: Path, part: float) -> None:
+    path = own_checkpoint / "tf_model.h5"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    with pytest.raises(CheckpointError, match=r"tf_model\.h5 \([\d,]+ bytes\) cannot be read"):
+        tfclf.load(own_checkpoint)
+
+
+def test_a_weight_that_is_missing_is_named(own_checkpoint: Path) -> None:
+    with h5py.File(own_checkpoint / "tf_model.h5", "a") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        del file[next(name for name in names if name.endswith("layer_._1/ffn/lin1/kernel:0"))]
+    with pytest.raises(CheckpointError, match=r"layer_\._1/ffn/lin1/kernel"):
+        tfclf.load(own_checkpoint)
+
+
+def test_an_unknown_model_type_gets_the_nearest_known_one(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", model_type="distilbart")
+    with pytest.raises(UnknownFamilyError, match=r"'distilbart'.*Did you mean 'distilbert'\?.*Known: .*distilbert"):
+        tfclf.load(own_checkpoint)
+
+
+def test_fewer_labels_than_classes_are_told_with_both_numbers(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", id2label={"0": "a", "1": "b", "2": "c"})
+    with pytest.raises(CheckpointError, match=r"gives 3 labels.*Correct id2label"):
+        tfclf.load(own_checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("id2label", "told"),
+    [
+        ({"0": "a", "2": "b"}, "expected 0 to 1 without gaps"),
+        ({"0": "a", "1": "a"}, "names a more than once"),
+        ({"zero": "a"}, "expected 0 to 0"),
+        ([], "expected an object"),
+    ],
+    ids=["gap", "twice", "no number", "list"],
+)
+def test_labels_out_of_order_are_refused(own_checkpoint: Path, id2label: object, told: str) -> None:
+    edit_json(own_checkpoint / "config.json", id2label=id2label)
+    with pytest.raises(CheckpointError, match=told):
+        open_checkpoint(own_checkpoint)
+
+
+def test_a_config_that_is_not_json_is_refused(own_checkpoint: Path) -> None:
+    (own_checkpoint / "config.json").write_text('{"model_type": ', encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"config\.json is not JSON"):
+        tfclf.load(own_checkpoint)
+
+
+def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", vocab_size=1000)
+    with pytest.raises(CheckpointError, match=r"ids up to 30521, and config\.json beside it says vocab_size 1000"):
+        tfclf.load(own_checkpoint)
+
+
+def test_a_torch_pickle_alone_is_refused_with_the_way_out(own_checkpoint: Path) -> None:
+    (own_checkpoint / "tf_model.h5").rename(own_checkpoint / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="safe_serialization=True"):
+        tfclf.load(own_checkpoint)
+
+
+def test_a_cut_safetensors_file_is_refused(own_checkpoint: Path) -> None:
+    (own_checkpoint / "tf_model.h5").unlink()
+    model = tiny_model(tiny_config("distilbert"))
+    model.save_pretrained(own_checkpoint, safe_serialization=True)
+    path = own_checkpoint / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        tfclf.load(own_checkpoint)
+
+
+def test_tensorflow_format_safetensors_load(own_checkpoint: Path, checkpoint: Path) -> None:
+    model = open_checkpoint(checkpoint).load_model()
+    (own_checkpoint / "tf_model.h5").unlink()
+    model.save_pretrained(own_checkpoint, safe_serialization=True)
+    found = open_checkpoint(own_checkpoint).load_model()
+    for ours, theirs in zip(found.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_multi_label_scores_are_independent(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
+    answers = tfclf.load(own_checkpoint)(["news"])
+    np.testing.assert_allclose(answers["probabilities"], 1 / (1 + np.exp(-answers["logits"].numpy())), rtol=1e-5)
+
+
+def test_a_problem_type_that_is_not_classification_is_refused(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", problem_type="regression")
+    with pytest.raises(CheckpointError, match="problem_type is 'regression'"):
+        tfclf.load(own_checkpoint)
+
+
+def test_sizes_that_do_not_divide_are_refused(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", n_heads=5)
+    shutil.rmtree(own_checkpoint / "none", ignore_errors=True)
+    with pytest.raises(CheckpointError):
+        tfclf.load(own_checkpoint)

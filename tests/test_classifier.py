@@ -1,0 +1,157 @@
+"""The Python interface: what it takes, what it gives, what it refuses."""
+
+import itertools
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tfclf
+from tests.checkpoints import LABELS
+from tfclf.errors import InputError
+from tfclf.sample_texts import HEADLINES, hostile_texts
+
+
+def test_labels_are_in_the_checkpoints_order(classifier: tfclf.Classifier) -> None:
+    assert classifier.labels == LABELS
+
+
+def test_max_length_is_the_checkpoints(classifier: tfclf.Classifier) -> None:
+    assert classifier.max_length == 512
+
+
+def test_tokens_include_special_ones_and_stop_at_the_limit(classifier: tfclf.Classifier) -> None:
+    rows = classifier.tokenize(["the news", "news " * 600])
+    assert rows[0].numpy().tolist() == [101, 1996, 2739, 102]
+    assert rows.row_lengths().numpy().tolist() == [4, 512]
+    assert rows.dtype == tf.int32
+
+
+def test_a_prediction_is_the_label_of_the_highest_probability(classifier: tfclf.Classifier) -> None:
+    for prediction in classifier.predict(HEADLINES):
+        assert prediction.label == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+        assert prediction.score == prediction.probabilities[prediction.label]
+        assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-6)
+        assert tuple(prediction.probabilities) == LABELS
+
+
+def test_predictions_come_in_order_whatever_the_batch_size(classifier: tfclf.Classifier) -> None:
+    texts = list(hostile_texts(50, seed=7))
+    whole = [prediction.score for prediction in classifier.predict(texts, batch_size=50)]
+    for size in (1, 7):
+        parts = [prediction.score for prediction in classifier.predict(texts, batch_size=size)]
+        np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+def test_a_list_gives_a_list(classifier: tfclf.Classifier) -> None:
+    assert isinstance(classifier.predict(list(HEADLINES)), list)
+
+
+def test_an_iterator_is_read_as_it_goes(classifier: tfclf.Classifier) -> None:
+    endless = itertools.cycle(HEADLINES)
+    assert len(list(itertools.islice(classifier.predict(endless, batch_size=4), 10))) == 10
+
+
+@pytest.mark.verify
+def test_a_million_rows_take_constant_memory(classifier: tfclf.Classifier) -> None:
+    def rows(count: int) -> Iterator[str]:
+        return (f"row {index}" for index in range(count))
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in classifier.predict(rows(count), batch_size=512):
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(5_000)
+    assert peak(1_000_000) < 2 * peak(5_000) + 1_000_000
+
+
+def test_memory_does_not_grow_with_the_rows(classifier: tfclf.Classifier) -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in classifier.predict((f"row {index}" for index in range(count)), batch_size=128):
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(1_000)
+    assert peak(20_000) < 2 * peak(1_000) + 200_000
+
+
+@pytest.mark.parametrize(
+    ("given_texts", "told"),
+    [
+        (None, "texts is None"),
+        ("one text", r"a bare str 'one text'; expected a list of texts: \[text\]"),
+        (b"one text", "a bare bytes"),
+        (3, r"texts is 3 \(int\)"),
+        ([1, 2], r"texts\[0\] is 1 \(int\); expected str"),
+        ([["nested"]], r"texts\[0\] is \['nested'\] \(list\)"),
+        (["a", None], r"texts\[1\] is None .*missing value"),
+        (["a", float("nan")], r"texts\[1\] is nan .*missing value"),
+        ({"a": 1}, "expected a list of str"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+@pytest.mark.parametrize("method", ["__call__", "tokenize", "predict"])
+def test_what_is_no_text_is_refused(classifier: tfclf.Classifier, method: str, given_texts: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        getattr(classifier, method)(given_texts)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [tf.constant("scalar"), tf.constant([["nested"]]), tf.constant([1]), tf.ragged.constant([["a"]])],
+    ids=["rank 0", "rank 2", "integers", "ragged"],
+)
+def test_a_tensor_that_is_no_batch_of_strings_is_refused(classifier: tfclf.Classifier, tensor: tf.Tensor) -> None:
+    with pytest.raises(InputError, match=r"expected (string\[batch\]|one string a row)"):
+        classifier(tensor)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "8"])
+def test_a_batch_size_is_a_whole_number_above_zero(classifier: tfclf.Classifier, size: Any) -> None:
+    with pytest.raises(InputError, match="batch_size is"):
+        classifier.predict(["a"], batch_size=size)
+
+
+@pytest.mark.parametrize("texts", [np.array(["a", "b"]), ("a", "b"), tf.constant(["a", "b"]), [b"a", b"b"]], ids=type)
+def test_arrays_tuples_tensors_and_bytes_are_text(classifier: tfclf.Classifier, texts: Any) -> None:
+    np.testing.assert_array_equal(classifier(texts)["logits"].numpy(), classifier(["a", "b"])["logits"].numpy())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\0", "a\0", "\ud800", "\u0301", "news " * 2_000_000, "x" * 10_000_000],
+    ids=["empty", "NUL", "NUL at the end", "lone surrogate", "lone mark", "10 MB", "10 MB word"],
+)
+def test_odd_text_gets_an_answer(classifier: tfclf.Classifier, text: str) -> None:
+    assert classifier.predict([text])[0].label in LABELS
+
+
+def test_invalid_utf8_is_read_as_the_replacement_character(classifier: tfclf.Classifier) -> None:
+    answers = classifier([b"caf\xe9 news", "caf\ufffd news"])["logits"].numpy()
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(st.text(max_size=50), st.binary(max_size=50)), max_size=9))
+def test_any_batch_of_text_gets_one_finite_answer_a_row(classifier: tfclf.Classifier, texts: list[str | bytes]) -> None:
+    logits = classifier(texts)["logits"].numpy()
+    assert logits.shape == (len(texts), 4)
+    assert np.isfinite(logits).all()
+
+
+def test_predictions_become_a_data_frame(classifier: tfclf.Classifier) -> None:
+    frame = tfclf.to_pandas(classifier.predict(HEADLINES))
+    assert list(frame.columns) == ["label", "score", *LABELS]
+    assert len(frame) == len(HEADLINES)

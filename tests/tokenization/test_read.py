@@ -1,0 +1,132 @@
+"""A tokenizer that cannot be compiled exactly is refused, by name, file and reason."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
+from tfclf.families import known
+from tfclf.tokenization.compile import Tokenizer
+from tfclf.tokenization.read import read
+
+Content = dict[str, Any]
+
+
+def _read(folder: Path) -> Any:
+    return read(folder, known()["distilbert"].wordpiece)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    write_tokenizer(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def older_files(tmp_path: Path) -> Path:
+    write_tokenizer(tmp_path, vocabulary=DEMO_FILES / "vocab.txt")
+    return tmp_path
+
+
+def _change(files: Path, change: Callable[[Content], object]) -> None:
+    content = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))
+    change(content)
+    write_json(files / "tokenizer.json", content)
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [
+        ("normalizer", "NFKC"),
+        ("pre_tokenizer", "Metaspace"),
+        ("model", "Unigram"),
+        ("post_processor", "ByteLevel"),
+    ],
+)
+def test_an_unknown_component_is_named(files: Path, part: str, kind: str) -> None:
+    _change(files, lambda content: content.update({part: {"type": kind}}))
+    with pytest.raises(UnknownComponentError, match=rf"tokenizer\.json: the {part} is '{kind}'"):
+        _read(files)
+
+
+def test_a_missing_component_is_named(files: Path) -> None:
+    _change(files, lambda content: content.update({"normalizer": None}))
+    with pytest.raises(UnknownComponentError, match="the normalizer is None"):
+        _read(files)
+
+
+@pytest.mark.parametrize("setting", ["single_word", "normalized"])
+def test_an_added_token_that_cannot_be_matched_exactly_is_named(files: Path, setting: str) -> None:
+    _change(files, lambda content: content["added_tokens"][0].update({setting: True}))
+    with pytest.raises(UnknownComponentError, match=rf"'\[PAD\]' has {setting}=true"):
+        Tokenizer(_read(files))
+
+
+def test_a_cut_tokenizer_json_is_refused(files: Path) -> None:
+    path = files / "tokenizer.json"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TokenizerError, match=r"tokenizer\.json is not JSON"):
+        _read(files)
+
+
+def test_a_piece_given_twice_in_tokenizer_json_is_named(files: Path) -> None:
+    path = files / "tokenizer.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"the":', '"of":', 1) if '"the":' in text else text, encoding="utf-8")
+    with pytest.raises(VocabularyError, match="'of' twice"):
+        _read(files)
+
+
+def test_an_id_given_twice_is_named(files: Path) -> None:
+    _change(files, lambda content: content["model"]["vocab"].update({"the": 7}))
+    with pytest.raises(VocabularyError, match="missing or given twice"):
+        _read(files)
+
+
+def test_a_piece_given_twice_in_vocab_txt_is_named_with_both_lines(older_files: Path) -> None:
+    path = older_files / "vocab.txt"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2000] = lines[1999]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(VocabularyError, match=r"line 2001 repeats .* of line 2000"):
+        _read(older_files)
+
+
+@pytest.mark.parametrize("token", ["[UNK]", "[SEP]", "[CLS]", "[PAD]"])
+def test_a_missing_special_token_is_named(older_files: Path, token: str) -> None:
+    path = older_files / "vocab.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace(f"{token}\n", "[other]\n"), encoding="utf-8")
+    with pytest.raises(VocabularyError, match=rf"'\{token[:-1]}\]', the checkpoint's \w+_token"):
+        _read(older_files)
+
+
+def test_a_vocabulary_that_is_not_utf8_is_refused(older_files: Path) -> None:
+    (older_files / "vocab.txt").write_bytes(b"[PAD]\n\xff\n")
+    with pytest.raises(VocabularyError, match="not UTF-8"):
+        _read(older_files)
+
+
+def test_a_folder_without_tokenizer_files_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "spiece.model").touch()
+    with pytest.raises(TokenizerError, match=r"found spiece\.model; expected tokenizer\.json or vocab\.txt"):
+        _read(tmp_path)
+
+
+def test_an_unknown_truncation_side_is_refused(files: Path) -> None:
+    edit_json(files / "tokenizer_config.json", truncation_side="middle")
+    with pytest.raises(TokenizerError, match="truncation_side is 'middle'"):
+        _read(files)
+
+
+def test_a_tokenizer_without_limit_has_none(files: Path) -> None:
+    edit_json(files / "tokenizer_config.json", model_max_length=1000000000000000019884624838656)
+    assert _read(files).max_length is None
+
+
+def test_a_special_token_may_be_an_object(files: Path) -> None:
+    edit_json(files / "tokenizer_config.json", pad_token={"content": "[MASK]", "lstrip": False})
+    assert _read(files).pad_id == 103

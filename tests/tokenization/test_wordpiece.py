@@ -1,0 +1,144 @@
+"""WordPiece in graph gives the ids of the Rust tokenizer (tokenizers 0.22, through transformers 4.57)."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from tests.tokenization.reference import Pair
+from tfclf.families import known
+from tfclf.sample_texts import hostile_texts
+from tfclf.tokenization.read import read
+
+_VOCABULARIES = {"distilbert-base-uncased": True, "bert-base-cased": False}
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """The bundled model's tokenizer: uncased, from tokenizer.json."""
+    return Pair(_folder(tmp_path_factory.mktemp("bundled")))
+
+
+@pytest.fixture(scope="module", params=sorted(_VOCABULARIES))
+def original(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """The published vocabularies, from vocab.txt."""
+    vocabulary = shared / "vocab" / request.param / "vocab.txt"
+    return Pair(
+        _folder(tmp_path_factory.mktemp("original"), vocabulary=vocabulary, lowercase=_VOCABULARIES[request.param])
+    )
+
+
+def _folder(folder: Path, *, vocabulary: Path | None = None, lowercase: bool = True) -> Path:
+    write_tokenizer(folder, vocabulary=vocabulary, lowercase=lowercase)
+    write_json(folder / "config.json", {"model_type": "distilbert"})
+    return folder
+
+
+def test_ids_equal_on_hostile_strings(bundled: Pair) -> None:
+    assert list(bundled.differences(hostile_texts(10_000, seed=1))) == []
+
+
+def test_ids_equal_on_hostile_strings_for_the_published_vocabularies(original: Pair) -> None:
+    assert list(original.differences(hostile_texts(5_000, seed=2))) == []
+
+
+def test_ids_equal_on_all_ag_news_test_rows(original: Pair, ag_news: list[str]) -> None:
+    assert len(ag_news) == 7_600
+    assert list(original.differences(ag_news)) == []
+
+
+@pytest.mark.verify
+def test_ids_equal_on_100_000_hostile_strings(original: Pair) -> None:
+    assert len(list(original.differences(hostile_texts(100_000)))) <= 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(), max_size=4))
+def test_ids_equal_on_any_text(bundled: Pair, texts: list[str]) -> None:
+    assert list(bundled.differences(texts)) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary())
+def test_invalid_utf8_reads_as_the_replacement_character(bundled: Pair, raw: bytes) -> None:
+    replaced = raw.decode("utf-8", errors="replace")
+    assert bundled._ours(tf.constant([raw])).to_list() == bundled._ours(tf.constant([replaced])).to_list()
+
+
+@pytest.mark.parametrize("character", ["\u0301", "\U0001f600", "\u4e00", "\0", "\ufffd", "\ue000", "\u302e"])
+def test_a_lone_character_equals(bundled: Pair, character: str) -> None:
+    assert list(bundled.differences([character, f"a{character}b", character * 5])) == []
+
+
+@pytest.mark.parametrize("length", [99, 100, 101, 10_000])
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\u0436", "\U00010330"])
+def test_the_limit_of_a_word_counts_characters_not_bytes(bundled: Pair, letter: str, length: int) -> None:
+    assert list(bundled.differences([letter * length])) == []
+
+
+@pytest.mark.parametrize("text", ["[SEP]", "a[SEP]b", "[SEP][SEP]", " [MASK] ", "[sep]", "[[CLS]]", "[SE\0P]"])
+def test_special_tokens_in_the_text_equal(bundled: Pair, text: str) -> None:
+    assert list(bundled.differences([text])) == []
+
+
+def test_an_empty_batch_gives_no_rows(bundled: Pair) -> None:
+    assert list(bundled.rows([])) == []
+
+
+def test_a_text_of_ten_megabytes_equals(bundled: Pair) -> None:
+    assert list(bundled.differences(["news \u00e9 " * 1_000_000])) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"do_lower_case": False},
+        {"strip_accents": False},
+        {"do_lower_case": False, "strip_accents": True},
+        {"tokenize_chinese_chars": False},
+    ],
+    ids=str,
+)
+def test_tokenizer_config_overrides_the_normalizer(tmp_path: Path, changes: dict[str, bool]) -> None:
+    folder = _folder(tmp_path)
+    edit_json(folder / "tokenizer_config.json", **changes)
+    assert list(Pair(folder).differences(hostile_texts(1_000, seed=3))) == []
+
+
+def test_an_added_token_may_take_the_space_beside_it(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    entry = {
+        "content": "<x>",
+        "lstrip": True,
+        "rstrip": True,
+        "normalized": False,
+        "single_word": False,
+        "special": True,
+    }
+    added = _with_added_token(folder, entry)
+    texts = ["a <x> b", "<x>", "  <x>  <x> c", "a\u00a0<x>\u2003b", "a<x>b[SEP] <x>"]
+    assert list(added.differences(texts)) == []
+
+
+def _with_added_token(folder: Path, entry: dict[str, object]) -> Pair:
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["added_tokens"].append({"id": 30522, **entry})
+    write_json(path, content)
+    return Pair(folder)
+
+
+def test_the_spec_of_vocab_txt_is_that_of_tokenizer_json(tmp_path: Path) -> None:
+    def spec_of(folder: Path) -> object:
+        spec = read(folder, known()["distilbert"].wordpiece)
+        return replace(spec, origin="", added_tokens=tuple(sorted(spec.added_tokens, key=lambda token: token.id)))
+
+    older = tmp_path / "older"
+    older.mkdir()
+    write_tokenizer(older, vocabulary=DEMO_FILES / "vocab.txt")
+    assert spec_of(older) == spec_of(DEMO_FILES)
