@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 
-.PHONY: help venv demo demo-model test check verify bench clean
+.PHONY: help venv demo demo-model demo-checkpoint test check verify bench clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 venv: $(VENV)/.dev  ## .venv with everything that development needs
 
@@ -33,6 +33,9 @@ demo: $(VENV)/.core  ## classify a few headlines with the bundled model
 
 demo-model: $(VENV)/.minilm  ## make the bundled model again, training included (about half an hour)
 	$(BIN)/python saved_models/make_demo_model.py --data $(SHARED)/data/ag_news
+
+demo-checkpoint: $(VENV)/.dev  ## the bundled model as a Hugging Face checkpoint, for verify, in build/demo_checkpoint
+	$(BIN)/python saved_models/restore_checkpoint.py build/demo_checkpoint
 
 check: $(VENV)/.dev  ## lint, types, imports along the road
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 BERT's normalizer and splitter treat every character by itself, so that a table made by asking about each
 of them is exact, whatever Unicode version the reference was built with; and the export carries it along,
-so that no server's ICU has a say. The one exception is canonical reordering, see docs in `normalize`.
+so that no server's ICU has a say. The one exception is canonical reordering: see `normalize`.
 """
 
 import functools

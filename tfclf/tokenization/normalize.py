@@ -1,8 +1,8 @@
 """BERT's normalizer as a table over all code points.
 
-Exact for every string but those in which a spacing combining mark (one of a dozen, such as U+302E or
-U+1D165) stands next to another combining mark out of canonical order: the reference's NFD reorders the two,
-a table cannot.
+Exact for every string but those in which two combining marks that survive accent stripping (181 do, most of
+them because they are younger than the reference's Unicode tables) stand side by side out of canonical order:
+the reference's NFD swaps them, a table cannot. docs/exactness.md says when that can reach token ids.
 """
 
 from collections.abc import Mapping

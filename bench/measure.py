@@ -1,0 +1,81 @@
+"""Contenders take turns in one process, so that a noisy machine is as noisy for each."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Texts a second, and how many times the first contender's, paired run by run; medians with their range."""
+
+    contender: str
+    texts_per_second: float
+    ratio: float
+    ratio_range: tuple[float, float]
+
+
+def compare(contenders: Mapping[str, Callable[[], object]], *, texts: int, runs: int) -> list[Figure]:
+    """Each contender works through all the texts, in turn, `runs` times after one that is not counted.
+
+    The first contender is the peer that the ratios refer to.
+    """
+    for work in contenders.values():
+        work()
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(runs):
+        for name, work in contenders.items():
+            started = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - started)
+    peer = seconds[next(iter(contenders))]
+    figures = []
+    for name, spent in seconds.items():
+        ratios = [theirs / ours for theirs, ours in zip(peer, spent, strict=True)]
+        figures.append(
+            Figure(
+                contender=name,
+                texts_per_second=round(texts / statistics.median(spent), 1),
+                ratio=round(statistics.median(ratios), 2),
+                ratio_range=(round(min(ratios), 2), round(max(ratios), 2)),
+            )
+        )
+    return figures
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "bfloat16": sorted({"amx_bf16", "avx512_bf16"} & set(_flags())),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("tensorflow", "tensorflow-text", "transformers", "tokenizers")},
+    }
+
+
+def _cpuinfo(key: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
+
+
+def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _flags() -> list[str]:
+    return _cpuinfo("flags").split()
+
+
+def as_json(figures: list[Figure]) -> list[dict[str, Any]]:
+    return [asdict(figure) for figure in figures]

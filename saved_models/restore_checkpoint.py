@@ -1,0 +1,89 @@
+"""Writes the bundled model's Hugging Face checkpoint back out of its export, weight by weight, exactly.
+
+    pip install '.[checkpoints]'
+    python saved_models/restore_checkpoint.py build/demo_checkpoint
+
+The repository holds each weight once, in the export. `tfclf verify` and a further fine-tuning need them as a
+checkpoint: config.json and the tokenizer files lie beside the export in `checkpoint/`, and this adds tf_model.h5.
+"""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfclf import text_ops
+from tfclf._transformers import tf_class, transformers
+from tfclf.families import known
+
+DEMO = Path(__file__).parent / "distilbert_mini_sequence_classifier_ag_news"
+
+
+def main() -> None:
+    """Restores into the folder that the command line names."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("folder", type=Path, help="folder to write the checkpoint into; made if need be")
+    folder = parser.parse_args().folder
+    restore(folder)
+    print(f"{folder}  Next: tfclf verify {DEMO} --source {folder}")
+
+
+def restore(folder: Path) -> None:
+    """Writes the checkpoint into `folder`."""
+    files = DEMO / "checkpoint"
+    family = known()[transformers().AutoConfig.from_pretrained(files).model_type]
+    model = tf_class(family.tf_class)(transformers().AutoConfig.from_pretrained(files))
+    model.build_in_name_scope()
+    text_ops.register()
+    engine = tf.saved_model.load(str(DEMO / "1")).graph._engine
+    values = dict(_named(engine, family))
+    for weight in model.weights:
+        name = weight.name.split("/", 1)[1].removesuffix(":0")
+        weight.assign(tf.cast(values.pop(name), tf.float32))
+    if values:
+        raise SystemExit(f"{DEMO / '1'} holds weights that {family.tf_class} has no place for: {sorted(values)[:3]}")
+    model.save_pretrained(folder)
+    for file in files.iterdir():
+        shutil.copy(file, folder)
+
+
+def _named(engine: Any, family: Any) -> Iterator[tuple[str, Any]]:
+    """Every value of the engine under the TF class's name for it: the way into the engine, walked back."""
+    names = family.weights
+    yield names.word_embeddings, engine.word_embeddings
+    yield names.position_embeddings, engine.position_embeddings
+    yield from _norm(names.embeddings_norm, engine.embeddings_norm)
+    for index, layer in enumerate(engine.layers):
+        fused = layer.query_key_value
+        kernels, biases = np.split(fused.kernel.numpy(), 3, axis=1), np.split(fused.bias.numpy(), 3)
+        for scope, kernel, bias in zip((names.query, names.key, names.value), kernels, biases, strict=True):
+            yield f"{scope.format(layer=index)}/kernel", kernel
+            yield f"{scope.format(layer=index)}/bias", bias
+        for scope, dense in (
+            (names.attention_output, layer.attention_output),
+            (names.inner, layer.inner),
+            (names.output, layer.output),
+        ):
+            yield from _dense(scope.format(layer=index), dense)
+        yield from _norm(names.attention_norm.format(layer=index), layer.attention_norm)
+        yield from _norm(names.output_norm.format(layer=index), layer.output_norm)
+    for scope, dense in zip(names.head, engine.head, strict=True):
+        yield from _dense(scope, dense)
+
+
+def _dense(scope: str, dense: Any) -> Iterator[tuple[str, Any]]:
+    yield f"{scope}/kernel", dense.kernel
+    yield f"{scope}/bias", dense.bias
+
+
+def _norm(scope: str, norm: Any) -> Iterator[tuple[str, Any]]:
+    yield f"{scope}/gamma", norm.gamma
+    yield f"{scope}/beta", norm.beta
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""Rows out of files: what is recognised, what labels mean, and what each broken file is told."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfclf.data import Layout, Row, labelled_rows, read_rows
+from tfclf.errors import DataError
+
+AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(name: str, content: str) -> Path:
+        path = tmp_path / name
+        data = content.encode()
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return path
+
+    return written
+
+
+def parquet(path: Path, **columns: list[object]) -> Path:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "text,label\ngood,pos\n"),
+        ("rows.csv", "\ufefflabel,text\r\npos,good\r\n"),
+        ("rows.csv", "id,Review,Sentiment\n1,good,pos\n"),
+        ("rows.csv", ",text,label\n0,good,pos\n"),
+        ("rows.csv.gz", "sentence,class\ngood,pos\n"),
+        ("rows.jsonl", '{"content": "good", "polarity": "pos", "id": 1}\n\n'),
+        ("rows.jsonl.gz", '{"text": "good", "label": "pos"}'),
+    ],
+)
+def test_columns_are_recognised_by_name(write: Write, name: str, content: str) -> None:
+    assert list(read_rows(write(name, content))) == [Row("good", "pos")]
+
+
+def test_parquet_columns_are_recognised_by_name(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "rows.parquet", review=["bon", "nul"], polarity=[1, 0])
+    assert list(labelled_rows(path, ["neg", "pos"])) == [Row("bon", "pos"), Row("nul", "neg")]
+
+
+def test_official_ag_news_layout_is_recognised_without_a_header(write: Write) -> None:
+    path = write("test.csv", '"3","Fears for T N","Unions ""say"" so"\n"4","The Race","A second\\team"\n')
+    assert list(labelled_rows(path, AG_NEWS)) == [
+        Row('Fears for T N Unions "say" so', "Business"),
+        Row("The Race A second\\team", "Sci/Tech"),
+    ]
+
+
+def test_text_columns_are_joined_by_a_space(write: Write) -> None:
+    path = write("rows.csv", "title,body,kind\nA,b c,x\n")
+    layout = Layout(text=("title", "body"), label="kind")
+    assert list(read_rows(path, layout)) == [Row("A b c", "x")]
+
+
+def test_columns_without_names_are_given_by_position(write: Write) -> None:
+    path = write("rows.csv", "x,A,b c\n")
+    assert list(read_rows(path, Layout(text=("1", "2"), label="0"))) == [Row("A b c", "x")]
+
+
+def test_a_header_can_be_denied(write: Write) -> None:
+    path = write("rows.csv", "text,label\ngood,pos\n")
+    layout = Layout(text=("0",), label="1", header=False)
+    assert [row.text for row in read_rows(path, layout)] == ["text", "good"]
+
+
+def test_a_header_can_be_stated(write: Write) -> None:
+    path = write("rows.csv", "a,b\ngood,pos\n")
+    assert list(read_rows(path, Layout(text=("0",), label="1", header=True))) == [Row("good", "pos")]
+
+
+def test_rows_can_be_read_without_labels(write: Write) -> None:
+    assert list(read_rows(write("rows.csv", "text\ngood\n"), labelled=False)) == [Row("good", None)]
+
+
+def test_line_breaks_inside_quotes_stay_in_the_text(write: Write) -> None:
+    path = write("rows.csv", 'text,label\n"two\nlines",pos\n')
+    assert [row.text for row in read_rows(path)] == ["two\nlines"]
+
+
+def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(write: Write) -> None:
+    assert len(next(read_rows(write("rows.csv", f"text,label\n{'x' * 200_000},pos\n"))).text) == 200_000
+
+
+def test_reading_is_lazy(write: Write) -> None:
+    rows = read_rows(write("rows.jsonl", '{"text": "good", "label": "pos"}\nnot json\n'))
+    assert next(rows) == Row("good", "pos")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["neg", "pos"], ["neg", "pos"]),
+        (["1", "2"], ["neg", "pos"]),
+        (["0", "1"], ["neg", "pos"]),
+        (["2", "2"], ["pos", "pos"]),
+        (["0", "0"], ["neg", "neg"]),
+    ],
+)
+def test_labels_are_names_or_numbers_from_0_or_1(write: Write, written: list[str], expected: list[str]) -> None:
+    path = write("rows.csv", "text,label\n" + "".join(f"good,{label}\n" for label in written))
+    assert [row.label for row in labelled_rows(path, ["neg", "pos"])] == expected
+
+
+def test_label_names_that_are_numbers_are_names(write: Write) -> None:
+    path = write("rows.csv", "text,label\ngood,1\nbad,2\n")
+    assert [row.label for row in labelled_rows(path, ["2", "1"])] == ["1", "2"]
+
+
+@pytest.mark.parametrize(("base", "expected"), [(0, "Sports"), (1, "World")])
+def test_label_base_settles_what_numbers_leave_open(write: Write, base: int, expected: str) -> None:
+    path = write("rows.csv", "text,label\ngood,1\n")
+    assert next(labelled_rows(path, AG_NEWS, Layout(label_base=base))).label == expected
+
+
+def test_numbers_that_may_count_from_0_or_1_are_refused_with_the_option(write: Write) -> None:
+    path = write("rows.csv", "text,label\ngood,1\nbad,3\n")
+    with pytest.raises(DataError, match=r"numbers 1, 3, .*--label-base 0 or --label-base 1"):
+        next(labelled_rows(path, AG_NEWS))
+
+
+@pytest.mark.parametrize("numbers", [(0, 4), (5, 5), (-1, 2)])
+def test_numbers_beyond_the_labels_are_refused(write: Write, numbers: tuple[int, int]) -> None:
+    path = write("rows.csv", "text,label\n" + "".join(f"good,{number}\n" for number in numbers))
+    with pytest.raises(DataError, match="expected 0 to 3, or 1 to 4"):
+        next(labelled_rows(path, AG_NEWS))
+
+
+def test_a_number_beyond_a_given_label_base_is_refused_with_its_line(write: Write) -> None:
+    path = write("rows.csv", "text,label\ngood,1\nbad,0\n")
+    with pytest.raises(DataError, match=r"rows.csv, line 3: label 0; expected 1 to 2"):
+        next(labelled_rows(path, ["neg", "pos"], Layout(label_base=1)))
+
+
+def test_an_unknown_label_is_refused_with_its_line_and_the_nearest_one(write: Write) -> None:
+    path = write("rows.csv", "text,label\ngood,World\nbad,sport\n")
+    with pytest.raises(DataError, match=r"rows.csv, line 3: label 'sport' .*Did you mean 'Sports'\?"):
+        next(labelled_rows(path, AG_NEWS))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.txt", "a", r"rows.txt ends in .txt, .*\.csv, .*\.parquet"),
+        ("rows.csv", "", "has no rows"),
+        ("rows.csv", "text,label\n", r"has a header \(text, label\) and no rows"),
+        ("rows.jsonl", "\n", "has no rows"),
+        ("rows.csv", "a,b\nc,d\n", "no column is named for the text: found 2 columns without names"),
+        ("rows.csv", "text,review,label\na,b,c\n", "several columns may hold the text: found text, review"),
+        ("rows.csv", "text,kind\na,b\n", r"no column is named for the label: found text, kind.*--label-col"),
+        ("rows.csv", "text,text,label\na,b,c\n", "line 1: the header names text more than once"),
+        ("rows.csv", "text,label\na,b\nc\n", r"line 3: found 1 columns; expected 2"),
+        ("rows.csv", 'text,label\na,b\n"c,d\ne,f\n', r"line 3: this row is not CSV"),
+        ("rows.csv", "text,label\na,\n", r"line 2: label is ''; expected a label's name"),
+        ("rows.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", ', r"line 2: not JSON"),
+        ("rows.jsonl", "[1]", r"line 1: found a JSON list; expected an object"),
+        ("rows.jsonl", '{"text": "a", "label": "b"}\n{"text": "a"}\n', r"line 2: there is no 'label'"),
+        ("rows.jsonl", '{"text": 3, "label": "b"}', r"line 1: text is 3; expected text"),
+        ("rows.jsonl", '{"text": "a", "label": true}', r"line 1: label is True; expected a label's name"),
+        ("rows.jsonl", '{"text": "a", "label": 0.5}', r"line 1: label is 0.5; expected a label's name"),
+    ],
+)
+def test_a_broken_file_is_told_with_its_name_and_line(write: Write, name: str, content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        list(read_rows(write(name, content)))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none.csv does not exist"):
+        list(read_rows(tmp_path / "none.csv"))
+
+
+def test_a_missing_column_is_told_with_those_found(write: Write) -> None:
+    path = write("rows.csv", "text,label\na,b\n")
+    with pytest.raises(DataError, match=r"no column 'body': found text, label. Correct --text-column"):
+        list(read_rows(path, Layout(text=("body",))))
+
+
+def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"text,label\ngood,pos\ncaf\xe9,pos\n")
+    with pytest.raises(DataError, match=r"line 3: byte 4 of the line, 0xe9, is not UTF-8"):
+        list(read_rows(path))
+
+
+def test_a_cut_gzip_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    lines = "".join(json.dumps({"text": str(number), "label": "pos"}) + "\n" for number in range(5_000))
+    path.write_bytes(gzip.compress(lines.encode())[:-2_000])
+    with pytest.raises(DataError, match=r"breaks off after line \d+.*whole gzip file"):
+        list(read_rows(path))
+
+
+def test_a_file_that_only_claims_to_be_gzip_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_text("text,label\na,b\n")
+    with pytest.raises(DataError, match="whole gzip file"):
+        list(read_rows(path))
+
+
+def test_a_cut_parquet_file_is_told(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "rows.parquet", text=["good"] * 100, label=["pos"] * 100)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(DataError, match="whole Parquet file"):
+        list(read_rows(path))
+
+
+def test_a_null_in_a_parquet_file_is_told_with_its_row(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "rows.parquet", text=["good", None], label=["pos", "pos"])
+    with pytest.raises(DataError, match=r"row 2: text is None; expected text"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "rows"),
+    [
+        ("ag_news/test.csv", AG_NEWS, 7_600),
+        ("ag_news/train_subset.csv", AG_NEWS, 15_165),
+        ("imdb/test.jsonl.gz", ("neg", "pos"), 25_000),
+        ("allocine/test.parquet", ("neg", "pos"), 10_000),
+    ],
+)
+def test_every_row_of_the_real_files_is_read(shared: Path, name: str, labels: tuple[str, ...], rows: int) -> None:
+    found = list(labelled_rows(shared / "data" / name, labels))
+    assert len(found) == rows
+    assert {row.label for row in found} == set(labels)

@@ -1,0 +1,102 @@
+"""A training of seconds: a DistilBERT of one layer, 16 wide, and 72 sentences."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from tfclf.training import Recipe
+
+LABELS = ("neg", "pos")
+GOOD = ("good", "great", "lovely", "warm")
+BAD = ("bad", "poor", "dull", "cold")
+FILLING = ("a", "the", "film", "story", "was", "and", "very", "quite", "it", "is")
+# 58 of the 72 rows are trained on: 15 steps an epoch.
+RECIPE = Recipe(epochs=2, batch_size=4, learning_rate=1e-2, max_length=24, held_back=0.2, save_steps=4)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing on the way handles it."""
+
+
+def sentence(words: Sequence[str], number: int) -> str:
+    """Different for every number, of different lengths."""
+    filling = list(itertools.islice(itertools.cycle(FILLING), number % 7, number % 7 + 2 + number % 5))
+    return " ".join([*filling, words[number % 4], f"n{number}", words[number // 4 % 4]])
+
+
+def make_base(folder: Path, *, safetensors: bool = False) -> Path:
+    from tfclf._transformers import transformers
+
+    package = transformers()
+    folder.mkdir()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = [*special, *GOOD, *BAD, *FILLING, *(f"n{number}" for number in range(36))]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    tokenizer = package.DistilBertTokenizerFast(str(folder / "vocab.txt"), model_max_length=32)
+    tokenizer.save_pretrained(folder)
+    config = package.DistilBertConfig(
+        vocab_size=len(vocabulary),
+        dim=16,
+        hidden_dim=32,
+        n_layers=1,
+        n_heads=2,
+        max_position_embeddings=32,
+        # So wide that a net of this size learns in a few steps.
+        initializer_range=0.3,
+    )
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(7)
+    model = package.TFDistilBertModel(config)
+    model.build_in_name_scope()
+    if safetensors:
+        save_as_pytorch(model, folder)
+    else:
+        model.save_pretrained(folder, safe_serialization=False)
+    return folder
+
+
+def save_as_pytorch(model: Any, folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from tfclf._transformers import transformers
+
+    rename = transformers().modeling_tf_pytorch_utils.convert_tf_weight_name_to_pt_weight_name
+    state = {}
+    for weight in model.weights:
+        name, transpose = rename(weight.name, "distilbert.", weight.shape)
+        values = weight.numpy()
+        state[name] = numpy.ascontiguousarray(values.T if "NO" not in str(transpose) else values)
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    model.config.save_pretrained(folder)
+
+
+def weights_of(folder: Path) -> dict[str, Any]:
+    from tfclf.training.weights import load_trained
+
+    return {scope_free(weight.name): weight.numpy() for weight in load_trained(folder).weights}
+
+
+def scope_free(name: str) -> str:
+    """Keras numbers the models of one process; the name below the model's own is the same in each."""
+    return name.partition("/")[2]
+
+
+def assert_same_weights(found: Path, expected: Path) -> None:
+    expected_weights = weights_of(expected)
+    for name, values in weights_of(found).items():
+        numpy.testing.assert_array_equal(values, expected_weights[name], err_msg=name)
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    from tfclf.training.progress import TrainingProgress
+
+    def killed(self: TrainingProgress, done: int, *, loss: float, rate: float) -> None:
+        if done == step:
+            raise Killed
+
+    monkeypatch.setattr(TrainingProgress, "step", killed)

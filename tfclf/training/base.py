@@ -1,0 +1,174 @@
+"""The checkpoint that training starts from: config, tokenizer and labels; with a head or without."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfclf._transformers import transformers
+from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
+
+TENSORFLOW_WEIGHTS = "tf_model.h5"
+SAFETENSORS_WEIGHTS = "model.safetensors"
+_VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_TOKENIZER_FILES = (
+    *_VOCABULARY_FILES,
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+)
+# RoBERTa and its kin count positions from the padding id + 1, and cannot use those below.
+_SHIFTED_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A checkpoint to start from, its weights not yet read.
+
+    Attributes:
+      folder: where its files are.
+      weights_file: the one that is read.
+      config: transformers' config, with the labels to train for.
+      tokenizer: the reference: tokenizer.json where there is one, else the slow tokenizer of the older files.
+      labels: in the order of the head's outputs.
+      max_length: tokens in a row that both tokenizer and positions allow, special tokens included.
+    """
+
+    folder: Path
+    weights_file: Path
+    config: Any
+    tokenizer: Any
+    labels: tuple[str, ...]
+    max_length: int
+
+    def digest(self) -> str:
+        """SHA-256 of the weights file."""
+        sha256 = hashlib.sha256()
+        with self.weights_file.open("rb") as file:
+            while part := file.read(1 << 20):
+                sha256.update(part)
+        return sha256.hexdigest()
+
+    def copy_tokenizer(self, folder: Path) -> None:
+        """Copies the tokenizer's files as they are: a tokenizer saved anew may come out another."""
+        for name in _TOKENIZER_FILES:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
+        if not (folder / "tokenizer_config.json").is_file():
+            # What an older checkpoint leaves to its model_type, which not every reader knows.
+            content = {
+                "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
+                "model_max_length": self.max_length,
+            }
+            (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
+    """Reads all but the weights.
+
+    Args:
+      folder: a Hugging Face checkpoint, fine-tuned or not.
+      labels: to train for; None: the checkpoint's own.
+    Raises: SourceNotFoundError, CheckpointError; InputError where neither names labels.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SourceNotFoundError(
+            f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: config.json, weights "
+            f"({TENSORFLOW_WEIGHTS} or {SAFETENSORS_WEIGHTS}) and tokenizer files."
+        )
+    found_labels = _labels(labels, _read_config(folder / "config.json"), folder)
+    weights_file = _weights_file(folder)
+    config, tokenizer = _read(folder, found_labels)
+    return Base(
+        folder=folder,
+        weights_file=weights_file,
+        config=config,
+        tokenizer=tokenizer,
+        labels=found_labels,
+        max_length=int(min(_positions(config), tokenizer.model_max_length)),
+    )
+
+
+def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
+    package = transformers()
+    if not any((folder / name).is_file() for name in _VOCABULARY_FILES):
+        raise CheckpointError(
+            f"{folder} holds no tokenizer: expected one of {', '.join(_VOCABULARY_FILES)}. Copy them, too."
+        )
+    try:
+        config = package.AutoConfig.from_pretrained(
+            folder,
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+            problem_type="single_label_classification",
+        )
+        # A slow tokenizer is not converted on the fly: for ALBERT, transformers 4.57 gets that wrong.
+        fast = (folder / "tokenizer.json").is_file()
+        tokenizer = package.AutoTokenizer.from_pretrained(folder, use_fast=fast)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise CheckpointError(
+            f"{folder}: transformers cannot read its config.json or its tokenizer: "
+            f"{str(error).strip()[:300]}. Copy the checkpoint again, with all of its tokenizer files."
+        ) from error
+    if tokenizer.pad_token_id is None:
+        raise CheckpointError(
+            f"{folder}: its tokenizer has no padding token, without which rows of different lengths cannot "
+            f"share a batch. Expected pad_token in special_tokens_map.json or tokenizer_config.json; add it."
+        )
+    return config, tokenizer
+
+
+def _positions(config: Any) -> float:
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        return float("inf")
+    return positions - config.pad_token_id - 1 if config.model_type in _SHIFTED_POSITIONS else positions
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path.parent} has no config.json. Expected the folder of a Hugging Face checkpoint."
+        ) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is not JSON ({error}). Copy it again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
+    return content
+
+
+def _labels(asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
+    named = config.get("id2label")
+    if asked is not None:
+        labels = tuple(asked)
+    elif isinstance(named, dict) and all(str(key).isdecimal() for key in named):
+        labels = tuple(str(named[key]) for key in sorted(named, key=int))
+    else:
+        raise InputError(
+            f"{folder / 'config.json'} names no labels (id2label). Say what to train for, in the order in "
+            f"which the data numbers them if it has numbers, for instance: --labels neg,pos"
+        )
+    if len(labels) < 2 or len(set(labels)) != len(labels) or not all(labels):
+        raise InputError(
+            f"Found the labels {', '.join(labels) or 'nothing'}; expected two or more, each once. Correct --labels."
+        )
+    return labels
+
+
+def _weights_file(folder: Path) -> Path:
+    for name in (TENSORFLOW_WEIGHTS, SAFETENSORS_WEIGHTS):
+        if (folder / name).is_file():
+            return folder / name
+    found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:10])
+    raise CheckpointError(
+        f"{folder} holds neither {TENSORFLOW_WEIGHTS} nor {SAFETENSORS_WEIGHTS}: found {found}. "
+        f"Copy the checkpoint with its weights; weights in several parts, or in PyTorch's pickle, must be "
+        f"saved again as one of the two."
+    )

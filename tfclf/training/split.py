@@ -1,0 +1,44 @@
+"""Which training rows are held back: picked by seed, in the same share of every label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+
+from tfclf.data import Row
+from tfclf.errors import DataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to train on, and rows that choose the best epoch."""
+
+    train: tuple[Row, ...]
+    held_back: tuple[Row, ...]
+
+
+def split(rows: Sequence[Row], labels: Sequence[str], *, share: float, seed: int) -> Split:
+    """Holds back about `share` of each label's rows. Rows of one text stay together, whatever their labels.
+
+    Without that, a text that occurs twice could be trained on and held back at once.
+
+    Raises: DataError where a label has fewer than two different texts.
+    """
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row.text, row)
+    random = numpy.random.default_rng(seed)
+    held: set[str] = set()
+    for label in labels:
+        texts = [text for text, row in first.items() if row.label == label]
+        if len(texts) < 2:
+            raise DataError(
+                f"The training rows hold {len(texts)} different texts with the label {label!r}; expected at "
+                f"least 2, one to train on and one to hold back. Add rows, or take the label out of --labels."
+            )
+        count = min(max(1, round(share * len(texts))), len(texts) - 1)
+        held.update(texts[index] for index in random.permutation(len(texts))[:count])
+    return Split(
+        train=tuple(row for row in rows if row.text not in held),
+        held_back=tuple(row for row in rows if row.text in held),
+    )
