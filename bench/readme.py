@@ -20,12 +20,11 @@ def table(results: Path) -> str:
     """Markdown of all results."""
     contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     lines = ["| what | contender | texts/s | ratio |", "|-|-|-:|-:|"]
-    for content in contents:
-        for figure in content["figures"]:
-            lines.append(
-                f"| {content['title']} | {figure['contender']} | {figure['texts_per_second']:,.0f} "
-                f"| {figure['ratio']:.2f} x |"
-            )
+    lines += [
+        f"| {content['title']} | {figure['contender']} | {figure['texts_per_second']:,.0f} | {figure['ratio']:.2f} x |"
+        for content in contents
+        for figure in content["figures"]
+    ]
     machine = contents[0]["machine"] if contents else {}
     lines += [
         "",

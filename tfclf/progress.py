@@ -37,4 +37,5 @@ def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_
             if not bar.live.is_started and time.monotonic() - started > _QUIET_SECONDS:
                 bar.start()
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
