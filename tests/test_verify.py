@@ -71,5 +71,5 @@ def test_no_text_proves_nothing(own_export: Path, checkpoint: Path) -> None:
 
 
 def test_a_folder_without_an_export_is_refused(tmp_path: Path, checkpoint: Path) -> None:
-    with pytest.raises(SavedModelError, match="holds no SavedModel"):
+    with pytest.raises(SavedModelError, match="holds no version of a model"):
         tfclf.verify(tmp_path, checkpoint)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfclf import text_ops
 from tfclf.classifier import Classifier
 from tfclf.errors import SavedModelError, SourceNotFoundError
+from tfclf.folders import listing
 from tfclf.manifest import Manifest
 from tfclf.versions import saved_model_folder
 
@@ -33,10 +34,9 @@ def load(source: str | Path, *, engine: str = "lean", precision: str = "float32"
     from tfclf.signatures import SIGNATURES
 
     if folder.is_dir() and not (folder / "config.json").is_file():
-        found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:10]) or "nothing"
         raise SourceNotFoundError(
-            f"{source} holds {found}; expected an exported model (saved_model.pb, or numbered version folders with "
-            f"one each) or a Hugging Face checkpoint (config.json, weights, tokenizer files)."
+            f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
+            f"folders with one each) or a Hugging Face checkpoint (config.json, weights, tokenizer files)."
         )
     graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
     functions = {

@@ -11,7 +11,10 @@ _Item = TypeVar("_Item")
 
 
 def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_Item]:
-    """Passes the items on; after a second, a bar with count, rate and time left appears on standard error."""
+    """Passes the items on; after a second, a bar with count, rate and time left appears on standard error.
+
+    Where standard error is no terminal nothing appears.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -20,12 +23,13 @@ def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else f"- {unit}/s")
 
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.completed:,}" + (f" of {total:,}" if total is not None else "") + f" {unit}"),
         BarColumn(),
         Rate(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     )
     task = bar.add_task("", total=total)
@@ -34,7 +38,7 @@ def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_
         for item in items:
             yield item
             bar.advance(task)
-            if not bar.live.is_started and time.monotonic() - started > _QUIET_SECONDS:
+            if console.is_terminal and not bar.live.is_started and time.monotonic() - started > _QUIET_SECONDS:
                 bar.start()
     finally:
         if bar.live.is_started:

@@ -17,11 +17,11 @@ from tfclf._transformers import transformers
 from tfclf.checkpoints import Checkpoint, open_checkpoint
 from tfclf.checksums import checksums
 from tfclf.classifier import Classifier
-from tfclf.errors import InputError, SavedModelError
+from tfclf.errors import InputError
 from tfclf.loader import load
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
-from tfclf.versions import saved_model_folder
+from tfclf.versions import latest_version
 
 # Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
 TOLERANCES = {"float32": 1e-5, "bfloat16": 5e-2}
@@ -91,11 +91,9 @@ def verify(
       source: the Hugging Face checkpoint's folder.
       texts: to compare on; by default headlines, hostile strings and rows past the length limit.
       progress: shows a bar on standard error.
-    Raises: SavedModelError, CheckpointError, InputError where there is no text.
+    Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.
     """
-    version = saved_model_folder(Path(path))
-    if version is None:
-        raise SavedModelError(f"{path} holds no SavedModel (saved_model.pb). Expected the output of `tfclf export`.")
+    version = latest_version(path).folder
     export = load(version)
     original = _Original(open_checkpoint(source))
     given = list(texts) if texts is not None else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]

@@ -11,6 +11,7 @@ from tfclf._transformers import tf_class, transformers
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import CheckpointError, MissingExtraError
 from tfclf.families import family_of
+from tfclf.folders import listing
 
 _TENSORFLOW_FILES = ("tf_model.h5", "tf_model.h5.index.json")
 _SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
@@ -22,10 +23,10 @@ def read(folder: Path) -> Checkpoint:
 
     Raises: CheckpointError, UnknownFamilyError.
     """
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"), source=folder)
     weights_file = _weights_file(folder)
-    tokenizer_config = _read_json(folder / "tokenizer_config.json", required=False)
+    tokenizer_config = read_json(folder / "tokenizer_config.json", required=False)
     labels = _labels(config, folder / "config.json")
     positions = config.get(family.config_keys.positions, family.config_defaults.get(family.config_keys.positions))
     # Tokenizers without a limit carry 1e30 ("very large integer") there.
@@ -41,7 +42,8 @@ def read(folder: Path) -> Checkpoint:
     )
 
 
-def _read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
+def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
+    """A JSON object; {} for a file that is not there and not required. Raises: CheckpointError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -49,7 +51,7 @@ def _read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
             return {}
         raise CheckpointError(
             f"{path.parent} has no {path.name}. Expected the folder of a Hugging Face checkpoint; "
-            f"found {_listing(path.parent)}."
+            f"found {listing(path.parent)}."
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} is not JSON ({error}). Copy it again from where the checkpoint came.") from error
@@ -58,17 +60,12 @@ def _read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
     return content
 
 
-def _listing(folder: Path) -> str:
-    names = sorted(entry.name for entry in folder.iterdir())
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "") or "nothing"
-
-
 def _weights_file(folder: Path) -> Path:
     for name in (*_TENSORFLOW_FILES, *_SAFETENSORS_FILES, *_TORCH_FILES):
         if (folder / name).is_file():
             return folder / name
     raise CheckpointError(
-        f"{folder} holds no weights: found {_listing(folder)}; expected one of "
+        f"{folder} holds no weights: found {listing(folder)}; expected one of "
         f"{', '.join((*_TENSORFLOW_FILES, *_SAFETENSORS_FILES, *_TORCH_FILES))}. "
         f"Download the checkpoint again with its weights."
     )
@@ -163,7 +160,7 @@ def _load_torch_weights(original: Any, folder: Path, weights_file: Path) -> tupl
     package = transformers()
     files = [weights_file]
     if weights_file.name.endswith(".index.json"):
-        names = sorted(set(_read_json(weights_file)["weight_map"].values()))
+        names = sorted(set(read_json(weights_file)["weight_map"].values()))
         files = [folder / name for name in names]
     state: dict[str, Any] = {}
     for file in files:

@@ -51,13 +51,10 @@ def show(
 
     Example: `tfclf show saved_models/news`
     """
-    from tfclf.errors import SavedModelError
     from tfclf.manifest import Manifest
-    from tfclf.versions import saved_model_folder
+    from tfclf.versions import latest_version
 
-    version = saved_model_folder(model)
-    if version is None:
-        raise SavedModelError(f"{model} holds no SavedModel (saved_model.pb). Expected the output of `tfclf export`.")
+    version = latest_version(model).folder
     manifest = Manifest.read(version)
     if machine:
         typer.echo(json.dumps(manifest.to_dict() | {"path": str(version)}, ensure_ascii=False))

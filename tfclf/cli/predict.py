@@ -38,9 +38,7 @@ def predict(
 
     classifier = load(model)
     kept: list[str] = []  # the texts of the batch under way: predictions come in order
-    predictions = classifier.predict(
-        _kept(source, kept), batch_size=batch_size, progress=bool(file) and not sys.stdout.isatty()
-    )
+    predictions = classifier.predict(_kept(source, kept), batch_size=batch_size, progress=not sys.stdout.isatty())
     show = _json_lines if machine else _table
     widest = max(map(len, classifier.labels))
     for line in show(((kept.pop(0), prediction) for prediction in predictions), widest):

@@ -6,7 +6,6 @@
     predict, metadata     one RPC each, without transport
     registry      names -> versions -> Servables; labels
     servable      one loaded version; session runs it
-    versions      where versions are on disk
     tensors       TensorProto <-> numpy
     status        how a request fails
 
@@ -48,7 +47,7 @@ def serve(
     for package, module in (("grpcio", "grpc"), ("tensorflow-serving-api", "tensorflow_serving")):
         if find_spec(module) is None:
             raise MissingExtraError(package, extra="server", purpose="serving a model")
-    from tfclf.server.versions import latest_version
+    from tfclf.versions import latest_version
 
     found = latest_version(base_path)
 

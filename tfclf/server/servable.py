@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_text  # noqa: F401  (registers TF-Text's ops, which the SavedModel may use)
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from tfclf import text_ops
 from tfclf.errors import SavedModelError
 from tfclf.server.session import Fetched, Session
 
@@ -33,6 +33,7 @@ class Servable:
         Raises: SavedModelError.
         """
         started = time.perf_counter()
+        text_ops.register()  # the SavedModel may use them
         try:
             session = Session(folder)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
+from tfclf.folders import listing
 from tfclf.tokenization.spec import (
     AddedToken,
     BertNormalizer,
@@ -38,9 +39,8 @@ def read(folder: Path, defaults: WordPieceDefaults) -> TokenizerSpec:
         return _from_tokenizer_json(folder / "tokenizer.json", config, defaults)
     if (folder / "vocab.txt").is_file():
         return _from_vocabulary(folder / "vocab.txt", config, defaults)
-    found = sorted(entry.name for entry in folder.iterdir())
     raise TokenizerError(
-        f"{folder} holds no tokenizer that can be compiled: found {', '.join(found) or 'nothing'}; expected "
+        f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
         f"tokenizer.json or vocab.txt. Save the checkpoint's tokenizer there, with its save_pretrained."
     )
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tfclf._transformers import transformers
+from tfclf.checkpoints.huggingface import read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
+from tfclf.folders import listing
 
 TENSORFLOW_WEIGHTS = "tf_model.h5"
 SAFETENSORS_WEIGHTS = "model.safetensors"
@@ -81,7 +83,7 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: config.json, weights "
             f"({TENSORFLOW_WEIGHTS} or {SAFETENSORS_WEIGHTS}) and tokenizer files."
         )
-    found_labels = _labels(labels, _read_config(folder / "config.json"), folder)
+    found_labels = _labels(labels, read_json(folder / "config.json"), folder)
     weights_file = _weights_file(folder)
     config, tokenizer = _read(folder, found_labels)
     return Base(
@@ -130,20 +132,6 @@ def _positions(config: Any) -> float:
     return positions - config.pad_token_id - 1 if config.model_type in _SHIFTED_POSITIONS else positions
 
 
-def _read_config(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path.parent} has no config.json. Expected the folder of a Hugging Face checkpoint."
-        ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON ({error}). Copy it again.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
-    return content
-
-
 def _labels(asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
     named = config.get("id2label")
     if asked is not None:
@@ -166,9 +154,8 @@ def _weights_file(folder: Path) -> Path:
     for name in (TENSORFLOW_WEIGHTS, SAFETENSORS_WEIGHTS):
         if (folder / name).is_file():
             return folder / name
-    found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:10])
     raise CheckpointError(
-        f"{folder} holds neither {TENSORFLOW_WEIGHTS} nor {SAFETENSORS_WEIGHTS}: found {found}. "
+        f"{folder} holds neither {TENSORFLOW_WEIGHTS} nor {SAFETENSORS_WEIGHTS}: found {listing(folder)}. "
         f"Copy the checkpoint with its weights; weights in several parts, or in PyTorch's pickle, must be "
         f"saved again as one of the two."
     )

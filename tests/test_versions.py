@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tfclf.errors import SavedModelError, SourceNotFoundError
-from tfclf.server.versions import find_versions, latest_version
+from tfclf.versions import find_versions, latest_version
 
 
 def make(folder: Path, *files: str) -> Path:
