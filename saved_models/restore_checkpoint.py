@@ -54,9 +54,8 @@ def restore(folder: Path) -> None:
 def _named(engine: Any, family: Any) -> Iterator[tuple[str, Any]]:
     """Every value of the engine under the TF class's name for it: the way into the engine, walked back."""
     names = family.weights
-    yield names.word_embeddings, engine.word_embeddings
-    yield names.position_embeddings, engine.position_embeddings
-    yield from _norm(names.embeddings_norm, engine.embeddings_norm)
+    yield from zip((names.word_embeddings, names.position_embeddings), engine.embeddings._tables, strict=True)
+    yield from _norm(names.embeddings_norm, engine.embeddings.norm)
     for index, layer in enumerate(engine.layers):
         fused = layer.query_key_value
         kernels, biases = np.split(fused.kernel.numpy(), 3, axis=1), np.split(fused.bias.numpy(), 3)

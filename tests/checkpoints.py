@@ -59,6 +59,8 @@ def tiny_checkpoint(folder: Path, family: str = "distilbert", *, seed: int = 0, 
     tiny_model(config, seed=seed).save_pretrained(folder)
     write_json(folder / "config.json", config)
     write_tokenizer(folder)
+    # Without a name AutoTokenizer takes the family's own class, which decides whether there are token types.
+    edit_json(folder / "tokenizer_config.json", tokenizer_class=None)
     return folder
 
 

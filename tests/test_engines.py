@@ -43,7 +43,7 @@ def reference(family_checkpoint: Path) -> Logits:
                 padding=True,
                 return_tensors="tf",
             )
-            parts.append(model(inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits.numpy())
+            parts.append(model(dict(inputs)).logits.numpy())
         return np.concatenate(parts)
 
     return logits
@@ -93,7 +93,7 @@ def test_pairs_equal_the_original(engine: tfclf.Classifier, family_checkpoint: P
     tokenizer = transformers().AutoTokenizer.from_pretrained(family_checkpoint)
     first, second = list(HEADLINES), ["", *HEADLINES[2:], "news " * 600]
     inputs = tokenizer(first, second, truncation=True, max_length=512, padding=True, return_tensors="tf")
-    expected = model(inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits.numpy()
+    expected = model(dict(inputs)).logits.numpy()
     found = engine.call_pairs(first, second)["logits"].numpy()
     np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
 
@@ -112,3 +112,8 @@ def test_pytorch_safetensors_give_pytorchs_own_logits(shared: Path, name: str) -
     found = classifier([row["text"] for row in rows])["logits"].numpy()
     np.testing.assert_allclose(found, [row["logits"] for row in rows], atol=TOLERANCE, rtol=0)
     assert classifier.tokenize([row["text"] for row in rows]).to_list() == [row["input_ids"] for row in rows]
+
+
+def test_narrow_embeddings_are_projected(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path, "electra", embedding_size=16)
+    assert tfclf.verify(tfclf.export(folder, tmp_path / "export"), folder, HEADLINES).equal

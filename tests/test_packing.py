@@ -13,6 +13,7 @@ from tfclf.errors import TokenizerError
 from tfclf.families import known
 from tfclf.packing import Frame, to_dense
 from tfclf.tokenization.read import read
+from tfclf.tokenization.spec import Place
 
 LENGTHS = (0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 30)
 LIMIT = 13
@@ -92,6 +93,13 @@ def test_dense_rows_are_padded_with_the_pad_id() -> None:
 
 def test_a_template_may_hold_several_tokens_at_a_place(folder: Path) -> None:
     spec = read(folder, known()["distilbert"].wordpiece)
-    frame = Frame(replace(spec, template=replace(spec.template, single=((1, 2), ()))), max_length=LIMIT)
+    frame = Frame(replace(spec, template=replace(spec.template, single=(Place((1, 2)), Place()))), max_length=LIMIT)
     ids = tf.ragged.constant([[7, 8]], tf.int32, row_splits_dtype=tf.int32)
     assert frame.single(ids).input_ids.to_list() == [[1, 2, 7, 8]]
+
+
+def test_token_types_of_pairs_equal_the_reference(folder: Path) -> None:
+    first, second = _rows((3, 20, 0), 0), _rows((20, 3, 0), 40)
+    reference = transformers().BertTokenizerFast.from_pretrained(folder)
+    expected = reference(*map(_texts, (first, second)), truncation=True)["token_type_ids"]
+    assert _frame(folder).pair(first, second).token_types.to_list() == expected

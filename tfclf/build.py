@@ -50,7 +50,8 @@ def build(
             storage=storage,
         )
     else:
-        made = OriginalEngine(model, pad_id=spec.pad_id)
+        types = checkpoint.family.weights.token_type_embeddings is not None
+        made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id)
     graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from tfclf.packing import Frame, to_dense
+from tfclf.packing import Batch, Frame, to_dense
 from tfclf.shared_function import shared
 from tfclf.tokenization.compile import Tokenizer
 
@@ -18,8 +18,8 @@ Outputs = Mapping[str, tf.Tensor]
 class Engine(Protocol):
     """Rows of token ids to logits."""
 
-    def __call__(self, input_ids: tf.RaggedTensor) -> tf.Tensor:
-        """int32[batch, (tokens)], at least one token a row -> float32[batch, classes]."""
+    def __call__(self, batch: Batch) -> tf.Tensor:
+        """Batch, at least one token a row -> float32[batch, classes]."""
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
         """int32[batch, length] twice -> float32[batch, classes]."""
@@ -46,7 +46,7 @@ class Graph(tf.Module):
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> label, score, probabilities, logits."""
-        return self._answers(self._engine(self._frame.single(self._tokens(text)).input_ids))
+        return self._answers(self._engine(self._frame.single(self._tokens(text))))
 
     def classify_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """string[batch] twice -> label, score, probabilities, logits."""
@@ -57,7 +57,7 @@ class Graph(tf.Module):
         )
         with tf.control_dependencies([same]):
             rows = self._frame.pair(self._tokens(text), self._tokens(text_pair))
-        return self._answers(self._engine(rows.input_ids))
+        return self._answers(self._engine(rows))
 
     def classify_examples(self, inputs: tf.Tensor) -> Outputs:
         """string[batch] of serialized tf.Example with the feature `text` -> classes, scores."""

@@ -1,12 +1,13 @@
 """Token ids to rows that the encoder takes: special tokens around, cut to the length limit."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfclf.errors import TokenizerError
 from tfclf.tokenization.ragged import take_ranges
-from tfclf.tokenization.spec import Template, TokenizerSpec
+from tfclf.tokenization.spec import Place, Template, TokenizerSpec
 
 
 class Batch(NamedTuple):
@@ -14,10 +15,12 @@ class Batch(NamedTuple):
 
     Attributes:
       input_ids: int32[batch, (tokens)], special tokens included; int32 row splits.
+      token_types: int32[batch, (tokens)], the segment of each.
       truncated: bool[batch], which rows lost tokens to the limit.
     """
 
     input_ids: tf.RaggedTensor
+    token_types: tf.RaggedTensor
     truncated: tf.Tensor
 
 
@@ -39,15 +42,15 @@ class Frame(tf.Module):
         if self._room(spec.template.pair) < 2:
             raise TokenizerError(
                 f"{spec.origin}: rows may hold {max_length} tokens and the template for a pair needs "
-                f"{sum(map(len, spec.template.pair))} special ones. Expected room for two more; "
-                f"set model_max_length in tokenizer_config.json to at least {sum(map(len, spec.template.pair)) + 2}."
+                f"{_special(spec.template.pair)} special ones. Expected room for two more; "
+                f"set model_max_length in tokenizer_config.json to at least {_special(spec.template.pair) + 2}."
             )
 
     def single(self, ids: tf.RaggedTensor) -> Batch:
         """Frames int32[batch, (tokens)] as one text a row."""
         lengths = ids.row_lengths()
         kept = tf.minimum(lengths, self._room(self._template.single))
-        return Batch(self._assemble(self._template.single, [(ids, kept)]), kept < lengths)
+        return Batch(*self._assemble(self._template.single, [(ids, kept)]), kept < lengths)
 
     def pair(self, first: tf.RaggedTensor, second: tf.RaggedTensor) -> Batch:
         """Frames two texts a row; the longer of the two loses tokens first.
@@ -65,37 +68,42 @@ class Frame(tf.Module):
         fits = one + two <= room
         first_kept = tf.where(fits, one, tf.where(one > two, longer, shorter))
         second_kept = tf.where(fits, two, tf.where(one > two, shorter, longer))
-        rows = self._assemble(self._template.pair, [(first, first_kept), (second, second_kept)])
-        return Batch(rows, ~fits)
+        rows, types = self._assemble(self._template.pair, [(first, first_kept), (second, second_kept)])
+        return Batch(rows, types, ~fits)
 
-    def _room(self, template: tuple[tuple[int, ...], ...]) -> int:
-        return self.max_length - sum(map(len, template))
+    def _room(self, template: Sequence[Place]) -> int:
+        return self.max_length - _special(template)
 
     def _assemble(
-        self, template: tuple[tuple[int, ...], ...], texts: list[tuple[tf.RaggedTensor, tf.Tensor]]
-    ) -> tf.RaggedTensor:
-        """Each row is special tokens, text, special tokens, text, ..., special tokens."""
+        self, template: Sequence[Place], texts: Sequence[tuple[tf.RaggedTensor, tf.Tensor]]
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Each row is one range of tokens a place: all places of all rows are taken from one pool at once."""
         batch = texts[0][0].nrows(out_type=tf.int32)
-        special = [token for part in template for token in part]
+        special = [token for place in template for token in place.ids or ()]
         pool = tf.concat([special, *(ids.values for ids, _ in texts)], axis=0)
-        text_starts = len(special)
-        columns: list[tuple[tf.Tensor, tf.Tensor]] = []
-        place = 0
-        for index, part in enumerate(template):
-            columns.append((tf.fill([batch], place), tf.fill([batch], len(part))))
-            place += len(part)
-            if index < len(texts):
-                ids, kept = texts[index]
-                starts = text_starts + ids.row_splits[:-1]
-                if self._cut_left:
-                    starts += ids.row_lengths() - kept
-                columns.append((starts, kept))
-                text_starts += tf.size(ids.values)
-        starts = tf.stack([start for start, _ in columns], axis=1)
-        lengths = tf.stack([length for _, length in columns], axis=1)
-        parts = take_ranges(pool, tf.reshape(starts, [-1]), tf.reshape(lengths, [-1]))
-        splits = tf.gather(parts.row_splits, tf.range(batch + 1) * len(columns))
-        return tf.RaggedTensor.from_row_splits(parts.values, splits, validate=False)
+        coming = iter(texts)
+        special_start, text_start = 0, tf.constant(len(special))
+        starts, lengths = [], []
+        for place in template:
+            if place.ids is None:
+                ids, kept = next(coming)
+                cut = ids.row_lengths() - kept if self._cut_left else 0
+                starts.append(text_start + ids.row_splits[:-1] + cut)
+                lengths.append(kept)
+                text_start += tf.size(ids.values)
+            else:
+                starts.append(tf.fill([batch], special_start))
+                lengths.append(tf.fill([batch], len(place.ids)))
+                special_start += len(place.ids)
+        parts = take_ranges(pool, tf.reshape(tf.stack(starts, 1), [-1]), tf.reshape(tf.stack(lengths, 1), [-1]))
+        types = tf.repeat(tf.tile([place.type for place in template], [batch]), parts.row_lengths())
+        splits = tf.gather(parts.row_splits, tf.range(batch + 1) * len(template))
+        rows = tf.RaggedTensor.from_row_splits(parts.values, splits, validate=False)
+        return rows, rows.with_values(types)
+
+
+def _special(template: Sequence[Place]) -> int:
+    return sum(len(place.ids or ()) for place in template)
 
 
 def to_dense(rows: tf.RaggedTensor, *, pad_id: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -119,34 +119,38 @@ class _Original:
         self.checkpoint = checkpoint
         self._tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint.folder)
         self._model = checkpoint.load_model()
-        self._limit = {"truncation": True, "max_length": checkpoint.max_length}
-        signature = [tf.TensorSpec([None, None], tf.int32)] * 2
+        # What the tokenizer hands to the model: token types, too, if its class has them.
+        self._inputs = [name for name in self._tokenizer.model_input_names if name != "attention_mask"]
+        signature = {name: tf.TensorSpec([None, None], tf.int32) for name in [*self._inputs, "attention_mask"]}
         self._forward = tf.function(
-            lambda ids, mask: self._model(input_ids=ids, attention_mask=mask, training=False).logits,
-            input_signature=signature,
+            lambda inputs: self._model(inputs, training=False).logits, input_signature=[signature]
         )
 
     @property
     def name(self) -> str:
         return f"{type(self._model).__name__}, {type(self._tokenizer).__name__}"
 
-    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        rows: list[list[int]] = self._tokenizer(list(texts), **self._limit)["input_ids"]
-        return rows
+    def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
+        """Texts, or texts and their pairs -> input_ids and, where the class has them, token_type_ids."""
+        columns = [list(column) for column in texts]
+        encoded = self._tokenizer(*columns, truncation=True, max_length=self.checkpoint.max_length)
+        return {name: encoded[name] for name in self._inputs}
 
-    def pair_tokens(self, first: Sequence[str], second: Sequence[str]) -> list[list[int]]:
-        rows: list[list[int]] = self._tokenizer(list(first), list(second), **self._limit)["input_ids"]
-        return rows
-
-    def logits(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    def logits(self, encoded: dict[str, list[list[int]]]) -> np.ndarray:
         """Rows of about one length go together; the order stays."""
+        rows = encoded["input_ids"]
         logits = np.zeros((len(rows), len(self.checkpoint.labels)), np.float32)
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        padding = {"input_ids": self._tokenizer.pad_token_id or 0}
         for start in range(0, len(rows), _BATCH):
             part = order[start : start + _BATCH]
-            ragged = tf.ragged.constant([rows[index] for index in part], tf.int32)
-            mask = tf.sequence_mask(ragged.row_lengths(), dtype=tf.int32)
-            logits[part] = self._forward(ragged.to_tensor(self._tokenizer.pad_token_id or 0), mask).numpy()
+            ragged = {
+                name: tf.ragged.constant([column[index] for index in part], tf.int32)
+                for name, column in encoded.items()
+            }
+            inputs = {name: column.to_tensor(padding.get(name, 0)) for name, column in ragged.items()}
+            inputs["attention_mask"] = tf.sequence_mask(ragged["input_ids"].row_lengths(), dtype=tf.int32)
+            logits[part] = self._forward(inputs).numpy()
         return logits
 
 
@@ -174,9 +178,9 @@ class _Comparison:
             yield from part
 
     def _compare_texts(self, start: int, texts: Sequence[str]) -> None:
-        expected = self._original.tokens(texts)
+        expected = self._original.encode(texts)
         found = self._export.tokenize(texts).to_list()
-        for index, (text, ours, theirs) in enumerate(zip(texts, found, expected, strict=True)):
+        for index, (text, ours, theirs) in enumerate(zip(texts, found, expected["input_ids"], strict=True)):
             if ours != theirs:
                 self._token_mismatches += 1
                 self._note(start + index, "tokens", text, theirs, ours)
@@ -193,7 +197,7 @@ class _Comparison:
         self._rows += len(texts)
 
     def _compare_pairs(self, start: int, first: Sequence[str], second: Sequence[str]) -> None:
-        logits = self._original.logits(self._original.pair_tokens(first, second))
+        logits = self._original.logits(self._original.encode(first, second))
         found = self._export.call_pairs(first, second)["logits"].numpy()
         pairs = [f"{one} [and] {two}" for one, two in zip(first, second, strict=True)]
         self._compare_logits(start, pairs, logits, found)

@@ -1,6 +1,6 @@
 """The encoder itself: embeddings, layers, head."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from tfclf.encoder import packed
 from tfclf.encoder.sizes import Sizes
-from tfclf.encoder.weights import Dense, Formats, Layer, Source
+from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, Source
 from tfclf.families import Family
+from tfclf.packing import Batch
 from tfclf.shared_function import shared
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gelu": lambda x: tf.nn.gelu(x, approximate=False),
+    "gelu_new": lambda x: tf.nn.gelu(x, approximate=True),
     "relu": tf.nn.relu,
     "tanh": tf.nn.tanh,
     "linear": lambda x: x,
@@ -22,7 +24,7 @@ _PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
 class LeanEngine(tf.Module):
-    """int32[batch, (tokens)] -> float32[batch, classes], in the packed layout.
+    """Rows of token ids -> float32[batch, classes], in the packed layout.
 
     Args:
       family, config: say what the encoder is.
@@ -47,35 +49,31 @@ class LeanEngine(tf.Module):
         source = Source.of(family, sizes, model)
         compute = _PRECISIONS[precision]
         formats = Formats(stored=tf.as_dtype(storage) if storage else compute, compute=compute)
-        names = family.weights
         self._heads = sizes.heads
         self._compute = compute
         self._activation = _ACTIVATIONS[sizes.activation]
         self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
-        self.word_embeddings = tf.Variable(
-            tf.cast(source.variables[names.word_embeddings], formats.stored),
-            trainable=False,
-            name="word_embeddings",
-        )
-        self.position_embeddings = tf.Variable(
-            tf.cast(source.variables[names.position_embeddings], formats.stored),
-            trainable=False,
-            name="position_embeddings",
-        )
-        self.embeddings_norm = source.norm(names.embeddings_norm, "embeddings_norm")
+        self.embeddings = Embeddings(source, formats)
         self.layers = [Layer(index, source, formats) for index in range(sizes.layers)]
         # The head is small, and its input is one token a row: float32 costs nothing there.
         exact = Formats(stored=tf.float32, compute=tf.float32)
         integers = tf.TensorSpec([None], tf.int32)
-        self._encode = shared(self._encode_rows, [integers, integers, integers])
-        self.head = [Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(names.head)]
+        self._encode = shared(self._encode_rows, [integers] * 4)
+        self.head = [
+            Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(family.weights.head)
+        ]
 
-    def __call__(self, input_ids: tf.RaggedTensor) -> tf.Tensor:
-        positions = tf.ragged.range(input_ids.row_lengths(), row_splits_dtype=tf.int32).values
-        return self._encode(input_ids.values, positions, input_ids.row_splits)
+    def __call__(self, batch: Batch) -> tf.Tensor:
+        """Batch -> float32[batch, classes]."""
+        rows = batch.input_ids
+        positions = tf.ragged.range(rows.row_lengths(), row_splits_dtype=tf.int32).values
+        return self._encode(rows.values, positions, batch.token_types.values, rows.row_splits)
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
-        """int32[batch, length] twice -> float32[batch, classes]; a token keeps the position of its column."""
+        """int32[batch, length] twice -> float32[batch, classes]; a token keeps the position of its column.
+
+        All tokens are of type 0.
+        """
         inside = tf.cast(attention_mask, tf.bool)
         # The head reads the first token: the original would read padding there, which no one trains on.
         starts = tf.reduce_any(inside[:, :1], axis=1)
@@ -90,28 +88,28 @@ class LeanEngine(tf.Module):
             lengths = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1)
         columns = tf.broadcast_to(tf.range(tf.shape(input_ids)[1]), tf.shape(input_ids))
         row_splits = tf.concat([[0], tf.cumsum(lengths)], 0)
-        return self._encode(tf.boolean_mask(input_ids, inside), tf.boolean_mask(columns, inside), row_splits)
+        tokens = tf.boolean_mask(input_ids, inside)
+        return self._encode(tokens, tf.boolean_mask(columns, inside), tf.zeros_like(tokens), row_splits)
 
-    def _encode_rows(self, tokens: tf.Tensor, positions: tf.Tensor, row_splits: tf.Tensor) -> tf.Tensor:
-        """int32[tokens], int32[tokens], int32[batch + 1] -> float32[batch, classes]; every row has a token."""
+    def _encode_rows(
+        self, tokens: tf.Tensor, positions: tf.Tensor, types: tf.Tensor, row_splits: tf.Tensor
+    ) -> tf.Tensor:
+        """int32[tokens] three times, int32[batch + 1] -> float32[batch, classes]; every row has a token."""
         # oneDNN refuses tensors without elements: an empty batch gets a row, and loses it at the end.
         batch = tf.size(row_splits) - 1
         extra = tf.cast(tf.equal(batch, 0), tf.int32)
-        tokens, positions = (tf.pad(values, [[0, extra]]) for values in (tokens, positions))
+        indices = [tf.pad(values, [[0, extra]]) for values in (tokens, positions, types)]
         row_splits = tf.concat([row_splits, tf.fill([extra], 1)], 0)
         logits = tf.cond(
             packed.grouped(batch),
-            lambda: self._logits(tokens, positions, row_splits, groups=True),
-            lambda: self._logits(tokens, positions, row_splits, groups=False),
+            lambda: self._logits(indices, row_splits, groups=True),
+            lambda: self._logits(indices, row_splits, groups=False),
         )
         return logits[:batch]
 
-    def _logits(self, tokens: tf.Tensor, positions: tf.Tensor, row_splits: tf.Tensor, *, groups: bool) -> tf.Tensor:
-        packing = packed.plan(row_splits, positions, groups=groups, dtype=self._compute)
-        word = tf.gather(self.word_embeddings, tokens)
-        position = tf.gather(self.position_embeddings, packing.positions)
-        stream = tf.cast(word, tf.float32) + tf.cast(position, tf.float32)
-        stream = tf.cast(self.embeddings_norm(stream), self._compute)
+    def _logits(self, indices: Sequence[tf.Tensor], row_splits: tf.Tensor, *, groups: bool) -> tf.Tensor:
+        packing = packed.plan(row_splits, groups=groups, dtype=self._compute)
+        stream = self.embeddings(*indices)
         for layer in self.layers:
             context = packed.attend(layer.query_key_value(stream), packing, heads=self._heads)
             stream = layer.attention_norm(layer.attention_output(context) + stream)

@@ -33,13 +33,11 @@ class Packing:
     """Where everything is, worked out once a batch.
 
     Attributes:
-      positions: int32[tokens], each token's place in its row.
       first: int32[batch], each row's first token, in the order in which the rows came.
       groups: for attention.
       back: int32[tokens], each token's place among the groups' padded places.
     """
 
-    positions: tf.Tensor
     first: tf.Tensor
     groups: tuple[Group, ...]
     back: tf.Tensor
@@ -50,10 +48,9 @@ def grouped(batch: tf.Tensor) -> tf.Tensor:
     return batch >= _GROUPED_FROM
 
 
-def plan(row_splits: tf.Tensor, positions: tf.Tensor, *, groups: bool, dtype: tf.DType) -> Packing:
+def plan(row_splits: tf.Tensor, *, groups: bool, dtype: tf.DType) -> Packing:
     """Args:
     row_splits: int32[batch + 1], rows of at least one token each; at least one row.
-    positions: int32[tokens].
     """
     starts = row_splits[:-1]
     lengths = row_splits[1:] - starts
@@ -77,7 +74,7 @@ def plan(row_splits: tf.Tensor, positions: tf.Tensor, *, groups: bool, dtype: tf
     padded_start = tf.scatter_nd(order[:, tf.newaxis], tf.concat(places, 0), [batch])
     within = tf.ragged.range(lengths, row_splits_dtype=tf.int32)
     back = tf.gather(padded_start, within.value_rowids()) + within.values
-    return Packing(positions, starts, tuple(made), back)
+    return Packing(starts, tuple(made), back)
 
 
 def attend(query_key_value: tf.Tensor, packing: Packing, *, heads: int) -> tf.Tensor:

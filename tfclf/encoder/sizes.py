@@ -8,7 +8,7 @@ from typing import Any
 from tfclf.errors import CheckpointError
 from tfclf.families import Family
 
-ACTIVATIONS = ("gelu", "relu")
+ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Sizes:
     inner_width: int
     positions: int
     activation: str
+    layer_norm_epsilon: float
 
     @classmethod
     def of(cls, family: Family, config: Mapping[str, Any], *, folder: Path) -> "Sizes":
@@ -41,6 +42,7 @@ class Sizes:
             inner_width=size(keys.inner_width),
             positions=size(keys.positions),
             activation=given[keys.activation],
+            layer_norm_epsilon=float(given.get(keys.layer_norm_epsilon or "", family.layer_norm_epsilon)),
         )
         if sizes.width % sizes.heads:
             raise CheckpointError(

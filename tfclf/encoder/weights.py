@@ -65,6 +65,38 @@ class LayerNorm(tf.Module):
         return normalized * tf.cast(self.gamma, inputs.dtype) + tf.cast(self.beta, inputs.dtype)
 
 
+class Embeddings(tf.Module):
+    """int32[tokens] of ids, positions and types -> [tokens, width]."""
+
+    def __init__(self, source: "Source", formats: Formats) -> None:
+        super().__init__(name="embeddings")
+        names = source.family.weights
+        self._compute = formats.compute
+        self._tables = [
+            _variable(source.variables[name], formats.stored, kind)
+            for kind, name in (
+                ("word_embeddings", names.word_embeddings),
+                ("position_embeddings", names.position_embeddings),
+                ("token_type_embeddings", names.token_type_embeddings),
+            )
+            if name is not None
+        ]
+        self.norm = source.norm(names.embeddings_norm, "embeddings_norm")
+        scope = names.embeddings_projection
+        self.projection = (
+            Dense(*source.dense(scope), formats, "embeddings_projection")
+            if scope and f"{scope}/kernel" in source.variables
+            else None
+        )
+
+    def __call__(self, *indices: tf.Tensor) -> tf.Tensor:
+        # A family without token types has one table less: its types are not looked up.
+        found = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
+        stream = self.norm(tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
+        stream = tf.cast(stream, self._compute)
+        return self.projection(stream) if self.projection else stream
+
+
 class Layer(tf.Module):
     """One transformer layer's weights; query, key and value are one product."""
 
@@ -107,7 +139,7 @@ class Source:
 
     def norm(self, name: str, ours: str, layer: int = 0) -> LayerNorm:
         scope = name.format(layer=layer)
-        epsilon = self.family.layer_norm_epsilon
+        epsilon = self.sizes.layer_norm_epsilon
         return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], epsilon=epsilon, name=ours)
 
 

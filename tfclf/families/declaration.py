@@ -8,14 +8,18 @@ from tfclf.tokenization.spec import WordPieceDefaults
 
 @dataclass(frozen=True)
 class ConfigKeys:
-    """The names under which config.json gives the encoder's sizes."""
+    """The names under which config.json gives the encoder's sizes; by default BERT's.
 
-    layers: str
-    heads: str
-    width: str
-    inner_width: str
-    activation: str
+    `layer_norm_epsilon` is None where the TF class has it in its code.
+    """
+
+    layers: str = "num_hidden_layers"
+    heads: str = "num_attention_heads"
+    width: str = "hidden_size"
+    inner_width: str = "intermediate_size"
+    activation: str = "hidden_act"
     positions: str = "max_position_embeddings"
+    layer_norm_epsilon: str | None = "layer_norm_eps"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Weights:
     """Variable names of the TF class, below its own scope; `{layer}` counts from 0.
 
     A dense layer is named by its scope (it holds `kernel` and `bias`), a layer norm likewise (`gamma`,
-    `beta`); embeddings are named to the variable.
+    `beta`); embeddings are named to the variable. `token_type_embeddings` is None where the family has none;
+    `embeddings_projection` is used where the checkpoint's widths ask for one.
     """
 
     word_embeddings: str
@@ -38,6 +43,8 @@ class Weights:
     output: str
     output_norm: str
     head: tuple[str, ...]
+    token_type_embeddings: str | None = None
+    embeddings_projection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Family:
       tf_class: the original, in transformers 4.
       config_keys, weights: where its sizes and numbers are.
       head_activations: after each dense layer of `weights.head`, which starts from the first token.
-      layer_norm_epsilon: of every layer norm; the TF class has it in its code, not in config.json.
+      layer_norm_epsilon: where config.json does not give it.
       wordpiece: what an older checkpoint's vocab.txt leaves unsaid.
       config_defaults: sizes that config.json may leave out, by its key.
     """
@@ -59,6 +66,6 @@ class Family:
     config_keys: ConfigKeys
     weights: Weights
     head_activations: tuple[str, ...]
-    layer_norm_epsilon: float
     wordpiece: WordPieceDefaults
+    layer_norm_epsilon: float = 1e-12
     config_defaults: Mapping[str, object] = field(default_factory=dict)

@@ -12,7 +12,12 @@ FAMILY = Family(
     model_type="distilbert",
     tf_class="TFDistilBertForSequenceClassification",
     config_keys=ConfigKeys(
-        layers="n_layers", heads="n_heads", width="dim", inner_width="hidden_dim", activation="activation"
+        layers="n_layers",
+        heads="n_heads",
+        width="dim",
+        inner_width="hidden_dim",
+        activation="activation",
+        layer_norm_epsilon=None,
     ),
     weights=Weights(
         word_embeddings="distilbert/embeddings/word_embeddings/weight",
@@ -29,7 +34,6 @@ FAMILY = Family(
         head=("pre_classifier", "classifier"),
     ),
     head_activations=("relu", "linear"),
-    layer_norm_epsilon=1e-12,
     wordpiece=WordPieceDefaults(),
     config_defaults={
         "n_layers": 6,

@@ -15,10 +15,12 @@ from tfclf.tokenization.spec import (
     AddedToken,
     BertNormalizer,
     BertSplitter,
+    Place,
     Template,
     TokenizerSpec,
     WordPiece,
     WordPieceDefaults,
+    bert_template,
 )
 
 # These classes take the files as they are: no defaults of their own.
@@ -176,8 +178,7 @@ def _bert_template(
     special = _special(config, defaults)
     for role in ("cls_token", "sep_token"):
         _id_of(special[role], role, ids, path)
-    start, end = (ids[special["cls_token"]],), (ids[special["sep_token"]],)
-    return Template(single=(start, end), pair=(start, end, end))
+    return bert_template(ids[special["cls_token"]], ids[special["sep_token"]])
 
 
 def _id_of(token: str, role: str, ids: Mapping[str, int], path: Path) -> int:
@@ -192,27 +193,23 @@ def _id_of(token: str, role: str, ids: Mapping[str, int], path: Path) -> int:
 def _template(content: Mapping[str, Any], path: Path) -> Template:
     parts = _known(content, "post_processor", ("TemplateProcessing", "BertProcessing"), path)
     if parts["type"] == "BertProcessing":
-        start, end = (int(parts["cls"][1]),), (int(parts["sep"][1]),)
-        return Template(single=(start, end), pair=(start, end, end))
+        return bert_template(int(parts["cls"][1]), int(parts["sep"][1]))
     special = {name: tuple(token["ids"]) for name, token in parts["special_tokens"].items()}
 
-    def between(sequence: Sequence[Mapping[str, Any]], texts: list[str]) -> tuple[tuple[int, ...], ...]:
-        places: list[tuple[int, ...]] = [()]
-        found = []
-        for part in sequence:
-            if "Sequence" in part:
-                found.append(part["Sequence"]["id"])
-                places.append(())
-            else:
-                places[-1] += special[part["SpecialToken"]["id"]]
+    def places(sequence: Sequence[Mapping[str, Any]], texts: list[str]) -> tuple[Place, ...]:
+        found = [part["Sequence"]["id"] for part in sequence if "Sequence" in part]
         if found != texts:
             raise UnknownComponentError(
                 f"{path}: the post_processor's template holds the texts {found}; expected {texts}, each once."
             )
-        return tuple(places)
+        return tuple(
+            Place(type=part["Sequence"]["type_id"])
+            if "Sequence" in part
+            else Place(special[part["SpecialToken"]["id"]], part["SpecialToken"]["type_id"])
+            for part in sequence
+        )
 
-    single, pair = between(parts["single"], ["A"]), between(parts["pair"], ["A", "B"])
-    return Template(single=(single[0], single[1]), pair=(pair[0], pair[1], pair[2]))
+    return Template(single=places(parts["single"], ["A"]), pair=places(parts["pair"], ["A", "B"]))
 
 
 def _added(entry: Mapping[str, Any], index: int) -> AddedToken:

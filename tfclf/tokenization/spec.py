@@ -57,14 +57,31 @@ class AddedToken:
 
 
 @dataclass(frozen=True)
-class Template:
-    """Special tokens around one text or two, as ids; `types` are the token types of the texts' places.
+class Place:
+    """One place of a template: special tokens, or a text.
 
-    `single` is (before, after); `pair` is (before, between, after).
+    Attributes:
+      ids: of the special tokens; None: the next text.
+      type: the token type (segment id) of what stands there.
     """
 
-    single: tuple[tuple[int, ...], tuple[int, ...]]
-    pair: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    ids: tuple[int, ...] | None = None
+    type: int = 0
+
+
+@dataclass(frozen=True)
+class Template:
+    """What rows look like: `single` has one text place, `pair` two, in the order of the texts."""
+
+    single: tuple[Place, ...]
+    pair: tuple[Place, ...]
+
+
+def bert_template(start: int, end: int) -> Template:
+    """[CLS] text [SEP], and [CLS] text [SEP] text [SEP] with the second text and its end of type 1."""
+    first, last = Place((start,)), Place((end,))
+    second = (Place(type=1), Place((end,), type=1))
+    return Template(single=(first, Place(), last), pair=(first, Place(), last, *second))
 
 
 @dataclass(frozen=True)

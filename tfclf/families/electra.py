@@ -1,0 +1,26 @@
+"""ELECTRA: BERT's encoder, its embeddings projected where they are narrower; a head of two layers, no pooler.
+
+Source: Clark et al. 2020, arXiv:2003.10555; names: transformers 4, TFElectraForSequenceClassification.
+"""
+
+from dataclasses import replace
+
+from tfclf.families import bert
+
+FAMILY = replace(
+    bert.FAMILY,
+    model_type="electra",
+    tf_class="TFElectraForSequenceClassification",
+    weights=bert.weights(
+        "electra",
+        head=("classifier/dense", "classifier/out_proj"),
+        embeddings_projection="electra/embeddings_project",
+    ),
+    head_activations=("gelu", "linear"),
+    config_defaults={
+        **bert.FAMILY.config_defaults,
+        "hidden_size": 256,
+        "num_attention_heads": 4,
+        "intermediate_size": 1024,
+    },
+)
