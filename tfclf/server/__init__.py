@@ -3,6 +3,7 @@
     serve()       finds a model, loads it, starts a Server
     process       Server: port, threads, signals, drain
     grpc_service  PredictionService over gRPC
+    warm_up       replays a version's recorded requests before it serves
     predict, metadata     one RPC each, without transport
     registry      names -> versions -> Servables; labels
     servable      one loaded version; session runs it
@@ -54,9 +55,11 @@ def serve(
     from tfclf.server.process import Server, check_port
     from tfclf.server.registry import Registry
     from tfclf.server.servable import Servable
+    from tfclf.server.warm_up import warm_up
 
     check_port(host, port)
     servable = Servable.load(model_name or found.model, found.number, found.folder)
+    warm_up(servable, found.folder)
     server = Server(Registry([servable]), host=host, port=port, max_threads=max_threads)
     try:
         server.start()
