@@ -134,3 +134,18 @@ def test_sizes_that_do_not_divide_are_refused(own_checkpoint: Path) -> None:
     shutil.rmtree(own_checkpoint / "none", ignore_errors=True)
     with pytest.raises(CheckpointError):
         tfclf.load(own_checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(None, 512), (1000000000000000019884624838656, 512), (1e30, 512), (128, 128), (600, 512)]
+)
+def test_the_shorter_of_the_two_limits_counts(own_checkpoint: Path, limit: float | None, expected: int) -> None:
+    edit_json(own_checkpoint / "tokenizer_config.json", model_max_length=limit)
+    assert open_checkpoint(own_checkpoint).max_length == expected
+
+
+@pytest.mark.parametrize("limit", [0, -1, "long", True, []])
+def test_a_limit_that_is_no_number_is_refused(own_checkpoint: Path, limit: object) -> None:
+    edit_json(own_checkpoint / "tokenizer_config.json", model_max_length=limit)
+    with pytest.raises(CheckpointError, match="expected a number above 0"):
+        open_checkpoint(own_checkpoint)

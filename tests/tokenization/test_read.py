@@ -122,11 +122,6 @@ def test_an_unknown_truncation_side_is_refused(files: Path) -> None:
         _read(files)
 
 
-def test_a_tokenizer_without_limit_has_none(files: Path) -> None:
-    edit_json(files / "tokenizer_config.json", model_max_length=1000000000000000019884624838656)
-    assert _read(files).max_length is None
-
-
 def test_a_special_token_may_be_an_object(files: Path) -> None:
     edit_json(files / "tokenizer_config.json", pad_token={"content": "[MASK]", "lstrip": False})
     assert _read(files).pad_id == 103

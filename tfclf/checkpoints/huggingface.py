@@ -29,17 +29,27 @@ def read(folder: Path) -> Checkpoint:
     tokenizer_config = read_json(folder / "tokenizer_config.json", required=False)
     labels = _labels(config, folder / "config.json")
     positions = config.get(family.config_keys.positions, family.config_defaults.get(family.config_keys.positions))
-    # Tokenizers without a limit carry 1e30 ("very large integer") there.
-    limit = tokenizer_config.get("model_max_length", positions)
     return Checkpoint(
         folder=folder,
         config=config,
         family=family,
         labels=labels,
         problem_type=_problem_type(config, labels),
-        max_length=int(min(limit, positions)),
+        max_length=_max_length(tokenizer_config.get("model_max_length"), positions, folder),
         load_model=functools.partial(_load_model, folder, weights_file, family.tf_class, len(labels)),
     )
+
+
+def _max_length(limit: object, positions: object, folder: Path) -> int:
+    # Tokenizers without a limit carry null, or 1e30 ("very large integer").
+    asked = positions if limit is None else limit
+    for found in (asked, positions):
+        if isinstance(found, bool) or not isinstance(found, int | float) or found < 1:
+            raise CheckpointError(
+                f"{folder}: rows may hold {found!r} tokens by tokenizer_config.json (model_max_length) or config.json "
+                f"(positions); expected a number above 0."
+            )
+    return int(min(asked, positions))  # type: ignore[call-overload]
 
 
 def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:

@@ -244,7 +244,6 @@ def _assemble(
         if token not in {entry.content for entry in added}:
             added.append(AddedToken(token, index))
     _id_of(model.unknown, "unknown piece", ids, path)
-    limit = config.get("model_max_length", defaults.max_length)
     side = config.get("truncation_side", "right")
     if side not in ("right", "left"):
         raise TokenizerError(
@@ -257,8 +256,6 @@ def _assemble(
         added_tokens=tuple(added),
         template=template,
         pad_id=ids[_special(config, defaults)["pad_token"]],
-        # Tokenizers without a limit carry 1e30 ("very large integer") there.
-        max_length=None if limit > 1e9 else int(limit),
         truncation_side=side,
         origin=str(path),
     )

@@ -89,7 +89,6 @@ class TokenizerSpec:
     """A whole tokenizer.
 
     Attributes:
-      max_length: tokens in a row that the tokenizer's files allow, special tokens included; None: no limit.
       pad_id: fills shorter rows of a dense batch.
       truncation_side: 'right' cuts a row's end, 'left' its start.
       origin: the file it was read from, for error messages.
@@ -101,7 +100,6 @@ class TokenizerSpec:
     added_tokens: tuple[AddedToken, ...]
     template: Template
     pad_id: int
-    max_length: int | None
     truncation_side: str
     origin: str
 
@@ -116,4 +114,3 @@ class WordPieceDefaults:
     padding: str = "[PAD]"
     classifier: str = "[CLS]"
     mask: str = "[MASK]"
-    max_length: int = 512
