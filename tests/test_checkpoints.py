@@ -1,5 +1,6 @@
 """A checkpoint that is broken, incomplete or of two minds is refused with a reason."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfclf
-from tests.checkpoints import edit_json, tiny_config, tiny_model
+from tests.checkpoints import edit_json, tiny_checkpoint, tiny_config, tiny_model, write_json
 from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
 
@@ -149,3 +150,31 @@ def test_a_limit_that_is_no_number_is_refused(own_checkpoint: Path, limit: objec
     edit_json(own_checkpoint / "tokenizer_config.json", model_max_length=limit)
     with pytest.raises(CheckpointError, match="expected a number above 0"):
         open_checkpoint(own_checkpoint)
+
+
+def test_the_old_name_of_the_limit_counts(own_checkpoint: Path) -> None:
+    path = own_checkpoint / "tokenizer_config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["model_max_length"]
+    write_json(path, {**content, "max_len": 20})
+    assert open_checkpoint(own_checkpoint).max_length == 20
+
+
+def test_a_decoder_is_refused_by_the_lean_engine(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path, "bert", is_decoder=True)
+    with pytest.raises(CheckpointError, match=r"is_decoder is true.*engine='original'"):
+        tfclf.load(folder)
+
+
+def test_a_config_that_asks_for_tuples_changes_nothing(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", return_dict=False)
+    assert tfclf.load(own_checkpoint, engine="original")(["news"])["logits"].shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dim": "32"}, {"n_layers": 2.5}, {"max_position_embeddings": None}, {"activation": "swishy"}], ids=str
+)
+def test_sizes_that_are_none_are_refused(own_checkpoint: Path, changes: dict[str, object]) -> None:
+    edit_json(own_checkpoint / "config.json", **changes)
+    with pytest.raises(CheckpointError):
+        tfclf.load(own_checkpoint)

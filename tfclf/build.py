@@ -35,7 +35,7 @@ def build(
             f"{checkpoint.folder}/config.json: problem_type is {checkpoint.problem_type!r} with "
             f"{len(checkpoint.labels)} label(s). This version classifies: {' or '.join(PROBLEM_TYPES)}."
         )
-    spec = read(checkpoint.folder, checkpoint.family.wordpiece)
+    spec = read(checkpoint.folder)
     _check_vocabulary(spec, checkpoint)
     frame = Frame(spec, max_length=checkpoint.max_length)
     model = checkpoint.load_model()

@@ -71,6 +71,12 @@ class Classifier(tf.Module):
         return dict(self._functions["pairs"](text=first, text_pair=second))
 
     @tf.autograph.experimental.do_not_convert
+    def call_encode(self, input_ids: Any, attention_mask: Any) -> dict[str, tf.Tensor]:
+        """int32[batch, length] twice -> the outputs of the signature `encode`: logits, probabilities."""
+        ids, mask = tf.cast(input_ids, tf.int32), tf.cast(attention_mask, tf.int32)
+        return dict(self._functions["encode"](input_ids=ids, attention_mask=mask))
+
+    @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
         """string[batch] -> int32[batch, (tokens)], special tokens and truncation included.
 

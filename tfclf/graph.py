@@ -9,8 +9,8 @@ from tfclf.packing import Batch, Frame, to_dense
 from tfclf.shared_function import shared
 from tfclf.tokenization.compile import Tokenizer
 
-_ACTIVATIONS = {"single_label_classification": tf.nn.softmax, "multi_label_classification": tf.nn.sigmoid}
-PROBLEM_TYPES = tuple(_ACTIVATIONS)
+ACTIVATIONS = {"single_label_classification": tf.nn.softmax, "multi_label_classification": tf.nn.sigmoid}
+PROBLEM_TYPES = tuple(ACTIVATIONS)
 
 Outputs = Mapping[str, tf.Tensor]
 
@@ -42,7 +42,7 @@ class Graph(tf.Module):
         self._tokens = shared(tokenizer, [tf.TensorSpec([None], tf.string)])
         self._engine = engine
         self._labels = tf.constant(list(labels))
-        self._activation = _ACTIVATIONS[problem_type]
+        self._activation = ACTIVATIONS[problem_type]
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> label, score, probabilities, logits."""

@@ -30,7 +30,7 @@ class OriginalEngine(tf.Module):
             inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
             if token_types:
                 inputs["token_type_ids"] = types
-            return model(inputs, training=False).logits
+            return model(inputs, training=False, return_dict=True).logits
 
         self._forward = shared(forward, [tf.TensorSpec([None, None], tf.int32)] * 3)
 

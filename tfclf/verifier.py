@@ -18,6 +18,7 @@ from tfclf.checkpoints import Checkpoint, open_checkpoint
 from tfclf.checksums import checksums
 from tfclf.classifier import Classifier
 from tfclf.errors import InputError
+from tfclf.graph import ACTIVATIONS
 from tfclf.loader import load
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
@@ -32,7 +33,7 @@ _SHOWN_DIFFERENCES = 5
 
 @dataclass(frozen=True)
 class Difference:
-    """One row on which the export and the original differ: in `what` ('tokens', 'logits', 'label')."""
+    """One row on which the export and the original differ, in `what`: tokens, logits, probabilities or label."""
 
     row: int
     what: str
@@ -47,7 +48,7 @@ class Certificate:
 
     Attributes:
       equal: no token row and no label differs, logits stay within the tolerance, labels have the same names.
-      rows: texts compared.
+      rows: texts compared; each piece of the vocabulary, each added token and each embedding besides.
       pairs: pairs of texts compared, by their logits.
       token_mismatches, label_mismatches: rows.
       largest_logit_difference: absolute, over all rows and pairs.
@@ -120,21 +121,39 @@ class _Original:
         self._tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint.folder)
         self._model = checkpoint.load_model()
         # What the tokenizer hands to the model: token types, too, if its class has them.
-        self._inputs = [name for name in self._tokenizer.model_input_names if name != "attention_mask"]
-        signature = {name: tf.TensorSpec([None, None], tf.int32) for name in [*self._inputs, "attention_mask"]}
+        taken = {"input_ids"} | ({"token_type_ids"} if checkpoint.family.weights.token_type_embeddings else set())
+        self.inputs = [name for name in self._tokenizer.model_input_names if name in taken]
+        self._limit = int(min(self._tokenizer.model_max_length, checkpoint.max_positions))
+        signature = {name: tf.TensorSpec([None, None], tf.int32) for name in [*self.inputs, "attention_mask"]}
         self._forward = tf.function(
-            lambda inputs: self._model(inputs, training=False).logits, input_signature=[signature]
+            lambda inputs: self._model(inputs, training=False, return_dict=True).logits, input_signature=[signature]
         )
 
     @property
     def name(self) -> str:
         return f"{type(self._model).__name__}, {type(self._tokenizer).__name__}"
 
+    @property
+    def vocabulary(self) -> list[str]:
+        """Every piece, in the order of the ids; added tokens included."""
+        pieces: dict[str, int] = self._tokenizer.get_vocab()
+        return sorted(pieces, key=pieces.__getitem__)
+
+    @property
+    def added_tokens(self) -> list[str]:
+        """What is one token wherever it stands."""
+        return [str(token) for token in self._tokenizer.added_tokens_decoder.values()]
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """As the checkpoint's problem_type has it."""
+        found: np.ndarray = ACTIVATIONS[self.checkpoint.problem_type](logits).numpy()
+        return found
+
     def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
         """Texts, or texts and their pairs -> input_ids and, where the class has them, token_type_ids."""
         columns = [list(column) for column in texts]
-        encoded = self._tokenizer(*columns, truncation=True, max_length=self.checkpoint.max_length)
-        return {name: encoded[name] for name in self._inputs}
+        encoded = self._tokenizer(*columns, truncation=True, max_length=self._limit)
+        return {name: encoded[name] for name in self.inputs}
 
     def logits(self, encoded: dict[str, list[list[int]]]) -> np.ndarray:
         """Rows of about one length go together; the order stays."""
@@ -170,6 +189,7 @@ class _Comparison:
     def run(self, texts: Sequence[str]) -> Iterator[str]:
         """Compares, and yields each text when it is done."""
         size = 8 * _BATCH
+        self._compare_vocabulary()
         for start in range(0, len(texts), size):
             part = texts[start : start + size]
             self._compare_texts(start, part)
@@ -177,16 +197,42 @@ class _Comparison:
             self._compare_pairs(start, part[:_BATCH], [*part[1 : _BATCH + 1], part[0]][: len(part[:_BATCH])])
             yield from part
 
-    def _compare_texts(self, start: int, texts: Sequence[str]) -> None:
-        expected = self._original.encode(texts)
+    def _compare_vocabulary(self) -> None:
+        """Every piece as a word, every added token in company, and every embedding once."""
+        pieces = self._original.vocabulary
+        texts = [" ".join(pieces[start : start + 100]) for start in range(0, len(pieces), 100)]
+        texts += [f"a {token}b{token.lower()} {token.upper()} {token}{token}" for token in self._original.added_tokens]
+        for start in range(0, len(texts), 8 * _BATCH):
+            part = texts[start : start + 8 * _BATCH]
+            self._compare_tokens(start, part, self._original.encode(part)["input_ids"])
+        # Rows of raw ids, so that no embedding goes unread; the last row is filled up from the first.
+        length = self._export.max_length
+        known = min(len(pieces), self._original.checkpoint.config.get("vocab_size", len(pieces)))
+        ids = np.resize(np.arange(known), (-(-known // length), length))
+        for start in range(0, len(ids), _BATCH):
+            rows = ids[start : start + _BATCH]
+            encoded = {name: np.zeros_like(rows).tolist() for name in self._original.inputs}
+            encoded["input_ids"] = rows.tolist()
+            found = self._export.call_encode(rows, np.ones_like(rows))["logits"].numpy()
+            names = [f"the ids {row[0]} to {row[-1]}" for row in rows]
+            self._compare_logits(start, names, self._original.logits(encoded), found)
+
+    def _compare_tokens(self, start: int, texts: Sequence[str], expected: Sequence[Sequence[int]]) -> None:
         found = self._export.tokenize(texts).to_list()
-        for index, (text, ours, theirs) in enumerate(zip(texts, found, expected["input_ids"], strict=True)):
+        for index, (text, ours, theirs) in enumerate(zip(texts, found, expected, strict=True)):
             if ours != theirs:
                 self._token_mismatches += 1
                 self._note(start + index, "tokens", text, theirs, ours)
+
+    def _compare_texts(self, start: int, texts: Sequence[str]) -> None:
+        expected = self._original.encode(texts)
+        self._compare_tokens(start, texts, expected["input_ids"])
         answers = self._export(texts)
         logits = self._original.logits(expected)
         differs = self._compare_logits(start, texts, logits, answers["logits"].numpy())
+        self._compare_logits(
+            start, texts, self._original.probabilities(logits), answers["probabilities"].numpy(), what="probabilities"
+        )
         for index, (row, label) in enumerate(zip(logits, answers["label"].numpy(), strict=True)):
             best = self._labels[int(row.argmax())]
             # Within the tolerance of a tie either label is right.
@@ -203,13 +249,15 @@ class _Comparison:
         self._compare_logits(start, pairs, logits, found)
         self._pairs += len(first)
 
-    def _compare_logits(self, start: int, texts: Sequence[str], expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+    def _compare_logits(
+        self, start: int, texts: Sequence[str], expected: np.ndarray, found: np.ndarray, *, what: str = "logits"
+    ) -> np.ndarray:
         difference = np.abs(expected - found).max(axis=1)
         # NaN compares as neither, so that the question is asked this way round.
         differs: np.ndarray = ~(difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1)))
         for index in np.flatnonzero(differs):
             self._logits_equal = False
-            self._note(start + int(index), "logits", texts[int(index)], expected[index].tolist(), found[index].tolist())
+            self._note(start + int(index), what, texts[int(index)], expected[index].tolist(), found[index].tolist())
         self._largest = max(self._largest, float(difference.max(initial=0)))
         return differs
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfclf._transformers import transformers
-from tfclf.families import known
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.read import read
 
@@ -22,8 +21,8 @@ class Difference(NamedTuple):
 class Pair:
     """A checkpoint folder's tokenizer, compiled, beside the one that AutoTokenizer gives for it."""
 
-    def __init__(self, folder: Path, family: str = "distilbert") -> None:
-        tokenizer = Tokenizer(read(folder, known()[family].wordpiece))
+    def __init__(self, folder: Path) -> None:
+        tokenizer = Tokenizer(read(folder))
         self._ours: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
             lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
         )

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
 from tests.tokenization.reference import Pair
-from tfclf.families import known
 from tfclf.sample_texts import hostile_texts
 from tfclf.tokenization.read import read
 
@@ -110,6 +109,61 @@ def test_tokenizer_config_overrides_the_normalizer(tmp_path: Path, changes: dict
     assert list(Pair(folder).differences(hostile_texts(1_000, seed=3))) == []
 
 
+_ADDED = {"content": "<e1>", "lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("tokenizer_config.json", {"additional_special_tokens": ["<e1>", "[unused1]"]}),
+        ("special_tokens_map.json", {"additional_special_tokens": ["<e1>"]}),
+        ("tokenizer_config.json", {"bos_token": "<e1>", "eos_token": "[unused5]"}),
+        ("tokenizer_config.json", {"extra_special_tokens": {"entity_token": "<e1>"}}),
+        ("added_tokens.json", {"<e1>": 30522}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"30522": {**_ADDED, "special": True}}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"30522": {**_ADDED, "special": False}}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"30522": {**_ADDED, "normalized": True}}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"7": {**_ADDED, "content": "the"}}}),
+        ("tokenizer_config.json", {"split_special_tokens": True}),
+        ("tokenizer_config.json", {"mask_token": None}),
+        ("special_tokens_map.json", {"cls_token": "[unused1]"}),
+        ("tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": False}),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+@pytest.mark.parametrize("older", [False, True], ids=["tokenizer.json", "vocab.txt"])
+def test_what_several_files_say_together_is_settled_as_the_reference_settles_it(
+    tmp_path: Path, file: str, changes: dict[str, object], older: bool
+) -> None:
+    folder = _folder(tmp_path)
+    if older:
+        (folder / "tokenizer.json").unlink()
+    if not (folder / file).exists():
+        write_json(folder / file, {})
+    edit_json(folder / file, **changes)
+    texts = ["Hello <e1> x<e1>y <E1> <e1>", "[unused1] [unused5] the of", "a [MASK] b [mask][SEP]", "Paris[CLS] <e 1>"]
+    assert list(Pair(folder).differences(texts)) == []
+
+
+@pytest.mark.parametrize(
+    "content", ["<x>", " <x>", "\n<x>", "caf\u00e9", "\u4e2d\u6587", "\U0001f600", "a.b*c", "\\d", "x y"]
+)
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("strip", [False, True])
+def test_added_tokens_of_any_content_equal(tmp_path: Path, content: str, normalized: bool, strip: bool) -> None:
+    folder = _folder(tmp_path)
+    entry = {"content": content, "lstrip": strip, "rstrip": strip, "normalized": normalized, "single_word": False}
+    added = _with_added_token(folder, {**entry, "special": False})
+    texts = [content, f"a{content}b", f"a {content} b", content.upper(), content * 3, f"[SEP]{content}\t{content}"]
+    assert list(added.differences(texts)) == []
+
+
+def test_a_neutral_class_takes_the_files_as_they_are(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast", do_lower_case=False)
+    assert list(Pair(folder).differences(["Paris [SEP] CAF\u00c9"])) == []
+
+
 def test_an_added_token_may_take_the_space_beside_it(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     entry = {
@@ -135,7 +189,7 @@ def _with_added_token(folder: Path, entry: dict[str, object]) -> Pair:
 
 def test_the_spec_of_vocab_txt_is_that_of_tokenizer_json(tmp_path: Path) -> None:
     def spec_of(folder: Path) -> object:
-        spec = read(folder, known()["distilbert"].wordpiece)
+        spec = read(folder)
         return replace(spec, origin="", added_tokens=tuple(sorted(spec.added_tokens, key=lambda token: token.id)))
 
     older = tmp_path / "older"

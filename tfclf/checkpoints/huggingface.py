@@ -15,6 +15,17 @@ from tfclf.folders import listing
 
 _TENSORFLOW_FILES = ("tf_model.h5", "tf_model.h5.index.json")
 _SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
+# Among them AssertionError, KeyError and TypeError: how the TF classes refuse sizes that make no sense.
+_LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
+    TypeError,
+)
 _TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -35,7 +46,10 @@ def read(folder: Path) -> Checkpoint:
         family=family,
         labels=labels,
         problem_type=_problem_type(config, labels),
-        max_length=_max_length(tokenizer_config.get("model_max_length"), positions, folder),
+        max_length=_max_length(
+            tokenizer_config.get("model_max_length", tokenizer_config.get("max_len")), positions, folder
+        ),
+        max_positions=int(positions) if isinstance(positions, int) else 0,
         load_model=functools.partial(_load_model, folder, weights_file, family.tf_class, len(labels)),
     )
 
@@ -118,17 +132,17 @@ def _load_model(folder: Path, weights_file: Path, class_name: str, classes: int)
             )
         else:
             model, report = _load_torch_weights(original, folder, weights_file)
-    # AssertionError: how the TF classes refuse sizes that do not divide.
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, AttributeError, AssertionError) as error:
+    except _LOAD_ERRORS as error:
         if weights_file.suffix == ".h5":
-            with contextlib.suppress(OSError, ValueError, AssertionError):
+            with contextlib.suppress(*_LOAD_ERRORS):
                 # One missing variable fails the whole load with a message that names none.
                 built = original(original.config_class.from_pretrained(folder))
                 built.build_in_name_scope()
                 _check_complete([], _missing_in_h5(built, weights_file), weights_file, class_name, classes)
         raise CheckpointError(
-            f"{weights_file} ({weights_file.stat().st_size:,} bytes) cannot be read as weights of {class_name}: "
-            f"{_first_line(error)}. It may be cut short or of another model; download it again."
+            f"{weights_file} ({weights_file.stat().st_size:,} bytes) cannot be read as weights of {class_name} "
+            f"with the sizes of config.json beside it: {_first_line(error)}. The file may be cut short, or the two "
+            f"are not of one checkpoint; download both again."
         ) from error
     missing = report.get("missing_keys") or []
     if weights_file.suffix == ".h5":

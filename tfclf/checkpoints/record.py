@@ -19,6 +19,7 @@ class Checkpoint:
       labels: in the order of the head's outputs.
       problem_type: as transformers reads it; picks the activation.
       max_length: tokens in a row, special tokens included; what its tokenizer and its positions both allow.
+      max_positions: tokens in a row that have a position embedding.
       load_model: builds the original TF class with the checkpoint's weights. Raises CheckpointError.
     """
 
@@ -28,4 +29,5 @@ class Checkpoint:
     labels: tuple[str, ...]
     problem_type: str
     max_length: int
+    max_positions: int
     load_model: Callable[[], Any]

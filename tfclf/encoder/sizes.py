@@ -48,6 +48,11 @@ class Sizes:
             raise CheckpointError(
                 f"{folder}/config.json: {keys.width} {sizes.width} is no multiple of {keys.heads} {sizes.heads}."
             )
+        if config.get("is_decoder"):
+            raise CheckpointError(
+                f"{folder}/config.json: is_decoder is true, and the lean engine reads in both directions. "
+                f"Use engine='original'."
+            )
         if sizes.activation not in ACTIVATIONS:
             raise CheckpointError(
                 f"{folder}/config.json: {keys.activation} is {sizes.activation!r}; the lean engine knows "

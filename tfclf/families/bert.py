@@ -4,7 +4,6 @@ Source: Devlin et al. 2018, arXiv:1810.04805; names: transformers 4, TFBertForSe
 """
 
 from tfclf.families.declaration import ConfigKeys, Family, Weights
-from tfclf.tokenization.spec import WordPieceDefaults
 
 
 def weights(scope: str, *, head: tuple[str, ...], embeddings_projection: str | None = None) -> Weights:
@@ -34,7 +33,6 @@ FAMILY = Family(
     config_keys=ConfigKeys(),
     weights=weights("bert", head=("bert/pooler/dense", "classifier")),
     head_activations=("tanh", "linear"),
-    wordpiece=WordPieceDefaults(),
     config_defaults={
         "num_hidden_layers": 12,
         "num_attention_heads": 12,

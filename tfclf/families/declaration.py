@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tfclf.tokenization.spec import WordPieceDefaults
-
 
 @dataclass(frozen=True)
 class ConfigKeys:
@@ -57,7 +55,6 @@ class Family:
       config_keys, weights: where its sizes and numbers are.
       head_activations: after each dense layer of `weights.head`, which starts from the first token.
       layer_norm_epsilon: where config.json does not give it.
-      wordpiece: what an older checkpoint's vocab.txt leaves unsaid.
       config_defaults: sizes that config.json may leave out, by its key.
     """
 
@@ -66,6 +63,5 @@ class Family:
     config_keys: ConfigKeys
     weights: Weights
     head_activations: tuple[str, ...]
-    wordpiece: WordPieceDefaults
     layer_norm_epsilon: float = 1e-12
     config_defaults: Mapping[str, object] = field(default_factory=dict)

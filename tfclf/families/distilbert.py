@@ -4,7 +4,6 @@ Source: Sanh et al. 2019, arXiv:1910.01108; names: transformers 4, TFDistilBertF
 """
 
 from tfclf.families.declaration import ConfigKeys, Family, Weights
-from tfclf.tokenization.spec import WordPieceDefaults
 
 _LAYER = "distilbert/transformer/layer_._{layer}"
 
@@ -34,7 +33,6 @@ FAMILY = Family(
         head=("pre_classifier", "classifier"),
     ),
     head_activations=("relu", "linear"),
-    wordpiece=WordPieceDefaults(),
     config_defaults={
         "n_layers": 6,
         "n_heads": 12,

@@ -7,6 +7,7 @@ so that no server's ICU has a say. The one exception is canonical reordering: se
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from tfclf._transformers import tokenizers
 from tfclf.tokenization.spec import BertNormalizer
@@ -30,15 +31,20 @@ def _ask(answer: Callable[[str], str], points: Iterable[int]) -> Iterator[tuple[
         yield from zip(part, answers, strict=True)
 
 
-@functools.cache
-def normalized(spec: BertNormalizer) -> dict[int, str]:
-    """Code point -> replacement, for every character that the reference's normalizer changes."""
-    reference = tokenizers().normalizers.BertNormalizer(
+def reference_normalizer(spec: BertNormalizer) -> Any:
+    """The Rust normalizer itself."""
+    return tokenizers().normalizers.BertNormalizer(
         clean_text=spec.clean_text,
         handle_chinese_chars=spec.handle_chinese_chars,
         strip_accents=spec.strip_accents,
         lowercase=spec.lowercase,
     )
+
+
+@functools.cache
+def normalized(spec: BertNormalizer) -> dict[int, str]:
+    """Code point -> replacement, for every character that the reference's normalizer changes."""
+    reference = reference_normalizer(spec)
     answers = _ask(reference.normalize_str, _code_points())
     return {point: answer for point, answer in answers if answer != chr(point)}
 

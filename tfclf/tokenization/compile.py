@@ -1,6 +1,7 @@
 """A spec becomes TensorFlow ops."""
 
-import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import tensorflow as tf
 
@@ -9,7 +10,7 @@ from tfclf.tokenization import code_points
 from tfclf.tokenization.normalize import Normalizer
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import AddedToken, TokenizerSpec
-from tfclf.tokenization.split import Splitter, character_class
+from tfclf.tokenization.split import Splitter
 from tfclf.tokenization.utf8 import valid_utf8
 from tfclf.tokenization.wordpiece import WordPieceModel
 
@@ -28,40 +29,44 @@ class Tokenizer(tf.Module):
         self._normalize = Normalizer(spec.normalizer)
         self._split = Splitter()
         self._model = WordPieceModel(spec.model)
-        self._added = _AddedTokens(spec) if spec.added_tokens else None
+        raw = [token for token in spec.added_tokens if token.content and not token.normalized]
+        normalized = [
+            # What the reference looks for in normalized text is the content, normalized too.
+            replace(token, content=code_points.reference_normalizer(spec.normalizer).normalize_str(token.content))
+            for token in spec.added_tokens
+            if token.content and token.normalized
+        ]
+        self._in_raw = _AddedTokens(raw, spec.origin) if raw else None
+        self._in_normalized = _AddedTokens(normalized, spec.origin) if normalized else None
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         with tf.device("/CPU:0"):
             text = valid_utf8(text)
-            return self._added(text, self._plain) if self._added else self._plain(text)
+            return self._in_raw(text, self._between) if self._in_raw else self._between(text)
 
-    def _plain(self, text: tf.Tensor) -> tf.RaggedTensor:
-        words = self._split(self._normalize(text))
+    def _between(self, text: tf.Tensor) -> tf.RaggedTensor:
+        text = self._normalize(text)
+        return self._in_normalized(text, self._words) if self._in_normalized else self._words(text)
+
+    def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
+        words = self._split(text)
         return merge_inner(self._model(words.values), words.row_splits)
 
 
 class _AddedTokens(tf.Module):
-    """Added tokens are found in the raw text; what lies between them is tokenized by itself."""
+    """Added tokens are found first, the longest of them; what lies between is tokenized by itself."""
 
-    def __init__(self, spec: TokenizerSpec) -> None:
+    def __init__(self, added: Sequence[AddedToken], origin: str) -> None:
         super().__init__()
-        for token in spec.added_tokens:
-            _check_known(token, spec.origin)
-        # RE2 takes the first alternative that matches; the reference the longest.
-        tokens = sorted(spec.added_tokens, key=lambda token: -len(token.content))
-        _, space = code_points.splitting()
-        self._space = character_class(space) + "*"
-        self._pattern = "|".join(
-            (self._space if token.left_strip else "")
-            + _escaped(token.content)
-            + (self._space if token.right_strip else "")
-            for token in tokens
-        )
-        self._strips = any(token.left_strip or token.right_strip for token in tokens)
+        for token in added:
+            _check_known(token, origin)
+        # RE2 takes the first alternative that matches; the reference the longest. `left_strip` and `right_strip`
+        # would only take white space that the splitter drops anyway; an empty token is never found.
+        tokens = sorted((token for token in added if token.content), key=lambda token: -len(token.content))
+        self._pattern = "|".join(_escaped(token.content) for token in tokens)
+        ids = {token.content: token.id for token in tokens}
         self._ids = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                [token.content for token in tokens], [token.id for token in tokens], tf.string, tf.int32
-            ),
+            tf.lookup.KeyValueTensorInitializer(list(ids), list(ids.values()), tf.string, tf.int32),
             default_value=-1,
         )
 
@@ -78,12 +83,9 @@ class _AddedTokens(tf.Module):
         segments = tf.strings.split(fenced, _FENCE)
         place = tf.ragged.range(segments.row_lengths()).values
         is_token = place % 2 == 1
-        found = segments.values
-        if self._strips:
-            found = tf.strings.regex_replace(found, f"^{self._space}|{self._space}$", "")
         plain = tokenize(tf.where(is_token, "", segments.values))
         count = tf.size(is_token)
-        pool = tf.concat([self._ids.lookup(found), plain.values], axis=0)
+        pool = tf.concat([self._ids.lookup(segments.values), plain.values], axis=0)
         rows = take_ranges(
             pool,
             tf.where(is_token, tf.range(count), count + plain.row_splits[:-1]),
@@ -93,13 +95,12 @@ class _AddedTokens(tf.Module):
 
 
 def _check_known(token: AddedToken, origin: str) -> None:
-    if token.single_word or token.normalized:
-        setting = "single_word" if token.single_word else "normalized"
+    if token.single_word:
         raise UnknownComponentError(
-            f"{origin}: the added token {token.content!r} has {setting}=true, which cannot be compiled exactly yet. "
+            f"{origin}: the added token {token.content!r} has single_word=true, which cannot be compiled exactly yet. "
             f"Expected false. Please report the checkpoint, or set it to false if training did not rely on it."
         )
 
 
 def _escaped(content: str) -> str:
-    return re.sub(r"([^\w\s])", r"\\\1", content, flags=re.ASCII)
+    return "".join(f"\\x{{{ord(character):x}}}" for character in content)

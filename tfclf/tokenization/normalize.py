@@ -25,6 +25,7 @@ class Normalizer(tf.Module):
         super().__init__()
         changes = code_points.normalized(spec)
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
+        self._ascii_spaced = _byte_class([p for p in range(128) if changes.get(p) == " "])
         self._ascii_lower = changes.get(ord("A")) == "a"
         blocks, block_of, replacements = _compress(changes)
         # Kept as tensors: every function that tokenizes then shares one copy in the export.
@@ -33,8 +34,10 @@ class Normalizer(tf.Module):
         self._replacements = tf.ragged.constant(replacements, dtype=tf.int32, row_splits_dtype=tf.int32)
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
-        # ASCII needs two ops; its white space may stay as it is, since the splitter drops all of it alike.
+        # ASCII needs three ops.
         plain = is_ascii(text)
+        if self._ascii_spaced:
+            text = tf.strings.regex_replace(text, self._ascii_spaced, " ")
         if self._ascii_deleted:
             text = tf.strings.regex_replace(text, self._ascii_deleted, "")
         if self._ascii_lower:

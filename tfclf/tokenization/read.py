@@ -1,7 +1,9 @@
-"""A checkpoint's tokenizer files -> spec: tokenizer.json, or the older vocab.txt.
+"""A checkpoint's tokenizer files -> spec.
 
-tokenizer_config.json has the last word where both speak, as it has in `AutoTokenizer`: the fast classes set
-their normalizer's case and accent handling from it, whatever tokenizer.json says.
+What half a dozen files say together (tokenizer.json, vocab.txt, tokenizer_config.json, special_tokens_map.json,
+added_tokens.json) is settled by transformers, in thousands of lines that differ by class and by version. So
+`AutoTokenizer` settles it, and the spec is read from the one tokenizer.json that it arrives at: whatever
+training code got from these files, we get. What transformers would pass over in silence is checked first.
 """
 
 import json
@@ -9,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.folders import listing
 from tfclf.tokenization.spec import (
@@ -19,28 +22,54 @@ from tfclf.tokenization.spec import (
     Template,
     TokenizerSpec,
     WordPiece,
-    WordPieceDefaults,
     bert_template,
 )
 
-# These classes take the files as they are: no defaults of their own.
-_NEUTRAL_CLASSES = ("PreTrainedTokenizerFast", "PreTrainedTokenizer")
-_SPECIAL = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_TEMPLATES = ("TemplateProcessing", "BertProcessing")
+_NEEDED = ("unk_token", "sep_token", "pad_token", "cls_token")
 
 
-def read(folder: Path, defaults: WordPieceDefaults) -> TokenizerSpec:
+def read(folder: Path) -> TokenizerSpec:
     """The tokenizer of a Hugging Face checkpoint.
 
     Args:
-      folder: holds tokenizer.json or vocab.txt; tokenizer_config.json and special_tokens_map.json if any.
-      defaults: the family's, for what the files leave unsaid.
+      folder: holds tokenizer.json or vocab.txt, and what else belongs to its tokenizer.
     Raises: TokenizerError, UnknownComponentError, VocabularyError.
     """
-    config = _json(folder / "special_tokens_map.json") | _json(folder / "tokenizer_config.json")
+    path = _check_files(folder)
+    try:
+        tokenizer = transformers().AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # the Rust library raises Exception itself
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise TokenizerError(
+            f"{folder}: transformers cannot load this tokenizer: {reason}. Expected the files that "
+            f"tokenizer.save_pretrained writes; save or download them again."
+        ) from error
+    if not tokenizer.is_fast:
+        raise UnknownComponentError(
+            f"{folder}: {type(tokenizer).__name__} has no Rust tokenizer, and its Python code cannot be compiled. "
+            f"Expected a tokenizer with a tokenizer.json."
+        )
+    _check_special_tokens(tokenizer, path)
+    _check_says_what_it_does(tokenizer, path)
+    return _spec(tokenizer, path)
+
+
+def _check_files(folder: Path) -> Path:
+    """The file that holds the vocabulary, after a look at what transformers does not look at."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"):
+        if (folder / name).is_file():
+            _json(folder / name)
     if (folder / "tokenizer.json").is_file():
-        return _from_tokenizer_json(folder / "tokenizer.json", config, defaults)
+        content = _json(folder / "tokenizer.json")
+        _known(content, "normalizer", ("BertNormalizer",), folder / "tokenizer.json")
+        _known(content, "pre_tokenizer", ("BertPreTokenizer",), folder / "tokenizer.json")
+        _known(content, "model", ("WordPiece",), folder / "tokenizer.json")
+        _known(content, "post_processor", _TEMPLATES, folder / "tokenizer.json")
+        return folder / "tokenizer.json"
     if (folder / "vocab.txt").is_file():
-        return _from_vocabulary(folder / "vocab.txt", config, defaults)
+        _check_vocabulary_file(folder / "vocab.txt")
+        return folder / "vocab.txt"
     raise TokenizerError(
         f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
         f"tokenizer.json or vocab.txt. Save the checkpoint's tokenizer there, with its save_pretrained."
@@ -48,14 +77,14 @@ def read(folder: Path, defaults: WordPieceDefaults) -> TokenizerSpec:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise TokenizerError(f"{path} is not JSON ({error}). It may be cut short; download it again.") from error
     except _DuplicateKeyError as error:
         raise VocabularyError(f"{path} has the key {error} twice in one object; expected distinct pieces.") from None
+    if not isinstance(content, dict):
+        raise TokenizerError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
     return content
 
 
@@ -71,55 +100,99 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _from_tokenizer_json(path: Path, config: Mapping[str, Any], defaults: WordPieceDefaults) -> TokenizerSpec:
-    content = _json(path)
+def _check_vocabulary_file(path: Path) -> None:
+    """Transformers takes a piece's last line for its id, and never tells."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"{path} is not UTF-8 ({error}). Expected one piece a line.") from error
+    first: dict[str, int] = {}
+    for index, piece in enumerate(lines[:-1] if lines[-1] == "" else lines):
+        if first.setdefault(piece, index) != index:
+            raise VocabularyError(
+                f"{path}: line {index + 1} repeats {piece!r} of line {first[piece] + 1}; expected distinct pieces, "
+                f"one for each embedding. Take the file that the checkpoint was trained with."
+            )
+
+
+def _check_special_tokens(tokenizer: Any, path: Path) -> None:
+    """Transformers adds a special token that the vocabulary lacks, under an id that has no embedding."""
+    pieces = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    for role in _NEEDED:
+        token = getattr(tokenizer, role)
+        if token is None:
+            raise VocabularyError(f"{path.parent}: the tokenizer has no {role}; name it in tokenizer_config.json.")
+        if token not in pieces and path.name == "vocab.txt":
+            raise VocabularyError(
+                f"{path} has {len(pieces)} pieces and {token!r}, the checkpoint's {role}, is not among them. Expected "
+                f"every special token in the vocabulary; name the right one as {role} in tokenizer_config.json."
+            )
+
+
+def _check_says_what_it_does(tokenizer: Any, path: Path) -> None:
+    """An added token that a second file redefines is matched by one definition and written down by the other."""
+    backend = tokenizer.backend_tokenizer
+    written = tokenizers().Tokenizer.from_str(backend.to_str())
+    written.encode_special_tokens = tokenizer.split_special_tokens
+    for token in backend.get_added_tokens_decoder().values():
+        for probe in (token.content, token.content.lower(), f"a {token.content.upper()} b{token.content}c"):
+            if backend.encode(probe).ids != written.encode(probe).ids:
+                raise UnknownComponentError(
+                    f"{path.parent}: its files define the added token {token.content!r} twice, and differently; what "
+                    f"transformers makes of that cannot be compiled exactly. Save the tokenizer again with its "
+                    f"save_pretrained, and check which of the two training relied on."
+                )
+
+
+def _spec(tokenizer: Any, path: Path) -> TokenizerSpec:
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
     normalizer = _known(content, "normalizer", ("BertNormalizer",), path)
     _known(content, "pre_tokenizer", ("BertPreTokenizer",), path)
     model = _known(content, "model", ("WordPiece",), path)
-    spec = BertNormalizer(
-        clean_text=normalizer.get("clean_text", True),
-        handle_chinese_chars=normalizer.get("handle_chinese_chars", True),
-        strip_accents=normalizer.get("strip_accents"),
-        lowercase=normalizer.get("lowercase", True),
-    )
-    if config.get("tokenizer_class") not in _NEUTRAL_CLASSES:
-        spec = _overridden(spec, config, defaults)
-    vocabulary = _in_order(model["vocab"], path)
-    added = [_added(entry, int(entry["id"])) for entry in content.get("added_tokens") or ()]
-    return _assemble(
-        path,
-        config,
-        defaults,
-        normalizer=spec,
+    pieces = _in_order(model["vocab"], path)
+    if model["unk_token"] not in model["vocab"]:
+        raise VocabularyError(f"{path}: the unknown piece {model['unk_token']!r} is not in the vocabulary.")
+    # With split_special_tokens they are text like any other.
+    kept = [entry for entry in content["added_tokens"] if not (tokenizer.split_special_tokens and entry["special"])]
+    return TokenizerSpec(
+        normalizer=BertNormalizer(**{key: value for key, value in normalizer.items() if key != "type"}),
+        splitter=BertSplitter(),
         model=WordPiece(
-            vocabulary=vocabulary,
-            unknown=model.get("unk_token", defaults.unknown),
-            prefix=model.get("continuing_subword_prefix", "##"),
-            max_characters=model.get("max_input_chars_per_word", 100),
+            vocabulary=pieces,
+            unknown=model["unk_token"],
+            prefix=model["continuing_subword_prefix"],
+            max_characters=model["max_input_chars_per_word"],
         ),
-        added=added,
-        template=_template(content, path),
+        added_tokens=tuple(
+            AddedToken(
+                content=entry["content"],
+                id=entry["id"],
+                left_strip=entry["lstrip"],
+                right_strip=entry["rstrip"],
+                single_word=entry["single_word"],
+                normalized=entry["normalized"],
+            )
+            for entry in kept
+        ),
+        template=_template(content, path, types="token_type_ids" in tokenizer.model_input_names),
+        pad_id=tokenizer.pad_token_id,
+        truncation_side=tokenizer.truncation_side,
+        origin=str(path),
     )
 
 
 def _known(content: Mapping[str, Any], part: str, types: Sequence[str], path: Path) -> Mapping[str, Any]:
     found = content.get(part)
     kind = found.get("type") if isinstance(found, dict) else found
+    # Older files leave a model's type out.
+    if part == "model" and isinstance(found, dict) and kind is None and "max_input_chars_per_word" in found:
+        return found
     if not isinstance(found, dict) or kind not in types:
         raise UnknownComponentError(
             f"{path}: the {part} is {kind!r}, which cannot be compiled exactly. Expected {' or '.join(types)}. "
             f"tfclf never approximates a tokenizer; please report the checkpoint."
         )
     return found
-
-
-def _overridden(spec: BertNormalizer, config: Mapping[str, Any], defaults: WordPieceDefaults) -> BertNormalizer:
-    return BertNormalizer(
-        clean_text=spec.clean_text,
-        handle_chinese_chars=config.get("tokenize_chinese_chars", True),
-        strip_accents=config.get("strip_accents"),
-        lowercase=config.get("do_lower_case", defaults.lowercase),
-    )
 
 
 def _in_order(vocabulary: Mapping[str, int], path: Path) -> tuple[str, ...]:
@@ -134,66 +207,11 @@ def _in_order(vocabulary: Mapping[str, int], path: Path) -> tuple[str, ...]:
     return tuple(pieces)
 
 
-def _from_vocabulary(path: Path, config: Mapping[str, Any], defaults: WordPieceDefaults) -> TokenizerSpec:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise VocabularyError(f"{path} is not UTF-8 ({error}). Expected one piece a line.") from error
-    pieces = lines[:-1] if lines[-1] == "" else lines
-    first: dict[str, int] = {}
-    for index, piece in enumerate(pieces):
-        if first.setdefault(piece, index) != index:
-            raise VocabularyError(
-                f"{path}: line {index + 1} repeats {piece!r} of line {first[piece] + 1}; expected distinct pieces, "
-                f"one for each embedding. Take the file that the checkpoint was trained with."
-            )
-    template = _bert_template(first, config, defaults, path)
-    return _assemble(
-        path,
-        config,
-        defaults,
-        normalizer=_overridden(BertNormalizer(), config, defaults),
-        model=WordPiece(vocabulary=tuple(pieces), unknown=_special(config, defaults)["unk_token"]),
-        added=[],
-        template=template,
-    )
-
-
-def _special(config: Mapping[str, Any], defaults: WordPieceDefaults) -> dict[str, str]:
-    """Role -> token; the files give a string, or an object with `content`."""
-    fallback = {
-        "unk_token": defaults.unknown,
-        "sep_token": defaults.separator,
-        "pad_token": defaults.padding,
-        "cls_token": defaults.classifier,
-        "mask_token": defaults.mask,
-    }
-    given = {role: config.get(role) or fallback[role] for role in _SPECIAL}
-    return {role: token["content"] if isinstance(token, dict) else token for role, token in given.items()}
-
-
-def _bert_template(
-    ids: Mapping[str, int], config: Mapping[str, Any], defaults: WordPieceDefaults, path: Path
-) -> Template:
-    special = _special(config, defaults)
-    for role in ("cls_token", "sep_token"):
-        _id_of(special[role], role, ids, path)
-    return bert_template(ids[special["cls_token"]], ids[special["sep_token"]])
-
-
-def _id_of(token: str, role: str, ids: Mapping[str, int], path: Path) -> int:
-    if token not in ids:
-        raise VocabularyError(
-            f"{path} has {len(ids)} pieces and {token!r}, the checkpoint's {role}, is not among them. Expected every "
-            f"special token in the vocabulary; name the right one as {role} in tokenizer_config.json."
-        )
-    return ids[token]
-
-
-def _template(content: Mapping[str, Any], path: Path) -> Template:
-    parts = _known(content, "post_processor", ("TemplateProcessing", "BertProcessing"), path)
+def _template(content: Mapping[str, Any], path: Path, *, types: bool) -> Template:
+    """`types`: whether the tokenizer's class hands token types to the model at all."""
+    parts = _known(content, "post_processor", _TEMPLATES, path)
     if parts["type"] == "BertProcessing":
-        return bert_template(int(parts["cls"][1]), int(parts["sep"][1]))
+        return bert_template(int(parts["cls"][1]), int(parts["sep"][1]), types=types)
     special = {name: tuple(token["ids"]) for name, token in parts["special_tokens"].items()}
 
     def places(sequence: Sequence[Mapping[str, Any]], texts: list[str]) -> tuple[Place, ...]:
@@ -203,59 +221,10 @@ def _template(content: Mapping[str, Any], path: Path) -> Template:
                 f"{path}: the post_processor's template holds the texts {found}; expected {texts}, each once."
             )
         return tuple(
-            Place(type=part["Sequence"]["type_id"])
+            Place(type=part["Sequence"]["type_id"] * types)
             if "Sequence" in part
-            else Place(special[part["SpecialToken"]["id"]], part["SpecialToken"]["type_id"])
+            else Place(special[part["SpecialToken"]["id"]], part["SpecialToken"]["type_id"] * types)
             for part in sequence
         )
 
     return Template(single=places(parts["single"], ["A"]), pair=places(parts["pair"], ["A", "B"]))
-
-
-def _added(entry: Mapping[str, Any], index: int) -> AddedToken:
-    return AddedToken(
-        content=entry["content"],
-        id=index,
-        left_strip=bool(entry.get("lstrip", False)),
-        right_strip=bool(entry.get("rstrip", False)),
-        single_word=bool(entry.get("single_word", False)),
-        normalized=bool(entry.get("normalized", not entry.get("special", False))),
-    )
-
-
-def _assemble(
-    path: Path,
-    config: Mapping[str, Any],
-    defaults: WordPieceDefaults,
-    *,
-    normalizer: BertNormalizer,
-    model: WordPiece,
-    added: list[AddedToken],
-    template: Template,
-) -> TokenizerSpec:
-    ids = {piece: index for index, piece in enumerate(model.vocabulary)}
-    ids |= {token.content: token.id for token in added}
-    for index, entry in (config.get("added_tokens_decoder") or {}).items():
-        if entry["content"] not in {token.content for token in added}:
-            added.append(_added(entry, int(index)))
-            ids.setdefault(entry["content"], int(index))
-    for role, token in _special(config, defaults).items():
-        index = _id_of(token, role, ids, path)
-        if token not in {entry.content for entry in added}:
-            added.append(AddedToken(token, index))
-    _id_of(model.unknown, "unknown piece", ids, path)
-    side = config.get("truncation_side", "right")
-    if side not in ("right", "left"):
-        raise TokenizerError(
-            f"{path.parent}: truncation_side is {side!r} in tokenizer_config.json; expected right or left."
-        )
-    return TokenizerSpec(
-        normalizer=normalizer,
-        splitter=BertSplitter(),
-        model=model,
-        added_tokens=tuple(added),
-        template=template,
-        pad_id=ids[_special(config, defaults)["pad_token"]],
-        truncation_side=side,
-        origin=str(path),
-    )

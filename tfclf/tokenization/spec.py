@@ -77,10 +77,10 @@ class Template:
     pair: tuple[Place, ...]
 
 
-def bert_template(start: int, end: int) -> Template:
-    """[CLS] text [SEP], and [CLS] text [SEP] text [SEP] with the second text and its end of type 1."""
+def bert_template(start: int, end: int, *, types: bool) -> Template:
+    """[CLS] text [SEP], and [CLS] text [SEP] text [SEP]; with `types` the second text and its end are of type 1."""
     first, last = Place((start,)), Place((end,))
-    second = (Place(type=1), Place((end,), type=1))
+    second = (Place(type=int(types)), Place((end,), type=int(types)))
     return Template(single=(first, Place(), last), pair=(first, Place(), last, *second))
 
 
@@ -102,15 +102,3 @@ class TokenizerSpec:
     pad_id: int
     truncation_side: str
     origin: str
-
-
-@dataclass(frozen=True)
-class WordPieceDefaults:
-    """What a vocab.txt without tokenizer.json leaves unsaid; tokenizer_config.json overrides each."""
-
-    lowercase: bool = True
-    unknown: str = "[UNK]"
-    separator: str = "[SEP]"
-    padding: str = "[PAD]"
-    classifier: str = "[CLS]"
-    mask: str = "[MASK]"

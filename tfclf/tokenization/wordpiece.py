@@ -6,6 +6,7 @@ Most words are one piece: a table answers them. Only the misses, each once, reac
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from tfclf.errors import VocabularyError
 from tfclf.tokenization.ragged import take_ranges
 from tfclf.tokenization.spec import WordPiece
 
@@ -27,14 +28,21 @@ class WordPieceModel(tf.Module):
         self._max_characters = spec.max_characters
         # The op's limit counts bytes, the reference's characters: this one never binds, ours below does.
         # On single words only: end to end the op can hang on TF Serving up to 2.19.1.
-        self._subwords = tf_text.FastWordpieceTokenizer(
-            vocab=list(spec.vocabulary),
-            suffix_indicator=spec.prefix,
-            max_bytes_per_word=4 * spec.max_characters,
-            token_out_type=tf.int32,
-            unknown_token=spec.unknown,
-            no_pretokenization=True,
-        )
+        try:
+            self._subwords = tf_text.FastWordpieceTokenizer(
+                vocab=list(spec.vocabulary),
+                suffix_indicator=spec.prefix,
+                max_bytes_per_word=4 * spec.max_characters,
+                token_out_type=tf.int32,
+                unknown_token=spec.unknown,
+                no_pretokenization=True,
+            )
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+            raise VocabularyError(
+                f"TF-Text cannot build a WordPiece model of these {len(spec.vocabulary)} pieces: "
+                f"{str(error).splitlines()[0][:200]}. Expected pieces of at most 256 bytes, without NUL, and "
+                f"a positive limit on a word's characters."
+            ) from error
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
         whole = self._words.lookup(words)
