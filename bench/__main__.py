@@ -103,7 +103,7 @@ def _tokenizers(checkpoint: Path, rows: Sequence[str], size: int) -> dict[str, C
     from tfclf.tokenization.compile import Tokenizer
     from tfclf.tokenization.read import read
 
-    tokenizer = Tokenizer(read(checkpoint, open_checkpoint(checkpoint).family.wordpiece))
+    tokenizer = Tokenizer(read(checkpoint))
     in_graph = tf.function(lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)])
     batches = _batches(rows, size)
     return {
