@@ -12,7 +12,6 @@
     │   └── VocabularyError         a vocabulary with duplicate, missing or special tokens out of place
     ├── DataError             rows to train on or to evaluate that cannot be read
     ├── ExportError           an export that cannot be written or would not run where it should
-    ├── VerificationError     a comparison with the original that could not be made
     ├── ServerError           a server that cannot start or go on
     └── MissingExtraError     an optional dependency that is not installed (also an ImportError)
 
@@ -67,10 +66,6 @@ class DataError(TfclfError):
 
 class ExportError(TfclfError):
     """An export that cannot be written, or that would not run where it should."""
-
-
-class VerificationError(TfclfError):
-    """A comparison with the original that could not be made at all."""
 
 
 class ServerError(TfclfError):

@@ -29,15 +29,15 @@ class Tokenizer(tf.Module):
         self._normalize = Normalizer(spec.normalizer)
         self._split = Splitter()
         self._model = WordPieceModel(spec.model)
-        raw = [token for token in spec.added_tokens if token.content and not token.normalized]
+        raw = [token for token in spec.added_tokens if not token.normalized]
         normalized = [
             # What the reference looks for in normalized text is the content, normalized too.
             replace(token, content=code_points.reference_normalizer(spec.normalizer).normalize_str(token.content))
             for token in spec.added_tokens
-            if token.content and token.normalized
+            if token.normalized
         ]
-        self._in_raw = _AddedTokens(raw, spec.origin) if raw else None
-        self._in_normalized = _AddedTokens(normalized, spec.origin) if normalized else None
+        self._in_raw = _added_tokens(raw, spec.origin)
+        self._in_normalized = _added_tokens(normalized, spec.origin)
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         with tf.device("/CPU:0"):
@@ -61,8 +61,8 @@ class _AddedTokens(tf.Module):
         for token in added:
             _check_known(token, origin)
         # RE2 takes the first alternative that matches; the reference the longest. `left_strip` and `right_strip`
-        # would only take white space that the splitter drops anyway; an empty token is never found.
-        tokens = sorted((token for token in added if token.content), key=lambda token: -len(token.content))
+        # would only take white space that the splitter drops anyway.
+        tokens = sorted(added, key=lambda token: -len(token.content))
         self._pattern = "|".join(_escaped(token.content) for token in tokens)
         ids = {token.content: token.id for token in tokens}
         self._ids = tf.lookup.StaticHashTable(
@@ -92,6 +92,12 @@ class _AddedTokens(tf.Module):
             tf.where(is_token, 1, plain.row_lengths()),
         )
         return merge_inner(rows, tf.cast(segments.row_splits, tf.int32))
+
+
+def _added_tokens(added: Sequence[AddedToken], origin: str) -> _AddedTokens | None:
+    """None where there is nothing to find; the reference never finds an empty token either."""
+    found = [token for token in added if token.content]
+    return _AddedTokens(found, origin) if found else None
 
 
 def _check_known(token: AddedToken, origin: str) -> None:
