@@ -69,3 +69,21 @@ def splitting() -> tuple[tuple[int, ...], tuple[int, ...]]:
             elif 2 * index + 1 not in covered:
                 space.append(point)
     return tuple(punctuation), tuple(space)
+
+
+@functools.cache
+def word_characters() -> tuple[int, ...]:
+    """What counts as part of a word beside an added token of `single_word`."""
+    package = tokenizers()
+    reference = package.Tokenizer(package.models.WordLevel({"": 0}, unk_token=""))
+    reference.add_tokens([package.AddedToken(_FENCE, single_word=True, normalized=False)])
+    added = reference.token_to_id(_FENCE)
+    found = []
+    points = [point for point in _code_points() if chr(point) != _FENCE]
+    for start in range(0, len(points), _QUESTION):
+        part = points[start : start + _QUESTION]
+        # The token is found unless the character before it is of a word: after it comes none.
+        encoding = reference.encode("".join(f"{chr(point)}{_FENCE} " for point in part))
+        alone = {end for (_, end), token in zip(encoding.offsets, encoding.ids, strict=True) if token == added}
+        found += [point for index, point in enumerate(part) if 3 * index + 2 not in alone]
+    return tuple(found)
