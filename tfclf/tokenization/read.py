@@ -178,6 +178,8 @@ def _spec(tokenizer: Any, path: Path) -> TokenizerSpec:
         pad_id=tokenizer.pad_token_id,
         truncation_side=tokenizer.truncation_side,
         origin=str(path),
+        padding_side=tokenizer.padding_side,
+        token_types="token_type_ids" in tokenizer.model_input_names,
     )
 
 
