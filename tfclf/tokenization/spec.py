@@ -41,6 +41,32 @@ class WordPiece:
 
 
 @dataclass(frozen=True)
+class ByteLevel:
+    """GPT-2's splitter: words with the space before them, runs of letters, of digits, of others, of white space.
+
+    `add_prefix_space` puts a space before a text that does not start with one; without `use_regex` the whole text is one word.
+    """
+
+    add_prefix_space: bool = False
+    use_regex: bool = True
+
+
+@dataclass(frozen=True)
+class ByteBpe:
+    """Byte-pair encoding of each word's bytes.
+
+    Attributes:
+      vocabulary: pieces, written in GPT-2's byte alphabet, in the order of their ids.
+      merges: pairs of pieces, first merged first.
+      ignore_merges: a word that is a piece is that piece, whatever the merges say.
+    """
+
+    vocabulary: tuple[str, ...]
+    merges: tuple[tuple[str, str], ...]
+    ignore_merges: bool = False
+
+
+@dataclass(frozen=True)
 class AddedToken:
     """A string that is one token wherever it stands in the raw text.
 
