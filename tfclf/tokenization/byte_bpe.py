@@ -108,13 +108,12 @@ def _made(spec: ByteBpe) -> dict[str, int]:
     """Piece -> rank of the merge that completes it, for the results of merges that BPE makes of themselves."""
     # Of a pair that is listed twice the reference keeps the last place.
     ranks = {pair: rank for rank, pair in enumerate(spec.merges)}
-    last = {left + right: _last_merge(left + right, ranks) for left, right in ranks}
+    last = {left + right: _last_merge(left + right, ranks, len(spec.merges)) for left, right in ranks}
     return {piece: rank for piece, rank in last.items() if rank is not None}
 
 
-def _last_merge(piece: str, ranks: Mapping[tuple[str, str], int]) -> int | None:
+def _last_merge(piece: str, ranks: Mapping[tuple[str, str], int], none: int) -> int | None:
     symbols = list(piece)
-    none = len(ranks)
     while len(symbols) > 1:
         found = [ranks.get(pair, none) for pair in zip(symbols, symbols[1:], strict=False)]
         rank = min(found)
