@@ -83,7 +83,7 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:
     size = checkpoint.config.get("vocab_size")
-    largest = max(len(spec.model.vocabulary) - 1, *(token.id for token in spec.added_tokens))
+    largest = max(spec.model.largest_id, *(token.id for token in spec.added_tokens))
     if isinstance(size, int) and largest >= size:
         raise CheckpointError(
             f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size {size}: "

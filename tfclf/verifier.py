@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfclf._transformers import transformers
 from tfclf.checkpoints import Checkpoint, open_checkpoint
 from tfclf.checksums import checksums
 from tfclf.classifier import Classifier
@@ -22,6 +21,7 @@ from tfclf.graph import ACTIVATIONS
 from tfclf.loader import load
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
+from tfclf.tokenization.read import reference
 from tfclf.versions import latest_version
 
 # Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
@@ -118,7 +118,7 @@ class _Original:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self._tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint.folder)
+        self._tokenizer = reference(checkpoint.folder)
         self._model = checkpoint.load_model()
         # What the tokenizer hands to the model: token types, too, if its class has them.
         taken = {"input_ids"} | ({"token_type_ids"} if checkpoint.family.weights.token_type_embeddings else set())

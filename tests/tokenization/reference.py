@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfclf._transformers import transformers
 from tfclf.tokenization.compile import Tokenizer
-from tfclf.tokenization.read import read
+from tfclf.tokenization.read import read, reference
 
 
 class Difference(NamedTuple):
@@ -26,7 +25,7 @@ class Pair:
         self._ours: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
             lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
         )
-        self._reference = transformers().AutoTokenizer.from_pretrained(folder)
+        self._reference = reference(folder)
 
     def differences(self, texts: Iterable[str]) -> Iterator[Difference]:
         texts = iter(texts)

@@ -17,13 +17,14 @@ from tfclf._transformers import tokenizers
 from tfclf.errors import VocabularyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.serving_ops import ALL_VERSIONS, serving_versions
-from tfclf.tokenization.byte_bpe import ByteBpeModel, byte_alphabet
+from tfclf.tokenization.byte_alphabet import byte_of
+from tfclf.tokenization.byte_bpe import ByteBpeModel
 from tfclf.tokenization.byte_level import ByteLevelSplitter
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import ByteBpe, ByteLevel
 
-_ALPHABET = tuple(byte_alphabet())
-_BYTES = byte_alphabet()
+_ALPHABET = tuple(byte_of())
+_BYTES = byte_of()
 # Words and spaces in every neighbourhood that the pattern looks at.
 _TRICKY = st.text(st.sampled_from("a1!' \n\t\u00a0\u0085\u3000slL\u00e9\u0301\u0663\0\x7f")) | st.text()
 
@@ -142,7 +143,9 @@ def test_words_equal_on_any_text(splitters: tuple[ByteLevelSplitter, Any], texts
 @pytest.mark.parametrize("space", [" ", "\n", "\t", "\x0b", "\x0c", "\r", "\x1c", "\x85", "\u00a0", "\u200b", "\u3000"])
 def test_the_last_white_space_before_a_word_is_set_apart(splitters: tuple[ByteLevelSplitter, Any], space: str) -> None:
     runs = [space, space * 2, space * 5, f" {space}", f"{space} ", f" {space} {space}"]
-    _check_words(splitters, [f"{start}{run}{end}" for run in runs for start in ("", "a") for end in ("", "b", "1", "'s")])
+    _check_words(
+        splitters, [f"{start}{run}{end}" for run in runs for start in ("", "a") for end in ("", "b", "1", "'s")]
+    )
 
 
 @pytest.mark.parametrize("tail", ["s", "t", "re", "ve", "m", "ll", "d", "S", "RE", "sx", "rex", "l", "v"])
@@ -258,7 +261,7 @@ def test_pieces_that_are_no_bytes_are_never_met(trained: ByteBpe) -> None:
 
 
 def test_a_byte_that_no_text_holds_may_be_missing(trained: ByteBpe) -> None:
-    unused = {character for character, byte in byte_alphabet().items() if byte in (0xC0, 0xC1, *range(0xF5, 0x100))}
+    unused = {character for character, byte in byte_of().items() if byte in (0xC0, 0xC1, *range(0xF5, 0x100))}
     model = ByteBpe(tuple(piece for piece in trained.vocabulary if piece not in unused), trained.merges)
     assert len(model.vocabulary) == len(trained.vocabulary) - 13
     assert list(_Pair(ByteLevel(), model).differences(hostile_texts(500, seed=5))) == []
@@ -296,9 +299,7 @@ def test_ids_equal_on_hostile_strings_for_the_published_vocabulary(roberta: _Pai
 
 def test_published_pieces_as_words_equal(roberta: _Pair, published: ByteBpe) -> None:
     """Each piece alone, doubled, and beside the next one: where neighbours come closest to spelling another piece."""
-    texts = [
-        bytes(_BYTES[character] for character in piece).decode(errors="replace") for piece in published.vocabulary
-    ]
+    texts = [bytes(_BYTES[character] for character in piece).decode(errors="replace") for piece in published.vocabulary]
     near = [f"{a.strip()}{b.strip()}" for a, b in itertools.pairwise(texts)]
     assert list(roberta.differences([*texts[::3], *near[::3]])) == []
 

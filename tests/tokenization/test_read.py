@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from tests.tokenization.reference import Pair
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.read import read
@@ -43,7 +44,7 @@ def _change(files: Path, change: Callable[[Content], object]) -> None:
         ("normalizer", "NFKC"),
         ("pre_tokenizer", "Metaspace"),
         ("model", "Unigram"),
-        ("post_processor", "ByteLevel"),
+        ("post_processor", "Nmt"),
     ],
 )
 def test_an_unknown_component_is_named(files: Path, part: str, kind: str) -> None:
@@ -52,16 +53,17 @@ def test_an_unknown_component_is_named(files: Path, part: str, kind: str) -> Non
         _read(files)
 
 
-def test_a_missing_component_is_named(files: Path) -> None:
-    _change(files, lambda content: content.update({"normalizer": None}))
-    with pytest.raises(UnknownComponentError, match="the normalizer is None"):
+@pytest.mark.parametrize("part", ["normalizer", "pre_tokenizer", "post_processor"])
+def test_a_part_may_be_missing(files: Path, part: str) -> None:
+    edit_json(files / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    _change(files, lambda content: content.update({part: None}))
+    assert list(Pair(files).differences(["talks", "Peace talks, [SEP] resumed", ""])) == []
+
+
+def test_a_missing_model_is_named(files: Path) -> None:
+    _change(files, lambda content: content.update({"model": None}))
+    with pytest.raises(UnknownComponentError, match="the model is None"):
         _read(files)
-
-
-def test_an_added_token_that_cannot_be_matched_exactly_is_named(files: Path) -> None:
-    _change(files, lambda content: content["added_tokens"][0].update(single_word=True))
-    with pytest.raises(UnknownComponentError, match=r"'\[PAD\]' has single_word=true"):
-        Tokenizer(_read(files))
 
 
 def test_a_cut_tokenizer_json_is_refused(files: Path) -> None:

@@ -12,6 +12,7 @@ w alone ends with, or ends by merging. In the first case w is never made, and Se
 second both merge this pair, and with the same rank.
 """
 
+import itertools
 import struct
 from collections.abc import Iterable, Mapping
 
@@ -19,15 +20,9 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfclf.errors import VocabularyError
+from tfclf.tokenization.byte_alphabet import byte_of, check_bytes
 from tfclf.tokenization.ragged import take_ranges
 from tfclf.tokenization.spec import ByteBpe
-
-
-def byte_alphabet() -> dict[str, int]:
-    """GPT-2's way to write bytes: printable Latin-1 as it is, the others from U+0100 on."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = sorted(set(range(256)) - set(printable))
-    return {chr(byte): byte for byte in printable} | {chr(0x100 + place): byte for place, byte in enumerate(others)}
 
 
 class ByteBpeModel(tf.Module):
@@ -39,8 +34,9 @@ class ByteBpeModel(tf.Module):
     def __init__(self, spec: ByteBpe) -> None:
         super().__init__()
         ids = {piece: index for index, piece in enumerate(spec.vocabulary)}
-        alphabet = byte_alphabet()
-        _check(spec, ids)
+        alphabet = byte_of()
+        check_bytes(ids, "a spec")
+        _check_merges(spec, ids)
         made = _made(spec)
         bases = {character: 0 for character in alphabet if character in ids}
         whole = ids if spec.ignore_merges else {**bases, **made}
@@ -83,25 +79,14 @@ _NUL = "\u0100"
 _UNKNOWN = "\u2047"
 
 
-def _check(spec: ByteBpe, ids: Mapping[str, int]) -> None:
+def _check_merges(spec: ByteBpe, ids: Mapping[str, int]) -> None:
     for place, (left, right) in enumerate(spec.merges):
         if missing := [piece for piece in (left, right, left + right) if piece not in ids]:
             raise VocabularyError(
                 f"merge {place + 1} joins {left!r} and {right!r}, but the vocabulary of {len(ids)} pieces lacks "
-                f"{missing[0]!r}. Expected the parts and the result of every merge among the pieces: take vocabulary "
+                f"{missing[0]!r}. Expected the parts and the result of every merge among the pieces; take vocabulary "
                 f"and merges from the same checkpoint."
             )
-    lacking = [byte for character, byte in byte_alphabet().items() if character not in ids and byte in _UTF8]
-    if lacking:
-        raise VocabularyError(
-            f"the vocabulary of {len(ids)} pieces lacks {len(lacking)} of the byte characters, the first of them for "
-            f"byte 0x{min(lacking):02x}. Expected a piece for every byte that UTF-8 uses, so that no text is lost: take "
-            f"the vocabulary that the checkpoint was trained with."
-        )
-
-
-# 0xc0, 0xc1 and 0xf5 to 0xff occur in no text.
-_UTF8 = frozenset([*range(0xC0), *range(0xC2, 0xF5)])
 
 
 def _made(spec: ByteBpe) -> dict[str, int]:
@@ -115,7 +100,7 @@ def _made(spec: ByteBpe) -> dict[str, int]:
 def _last_merge(piece: str, ranks: Mapping[tuple[str, str], int], none: int) -> int | None:
     symbols = list(piece)
     while len(symbols) > 1:
-        found = [ranks.get(pair, none) for pair in zip(symbols, symbols[1:], strict=False)]
+        found = [ranks.get(pair, none) for pair in itertools.pairwise(symbols)]
         rank = min(found)
         if rank == none:
             return None

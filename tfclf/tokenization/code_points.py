@@ -72,6 +72,24 @@ def splitting() -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 @functools.cache
+def word_characters() -> tuple[int, ...]:
+    """What counts as part of a word beside an added token of `single_word`."""
+    package = tokenizers()
+    reference = package.Tokenizer(package.models.WordLevel({"": 0}, unk_token=""))
+    reference.add_tokens([package.AddedToken(_FENCE, single_word=True, normalized=False)])
+    added = reference.token_to_id(_FENCE)
+    found = []
+    points = [point for point in _code_points() if chr(point) != _FENCE]
+    for start in range(0, len(points), _QUESTION):
+        part = points[start : start + _QUESTION]
+        # The token is found unless the character before it is of a word: after it comes none.
+        encoding = reference.encode("".join(f"{chr(point)}{_FENCE} " for point in part))
+        alone = {end for (_, end), token in zip(encoding.offsets, encoding.ids, strict=True) if token == added}
+        found += [point for index, point in enumerate(part) if 3 * index + 2 not in alone]
+    return tuple(found)
+
+
+@functools.cache
 def byte_level_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     r"""(letters, numbers, space, the rest): what the \p{L}, \p{N} and \s of the ByteLevel pre-tokenizer take."""
     reference = tokenizers().pre_tokenizers.ByteLevel(add_prefix_space=False)

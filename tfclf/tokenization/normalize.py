@@ -1,6 +1,6 @@
-"""BERT's normalizer as a table over all code points.
+"""Normalizers that take every character by itself, as a table over all code points.
 
-Exact for every string but those in which two combining marks that survive accent stripping (181 do, most of
+For BERT's exact for every string but those in which two combining marks that survive accent stripping (181 do, most of
 them because they are younger than the reference's Unicode tables) stand side by side out of canonical order:
 the reference's NFD swaps them, a table cannot. docs/exactness.md says when that can reach token ids.
 """
@@ -18,12 +18,12 @@ _BLOCK = 256
 _ITSELF = -1  # stands for the character itself in a replacement
 
 
-class Normalizer(tf.Module):
-    """string[n] of valid UTF-8 -> string[n]."""
+class CharacterTable(tf.Module):
+    """string[n] of valid UTF-8 -> string[n], each character by itself."""
 
-    def __init__(self, spec: BertNormalizer) -> None:
+    def __init__(self, step: BertNormalizer) -> None:
         super().__init__()
-        changes = code_points.normalized(spec)
+        changes = code_points.normalized(step)
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
         self._ascii_spaced = _byte_class([p for p in range(128) if changes.get(p) == " "])
         self._ascii_lower = changes.get(ord("A")) == "a"

@@ -5,6 +5,9 @@ into TensorFlow ops.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+# Normalizers: string -> string, one step after the other.
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,45 @@ class BertNormalizer:
 
 
 @dataclass(frozen=True)
+class Replace:
+    """Each occurrence of the string `pattern` becomes `content`."""
+
+    pattern: str
+    content: str
+
+
+@dataclass(frozen=True)
+class EachCharacter:
+    """Every character by itself, through `steps` one after the other: NFKD, StripAccents, Lowercase, ...
+
+    `library` is the one whose Unicode tables count: 'tokenizers' (Rust) or 'python'.
+    """
+
+    steps: tuple[str, ...]
+    library: str = "tokenizers"
+
+
+# Splitters: string -> words.
+
+
+@dataclass(frozen=True)
 class BertSplitter:
     """BertPreTokenizer: splits at white space, and around each punctuation mark."""
+
+
+@dataclass(frozen=True)
+class ByteLevel:
+    """GPT-2's splitter: words with the space before them, runs of letters, of digits, of others, of white space.
+
+    `add_prefix_space` puts a space before a text that does not start with one; without `use_regex` the whole text
+    is one word.
+    """
+
+    add_prefix_space: bool = False
+    use_regex: bool = True
+
+
+# Models: word, or text where there is no splitter -> token ids.
 
 
 @dataclass(frozen=True)
@@ -39,16 +79,10 @@ class WordPiece:
     prefix: str = "##"
     max_characters: int = 100
 
-
-@dataclass(frozen=True)
-class ByteLevel:
-    """GPT-2's splitter: words with the space before them, runs of letters, of digits, of others, of white space.
-
-    `add_prefix_space` puts a space before a text that does not start with one; without `use_regex` the whole text is one word.
-    """
-
-    add_prefix_space: bool = False
-    use_regex: bool = True
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return len(self.vocabulary) - 1
 
 
 @dataclass(frozen=True)
@@ -64,6 +98,34 @@ class ByteBpe:
     vocabulary: tuple[str, ...]
     merges: tuple[tuple[str, str], ...]
     ignore_merges: bool = False
+
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return len(self.vocabulary) - 1
+
+
+@dataclass(frozen=True)
+class Unigram:
+    """SentencePiece's unigram model on whole texts, its own normalization and word marks included.
+
+    Attributes:
+      model: a serialized SentencePiece ModelProto.
+      ids: the token ids of each of its pieces, in the order of the pieces; most have one.
+    """
+
+    model: bytes
+    ids: tuple[tuple[int, ...], ...]
+
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return max(token for ids in self.ids for token in ids)
+
+
+Step: TypeAlias = BertNormalizer | Replace | EachCharacter
+Splitter: TypeAlias = BertSplitter | ByteLevel
+Model: TypeAlias = WordPiece | ByteBpe | Unigram
 
 
 @dataclass(frozen=True)
@@ -115,14 +177,16 @@ class TokenizerSpec:
     """A whole tokenizer.
 
     Attributes:
+      normalizer: steps, in their order; none for text that goes in as it is.
+      splitter: None where the model takes whole texts.
       pad_id: fills shorter rows of a dense batch.
       truncation_side: 'right' cuts a row's end, 'left' its start.
       origin: the file it was read from, for error messages.
     """
 
-    normalizer: BertNormalizer
-    splitter: BertSplitter
-    model: WordPiece
+    normalizer: tuple[Step, ...]
+    splitter: Splitter | None
+    model: Model
     added_tokens: tuple[AddedToken, ...]
     template: Template
     pad_id: int

@@ -9,14 +9,15 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
+from tfclf.tokenization.spec import BertSplitter
 
 _ASCII_SPACE = frozenset(b" \t\n\v\f\r")
 
 
-class Splitter(tf.Module):
+class BertWords(tf.Module):
     """string[n] -> string[n, (words)]."""
 
-    def __init__(self) -> None:
+    def __init__(self, _: BertSplitter) -> None:
         super().__init__()
         punctuation, space = code_points.splitting()
         # tf.strings.split knows ASCII white space; the rest is made so first.

@@ -1,0 +1,76 @@
+"""A look at the files as they are: at what transformers would pass over in silence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfclf.errors import TokenizerError, VocabularyError
+from tfclf.folders import listing
+from tfclf.tokenization.read import byte_level, tokenizer_json
+
+_BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+
+
+def check(folder: Path) -> Path:
+    """The file that holds the vocabulary.
+
+    Raises: TokenizerError, UnknownComponentError, VocabularyError.
+    """
+    for name in _BESIDE:
+        if (folder / name).is_file():
+            read_json(folder / name)
+    if (folder / "tokenizer.json").is_file():
+        # Here and not only after transformers has read it, because its own message does not name a part.
+        tokenizer_json.check(read_json(folder / "tokenizer.json"), folder / "tokenizer.json")
+        return folder / "tokenizer.json"
+    if (folder / "vocab.txt").is_file():
+        _check_lines(folder / "vocab.txt")
+        return folder / "vocab.txt"
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        byte_level.check_files(read_json(folder / "vocab.json"), folder / "merges.txt")
+        return folder / "vocab.json"
+    raise TokenizerError(
+        f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
+        f"tokenizer.json or vocab.txt, or vocab.json with merges.txt. Save the checkpoint's tokenizer "
+        f"there, with its save_pretrained."
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object with distinct keys. Raises: TokenizerError, VocabularyError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise TokenizerError(f"{path} is not JSON ({error}). It may be cut short; download it again.") from error
+    except _DuplicateKeyError as error:
+        raise VocabularyError(f"{path} has the key {error} twice in one object; expected distinct pieces.") from None
+    if not isinstance(content, dict):
+        raise TokenizerError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
+    return content
+
+
+class _DuplicateKeyError(Exception):
+    pass
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKeyError(next(repr(key) for key in keys if keys.count(key) > 1))
+    return content
+
+
+def _check_lines(path: Path) -> None:
+    """Transformers takes a piece's last line for its id, and never tells."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"{path} is not UTF-8 ({error}). Expected one piece a line.") from error
+    first: dict[str, int] = {}
+    for index, piece in enumerate(lines[:-1] if lines[-1] == "" else lines):
+        if first.setdefault(piece, index) != index:
+            raise VocabularyError(
+                f"{path}: line {index + 1} repeats {piece!r} of line {first[piece] + 1}; expected distinct pieces, "
+                f"one for each embedding. Take the file that the checkpoint was trained with."
+            )
