@@ -6,17 +6,27 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import normalize, split, wordpiece
+from tfclf.tokenization import byte_bpe, byte_level, normalize, split, wordpiece
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.ragged import merge_inner
-from tfclf.tokenization.spec import AddedToken, BertNormalizer, BertSplitter, TokenizerSpec, WordPiece
+from tfclf.tokenization.spec import (
+    AddedToken,
+    BertNormalizer,
+    BertSplitter,
+    ByteBpe,
+    ByteLevel,
+    TokenizerSpec,
+    WordPiece,
+)
 from tfclf.tokenization.utf8 import valid_utf8
 
 # Each record of a spec and the module that does what it says.
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: normalize.CharacterTable,
     BertSplitter: split.BertWords,
+    ByteLevel: byte_level.ByteLevelSplitter,
     WordPiece: wordpiece.WordPieceModel,
+    ByteBpe: byte_bpe.ByteBpeModel,
 }
 
 
