@@ -59,7 +59,8 @@ def test_dense_rows_are_placed_as_in_the_original(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_row_takes_the_last_position(family: str, tmp_path: Path) -> None:
     reserved = 40 - known()[family].rows_of(40)
-    folder = tiny_checkpoint(tmp_path, family, **{known()[family].config_keys.positions: 40})
+    changes: dict[str, Any] = {known()[family].config_keys.positions: 40}
+    folder = tiny_checkpoint(tmp_path, family, **changes)
     classifier = tfclf.load(folder)
     assert classifier.max_length == 40 - reserved
     long = ["news " * 100, "news"]

@@ -1,5 +1,6 @@
 """A checkpoint becomes a live graph."""
 
+import gc
 import logging
 
 import tensorflow as tf
@@ -63,6 +64,8 @@ def build(
         types = spec.token_types and takes_token_types(model)
         made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
         _try(made, frame, checkpoint, spec)
+    # Keras models hold themselves in cycles: without this the original's weights stay beside the lean engine's.
+    gc.collect()
     graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,

@@ -1,6 +1,6 @@
 """Weights of the original class, renamed and fused for the encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,9 +133,9 @@ class Source:
 
     @classmethod
     def of(cls, family: Family, sizes: Sizes, model: Any) -> "Source":
-        """Reads a TF class instance."""
-        named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight.numpy() for weight in model.weights}
-        return cls(family, sizes, named)
+        """Reads a TF class instance, each weight when it is asked for: they are large."""
+        named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight for weight in model.weights}
+        return cls(family, sizes, _Values(named))
 
     @property
     def names(self) -> Weights:
@@ -151,6 +151,23 @@ class Source:
         scope = name.format(layer=place.layer, group=place.group)
         epsilon = self.sizes.layer_norm_epsilon
         return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], epsilon=epsilon, name=ours)
+
+
+class _Values(Mapping[str, np.ndarray]):
+    """Variables as arrays, copied one at a time."""
+
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        values: np.ndarray = self._variables[name].numpy()
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 def _variable(value: np.ndarray, dtype: tf.DType, name: str) -> tf.Variable:
