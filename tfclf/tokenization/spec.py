@@ -182,6 +182,8 @@ class TokenizerSpec:
       pad_id: fills shorter rows of a dense batch.
       truncation_side: 'right' cuts a row's end, 'left' its start.
       origin: the file it was read from, for error messages.
+      padding_side: of a dense batch, as transformers pads: 'right' or 'left'.
+      token_types: whether the tokenizer's class hands token types to the model at all.
     """
 
     normalizer: tuple[Step, ...]
@@ -192,3 +194,5 @@ class TokenizerSpec:
     pad_id: int
     truncation_side: str
     origin: str
+    padding_side: str = "right"
+    token_types: bool = True
