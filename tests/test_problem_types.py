@@ -36,7 +36,7 @@ def classifier(regression: Path) -> tfclf.Classifier:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def value_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A regression's export, and its checkpoint."""
     folder = tmp_path_factory.mktemp(request.param)
     source = tiny_checkpoint(folder / "checkpoint", id2label=NAMED, problem_type="regression")
@@ -61,16 +61,16 @@ def test_a_regression_has_no_probabilities_and_keeps_its_label(classifier: tfclf
     assert list(tfclf.to_pandas([prediction]).columns) == ["label", "score"]
 
 
-def test_a_regression_reads_pairs_and_windows(exported: tuple[Path, Path]) -> None:
-    classifier = tfclf.load(exported[0])
+def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) -> None:
+    classifier = tfclf.load(value_model[0])
     values = classifier.call_pairs(HEADLINES, HEADLINES[::-1])
     found = [one.score for one in classifier.predict(HEADLINES, pairs=HEADLINES[::-1])]
     np.testing.assert_allclose(found, values["logits"].numpy()[:, 0], atol=1e-6)
     assert [one.windows for one in classifier.predict(["news " * 600], long="windows", stride=0)] == [2]
 
 
-def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(exported: tuple[Path, Path]) -> None:
-    model = saved_model_pb2.SavedModel.FromString((exported[0] / "saved_model.pb").read_bytes())
+def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(value_model: tuple[Path, Path]) -> None:
+    model = saved_model_pb2.SavedModel.FromString((value_model[0] / "saved_model.pb").read_bytes())
     signatures = model.meta_graphs[0].signature_def
     assert "classify" not in signatures
     regress = signatures["regress"]
@@ -80,10 +80,10 @@ def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(exported
     assert set(signatures["encode"].outputs) == {"logits"}
 
 
-def test_regress_and_its_warm_up_give_the_value(exported: tuple[Path, Path]) -> None:
-    loaded = tf.saved_model.load(str(exported[0]))
+def test_regress_and_its_warm_up_give_the_value(value_model: tuple[Path, Path]) -> None:
+    loaded = tf.saved_model.load(str(value_model[0]))
     kinds = []
-    for record in tf.data.TFRecordDataset(str(exported[0] / "assets.extra" / "tf_serving_warmup_requests")):
+    for record in tf.data.TFRecordDataset(str(value_model[0] / "assets.extra" / "tf_serving_warmup_requests")):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         kinds.append(log.WhichOneof("log_type"))
         if kinds[-1] == "regress_log":
@@ -95,22 +95,22 @@ def test_regress_and_its_warm_up_give_the_value(exported: tuple[Path, Path]) -> 
     assert set(kinds) == {"predict_log", "regress_log"}
 
 
-def test_verify_proves_a_regression(exported: tuple[Path, Path]) -> None:
-    certificate = tfclf.verify(*exported, texts=HEADLINES)
+def test_verify_proves_a_regression(value_model: tuple[Path, Path]) -> None:
+    certificate = tfclf.verify(*value_model, texts=HEADLINES)
     assert certificate.equal
     assert certificate.pairs == len(HEADLINES)
     assert certificate.agreement["float32"].largest_probability_difference is None
 
 
-def test_verify_proves_a_multi_label_model(own_export: Path, own_checkpoint: Path) -> None:
+def test_verify_proves_a_multi_label_model(own_checkpoint: Path, tmp_path: Path) -> None:
     edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
-    certificate = tfclf.verify(tfclf.export(own_checkpoint, own_export.parent), own_checkpoint, HEADLINES)
+    certificate = tfclf.verify(tfclf.export(own_checkpoint, tmp_path / "model"), own_checkpoint, HEADLINES)
     assert certificate.equal
     assert 0 < certificate.agreement["float32"].largest_probability_difference < 1e-6  # type: ignore[operator]
 
 
-def test_verify_catches_another_problem_type(exported: tuple[Path, Path], tmp_path: Path) -> None:
-    path, source = (Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in exported)
+def test_verify_catches_another_problem_type(value_model: tuple[Path, Path], tmp_path: Path) -> None:
+    path, source = (Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in value_model)
     edit_json(source / "config.json", problem_type="multi_label_classification")
     certificate = tfclf.verify(path, source, HEADLINES)
     assert not certificate.equal
@@ -151,18 +151,18 @@ def test_a_problem_type_that_contradicts_the_labels_is_refused(
         tfclf.load(own_checkpoint)
 
 
-def test_predict_prints_the_values_of_a_regression(exported: tuple[Path, Path]) -> None:
+def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path]) -> None:
     import typer
 
     command = typer.Typer()
     command.command()(predict_command)
-    score = tfclf.load(exported[0]).predict(HEADLINES[:1])[0].score
-    lines = CliRunner().invoke(command, [str(exported[0]), HEADLINES[0]]).output.splitlines()
+    score = tfclf.load(value_model[0]).predict(HEADLINES[:1])[0].score
+    lines = CliRunner().invoke(command, [str(value_model[0]), HEADLINES[0]]).output.splitlines()
     assert lines[1].split()[:2] == ["similarity", f"{score:.3f}"]
-    (line,) = CliRunner().invoke(command, [str(exported[0]), HEADLINES[0], "--json"]).output.splitlines()
+    (line,) = CliRunner().invoke(command, [str(value_model[0]), HEADLINES[0], "--json"]).output.splitlines()
     assert set(json.loads(line)) == {"text", "label", "score", "truncated"}
 
 
-def test_evaluate_refuses_a_regression(exported: tuple[Path, Path], tmp_path: Path) -> None:
+def test_evaluate_refuses_a_regression(value_model: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
-        evaluate_command(str(exported[0]), tmp_path / "rows.csv", machine=True)
+        evaluate_command(str(value_model[0]), tmp_path / "rows.csv", machine=True)
