@@ -118,18 +118,6 @@ def test_tensorflow_format_safetensors_load(own_checkpoint: Path, checkpoint: Pa
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
-def test_multi_label_scores_are_independent(own_checkpoint: Path) -> None:
-    edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
-    answers = tfclf.load(own_checkpoint)(["news"])
-    np.testing.assert_allclose(answers["probabilities"], 1 / (1 + np.exp(-answers["logits"].numpy())), rtol=1e-5)
-
-
-def test_a_problem_type_that_is_not_classification_is_refused(own_checkpoint: Path) -> None:
-    edit_json(own_checkpoint / "config.json", problem_type="regression")
-    with pytest.raises(CheckpointError, match="problem_type is 'regression'"):
-        tfclf.load(own_checkpoint)
-
-
 def test_sizes_that_do_not_divide_are_refused(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", n_heads=5)
     shutil.rmtree(own_checkpoint / "none", ignore_errors=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import tfclf
 from tests.checkpoints import DEMO, LABELS, edit_json
 from tfclf.cli.commands import ALL
 from tfclf.sample_texts import HEADLINES
@@ -47,7 +48,7 @@ def test_predict_prints_json_lines(run: Run) -> None:
     done = run("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["text"] for row in rows] == ["Shares jump", "", "Late goal wins the cup"]
-    assert set(rows[0]) == {"text", "label", "score", "probabilities"}
+    assert set(rows[0]) == {"text", "label", "score", "probabilities", "truncated"}
     assert list(rows[0]["probabilities"]) == list(LABELS)
     assert done.stderr == ""
 
@@ -64,6 +65,45 @@ def test_predict_reads_files(run: Run, tmp_path: Path, name: str, content: str) 
     (tmp_path / name).write_text(content, encoding="utf-8")
     done = run("predict", DEMO, "--file", tmp_path / name, "--json")
     assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["Shares jump", "Late goal"]
+
+
+def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
+    done = run("predict", exported, "news " * 600, "news")
+    _, first, second = done.stdout.splitlines()
+    assert re.search(r"\d\.\d{3}\* news", first)
+    assert re.search(r"\d\.\d{3}  news", second)
+    assert done.stderr.startswith("* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows")
+    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "news", "--json").stdout.splitlines()]
+    assert [row["truncated"] for row in rows] == [True, False]
+
+
+def test_predict_reads_long_texts_in_windows(run: Run, exported: Path) -> None:
+    options = ("--long", "windows", "--stride", 10, "--json")
+    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "a", *options).stdout.splitlines()]
+    assert [(row["windows"], row["truncated"]) for row in rows] == [(2, False), (1, False)]
+
+
+def test_predict_takes_pairs_as_arguments(run: Run, exported: Path, classifier: tfclf.Classifier) -> None:
+    done = run("predict", exported, "a b", "c", "--pair", "d", "--pair", "e f", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["text"], row["text_pair"]) for row in rows] == [("a b", "d"), ("c", "e f")]
+    expected = classifier.predict(["a b", "c"], pairs=["d", "e f"])
+    assert [row["score"] for row in rows] == pytest.approx([one.score for one in expected], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "text,hypothesis\na b,d\nc,e f\n"),
+        ("rows.jsonl", '{"text": "a b", "hypothesis": "d"}\n{"text": "c", "hypothesis": "e f"}\n'),
+    ],
+)
+def test_predict_takes_pairs_from_a_second_column(
+    run: Run, exported: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    table = run("predict", exported, "--file", tmp_path / name, "--pair-column", "hypothesis").stdout.splitlines()
+    assert [line.split("  ")[-1] for line in table[1:]] == ["a b | d", "c | e f"]
 
 
 def test_predict_takes_what_would_move_the_cursor_out_of_the_table(run: Run) -> None:
@@ -125,6 +165,11 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
         (["predict", "nowhere", "text"], "nowhere: there is no such folder"),
         (["predict", DEMO, "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["predict", DEMO, "text", "--file", "rows.txt"], "expected one of the two"),
+        (["predict", DEMO, "a", "--pair", "b", "--pair", "c"], "there are 1 texts and 2 --pair"),
+        (["predict", DEMO, "--pair-column", "b"], "--pair-column b names a column, and standard input has none"),
+        (["predict", DEMO, "a", "--pair-column", "b"], "give each text its --pair"),
+        (["predict", DEMO, "a", "--long", "some"], "long is 'some'; expected 'truncate' or 'windows'"),
+        (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
         (["show", "nowhere"], "there is no such folder"),
         (["export", DEMO, "out"], "has no config.json"),
         (["verify", "nowhere", "--source", DEMO], "there is no such folder"),

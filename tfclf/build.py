@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfclf.checkpoints import Checkpoint
 from tfclf.encoder import LeanEngine, unfit
 from tfclf.errors import CheckpointError, InputError
-from tfclf.graph import PROBLEM_TYPES, Engine, Graph
+from tfclf.graph import PROBLEM_TYPES, REGRESSION, Engine, Graph
 from tfclf.manifest import Manifest
 from tfclf.original import OriginalEngine, takes_token_types
 from tfclf.packing import Frame
@@ -38,11 +38,7 @@ def build(
     """
     storage = storage or precision
     _check_options(engine, precision, storage)
-    if checkpoint.problem_type not in PROBLEM_TYPES:
-        raise CheckpointError(
-            f"{checkpoint.folder}/config.json: problem_type is {checkpoint.problem_type!r} with "
-            f"{len(checkpoint.labels)} label(s). This version classifies: {' or '.join(PROBLEM_TYPES)}."
-        )
+    _check_problem_type(checkpoint)
     if engine == "auto":
         engine = _choose(checkpoint, precision, storage)
     spec = read(checkpoint.folder)
@@ -78,6 +74,23 @@ def build(
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
     )
+
+
+def _check_problem_type(checkpoint: Checkpoint) -> None:
+    """The activation must make sense for the number of labels: one value, or a choice among several."""
+    found, count = checkpoint.problem_type, len(checkpoint.labels)
+    if found not in PROBLEM_TYPES:
+        raise CheckpointError(
+            f"{checkpoint.folder}/config.json: problem_type is {found!r}; expected {', '.join(PROBLEM_TYPES)}, or none."
+        )
+    # One label by itself, with a sigmoid, is a sensible multi-label model; softmax of one label is always 1.
+    if count > 1 if found == REGRESSION else count == 1 and found == "single_label_classification":
+        expected = "one label" if found == REGRESSION else "two labels or more"
+        raise CheckpointError(
+            f"{checkpoint.folder}/config.json: problem_type is {found!r} with {count} label(s) in id2label; "
+            f"expected {expected}. Correct the one or the other; without problem_type one label is a regression, "
+            f"several are single-label classification."
+        )
 
 
 def _choose(checkpoint: Checkpoint, precision: str, storage: str) -> str:

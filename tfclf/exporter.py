@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -19,7 +20,7 @@ from tfclf.graph import Graph
 from tfclf.manifest import Manifest
 from tfclf.sample_texts import HEADLINES
 from tfclf.serving_ops import serving_versions
-from tfclf.signatures import SIGNATURES
+from tfclf.signatures import PREDICT, Signature, signatures_of
 
 _PACKAGES = ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
 # Rows in a warm-up request: one text as a single client sends, and a batch, which takes the graph's other branch.
@@ -97,20 +98,31 @@ def _version_number(base: Path, version: int | None) -> int:
 
 
 def _write(graph: Graph, manifest: Manifest, folder: Path) -> None:
-    functions = {signature.name: signature.trace(graph) for signature in SIGNATURES}
+    signatures = signatures_of(manifest.problem_type)
+    functions = {signature.name: signature.trace(graph) for signature in signatures}
     root = tf.Module(name="tfclf")
     root.graph = graph
     # So that the SavedModel is callable without us: tf.saved_model.load(path)(["text"]).
     root.__call__ = functions["serving_default"]
     concrete = {name: function.get_concrete_function() for name, function in functions.items()}
     tf.saved_model.save(root, str(folder), signatures=concrete)
+    _set_method_names(signatures, folder)
     versions = serving_versions(folder / "saved_model.pb")
-    _write_warm_up(folder)
+    _write_warm_up(folder, signatures)
     manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=checksums(folder))
     manifest.write(folder)
 
 
-def _write_warm_up(folder: Path) -> None:
+def _set_method_names(signatures: Sequence[Signature], folder: Path) -> None:
+    """TensorFlow 2 names every signature Predict; TF Serving with --enable_signature_method_name_check asks."""
+    names = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
+    for signature in signatures:
+        if signature.method_name != PREDICT:
+            names.replace_method_name(signature.name, signature.method_name)
+    names.save()
+
+
+def _write_warm_up(folder: Path, signatures: Sequence[Signature]) -> None:
     """Requests that TF Serving replays before it calls a version available."""
     from tfclf.warm_up import records
 
@@ -119,7 +131,7 @@ def _write_warm_up(folder: Path) -> None:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for rows in _WARM_UP:
             texts = [HEADLINES[index % len(HEADLINES)] for index in range(rows)]
-            for record in records(texts):
+            for record in records(texts, {signature.name for signature in signatures}):
                 writer.write(record)
 
 

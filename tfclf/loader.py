@@ -31,7 +31,7 @@ def load(source: str | Path, *, engine: str = "auto", precision: str = "float32"
         return _load_export(version)
     from tfclf.build import build
     from tfclf.checkpoints import open_checkpoint
-    from tfclf.signatures import SIGNATURES
+    from tfclf.signatures import signatures_of
 
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise SourceNotFoundError(
@@ -40,7 +40,8 @@ def load(source: str | Path, *, engine: str = "auto", precision: str = "float32"
         )
     graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
     functions = {
-        signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs)) for signature in SIGNATURES
+        signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs))
+        for signature in signatures_of(manifest.problem_type)
     }
     return Classifier(functions, manifest, owner=graph)
 

@@ -9,6 +9,7 @@ import typer
 from tfclf.cli.options import Machine, TextColumns
 from tfclf.cli.quiet import quiet_start
 from tfclf.data import Layout
+from tfclf.errors import InputError
 from tfclf.evaluation.report import Report
 
 # What both `evaluate` and `train` ask of a file of rows that does not say it itself.
@@ -57,11 +58,15 @@ def evaluate(
         from tfclf.loader import load
 
     classifier = load(model)
+    problem_type = classifier.manifest.problem_type
+    if problem_type == "regression":
+        raise InputError(f"{model} is a regression; expected a classifier: only classification is measured here.")
     rows = labelled_rows(data, classifier.labels, layout_of(text_column, label_column, header, label_base))
     report = measure(
         lambda texts: classifier.predict(texts, batch_size=batch_size, progress=not machine),
         rows,
         classifier.labels,
+        independent=problem_type == "multi_label_classification",
     )
     if output is not None:
         report.write(output, title=f"{Path(model).name}: {report.samples:,} rows of {data.name}")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
 
 if TYPE_CHECKING:
-    from tfclf.verifier import Certificate
+    from tfclf.certificate import Certificate
 
 
 def export(
@@ -126,7 +127,27 @@ def _summary(certificate: Any) -> str:
         f"(tolerance {certificate['tolerance']:.0e})"
         + ("" if certificate["labels_equal"] else "; the labels' names or order differ")
         + f"; {certificate['made']}"
+        + _agreement(certificate)
     )
+
+
+def _agreement(certificate: Mapping[str, Any]) -> str:
+    """How near each precision stays, a line each; nothing where there is float32 alone, or an older certificate."""
+    found: Mapping[str, Mapping[str, Any]] = certificate.get("agreement") or {}
+    if set(found) <= {"float32"}:
+        return ""
+    lines = []
+    for precision, one in found.items():
+        parts = [f"logits within {one['largest_logit_difference']:.1e}"]
+        if one["label_agreement"] is not None:
+            parts = [
+                f"{one['label_agreement']:.2%} of the labels",
+                f"probabilities within {one['largest_probability_difference']:.1e}",
+                *parts,
+            ]
+        lines.append(f"\n{precision} beside the original, on {one['rows']:,} {certificate['texts']} texts: ")
+        lines[-1] += ", ".join(parts)
+    return "".join(lines)
 
 
 def _print_differences(certificate: "Certificate") -> None:
