@@ -255,7 +255,7 @@ def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, checkpoint: Path
         """
         import os, signal, sys
         import tfclf, tfclf.exporter
-        tfclf.exporter._write_warm_up = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+        tfclf.exporter._write_warm_up = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         tfclf.export(sys.argv[1], sys.argv[2])
         """
     )

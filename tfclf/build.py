@@ -4,6 +4,7 @@ from tfclf.checkpoints import Checkpoint
 from tfclf.encoder import LeanEngine
 from tfclf.errors import CheckpointError, InputError
 from tfclf.graph import PROBLEM_TYPES, Engine, Graph
+from tfclf.ladder import Ladder
 from tfclf.manifest import Manifest
 from tfclf.original import OriginalEngine
 from tfclf.packing import Frame
@@ -23,9 +24,12 @@ def build(
     engine: str = "lean",
     precision: str = "float32",
     storage: str | None = None,
+    ladder: Ladder | None = None,
 ) -> tuple[Graph, Manifest]:
     """The graph of a checkpoint, and what it says of itself.
 
+    Args:
+      ladder: for XLA, of the lean engine; by default the one that doubles up to the checkpoint's limit.
     Raises: CheckpointError, TokenizerError, InputError for options that do not exist or do not go together.
     """
     storage = storage or precision
@@ -46,6 +50,7 @@ def build(
             checkpoint.config,
             model,
             folder=checkpoint.folder,
+            ladder=_ladder(ladder, checkpoint.max_length),
             precision=precision,
             storage=storage,
         )
@@ -63,6 +68,7 @@ def build(
         problem_type=checkpoint.problem_type,
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
+        ladder=graph.ladder,
     )
 
 
@@ -79,6 +85,15 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
             f"engine='original' runs the TF class as it is, in float32; found precision={precision!r} and "
             f"storage={storage!r}. Use engine='lean' for those."
         )
+
+
+def _ladder(given: Ladder | None, max_length: int) -> Ladder:
+    if given is not None and given.lengths[-1] != max_length:
+        raise InputError(
+            f"the ladder's lengths end with {given.lengths[-1]}, and rows of this checkpoint hold up to {max_length} "
+            f"tokens. Expected lengths that end with {max_length}."
+        )
+    return given or Ladder.up_to(max_length)
 
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:

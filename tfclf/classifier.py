@@ -9,12 +9,15 @@ from typing import Any, overload
 import tensorflow as tf
 
 from tfclf.errors import InputError
+from tfclf.ladder import text_of
 from tfclf.manifest import Manifest
 from tfclf.prediction import Prediction
 from tfclf.progress import shown
 from tfclf.text_input import as_text_tensor, check_several
 
 _BATCH = 32
+_DEFAULT = "serving_default"
+_XLA = "serving_xla"
 
 
 class Classifier(tf.Module):
@@ -29,6 +32,7 @@ class Classifier(tf.Module):
 
     Attributes:
       manifest: family, engine, precision and, of an export, its certificate.
+      xla: whether calls are answered by the signature `serving_xla`.
     """
 
     def __init__(
@@ -37,11 +41,13 @@ class Classifier(tf.Module):
         manifest: Manifest,
         *,
         owner: Any,
+        xla: bool | None = None,
     ) -> None:
         super().__init__(name="tfclf")
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
+        self.xla = _picks_xla(xla, available=_XLA in self._functions, manifest=manifest)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -59,7 +65,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        return dict(self._functions["serving_default"](text=as_text_tensor(texts)))
+        return dict(self._functions[_XLA if self.xla else _DEFAULT](text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -84,6 +90,20 @@ class Classifier(tf.Module):
         """
         rows = self._functions["tokenize"](text=as_text_tensor(texts))
         return tf.RaggedTensor.from_tensor(rows["input_ids"], lengths=tf.reduce_sum(rows["attention_mask"], axis=1))
+
+    def warm_up(self) -> None:
+        """Lets the first callers not wait: compiles the usual rungs of XLA's ladder, where calls go there.
+
+        That takes seconds a rung; the other rungs are compiled when a batch first needs them. Without XLA it
+        is one call with a text and one with a batch.
+        """
+        ladder = self.manifest.ladder
+        rungs = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
+        for rows, length in rungs:
+            self([text_of(length, self._count_tokens)] * rows)
+
+    def _count_tokens(self, text: str) -> int:
+        return int(self.tokenize([text]).row_lengths()[0])
 
     # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
     @overload
@@ -133,3 +153,15 @@ class Classifier(tf.Module):
                 by_label = dict(zip(self.labels, probabilities.tolist(), strict=True))
                 yield Prediction(label=label.decode(), score=float(score), probabilities=by_label)
             done += len(batch)
+
+
+def _picks_xla(asked: bool | None, *, available: bool, manifest: Manifest) -> bool:
+    if asked not in (None, True, False):
+        raise InputError(f"xla is {asked!r}; expected True, False, or None: where TensorFlow sees a GPU.")
+    if asked and not available:
+        raise InputError(
+            f"xla is asked for, and {manifest.name} has no signature {_XLA!r} (engine {manifest.engine!r}, made with "
+            f"tfclf {manifest.versions.get('tfclf', 'of an unknown version')}). Expected an export of the lean engine "
+            f"by this version of tfclf: export the checkpoint again, or leave xla=True (--xla) out."
+        )
+    return available and bool(tf.config.list_physical_devices("GPU") if asked is None else asked)

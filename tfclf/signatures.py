@@ -31,6 +31,9 @@ class Signature:
 _TEXT = tf.TensorSpec([None], tf.string)
 _IDS = tf.TensorSpec([None, None], tf.int32)
 
+XLA = "serving_xla"
+
+# Those of every export.
 SIGNATURES = (
     Signature("serving_default", {"text": _TEXT}, Graph.classify_text),
     Signature("classify", {"inputs": _TEXT}, Graph.classify_examples),
@@ -38,3 +41,9 @@ SIGNATURES = (
     Signature("tokenize", {"text": _TEXT}, Graph.tokenize),
     Signature("encode", {"input_ids": _IDS, "attention_mask": _IDS}, Graph.encode),
 )
+_XLA = Signature(XLA, {"text": _TEXT}, Graph.classify_text_xla)
+
+
+def signatures_of(graph: Graph) -> tuple[Signature, ...]:
+    """Those that `graph` can answer: without a ladder there is no `serving_xla`."""
+    return (*SIGNATURES, _XLA) if graph.ladder else SIGNATURES

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.options import Machine, TextColumns, Xla
 from tfclf.cli.quiet import quiet_start
 from tfclf.data import Layout
 from tfclf.evaluation.report import Report
@@ -38,6 +38,7 @@ def evaluate(
         typer.Option(help="Folder for metrics.json, confusion_matrix.json and confusion_matrix.png."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
+    xla: Xla = None,
     machine: Machine = False,
 ) -> None:
     """Measures a model on labelled rows: accuracy, precision, recall, F1, loss, confusion matrix.
@@ -56,7 +57,7 @@ def evaluate(
     with quiet_start():
         from tfclf.loader import load
 
-    classifier = load(model)
+    classifier = load(model, xla=xla)
     rows = labelled_rows(data, classifier.labels, layout_of(text_column, label_column, header, label_base))
     report = measure(
         lambda texts: classifier.predict(texts, batch_size=batch_size, progress=not machine),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.options import Machine, TextColumns, Xla
 from tfclf.cli.quiet import quiet_start
 from tfclf.cli.text_source import texts_from
 from tfclf.data import Layout
@@ -26,6 +26,7 @@ def predict(
     ] = None,
     text_column: TextColumns = None,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
+    xla: Xla = None,
     machine: Machine = False,
 ) -> None:
     """Classifies text: a table for people, JSON lines for machines.
@@ -36,7 +37,7 @@ def predict(
     with quiet_start():
         from tfclf.loader import load
 
-    classifier = load(model)
+    classifier = load(model, xla=xla)
     kept: list[str] = []  # the texts of the batch under way: predictions come in order
     predictions = classifier.predict(_kept(source, kept), batch_size=batch_size, progress=not sys.stdout.isatty())
     show = _json_lines if machine else _table
