@@ -33,7 +33,7 @@ def build(
     Raises: CheckpointError, TokenizerError, InputError for options that do not exist or do not go together.
     """
     storage = storage or precision
-    _check_options(engine, precision, storage)
+    _check_options(engine, precision, storage, ladder)
     if checkpoint.problem_type not in PROBLEM_TYPES:
         raise CheckpointError(
             f"{checkpoint.folder}/config.json: problem_type is {checkpoint.problem_type!r} with "
@@ -72,7 +72,7 @@ def build(
     )
 
 
-def _check_options(engine: str, precision: str, storage: str) -> None:
+def _check_options(engine: str, precision: str, storage: str, ladder: Ladder | None) -> None:
     for option, value, known in (
         ("engine", engine, ENGINES),
         ("precision", precision, PRECISIONS),
@@ -85,6 +85,8 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
             f"engine='original' runs the TF class as it is, in float32; found precision={precision!r} and "
             f"storage={storage!r}. Use engine='lean' for those."
         )
+    if engine == "original" and ladder is not None:
+        raise InputError("engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'.")
 
 
 def _ladder(given: Ladder | None, max_length: int) -> Ladder:

@@ -60,6 +60,10 @@ def export(
     """
     base = Path(folder)
     number = _version_number(base, version)
+    if xla_warm_up and engine == "original":
+        raise InputError(
+            f"engine='original' has no {XLA!r} to warm up. Use engine='lean', or leave xla_warm_up (--xla-warm-up) out."
+        )
     graph, manifest = build(
         open_checkpoint(source),
         name=base.resolve().name,
@@ -68,11 +72,6 @@ def export(
         storage=storage,
         ladder=ladder,
     )
-    if xla_warm_up and graph.ladder is None:
-        raise InputError(
-            f"a warm-up of {XLA!r} is asked for, and engine={engine!r} has no such signature. Use engine='lean', or "
-            f"leave xla_warm_up (--xla-warm-up) out."
-        )
     final = base / str(number)
     existed = base.exists()
     try:
