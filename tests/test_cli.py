@@ -141,6 +141,16 @@ def test_verify_ends_with_1_and_the_rows_that_differ(run: Run, own_export: Path,
     assert re.search(r"^row \d+, tokens: ", done.stdout, re.MULTILINE)
 
 
+def test_predict_answers_the_same_with_xla(run: Run, exported: Path) -> None:
+    answers = [
+        [json.loads(line) for line in run("predict", exported, *HEADLINES[:2], "--json", option).stdout.splitlines()]
+        for option in ("--xla", "--no-xla")
+    ]
+    for one, other in zip(*answers, strict=True):
+        assert one["label"] == other["label"]
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+
+
 def test_evaluate_prints_the_metrics_of_the_cards(run: Run, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("text,label\nShares jump,Business\nLate goal,Sports\n", encoding="utf-8")
     metrics = json.loads(run("evaluate", DEMO, tmp_path / "rows.csv", "--json").stdout)
@@ -170,6 +180,8 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
         (["predict", DEMO, "a", "--pair-column", "b"], "give each text its --pair"),
         (["predict", DEMO, "a", "--long", "some"], "long is 'some'; expected 'truncate' or 'windows'"),
         (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
+        (["predict", DEMO, "text", "--xla"], "has no signature 'serving_xla'"),
+        (["evaluate", DEMO, "rows.csv", "--xla"], "has no signature 'serving_xla'"),
         (["show", "nowhere"], "there is no such folder"),
         (["export", DEMO, "out"], "has no config.json"),
         (["verify", "nowhere", "--source", DEMO], "there is no such folder"),

@@ -9,6 +9,7 @@ from tfclf.checkpoints import Checkpoint
 from tfclf.encoder import LeanEngine, unfit
 from tfclf.errors import CheckpointError, InputError
 from tfclf.graph import PROBLEM_TYPES, REGRESSION, Engine, Graph
+from tfclf.ladder import Ladder
 from tfclf.manifest import Manifest
 from tfclf.original import OriginalEngine, takes_token_types
 from tfclf.packing import Frame
@@ -31,13 +32,16 @@ def build(
     engine: str = "auto",
     precision: str = "float32",
     storage: str | None = None,
+    ladder: Ladder | None = None,
 ) -> tuple[Graph, Manifest]:
     """The graph of a checkpoint, and what it says of itself.
 
+    Args:
+      ladder: for XLA, of the lean engine; by default the one that doubles up to the checkpoint's limit.
     Raises: CheckpointError, TokenizerError, InputError for options that do not exist or do not go together.
     """
     storage = storage or precision
-    _check_options(engine, precision, storage)
+    _check_options(engine, precision, storage, ladder)
     _check_problem_type(checkpoint)
     if engine == "auto":
         engine = _choose(checkpoint, precision, storage)
@@ -52,6 +56,7 @@ def build(
             checkpoint.config,
             checkpoint.load_model(),
             folder=checkpoint.folder,
+            ladder=_ladder(ladder, checkpoint.max_length),
             precision=precision,
             storage=storage,
         )
@@ -73,6 +78,7 @@ def build(
         problem_type=checkpoint.problem_type,
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
+        ladder=graph.ladder,
     )
 
 
@@ -135,7 +141,7 @@ def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: Tok
         )
 
 
-def _check_options(engine: str, precision: str, storage: str) -> None:
+def _check_options(engine: str, precision: str, storage: str, ladder: Ladder | None) -> None:
     for option, value, known in (
         ("engine", engine, ("auto", *ENGINES)),
         ("precision", precision, PRECISIONS),
@@ -148,6 +154,17 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
             f"engine='original' runs the TF class as it is, in float32; found precision={precision!r} and "
             f"storage={storage!r}. Use engine='lean' for those."
         )
+    if engine == "original" and ladder is not None:
+        raise InputError("engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'.")
+
+
+def _ladder(given: Ladder | None, max_length: int) -> Ladder:
+    if given is not None and given.lengths[-1] != max_length:
+        raise InputError(
+            f"the ladder's lengths end with {given.lengths[-1]}, and rows of this checkpoint hold up to {max_length} "
+            f"tokens. Expected lengths that end with {max_length}."
+        )
+    return given or Ladder.up_to(max_length)
 
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:

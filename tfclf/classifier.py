@@ -10,6 +10,7 @@ from typing import Any, overload
 import tensorflow as tf
 
 from tfclf.errors import InputError
+from tfclf.ladder import text_of
 from tfclf.manifest import Manifest
 from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
@@ -17,6 +18,8 @@ from tfclf.text_input import as_text_tensor, check_several, paired
 
 LONG = ("truncate", "windows")
 _BATCH = 32
+_DEFAULT = "serving_default"
+_XLA = "serving_xla"
 
 _Answers = Mapping[str, Iterable[Any]]  # by output, one entry a row
 _Reader = Callable[..., _Answers]
@@ -35,6 +38,7 @@ class Classifier(tf.Module):
 
     Attributes:
       manifest: family, engine, precision and, of an export, its certificate.
+      xla: whether calls are answered by the signature `serving_xla`.
     """
 
     def __init__(
@@ -43,11 +47,13 @@ class Classifier(tf.Module):
         manifest: Manifest,
         *,
         owner: Any,
+        xla: bool | None = None,
     ) -> None:
         super().__init__(name="tfclf")
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
+        self.xla = _picks_xla(xla, available=_XLA in self._functions, manifest=manifest)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -65,7 +71,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        return dict(self._functions["serving_default"](text=as_text_tensor(texts)))
+        return dict(self._functions[_XLA if self.xla else _DEFAULT](text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -90,6 +96,20 @@ class Classifier(tf.Module):
         """
         rows = self._functions["tokenize"](text=as_text_tensor(texts))
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
+
+    def warm_up(self) -> None:
+        """Lets the first callers not wait: compiles the usual rungs of XLA's ladder, where calls go there.
+
+        That takes seconds a rung; the other rungs are compiled when a batch first needs them. Without XLA it
+        is one call with a text and one with a batch.
+        """
+        ladder = self.manifest.ladder
+        rungs = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
+        for rows, length in rungs:
+            self([text_of(length, self._count_tokens)] * rows)
+
+    def _count_tokens(self, text: str) -> int:
+        return int(self.tokenize([text]).row_lengths()[0])
 
     # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
     @overload
@@ -188,8 +208,9 @@ class Classifier(tf.Module):
         return stride
 
     def _detail(self, texts: tf.Tensor) -> _Answers:
-        if "detail" in self._functions:
-            return _arrays(self._functions["detail"](text=texts))
+        detail = "detail_xla" if self.xla else "detail"
+        if detail in self._functions:
+            return _arrays(self._functions[detail](text=texts))
         # An export of an older version: of a row that is as long as it may be nobody knows whether it was cut.
         full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
         return {**_arrays(self(texts)), "truncated": [None if row else False for row in full]}
@@ -206,3 +227,15 @@ class Classifier(tf.Module):
 
 def _arrays(answers: Mapping[str, tf.Tensor]) -> _Answers:
     return {name: values.numpy().tolist() for name, values in answers.items()}
+
+
+def _picks_xla(asked: bool | None, *, available: bool, manifest: Manifest) -> bool:
+    if asked not in (None, True, False):
+        raise InputError(f"xla is {asked!r}; expected True, False, or None: where TensorFlow sees a GPU.")
+    if asked and not available:
+        raise InputError(
+            f"xla is asked for, and {manifest.name} has no signature {_XLA!r} (engine {manifest.engine!r}, made with "
+            f"tfclf {manifest.versions.get('tfclf', 'of an unknown version')}). Expected an export of the lean engine "
+            f"by this version of tfclf: export the checkpoint again, or leave xla=True (--xla) out."
+        )
+    return available and bool(tf.config.list_physical_devices("GPU") if asked is None else asked)

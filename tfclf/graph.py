@@ -1,10 +1,11 @@
 """Everything between strings and labels as one tf.Module: what is called in process and what is exported."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import tensorflow as tf
 
+from tfclf.ladder import Ladder
 from tfclf.packing import Batch, Frame, to_dense
 from tfclf.shared_function import shared
 from tfclf.tokenization.compile import Tokenizer
@@ -31,6 +32,16 @@ class Engine(Protocol):
         """int32[batch, length] twice -> float32[batch, classes]."""
 
 
+@runtime_checkable
+class BucketedEngine(Engine, Protocol):
+    """An engine whose work XLA can compile."""
+
+    ladder: Ladder
+
+    def encode_bucketed(self, batch: Batch) -> tf.Tensor:
+        """As `__call__`, compiled for the shapes of the ladder alone."""
+
+
 class Graph(tf.Module):
     """Tokenizer, frame, engine and labels; each method is one signature's work.
 
@@ -51,10 +62,29 @@ class Graph(tf.Module):
         self._engine = engine
         self._labels = tf.constant(list(labels))
         self._activation = ACTIVATIONS.get(problem_type)
+        self.problem_type = problem_type
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> label, score, probabilities, logits."""
         return self._answers(self._engine(self._frame.single(self._tokens(text))))
+
+    @property
+    def ladder(self) -> Ladder | None:
+        """The shapes that XLA compiles programs for; None where the engine has no part that it can compile."""
+        return self._engine.ladder if isinstance(self._engine, BucketedEngine) else None
+
+    def classify_text_xla(self, text: tf.Tensor) -> Outputs:
+        """As `classify_text`: tokenized and packed on the CPU, encoded by XLA. For a graph that has a ladder."""
+        return self._answers(self._bucketed(self._frame.single(self._tokens(text))))
+
+    def detail_xla(self, text: tf.Tensor) -> Outputs:
+        """As `detail`, encoded by XLA."""
+        rows = self._frame.single(self._tokens(text))
+        return {**self._answers(self._bucketed(rows)), "truncated": rows.truncated}
+
+    def _bucketed(self, rows: Batch) -> tf.Tensor:
+        assert isinstance(self._engine, BucketedEngine)
+        return self._engine.encode_bucketed(rows)
 
     def classify_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """string[batch] twice -> label, score, probabilities, logits."""
@@ -137,6 +167,10 @@ class Graph(tf.Module):
         rows = self._frame.single(self._tokens(text)).input_ids
         input_ids, attention_mask = to_dense(rows, pad_id=self._frame.pad_id, side=self._frame.padding_side)
         return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+    def count_tokens(self, text: str) -> int:
+        """Of one text, special tokens included; at most the limit."""
+        return int(tf.size(self.tokenize(tf.constant([text]))["input_ids"]))
 
     def encode(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> Outputs:
         """int32[batch, length] twice -> logits, probabilities."""

@@ -21,6 +21,7 @@ class Signature:
       method: the graph's, that answers it.
       problem_types: of the models that have it.
       method_name: TF Serving's name of the RPC that it is made for.
+      xla: whether XLA compiles a part of it, which not every engine can have.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Signature:
     method: Callable[..., Outputs]
     problem_types: tuple[str, ...] = PROBLEM_TYPES
     method_name: str = PREDICT
+    xla: bool = False
 
     def trace(self, graph: Graph) -> tf.types.experimental.GenericFunction:
         """The signature as a tf.function of `graph`, not yet traced."""
@@ -47,6 +49,8 @@ _IDS = tf.TensorSpec([None, None], tf.int32)
 
 _CLASSIFYING = tuple(ACTIVATIONS)
 
+XLA = "serving_xla"
+
 SIGNATURES = (
     Signature("serving_default", {"text": _TEXT}, Graph.classify_text),
     Signature("classify", {"inputs": _TEXT}, Graph.classify_examples, _CLASSIFYING, CLASSIFY),
@@ -58,9 +62,15 @@ SIGNATURES = (
     Signature("detail", {"text": _TEXT}, Graph.detail),
     Signature("detail_pairs", {"text": _TEXT, "text_pair": _TEXT}, Graph.detail_pairs),
     Signature("windows", {"text": _TEXT, "stride": _COUNT}, Graph.classify_windows),
+    Signature(XLA, {"text": _TEXT}, Graph.classify_text_xla, xla=True),
+    Signature("detail_xla", {"text": _TEXT}, Graph.detail_xla, xla=True),
 )
 
 
-def signatures_of(problem_type: str) -> tuple[Signature, ...]:
-    """Those that a model of that problem type has."""
-    return tuple(signature for signature in SIGNATURES if problem_type in signature.problem_types)
+def signatures_of(graph: Graph) -> tuple[Signature, ...]:
+    """Those that `graph` can answer: of its problem type, and for XLA only with an engine that XLA can compile."""
+    return tuple(
+        signature
+        for signature in SIGNATURES
+        if graph.problem_type in signature.problem_types and (graph.ladder or not signature.xla)
+    )

@@ -52,7 +52,8 @@ def verify(
     Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.
     """
     version = latest_version(path).folder
-    export = load(version)
+    # The certificate speaks of `serving_default`, also where there is a GPU.
+    export = load(version, xla=False)
     original = _Original(open_checkpoint(source))
     given = list(texts) if texts is not None else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
     if not given:

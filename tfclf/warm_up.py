@@ -9,20 +9,12 @@ from tfclf.errors import MissingExtraError
 
 
 def records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes]:
-    """One Predict request of all the texts, and one Classify or Regress request, whichever there is a signature for.
+    """One Predict request, and one Classify or Regress request where `signatures` has that, of all the texts.
 
     Raises: MissingExtraError where tensorflow-serving-api is not installed.
     """
-    try:
-        from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2, regression_pb2
-    except ImportError as error:
-        raise MissingExtraError(
-            "tensorflow-serving-api", extra="checkpoints", purpose="writing the warm-up records of an export"
-        ) from error
-    predict = predict_pb2.PredictRequest()
-    predict.model_spec.signature_name = "serving_default"
-    predict.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts)))
-    yield _serialized(predict_log=prediction_log_pb2.PredictLog(request=predict))
+    yield predict_record(texts)
+    from tensorflow_serving.apis import classification_pb2, prediction_log_pb2, regression_pb2
 
     if "classify" in signatures:
         classify = classification_pb2.ClassificationRequest()
@@ -34,6 +26,23 @@ def records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes
         regress.model_spec.signature_name = "regress"
         _add_examples(regress, texts)
         yield _serialized(regress_log=prediction_log_pb2.RegressLog(request=regress))
+
+
+def predict_record(texts: Sequence[str], *, signature: str = "serving_default") -> bytes:
+    """One Predict request of all the texts.
+
+    Raises: MissingExtraError where tensorflow-serving-api is not installed.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError as error:
+        raise MissingExtraError(
+            "tensorflow-serving-api", extra="checkpoints", purpose="writing the warm-up records of an export"
+        ) from error
+    predict = predict_pb2.PredictRequest()
+    predict.model_spec.signature_name = signature
+    predict.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts)))
+    return _serialized(predict_log=prediction_log_pb2.PredictLog(request=predict))
 
 
 def _add_examples(request: Any, texts: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.options import Machine, TextColumns, Xla
 from tfclf.cli.quiet import quiet_start
 from tfclf.data import Layout
 from tfclf.errors import InputError
@@ -39,6 +39,7 @@ def evaluate(
         typer.Option(help="Folder for metrics.json, confusion_matrix.json and confusion_matrix.png."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
+    xla: Xla = None,
     machine: Machine = False,
 ) -> None:
     """Measures a model on labelled rows: accuracy, precision, recall, F1, loss, confusion matrix.
@@ -57,7 +58,7 @@ def evaluate(
     with quiet_start():
         from tfclf.loader import load
 
-    classifier = load(model)
+    classifier = load(model, xla=xla)
     problem_type = classifier.manifest.problem_type
     if problem_type == "regression":
         raise InputError(f"{model} is a regression; expected a classifier: only classification is measured here.")

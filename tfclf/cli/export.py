@@ -15,6 +15,7 @@ from tfclf.data import Layout
 
 if TYPE_CHECKING:
     from tfclf.certificate import Certificate
+    from tfclf.ladder import Ladder
 
 
 def export(
@@ -33,6 +34,12 @@ def export(
         str | None,
         typer.Option(help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision"),
     ] = None,
+    xla_warm_up: Annotated[
+        bool,
+        typer.Option(
+            "--xla-warm-up", help="Let a server compile serving_xla's usual programs before it serves; for GPUs."
+        ),
+    ] = False,
     machine: Machine = False,
 ) -> None:
     """Writes a checkpoint as a SavedModel that takes strings.
@@ -42,7 +49,15 @@ def export(
     with quiet_start():
         from tfclf.exporter import export as write
 
-    path = write(source, folder, version=version, engine=engine, precision=precision, storage=storage)
+    path = write(
+        source,
+        folder,
+        version=version,
+        engine=engine,
+        precision=precision,
+        storage=storage,
+        xla_warm_up=xla_warm_up,
+    )
     if machine:
         typer.echo(json.dumps({"path": str(path)}))
     else:
@@ -76,6 +91,7 @@ def show(
         ("engine", f"{manifest.engine}, {manifest.precision} (weights stored as {manifest.storage})"),
         ("labels", ", ".join(manifest.labels)),
         ("max_length", f"{manifest.max_length} tokens"),
+        ("XLA", _ladder(manifest.ladder)),
         ("size", f"{_size(version) / 1e6:,.1f} MB"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.versions.items())),
         ("TF Serving", manifest.serving_versions),
@@ -114,6 +130,13 @@ def verify(
         _print_differences(certificate)
     if not certificate.equal:
         raise typer.Exit(1)
+
+
+def _ladder(ladder: "Ladder | None") -> str:
+    if ladder is None:
+        return "none: exports of the lean engine have the signature serving_xla"
+    lengths, batches = (", ".join(map(str, sizes)) for sizes in (ladder.lengths, ladder.batch_sizes))
+    return f"serving_xla: rows padded to {lengths} tokens, batches to {batches}"
 
 
 def _summary(certificate: Any) -> str:

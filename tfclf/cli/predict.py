@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.options import Machine, TextColumns, Xla
 from tfclf.cli.quiet import quiet_start
 from tfclf.cli.text_source import pairs_from, texts_from
 from tfclf.data import Layout
@@ -46,6 +46,7 @@ def predict(
         typer.Option(help="Tokens that a window shares with the one before.", show_default="a quarter of max_length"),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
+    xla: Xla = None,
     machine: Machine = False,
 ) -> None:
     """Classifies text: a table for people, JSON lines for machines.
@@ -62,7 +63,7 @@ def predict(
     with quiet_start():
         from tfclf.loader import load
 
-    classifier = load(model)
+    classifier = load(model, xla=xla)
     kept: list[_Row] = []  # the rows of the batch under way: predictions come in order
     columns = [map(itemgetter(index), copy) for index, copy in enumerate(tee(_kept(rows, kept), 1 + paired))]
     predictions = classifier.predict(
