@@ -1,5 +1,6 @@
 """The command line: what it prints, how it ends."""
 
+import dataclasses
 import json
 import os
 import re
@@ -12,7 +13,9 @@ import pytest
 
 import tfclf
 from tests.checkpoints import DEMO, LABELS, edit_json
+from tfclf.certificate import Agreement, Certificate
 from tfclf.cli.commands import ALL
+from tfclf.manifest import Manifest
 from tfclf.sample_texts import HEADLINES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -123,6 +126,20 @@ def test_show_prints_the_manifest(run: Run, exported: Path) -> None:
     assert "World, Sports, Business, Sci/Tech" in done.stdout
     assert "none: run `tfclf verify`" in done.stdout
     assert json.loads(run("show", exported, "--json").stdout)["labels"] == list(LABELS)
+
+
+def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None:
+    agreement = {
+        "bfloat16": Agreement(7600, 0.9987, 0.0123, 0.0456),
+        "float32": Agreement(7600, 1.0, 3e-7, 1e-6),
+    }
+    manifest = Manifest.read(own_export)
+    certificate = Certificate(True, 7600, 8, 0, 0, 0.0456, 0.05, True, "TFx", {}, {}, "2026-11-21", agreement=agreement)
+    dataclasses.replace(manifest, certificate=certificate.to_dict()).write(own_export)
+    printed = " ".join(run("show", own_export).stdout.split())
+    assert "bfloat16 beside the original, on 7,600 given texts: 99.87% of the labels," in printed
+    assert "float32 beside the original, on 7,600 given texts: 100.00% of the labels," in printed
+    assert "probabilities within 1.2e-02, logits within 4.6e-02" in printed
 
 
 def test_export_verify_and_predict_follow_one_another(run: Run, checkpoint: Path, tmp_path: Path) -> None:

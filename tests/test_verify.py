@@ -90,7 +90,7 @@ def test_bfloat16_is_stated_beside_float32(tmp_path: Path, checkpoint: Path) -> 
         for one, other in zip(*(one.predict(HEADLINES) for one in (classifier, original)), strict=True)
     ]
     assert rounded.label_agreement == sum(expected) / len(expected)
-    stored = tfclf.load(path).manifest.certificate
+    stored = classifier.manifest.certificate
     assert stored is not None
     assert stored["agreement"]["bfloat16"]["rows"] == len(HEADLINES)
 
