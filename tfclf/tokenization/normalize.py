@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
-from tfclf.tokenization.spec import BertNormalizer
+from tfclf.tokenization.spec import BertNormalizer, EachCharacter, Replace
+from tfclf.tokenization.split import literal
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256
@@ -21,7 +22,7 @@ _ITSELF = -1  # stands for the character itself in a replacement
 class CharacterTable(tf.Module):
     """string[n] of valid UTF-8 -> string[n], each character by itself."""
 
-    def __init__(self, step: BertNormalizer) -> None:
+    def __init__(self, step: BertNormalizer | EachCharacter) -> None:
         super().__init__()
         changes = code_points.normalized(step)
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
@@ -53,6 +54,18 @@ class CharacterTable(tf.Module):
         values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
         splits = tf.gather(replaced.row_splits, points.row_splits)
         return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8")
+
+
+class Replacement(tf.Module):
+    """string[n] -> string[n], each occurrence of a string replaced, from the left."""
+
+    def __init__(self, step: Replace) -> None:
+        super().__init__()
+        self._pattern = literal(step.pattern)
+        self._content = step.content.replace("\\", r"\\")
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_replace(text, self._pattern, self._content)
 
 
 def _byte_class(points: list[int]) -> str:

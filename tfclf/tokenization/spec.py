@@ -42,6 +42,16 @@ class EachCharacter:
     library: str = "tokenizers"
 
 
+@dataclass(frozen=True)
+class CollapseSpace:
+    """Each run of Python's white space becomes one space, and none at either end: `" ".join(text.split())`."""
+
+
+@dataclass(frozen=True)
+class PythonLower:
+    """Python's `str.lower`: every character by itself, but for a capital sigma, which looks at its neighbours."""
+
+
 # Splitters: string -> words.
 
 
@@ -123,7 +133,7 @@ class Unigram:
         return max(token for ids in self.ids for token in ids)
 
 
-Step: TypeAlias = BertNormalizer | Replace | EachCharacter
+Step: TypeAlias = BertNormalizer | Replace | EachCharacter | CollapseSpace | PythonLower
 Splitter: TypeAlias = BertSplitter | ByteLevel
 Model: TypeAlias = WordPiece | ByteBpe | Unigram
 
@@ -182,6 +192,7 @@ class TokenizerSpec:
       pad_id: fills shorter rows of a dense batch.
       truncation_side: 'right' cuts a row's end, 'left' its start.
       origin: the file it was read from, for error messages.
+      between: steps on what lies between added tokens: slow Python tokenizers look for those before they normalize.
     """
 
     normalizer: tuple[Step, ...]
@@ -192,3 +203,4 @@ class TokenizerSpec:
     pad_id: int
     truncation_side: str
     origin: str
+    between: tuple[Step, ...] = ()
