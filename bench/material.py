@@ -1,45 +1,72 @@
 """Texts and checkpoints to measure with."""
 
 import csv
+import gzip
+import itertools
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from bench.cases import Case
 from tfclf._transformers import tf_class, transformers
+from tfclf.families import known
 from tfclf.sample_texts import HEADLINES
 
 ROOT = Path(__file__).parents[1]
-DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
-_SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
+SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
+_DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news" / "checkpoint"
 
 
-def texts(count: int) -> tuple[str, list[str]]:
-    """(what they are, the texts): AG News test rows in file order, or headlines joined where there are none."""
-    path = _SHARED / "data" / "ag_news" / "test.csv"
-    if not path.is_file():
-        # Of about the same lengths as the real rows: 1 to 6 headlines each.
+def _ag_news() -> Iterator[str]:
+    with (SHARED / "data" / "ag_news" / "test.csv").open(encoding="utf-8", newline="") as file:
+        yield from (f"{title} {description}" for _, title, description in csv.reader(file))
+
+
+def _imdb() -> Iterator[str]:
+    with gzip.open(SHARED / "data" / "imdb" / "test.jsonl.gz", "rt", encoding="utf-8") as file:
+        yield from (json.loads(line)["text"] for line in file)
+
+
+def _allocine() -> Iterator[str]:
+    from pyarrow import parquet
+
+    yield from parquet.read_table(SHARED / "data" / "allocine" / "test.parquet")["review"].to_pylist()
+
+
+_DATA = {"AG News": _ag_news, "IMDB": _imdb, "AlloCine": _allocine}
+
+
+def texts(data: str, count: int) -> tuple[str, list[str]]:
+    """(what they are, the texts): test rows in file order, or headlines joined where there are none."""
+    if not SHARED.is_dir():
+        # Of about the same lengths as AG News rows: 1 to 6 headlines each.
         made = [" ".join(HEADLINES[: 1 + index % 6]) for index in range(count)]
-        return "made-up headlines (no AG News at TFCLF_SHARED)", made
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [f"{title} {description}" for _, title, description in csv.reader(file)]
-    return f"first {count} AG News test rows, file order", rows[:count]
+        return f"made-up headlines (no {data} at TFCLF_SHARED)", made
+    return f"first {count:,} {data} test rows, file order", list(itertools.islice(_DATA[data](), count))
 
 
-def base_checkpoint(folder: Path) -> Path:
-    """DistilBERT-base's sizes (6 layers, 768 wide), random weights, the bundled model's vocabulary.
+def available(case: Case) -> bool:
+    """Whether the case's vocabulary is there."""
+    return case.vocabulary is None or (SHARED / "vocab" / case.vocabulary).is_dir()
+
+
+def base_checkpoint(case: Case, folder: Path) -> Path:
+    """A checkpoint of the case's sizes with random weights and a real vocabulary.
 
     Biases and norms are random too: at their initial zeros and ones some fusions do not match, and the
     measurement misleads.
     """
     folder.mkdir(parents=True)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-        shutil.copy(DEMO / "checkpoint" / name, folder)
-    labels = json.loads((DEMO / "checkpoint" / "config.json").read_text(encoding="utf-8"))["id2label"]
-    config = transformers().DistilBertConfig(id2label={int(key): label for key, label in labels.items()})
-    model = tf_class("TFDistilBertForSequenceClassification")(config)
+    _write_tokenizer(case, folder)
+    labels = json.loads((_DEMO / "config.json").read_text(encoding="utf-8"))["id2label"]
+    config = transformers().AutoConfig.for_model(
+        case.model_type, id2label={int(key): label for key, label in labels.items()}, **case.sizes
+    )
+    model = tf_class(known()[case.model_type].tf_class)(config)
     model.build_in_name_scope()
     dice = np.random.default_rng(0)
     for weight in model.weights:
@@ -48,3 +75,16 @@ def base_checkpoint(folder: Path) -> Path:
             weight.assign(base + dice.normal(0, 0.02, weight.shape))
     model.save_pretrained(folder)
     return folder
+
+
+def _write_tokenizer(case: Case, folder: Path) -> None:
+    if case.vocabulary is None:
+        for name in ("tokenizer.json", "special_tokens_map.json", "vocab.txt"):
+            shutil.copy(_DEMO / name, folder)
+        settings = json.loads((_DEMO / "tokenizer_config.json").read_text(encoding="utf-8"))
+        settings["tokenizer_class"] = None
+    else:
+        for file in (SHARED / "vocab" / case.vocabulary).iterdir():
+            shutil.copy(file, folder)
+        settings = {"model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")

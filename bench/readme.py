@@ -1,16 +1,21 @@
-"""The figures as one table in README.md, between two markers."""
+"""The figures as tables in README.md, between two markers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from bench.cases import CASES
 
 _START, _END = "<!-- bench: start -->", "<!-- bench: end -->"
+_ORDER = [case.model_type for case in CASES]
 
 
 def update(path: Path, results: Path) -> None:
     """Rewrites what stands between the markers; everything else stays."""
     text = path.read_text(encoding="utf-8")
     if _START not in text or _END not in text:
-        raise SystemExit(f"{path} lacks the markers {_START} and {_END}; the table has no place.")
+        raise SystemExit(f"{path} lacks the markers {_START} and {_END}; the tables have no place.")
     before, rest = text.split(_START, 1)
     _, after = rest.split(_END, 1)
     path.write_text(f"{before}{_START}\n{table(results)}\n{_END}{after}", encoding="utf-8")
@@ -18,18 +23,56 @@ def update(path: Path, results: Path) -> None:
 
 def table(results: Path) -> str:
     """Markdown of all results."""
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
-    lines = ["| what | contender | texts/s | ratio |", "|-|-|-:|-:|"]
-    lines += [
-        f"| {content['title']} | {figure['contender']} | {figure['texts_per_second']:,.0f} | {figure['ratio']:.2f} x |"
-        for content in contents
-        for figure in content["figures"]
-    ]
-    machine = contents[0]["machine"] if contents else {}
-    lines += [
+    encoders, bulk, small = (
+        _read(results, [f"{prefix}_{model_type}{suffix}" for model_type in _ORDER])
+        for prefix, suffix in (("text_to_label", ""), ("tokenizer", "_512"), ("tokenizer", "_32"))
+    )
+    lines = [
+        "| text to label, batches of 32 | texts | TF class | float32 | bfloat16 |",
+        "|-|-|-:|-:|-:|",
+        *(_row(one["case"], one["texts"], *_cells(one)) for one in encoders),
         "",
-        f"Medians of {contents[0]['runs']} runs in turn, one process, ratios paired run by run; "
-        f"{machine['processor']}, {machine['cores']} cores, TensorFlow {machine['tensorflow']}, "
-        f"transformers {machine['transformers']}, tokenizers {machine['tokenizers']}.",
+        "| tokenizer alone | texts | Rust | in graph, batches of 512 | batches of 32 |",
+        "|-|-|-:|-:|-:|",
+        *(
+            _row(one["case"], one["texts"], *_cells(one), *_cells(other)[1:])
+            for one, other in zip(bulk, small, strict=True)
+        ),
     ]
+    for one in _read(results, ["footprint"]):
+        found = one["footprint"]
+        lines += [
+            "",
+            f"Footprint of {one['case']} (float32, {found['weights_mib']} MiB of weights), above TensorFlow's own "
+            f"{found['tensorflow_mib']} MiB: loaded and called once {found['loaded_and_called_mib']} MiB "
+            f"({found['loaded_to_weights']} x its weights) at peak, exporting {found['export_mib']} MiB "
+            f"({found['export_to_weights']} x). It loads in {found['load_seconds']} s; the first answer takes "
+            f"{found['first_answer_seconds']} s more.",
+        ]
+    if encoders:
+        machine = encoders[0]["machine"]
+        lines += [
+            "",
+            f"Texts a second and ratio to the first column: medians of {encoders[0]['runs']} runs in turn, one "
+            f"process, ratios paired run by run; {machine['processor']}, {machine['cores']} cores, "
+            f"TensorFlow {machine['tensorflow']}, transformers {machine['transformers']}, "
+            f"tokenizers {machine['tokenizers']}.",
+        ]
     return "\n".join(lines)
+
+
+def _read(results: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    paths = [results / f"{name}.json" for name in names]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cells(content: dict[str, Any]) -> list[str]:
+    peer, *ours = content["figures"]
+    return [
+        f"{peer['texts_per_second']:,.0f}",
+        *(f"{one['texts_per_second']:,.0f} ({one['ratio']:.2f} x)" for one in ours),
+    ]

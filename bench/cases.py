@@ -1,0 +1,72 @@
+"""What is measured: one case a family, of the sizes of its real base checkpoint, on the kind of text it is for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family at its real size.
+
+    Attributes:
+      sizes: what config.json of the real checkpoint says other than the config class's defaults.
+      vocabulary: its folder under ../shared/vocab; None: the bundled model's files, which are in the repository.
+      tokenizer: for the tables.
+      data: the texts, a name of bench.material.
+      texts: counted a run; long texts are fewer.
+    """
+
+    model_type: str
+    name: str
+    vocabulary: str | None
+    tokenizer: str
+    data: str
+    texts: int
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+
+
+_ROBERTA = {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+
+CASES = (
+    Case("distilbert", "DistilBERT-base", None, "uncased WordPiece", "AG News", 256),
+    Case("bert", "BERT-base", None, "uncased WordPiece", "AG News", 128),
+    Case(
+        "electra",
+        "ELECTRA-base",
+        None,
+        "uncased WordPiece",
+        "AG News",
+        128,
+        {
+            "embedding_size": 768,
+            "hidden_size": 768,
+            "num_attention_heads": 12,
+            "intermediate_size": 3072,
+        },
+    ),
+    Case(
+        "albert",
+        "ALBERT-base-v2",
+        "albert-base-v2",
+        "Unigram, spiece.model",
+        "AG News",
+        128,
+        {
+            "embedding_size": 128,
+            "hidden_size": 768,
+            "num_attention_heads": 12,
+            "intermediate_size": 3072,
+        },
+    ),
+    Case("roberta", "RoBERTa-base", "roberta-base", "byte-level BPE", "IMDB", 64, {"vocab_size": 50265, **_ROBERTA}),
+    Case(
+        "xlm-roberta",
+        "XLM-RoBERTa-base",
+        "xlm-roberta-base",
+        "Unigram, sentencepiece.bpe.model",
+        "AlloCine",
+        64,
+        {"vocab_size": 250002, **_ROBERTA},
+    ),
+)
