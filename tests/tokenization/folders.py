@@ -22,4 +22,6 @@ def _of(model_type: str, vocabulary: str, *files: str, **settings: Any) -> Calla
 PUBLISHED: Mapping[str, Callable[[Path, Path], Path]] = {
     "distilbert-base-uncased, vocab.txt": _of("distilbert", "distilbert-base-uncased", "vocab.txt", do_lower_case=True),
     "bert-base-cased, vocab.txt": _of("bert", "bert-base-cased", "vocab.txt", do_lower_case=False),
+    "albert-base-v2, spiece.model": _of("albert", "albert-base-v2", "spiece.model"),
+    "xlm-roberta-base, sentencepiece.bpe.model": _of("xlm-roberta", "xlm-roberta-base", "sentencepiece.bpe.model"),
 }

@@ -79,5 +79,8 @@ def _compress(changes: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray, list[
     for point, text in changes.items():
         replacement = tuple(_ITSELF if ord(character) == point else ord(character) for character in text)
         table[point] = entries.setdefault(replacement, len(entries))
-    blocks, block_of = np.unique(table.reshape(-1, _BLOCK), axis=0, return_inverse=True)
-    return blocks, block_of.astype(np.int32).ravel(), [list(replacement) for replacement in entries]
+    distinct: dict[bytes, int] = {}
+    rows = table.reshape(-1, _BLOCK)
+    block_of = np.array([distinct.setdefault(row.tobytes(), len(distinct)) for row in rows], np.int32)
+    _, firsts = np.unique(block_of, return_index=True)
+    return rows[firsts], block_of, [list(replacement) for replacement in entries]

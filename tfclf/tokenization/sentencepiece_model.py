@@ -5,6 +5,8 @@ The op finds the same best path as SentencePiece 0.2.3, with these differences, 
   character is a piece, the unknown ones at the price of an unknown, so that none is unknown to the op;
 - it takes user-defined pieces for pieces like others; SentencePiece takes them, at the price of 0, wherever the path
   comes to their start. Here those that are not on their own anyway become one character that nothing else contains;
+- it joins the spaces before a text to one, and takes that for the space that marks the first word, put there or not;
+- it leaves a literal U+2581, the mark itself, at the end of a text;
 - it refuses unused pieces, and reads past the end of an empty normalization table.
 Sources: sentencepiece 0.2.3, unigram_model.cc (`EncodeOptimized`) and normalizer.cc; TF-Text, optimized_encoder.cc.
 """
@@ -42,8 +44,8 @@ class OpModel:
       foreign: the code points that no piece and no normalization rule knows.
       stand_in: the piece that stands for each of those.
       symbols: user-defined pieces, and the foreign character that stands for each.
-      vanishing: the characters that vanish at the end of a text behind a literal U+2581, that one included; empty
-        where the rules already take care of it.
+      leading: characters to take from the start of a text; empty where the op does so.
+      trailing: characters to take from its end behind a literal U+2581, that one included; empty likewise.
     """
 
     model: bytes
@@ -52,7 +54,8 @@ class OpModel:
     foreign: tuple[int, ...]
     stand_in: str
     symbols: Mapping[str, str]
-    vanishing: str
+    leading: str
+    trailing: str
 
 
 def parse(raw: bytes, origin: str) -> Any:
@@ -98,8 +101,9 @@ def for_op(raw: bytes, origin: str = "the SentencePiece model") -> OpModel:
     rules = _rules(proto.normalizer_spec.precompiled_charsmap)
     _check_rules(proto, rules, origin)
     foreign, kept = _foreign(proto, rules)
-    stand_in, *others = (chr(point) for point in reversed(foreign))
-    symbols = dict(zip(_crowded(proto, rules, origin), others, strict=False))
+    stand_in = chr(foreign[-1])
+    crowded = _crowded(proto, rules, origin)
+    symbols = {symbol: chr(foreign[-2 - place]) for place, symbol in enumerate(crowded)}
     normal = [np.float32(piece.score) for piece in proto.pieces if piece.type == _NORMAL]
     price = float(min(normal) - _UNKNOWN_PENALTY)
     original = list(range(len(proto.pieces)))
@@ -119,8 +123,8 @@ def for_op(raw: bytes, origin: str = "the SentencePiece model") -> OpModel:
     for character in (*sorted(kept - single), stand_in):
         proto.pieces.add(piece=character, score=price, type=_NORMAL)
         original.append(of_unknown)
-    vanishing = {SPACE_MARK, " ", *(key for key, value in rules.items() if not value.strip(" ") and len(key) == 1)}
-    strips = proto.normalizer_spec.remove_extra_whitespaces and SPACE_MARK not in rules
+    blank = {" ", *(key for key, value in rules.items() if not value.strip(" ") and len(key) == 1)}
+    strips = proto.normalizer_spec.remove_extra_whitespaces
     return OpModel(
         model=proto.SerializeToString(),
         original=tuple(original),
@@ -128,7 +132,8 @@ def for_op(raw: bytes, origin: str = "the SentencePiece model") -> OpModel:
         foreign=foreign,
         stand_in=stand_in,
         symbols=symbols,
-        vanishing="".join(sorted(vanishing)) if strips else "",
+        leading="".join(sorted(blank)) if strips and not proto.normalizer_spec.add_dummy_prefix else "",
+        trailing="".join(sorted(blank | {SPACE_MARK})) if strips and SPACE_MARK not in rules else "",
     )
 
 

@@ -28,8 +28,11 @@ class UnigramModel(tf.Module):
         self._foreign = character_class(model.foreign)
         self._stand_in = model.stand_in
         self._symbols = dict(model.symbols)
-        vanishing = character_class(map(ord, model.vanishing)) if model.vanishing else ""
-        self._vanishing = vanishing and rf"\x{{2581}}{vanishing}*\z"
+        self._outside = []
+        if model.leading:
+            self._outside.append(rf"\A{character_class(map(ord, model.leading))}+")
+        if model.trailing:
+            self._outside.append(rf"\x{{2581}}{character_class(map(ord, model.trailing))}*\z")
         ids = [spec.ids[piece] for piece in model.original]
         self._one_each = all(len(each) == 1 for each in ids)
         self._ids = tf.constant(list(itertools.chain.from_iterable(ids)), tf.int32)
@@ -45,8 +48,8 @@ class UnigramModel(tf.Module):
         return merge_inner(tokens, pieces.row_splits)
 
     def _without_foreign(self, text: tf.Tensor) -> tf.Tensor:
-        if self._vanishing:
-            text = tf.strings.regex_replace(text, self._vanishing, "")
+        for outside in self._outside:
+            text = tf.strings.regex_replace(text, outside, "")
         text = tf.strings.regex_replace(text, self._foreign, self._stand_in)
         for symbol, stand_in in self._symbols.items():
             text = tf.strings.regex_replace(text, literal(symbol), stand_in)
@@ -61,9 +64,7 @@ class UnigramModel(tf.Module):
 
     def _runs_of_unknown_as_one(self, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         unknown = tf.gather(self._unknown, pieces.values)
-        return tf.cond(
-            tf.reduce_any(unknown), lambda: self._first_of_each_run(pieces, unknown), lambda: pieces
-        )
+        return tf.cond(tf.reduce_any(unknown), lambda: self._first_of_each_run(pieces, unknown), lambda: pieces)
 
     def _first_of_each_run(self, pieces: tf.RaggedTensor, unknown: tf.Tensor) -> tf.RaggedTensor:
         row = tf.cast(pieces.value_rowids(), tf.int32)

@@ -146,7 +146,9 @@ def _added_tokens(tokenizer: Any, path: Path, *, lowers: bool) -> tuple[AddedTok
     if tokenizer.split_special_tokens:
         return ()
     spared = set(tokenizer.all_special_tokens)
-    spared |= {token.content for token in tokenizer.added_tokens_decoder.values() if not token.special and token.normalized}
+    spared |= {
+        token.content for token in tokenizer.added_tokens_decoder.values() if not token.special and token.normalized
+    }
     added = []
     for token_id, token in tokenizer.added_tokens_decoder.items():
         if token.single_word:
@@ -183,7 +185,8 @@ def _template(tokenizer: Any, path: Path) -> Template:
                 f"({_FIRST}, {_SECOND}). Expected each text once, in order, and a type for each token."
             )
         return tuple(
-            Place(None if token in (_FIRST, _SECOND) else (token,), kind) for token, kind in zip(ids, types, strict=True)
+            Place(None if token in (_FIRST, _SECOND) else (token,), kind)
+            for token, kind in zip(ids, types, strict=True)
         )
 
     return Template(single=places([_FIRST]), pair=places([_FIRST], [_SECOND]))
