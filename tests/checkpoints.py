@@ -48,8 +48,9 @@ def write_tokenizer(folder: Path, *, vocabulary: Path | None = None, lowercase: 
 
 _TRAINED_ON = (
     *HEADLINES,
-    'caf\u00e9 na\u00efve \u00e9t\u00e9 d\u00e9j\u00e0 vu, 1,000 or 2,500 or 9,9, (see p. 3): "well-known" no. 7 - a/b!',
-    "\u041c\u043e\u0441\u043a\u0432\u0430 \u6771\u4eac \u0395\u03bb\u03bb\u03ac\u03b4\u03b1 ?! '' `` % & @ # $ [ ] { } < > = + * _ ~ ^",
+    'caf\u00e9 na\u00efve \u00e9t\u00e9 d\u00e9j\u00e0 vu, 1,000 or 9,9, (see p. 3): "well-known" no. 7 - a/b!',
+    "\u041c\u043e\u0441\u043a\u0432\u0430 \u6771\u4eac \u0395\u03bb\u03bb\u03ac\u03b4\u03b1 ?!",
+    "'' `` % & @ # $ [ ] { } < > = + * _ ~ ^",
 )
 _SENTENCEPIECE_FILES = {
     "albert": "spiece.model",

@@ -237,9 +237,15 @@ def test_unused_pieces_are_never_given(tmp_path: Path) -> None:
 
 
 def test_user_defined_pieces_are_taken_wherever_they_stand(tmp_path: Path) -> None:
-    write_sentencepiece(tmp_path, "xlm-roberta", user_defined_symbols=["<eop>", "\u00bd", "%%"])
-    texts = ["<eop>", "a<eop>b <eop>", "\u00bd 1\u00bd", "%%%", "% %%", "\uff1ceop\uff1e", "<eop", "<<eop>>"]
+    write_sentencepiece(tmp_path, "xlm-roberta", user_defined_symbols=["<eop>", "\u00bd", "%&"])
+    texts = ["<eop>", "a<eop>b <eop>", "\u00bd 1\u00bd", "%%&&", "% %&", "\uff1ceop\uff1e", "<eop", "<<eop>>"]
     assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(300, seed=9)])) == []
+
+
+def test_a_user_defined_piece_that_overlaps_others_is_named(tmp_path: Path) -> None:
+    write_sentencepiece(tmp_path, "xlm-roberta", user_defined_symbols=["%%"])
+    with pytest.raises(UnknownComponentError, match="user-defined piece '%%' and what overlaps it"):
+        Pair(tmp_path)
 
 
 def _edit(path: Path, change: Callable[[Any], object]) -> None:

@@ -69,7 +69,13 @@ def parse(raw: bytes, origin: str) -> Any:
     again = "Take the file that the checkpoint was trained with; download it again."
     try:
         proto.ParseFromString(raw)
+        if not proto.pieces:
+            raise ValueError("it holds no pieces")
+        if all(piece.type != _NORMAL for piece in proto.pieces):
+            raise VocabularyError(f"{origin} holds a SentencePiece model without a single ordinary piece. {again}")
         package.SentencePieceProcessor(model_proto=raw)
+    except VocabularyError:
+        raise
     except Exception as error:  # protobuf's DecodeError and SentencePiece's RuntimeError have no common root
         start = raw[:40].decode("utf-8", errors="replace")
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -77,8 +83,6 @@ def parse(raw: bytes, origin: str) -> Any:
         raise TokenizerError(
             f"{origin} is no whole SentencePiece file of {len(raw)} bytes ({what}): it is text, or cut short. {again}"
         ) from error
-    if not any(piece.type == _NORMAL for piece in proto.pieces):
-        raise VocabularyError(f"{origin} holds a SentencePiece model without a single ordinary piece. {again}")
     trainer, normalizer = proto.trainer_spec, proto.normalizer_spec
     kind = _MODEL_TYPES.get(trainer.model_type, str(trainer.model_type))
     for found, expected in (
@@ -154,9 +158,11 @@ def _crowded(proto: Any, rules: Mapping[str, str], origin: str) -> list[str]:
     taken = {character for text in (*normal, *rules) for character in text}
     crowded = sorted((symbol for symbol in symbols if len(symbol) > 1 or symbol in taken), key=len, reverse=True)
     for symbol in crowded:
+        # What begins before the symbol and reaches into it; what begins with it gives way to it.
         starts = tuple(symbol[:end] for end in range(1, len(symbol) + 1))
-        others = (*normal, *rules, *(other for other in symbols if other != symbol))
-        if over := [other for other in others if symbol in other or (other.endswith(starts) and other != symbol[0])]:
+        others = (other[1:] for other in (*normal, *rules, symbol))
+        over = [other for other in others if symbol in other or other.endswith(starts)]
+        if over := over + [other for other in symbols if symbol in other and other != symbol]:
             raise _refused(origin, f"the user-defined piece {symbol!r} and what overlaps it", over)
     return crowded
 

@@ -32,7 +32,8 @@ def check(folder: Path) -> Path:
         return found
     raise TokenizerError(
         f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
-        f"tokenizer.json, vocab.txt or {' or '.join(slow.FILES)}. Save the checkpoint's tokenizer there, with its save_pretrained."
+        f"tokenizer.json, vocab.txt or {' or '.join(slow.FILES)}. Save the checkpoint's tokenizer there, "
+        f"with its save_pretrained."
     )
 
 

@@ -38,8 +38,8 @@ def spec_of(tokenizer: Any, path: Path) -> TokenizerSpec:
     name = type(tokenizer).__name__
     if name not in _STEPS:
         raise UnknownComponentError(
-            f"{path.parent}: {name} is Python code of its own, and no tokenizer.json says what it does. Expected one of "
-            f"{', '.join(sorted(_STEPS))}, or a tokenizer.json."
+            f"{path.parent}: {name} is Python code of its own, and no tokenizer.json says what it does. Expected one "
+            f"of {', '.join(sorted(_STEPS))}, or a tokenizer.json."
         )
     if tokenizer.pad_token is None:
         raise VocabularyError(
@@ -84,7 +84,7 @@ def _cleaning(tokenizer: Any, path: Path) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _nothing(_: Any, path: Path) -> tuple[Step, ...]:
+def _nothing(_tokenizer: Any, _path: Path) -> tuple[Step, ...]:
     """XLM-RoBERTa and CamemBERT leave all to SentencePiece."""
     return ()
 
@@ -119,7 +119,7 @@ class _OnePiece:
     def sp_model(self) -> "_OnePiece":
         return self
 
-    def encode(self, _: str, out_type: type) -> list[str]:
+    def encode(self, _text: str, out_type: type) -> list[str]:  # noqa: ARG002
         return [self._piece]
 
     def EncodeAsPieces(self, text: str) -> list[str]:  # noqa: N802
@@ -153,8 +153,8 @@ def _added_tokens(tokenizer: Any, path: Path, *, lowers: bool) -> tuple[AddedTok
     for token_id, token in tokenizer.added_tokens_decoder.items():
         if token.single_word:
             raise UnknownComponentError(
-                f"{path.parent}: the added token {token.content!r} has single_word=true, which a slow tokenizer takes in "
-                f"its own way. Expected false. Please report the checkpoint, or set it to false if training did not "
+                f"{path.parent}: the added token {token.content!r} has single_word=true, which a slow tokenizer takes "
+                f"in its own way. Expected false. Please report the checkpoint, or set it to false if training did not "
                 f"rely on it."
             )
         # A special token may be one of the model's own, its id then not the one under which it was added.
@@ -181,8 +181,8 @@ def _template(tokenizer: Any, path: Path) -> Template:
         found = [token for token in ids if token in (_FIRST, _SECOND)]
         if len(types) != len(ids) or [[token] for token in found] != list(texts):
             raise UnknownComponentError(
-                f"{path.parent}: {type(tokenizer).__name__} puts {ids} with the types {types} around {len(texts)} texts "
-                f"({_FIRST}, {_SECOND}). Expected each text once, in order, and a type for each token."
+                f"{path.parent}: {type(tokenizer).__name__} puts {ids} with the types {types} around {len(texts)} "
+                f"texts ({_FIRST}, {_SECOND}). Expected each text once, in order, and a type for each token."
             )
         return tuple(
             Place(None if token in (_FIRST, _SECOND) else (token,), kind)
