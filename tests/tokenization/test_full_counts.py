@@ -47,7 +47,7 @@ def test_at_most_one_hostile_string_in_100_000_differs(
     assert differing <= max(1, many // 100_000)
 
 
-# Rust adds scores in float64, SentencePiece in float32: the longer a text, the likelier a tie that they break otherwise.
+# Rust adds scores in float64, SentencePiece in float32: the longer a text, the likelier a tie broken otherwise.
 _OF_1000_AGAINST_RUST = {"AG News": 1, "AlloCine": 1, "IMDB": 2}
 
 

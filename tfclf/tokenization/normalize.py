@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfclf.tokenization import code_points
 from tfclf.tokenization.spec import BertNormalizer, EachCharacter, Replace
-from tfclf.tokenization.split import literal
+from tfclf.tokenization.split import character_class, literal
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256
@@ -28,6 +28,9 @@ class CharacterTable(tf.Module):
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
         self._ascii_spaced = _byte_class([p for p in range(128) if changes.get(p) == " "])
         self._ascii_lower = changes.get(ord("A")) == "a"
+        # Lower-casing leaves most rows beyond ASCII as they are; a look at them costs less than the table.
+        letters = character_class(point for point in changes if point >= 0x80)
+        self._concerned = f"(?s).*{letters}.*" if isinstance(step, EachCharacter) else ""
         blocks, block_of, replacements = _compress(changes)
         # Kept as tensors: every function that tokenizes then shares one copy in the export.
         self._block_of = tf.constant(block_of)
@@ -43,7 +46,8 @@ class CharacterTable(tf.Module):
             text = tf.strings.regex_replace(text, self._ascii_deleted, "")
         if self._ascii_lower:
             text = tf.strings.lower(text)
-        return only_where(~plain, text, self._by_table)
+        concerned = tf.strings.regex_full_match(text, self._concerned) if self._concerned else ~plain
+        return only_where(concerned, text, self._by_table)
 
     def _by_table(self, text: tf.Tensor) -> tf.Tensor:
         points = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
