@@ -1,5 +1,6 @@
 """Checkpoints made on the spot: random weights, a real vocabulary."""
 
+import io
 import json
 import shutil
 import warnings
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tfclf._transformers import tf_class, transformers
+from tfclf._transformers import sentencepiece, tf_class, transformers
 from tfclf.families import family_of, known
+from tfclf.sample_texts import HEADLINES
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
@@ -43,6 +45,53 @@ def write_tokenizer(folder: Path, *, vocabulary: Path | None = None, lowercase: 
         folder / "tokenizer_config.json",
         {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": lowercase, "model_max_length": 512},
     )
+
+
+_TRAINED_ON = (
+    *HEADLINES,
+    'caf\u00e9 na\u00efve \u00e9t\u00e9 d\u00e9j\u00e0 vu, 1,000 or 9,9, (see p. 3): "well-known" no. 7 - a/b!',
+    "\u041c\u043e\u0441\u043a\u0432\u0430 \u6771\u4eac \u0395\u03bb\u03bb\u03ac\u03b4\u03b1 ?!",
+    "'' `` % & @ # $ [ ] { } < > = + * _ ~ ^",
+)
+_SENTENCEPIECE_FILES = {
+    "albert": "spiece.model",
+    "camembert": "sentencepiece.bpe.model",
+    "deberta-v2": "spm.model",
+    "xlm-roberta": "sentencepiece.bpe.model",
+    "xlnet": "spiece.model",
+}
+_ALBERT_LIKE = {
+    "pad_id": 0,
+    "unk_id": 1,
+    "bos_id": -1,
+    "eos_id": -1,
+    "control_symbols": ["[CLS]", "[SEP]", "[MASK]"],
+    "user_defined_symbols": ["(", ")", '"', "-", "."],
+}
+
+
+def write_sentencepiece(folder: Path, family: str, **options: Any) -> Path:
+    """A SentencePiece file of some 200 pieces, trained on the spot, and what AutoTokenizer needs beside it.
+
+    Args:
+      options: of SentencePiece's trainer, over those that the family's published file was trained with.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    package, _ = sentencepiece()
+    path = folder / _SENTENCEPIECE_FILES[family]
+    usual = {"model_type": "unigram", "vocab_size": 200, "hard_vocab_limit": False, "character_coverage": 1.0}
+    written = io.BytesIO()
+    package.SentencePieceTrainer.train(
+        sentence_iterator=iter(_TRAINED_ON),
+        model_writer=written,
+        num_threads=1,
+        minloglevel=2,
+        **{**usual, **(_ALBERT_LIKE if family == "albert" else {}), **options},
+    )
+    path.write_bytes(written.getvalue())
+    write_json(folder / "config.json", {"model_type": family})
+    write_json(folder / "tokenizer_config.json", {"model_max_length": 512})
+    return path
 
 
 def tiny_config(family: str, **changes: Any) -> dict[str, Any]:

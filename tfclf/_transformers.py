@@ -46,6 +46,17 @@ def tokenizers() -> Any:
     return package
 
 
+@functools.cache
+def sentencepiece() -> tuple[Any, Any]:
+    """SentencePiece, and its protobuf messages. Raises: MissingExtraError where it is not installed."""
+    try:
+        import sentencepiece as package
+        from sentencepiece import sentencepiece_model_pb2 as messages
+    except ImportError as error:
+        raise MissingExtraError("sentencepiece", extra="checkpoints", purpose="compiling a tokenizer") from error
+    return package, messages
+
+
 def tf_class(name: str) -> Any:
     """The class `name` of transformers, e.g. TFDistilBertForSequenceClassification."""
     return getattr(transformers(), name)

@@ -24,4 +24,6 @@ PUBLISHED: Mapping[str, Callable[[Path, Path], Path]] = {
     "bert-base-cased, vocab.txt": _of("bert", "bert-base-cased", "vocab.txt", do_lower_case=False),
     "roberta-base, tokenizer.json": _of("roberta", "roberta-base", "tokenizer.json"),
     "roberta-base, vocab.json": _of("roberta", "roberta-base", "vocab.json", "merges.txt"),
+    "albert-base-v2, spiece.model": _of("albert", "albert-base-v2", "spiece.model"),
+    "xlm-roberta-base, sentencepiece.bpe.model": _of("xlm-roberta", "xlm-roberta-base", "sentencepiece.bpe.model"),
 }

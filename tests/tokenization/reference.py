@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -18,14 +18,14 @@ class Difference(NamedTuple):
 
 
 class Pair:
-    """A checkpoint folder's tokenizer, compiled, beside the one that AutoTokenizer gives for it."""
+    """A checkpoint folder's tokenizer, compiled, beside its reference, or beside another one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, other: Any = None) -> None:
         tokenizer = Tokenizer(read(folder))
         self._ours: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
             lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
         )
-        self._reference = reference(folder)
+        self._reference = other or reference(folder)
 
     def differences(self, texts: Iterable[str]) -> Iterator[Difference]:
         texts = iter(texts)
@@ -34,6 +34,11 @@ class Pair:
 
     def rows(self, texts: list[str]) -> Iterator[Difference]:
         ours = self._ours(tf.constant([text.encode() for text in texts], tf.string, [len(texts)])).to_list()
-        encodings = self._reference.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-        for text, found, encoding in zip(texts, ours, encodings, strict=True):
-            yield Difference(text, found, encoding.ids)
+        for text, found, expected in zip(texts, ours, self._ids(texts), strict=True):
+            yield Difference(text, found, expected)
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        if self._reference.is_fast:
+            encodings = self._reference.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+            return [encoding.ids for encoding in encodings]
+        return [self._reference.convert_tokens_to_ids(self._reference.tokenize(text)) for text in texts]

@@ -111,8 +111,10 @@ def test_a_vocabulary_that_is_not_utf8_is_refused(older_files: Path) -> None:
 
 
 def test_a_folder_without_tokenizer_files_says_what_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "spiece.model").touch()
-    with pytest.raises(TokenizerError, match=r"found spiece\.model; expected tokenizer\.json or vocab\.txt"):
+    (tmp_path / "merges.txt").touch()
+    with pytest.raises(
+        TokenizerError, match=r"found merges\.txt; expected tokenizer\.json, vocab\.txt or spiece\.model"
+    ):
         _read(tmp_path)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfclf.tokenization import code_points
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import AddedToken
-from tfclf.tokenization.split import character_class
+from tfclf.tokenization.split import character_class, literal
 
 # No byte of valid UTF-8, so that no text can forge it.
 _FENCE = b"\xff"
@@ -34,7 +34,7 @@ class AddedTokens(tf.Module):
         super().__init__()
         # RE2 takes the first alternative that matches; the reference the longest.
         tokens = sorted(added, key=lambda token: -len(token.content))
-        self._pattern = "|".join(_escaped(token.content) for token in tokens)
+        self._pattern = "|".join(literal(token.content) for token in tokens)
         places = {token.content: place for place, token in enumerate(tokens)}
         self._place = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(list(places), list(places.values()), tf.string, tf.int32),
@@ -106,7 +106,3 @@ def _flags(values: Iterable[bool]) -> tf.Tensor | None:
     """None where no token has the flag."""
     found = [*values, False]
     return tf.constant(found) if any(found) else None
-
-
-def _escaped(content: str) -> str:
-    return "".join(f"\\x{{{ord(character):x}}}" for character in content)

@@ -6,11 +6,12 @@ so that no server's ICU has a say. The one exception is canonical reordering: se
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tfclf._transformers import tokenizers
-from tfclf.tokenization.spec import BertNormalizer
+from tfclf.tokenization.spec import BertNormalizer, EachCharacter
 
 _SURROGATES = range(0xD800, 0xE000)
 # Stands between the characters of one question; no character decomposes to it, and nothing changes it.
@@ -41,12 +42,32 @@ def reference_normalizer(spec: BertNormalizer) -> Any:
     )
 
 
+_PYTHON_STEPS: Mapping[str, Callable[[str], str]] = {
+    "Lowercase": str.lower,
+    "NFKD": functools.partial(unicodedata.normalize, "NFKD"),
+    "StripCombining": lambda text: "".join(part for part in text if not unicodedata.combining(part)),
+}
+
+
 @functools.cache
-def normalized(spec: BertNormalizer) -> dict[int, str]:
+def normalized(spec: BertNormalizer | EachCharacter) -> dict[int, str]:
     """Code point -> replacement, for every character that the reference's normalizer changes."""
+    if isinstance(spec, EachCharacter):
+        return _changed_by_python(spec)
     reference = reference_normalizer(spec)
     answers = _ask(reference.normalize_str, _code_points())
     return {point: answer for point, answer in answers if answer != chr(point)}
+
+
+def _changed_by_python(spec: EachCharacter) -> dict[int, str]:
+    changed = {}
+    for point in _code_points():
+        text = chr(point)
+        for step in spec.steps:
+            text = _PYTHON_STEPS[step](text)
+        if text != chr(point):
+            changed[point] = text
+    return changed
 
 
 @functools.cache
@@ -104,3 +125,21 @@ def byte_level_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, .
         classes[next(joined, "")].extend(run)
     letters, numbers, others, space = map(tuple, classes.values())
     return letters, numbers, space, others
+
+
+@functools.cache
+def python_space() -> tuple[int, ...]:
+    """What `str.split` splits at."""
+    return tuple(point for point in _code_points() if chr(point).isspace())
+
+
+@functools.cache
+def around_sigma() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(cased characters, those that are passed over), as `str.lower` sees them when it meets a capital sigma."""
+    cased, ignorable = [], []
+    for point in _code_points():
+        if f"{chr(point)}\u03a3".lower()[-1] == "\u03c2":
+            cased.append(point)
+        elif f"a{chr(point)}\u03a3".lower()[-1] == "\u03c2":
+            ignorable.append(point)
+    return tuple(cased), tuple(ignorable)

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import byte_bpe, byte_level, normalize, split, wordpiece
+from tfclf.tokenization import byte_bpe, byte_level, normalize, python_text, split, unigram, wordpiece
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import (
@@ -15,7 +15,12 @@ from tfclf.tokenization.spec import (
     BertSplitter,
     ByteBpe,
     ByteLevel,
+    CollapseSpace,
+    EachCharacter,
+    PythonLower,
+    Replace,
     TokenizerSpec,
+    Unigram,
     WordPiece,
 )
 from tfclf.tokenization.utf8 import valid_utf8
@@ -23,10 +28,15 @@ from tfclf.tokenization.utf8 import valid_utf8
 # Each record of a spec and the module that does what it says.
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: normalize.CharacterTable,
+    EachCharacter: normalize.CharacterTable,
+    Replace: normalize.Replacement,
+    CollapseSpace: python_text.SpaceCollapser,
+    PythonLower: python_text.Lower,
     BertSplitter: split.BertWords,
     ByteLevel: byte_level.ByteLevelSplitter,
     WordPiece: wordpiece.WordPieceModel,
     ByteBpe: byte_bpe.ByteBpeModel,
+    Unigram: unigram.UnigramModel,
 }
 
 
@@ -39,6 +49,7 @@ class Tokenizer(tf.Module):
     def __init__(self, spec: TokenizerSpec) -> None:
         super().__init__()
         self._steps = [_PARTS[type(step)](step) for step in spec.normalizer]
+        self._between_added = [_PARTS[type(step)](step) for step in spec.between]
         self._split = _PARTS[type(spec.splitter)](spec.splitter) if spec.splitter else None
         self._model = _PARTS[type(spec.model)](spec.model)
         # What the reference looks for in normalized text is the content, normalized too.
@@ -65,6 +76,8 @@ class Tokenizer(tf.Module):
         return text
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
+        for step in self._between_added:
+            text = step(text)
         if self._split is None:
             return self._model(text)
         words = self._split(text)

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
-from tfclf.tokenization.spec import BertNormalizer
+from tfclf.tokenization.spec import BertNormalizer, EachCharacter, Replace
+from tfclf.tokenization.split import character_class, literal
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256
@@ -21,12 +22,15 @@ _ITSELF = -1  # stands for the character itself in a replacement
 class CharacterTable(tf.Module):
     """string[n] of valid UTF-8 -> string[n], each character by itself."""
 
-    def __init__(self, step: BertNormalizer) -> None:
+    def __init__(self, step: BertNormalizer | EachCharacter) -> None:
         super().__init__()
         changes = code_points.normalized(step)
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
         self._ascii_spaced = _byte_class([p for p in range(128) if changes.get(p) == " "])
         self._ascii_lower = changes.get(ord("A")) == "a"
+        # Lower-casing leaves most rows beyond ASCII as they are; a look at them costs less than the table.
+        letters = character_class(point for point in changes if point >= 0x80)
+        self._concerned = f"(?s).*{letters}.*" if isinstance(step, EachCharacter) else ""
         blocks, block_of, replacements = _compress(changes)
         # Kept as tensors: every function that tokenizes then shares one copy in the export.
         self._block_of = tf.constant(block_of)
@@ -42,7 +46,8 @@ class CharacterTable(tf.Module):
             text = tf.strings.regex_replace(text, self._ascii_deleted, "")
         if self._ascii_lower:
             text = tf.strings.lower(text)
-        return only_where(~plain, text, self._by_table)
+        concerned = tf.strings.regex_full_match(text, self._concerned) if self._concerned else ~plain
+        return only_where(concerned, text, self._by_table)
 
     def _by_table(self, text: tf.Tensor) -> tf.Tensor:
         points = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
@@ -53,6 +58,18 @@ class CharacterTable(tf.Module):
         values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
         splits = tf.gather(replaced.row_splits, points.row_splits)
         return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8")
+
+
+class Replacement(tf.Module):
+    """string[n] -> string[n], each occurrence of a string replaced, from the left."""
+
+    def __init__(self, step: Replace) -> None:
+        super().__init__()
+        self._pattern = literal(step.pattern)
+        self._content = step.content.replace("\\", r"\\")
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_replace(text, self._pattern, self._content)
 
 
 def _byte_class(points: list[int]) -> str:
@@ -66,5 +83,8 @@ def _compress(changes: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray, list[
     for point, text in changes.items():
         replacement = tuple(_ITSELF if ord(character) == point else ord(character) for character in text)
         table[point] = entries.setdefault(replacement, len(entries))
-    blocks, block_of = np.unique(table.reshape(-1, _BLOCK), axis=0, return_inverse=True)
-    return blocks, block_of.astype(np.int32).ravel(), [list(replacement) for replacement in entries]
+    distinct: dict[bytes, int] = {}
+    rows = table.reshape(-1, _BLOCK)
+    block_of = np.array([distinct.setdefault(row.tobytes(), len(distinct)) for row in rows], np.int32)
+    _, firsts = np.unique(block_of, return_index=True)
+    return rows[firsts], block_of, [list(replacement) for replacement in entries]

@@ -42,6 +42,16 @@ class EachCharacter:
     library: str = "tokenizers"
 
 
+@dataclass(frozen=True)
+class CollapseSpace:
+    """Each run of Python's white space becomes one space, and none at either end: `" ".join(text.split())`."""
+
+
+@dataclass(frozen=True)
+class PythonLower:
+    """Python's `str.lower`: every character by itself, but for a capital sigma, which looks at its neighbours."""
+
+
 # Splitters: string -> words.
 
 
@@ -123,7 +133,7 @@ class Unigram:
         return max(token for ids in self.ids for token in ids)
 
 
-Step: TypeAlias = BertNormalizer | Replace | EachCharacter
+Step: TypeAlias = BertNormalizer | Replace | EachCharacter | CollapseSpace | PythonLower
 Splitter: TypeAlias = BertSplitter | ByteLevel
 Model: TypeAlias = WordPiece | ByteBpe | Unigram
 
@@ -184,6 +194,7 @@ class TokenizerSpec:
       origin: the file it was read from, for error messages.
       padding_side: of a dense batch, as transformers pads: 'right' or 'left'.
       token_types: whether the tokenizer's class hands token types to the model at all.
+      between: steps on what lies between added tokens: slow Python tokenizers look for those before they normalize.
     """
 
     normalizer: tuple[Step, ...]
@@ -196,3 +207,4 @@ class TokenizerSpec:
     origin: str
     padding_side: str = "right"
     token_types: bool = True
+    between: tuple[Step, ...] = ()

@@ -38,3 +38,8 @@ def character_class(points: Iterable[int]) -> str:
         else:
             ranges.append([point, point])
     return "[" + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges) + "]"
+
+
+def literal(text: str) -> str:
+    """An RE2 pattern of exactly this text."""
+    return "".join(f"\\x{{{ord(character):x}}}" for character in text)

@@ -4,6 +4,9 @@ What half a dozen files say together (tokenizer.json, vocab.txt, tokenizer_confi
 added_tokens.json) is settled by transformers, in thousands of lines that differ by class and by version. So
 `AutoTokenizer` settles it, and the spec is read from the one tokenizer.json that it arrives at: whatever
 training code got from these files, we get. What transformers would pass over in silence is checked first.
+
+Where a SentencePiece file is all there is, the slow Python tokenizer over it is the reference: what transformers
+makes of it for the Rust library splits otherwise (ALBERT's on most real texts, XLM-RoBERTa's where scores tie).
 """
 
 import json
@@ -12,7 +15,7 @@ from typing import Any
 
 from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
-from tfclf.tokenization.read import files, tokenizer_json
+from tfclf.tokenization.read import files, slow, tokenizer_json
 from tfclf.tokenization.spec import TokenizerSpec
 
 _NEEDED_OF_LINES = ("unk_token", "sep_token", "pad_token", "cls_token")
@@ -22,16 +25,14 @@ def read(folder: Path) -> TokenizerSpec:
     """The tokenizer of a Hugging Face checkpoint.
 
     Args:
-      folder: holds tokenizer.json or vocab.txt, or vocab.json with merges.txt, and what else belongs to its tokenizer.
+      folder: holds tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece file, and what else
+        belongs to its tokenizer.
     Raises: TokenizerError, UnknownComponentError, VocabularyError.
     """
     path = files.check(folder)
     tokenizer = reference(folder)
     if not tokenizer.is_fast:
-        raise UnknownComponentError(
-            f"{folder}: {type(tokenizer).__name__} has no Rust tokenizer, and its Python code cannot be compiled. "
-            f"Expected a tokenizer with a tokenizer.json."
-        )
+        return slow.spec_of(tokenizer, path)
     _check_special_tokens(tokenizer, path)
     _check_says_what_it_does(tokenizer, path)
     return tokenizer_json.spec_of(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer, path)
@@ -42,8 +43,13 @@ def reference(folder: Path) -> Any:
 
     Raises: TokenizerError where transformers cannot load it.
     """
+    package = transformers()
     try:
-        return transformers().AutoTokenizer.from_pretrained(folder)
+        if not files.sentencepiece_file(folder):
+            return package.AutoTokenizer.from_pretrained(folder)
+        found = package.AutoTokenizer.from_pretrained(folder, use_fast=False)
+        # Where tokenizer_config.json names the Rust class, that is what comes, asked for or not.
+        return found.slow_tokenizer_class.from_pretrained(folder) if found.is_fast else found
     except Exception as error:  # the Rust library raises Exception itself
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise TokenizerError(

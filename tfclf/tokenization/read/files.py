@@ -6,7 +6,8 @@ from typing import Any
 
 from tfclf.errors import TokenizerError, VocabularyError
 from tfclf.folders import listing
-from tfclf.tokenization.read import byte_level, tokenizer_json
+from tfclf.tokenization import sentencepiece_model
+from tfclf.tokenization.read import byte_level, slow, tokenizer_json
 
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
@@ -29,11 +30,21 @@ def check(folder: Path) -> Path:
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         byte_level.check_files(read_json(folder / "vocab.json"), folder / "merges.txt")
         return folder / "vocab.json"
+    if found := sentencepiece_file(folder):
+        sentencepiece_model.parse(found.read_bytes(), str(found))
+        return found
     raise TokenizerError(
         f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
-        f"tokenizer.json or vocab.txt, or vocab.json with merges.txt. Save the checkpoint's tokenizer "
-        f"there, with its save_pretrained."
+        f"tokenizer.json or vocab.txt, vocab.json with merges.txt, or {' or '.join(slow.FILES)}. Save the checkpoint's "
+        f"tokenizer there, with its save_pretrained."
     )
+
+
+def sentencepiece_file(folder: Path) -> Path | None:
+    """The file that only a slow tokenizer reads; None where another one holds the vocabulary."""
+    if any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        return None
+    return next((folder / name for name in slow.FILES if (folder / name).is_file()), None)
 
 
 def read_json(path: Path) -> dict[str, Any]:
