@@ -123,9 +123,27 @@ class Unigram:
         return max(token for ids in self.ids for token in ids)
 
 
+@dataclass(frozen=True)
+class UnigramWords:
+    """The best-scored pieces of each word.
+
+    Attributes:
+      pieces: with their scores, in the order of their ids, which are 0, 1, 2, ...
+      unknown_id: for what no piece holds; a run of it is one token.
+    """
+
+    pieces: tuple[tuple[str, float], ...]
+    unknown_id: int
+
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return len(self.pieces) - 1
+
+
 Step: TypeAlias = BertNormalizer | Replace | EachCharacter
 Splitter: TypeAlias = BertSplitter | ByteLevel
-Model: TypeAlias = WordPiece | ByteBpe | Unigram
+Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""Unigram pieces of single words: whole words from a hash table, the others by Viterbi over a trie's matches.
+
+The Rust tokenizer sums scores in float64, SentencePiece's TensorFlow ops in float32, and where two ways to cut a
+word score the same (as a|aa and aa|a do) rounding decides. So the search is made of TensorFlow's own ops, in float64
+and in the reference's order. Most words are one piece and never come here; of the others each distinct one does once.
+Source: tokenizers 0.22, `Unigram::encode_optimized`.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfclf._transformers import tokenizers
+from tfclf.tokenization.ragged import merge_inner, take_ranges
+from tfclf.tokenization.spec import UnigramWords
+from tfclf.tokenization.trie import Trie
+
+# The reference's: an unknown character scores the worst piece's score less this.
+_UNKNOWN_PENALTY = 10.0
+# Words beyond that many characters, which no language has, are searched in parts of it: one step of the search
+# takes one character of every word, so that the longest word decides how many steps there are.
+LONGEST_WORD = 1 << 14
+# Characters that are searched together; bounds the memory.
+_AT_ONCE = 1 << 19
+
+
+class UnigramWordsModel(tf.Module):
+    """string[words] -> int32[words, (pieces)]."""
+
+    def __init__(self, spec: UnigramWords) -> None:
+        super().__init__()
+        scores = [score for _, score in spec.pieces]
+        words = _one_piece_words(spec)
+        self._words = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(list(words), list(words.values()), tf.string, tf.int32),
+            default_value=-1,
+        )
+        self._trie = Trie([piece for piece, _ in spec.pieces])
+        self._unknown_id = spec.unknown_id
+        # After the pieces: an unknown character, and no match.
+        self._unknown, self._none = len(scores), len(scores) + 1
+        self._scores = tf.constant([*scores, min(scores) - _UNKNOWN_PENALTY, -np.inf], tf.float64)
+        self._ids = tf.constant([*range(len(scores)), spec.unknown_id], tf.int32)
+
+    def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
+        whole = self._words.lookup(words)
+        missed = tf.where(whole < 0)[:, 0]
+        distinct, of_miss = tf.unique(tf.gather(words, missed))
+        ids, splits = tf.cond(
+            tf.size(distinct) > 0,
+            lambda: self._search(distinct),
+            lambda: (tf.zeros([0], tf.int32), tf.zeros([1], tf.int32)),
+        )
+        # One pool holds every answer: the table's, then the pieces of each miss.
+        count = tf.size(words)
+        at = tf.cast(missed[:, tf.newaxis], tf.int32)
+        return take_ranges(
+            tf.concat([whole, ids], axis=0),
+            tf.tensor_scatter_nd_update(tf.range(count), at, tf.gather(count + splits[:-1], of_miss)),
+            tf.tensor_scatter_nd_update(tf.ones_like(whole), at, tf.gather(splits[1:] - splits[:-1], of_miss)),
+        )
+
+    def _search(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """string[words], at least one -> int32[pieces], and int32[words + 1] splits of them."""
+        decoded = tf.strings.unicode_decode(words, "UTF-8")
+        points, splits = decoded.values, tf.cast(decoded.row_splits, tf.int32)
+        parts = tf.ragged.range(splits[:-1], splits[1:], LONGEST_WORD, row_splits_dtype=tf.int32)
+        part_splits = tf.concat([parts.values, splits[-1:]], axis=0)
+        rounds = tf.size(points) // _AT_ONCE + 1
+        # Round i takes the parts that start in [i, i + 1) * _AT_ONCE.
+        bounds = tf.searchsorted(parts.values, tf.range(rounds + 1) * _AT_ONCE)
+        ids = tf.TensorArray(tf.int32, size=rounds, infer_shape=False, element_shape=[None])
+        counts = tf.TensorArray(tf.int32, size=rounds, infer_shape=False, element_shape=[None])
+
+        def search(
+            index: tf.Tensor, ids: tf.TensorArray, counts: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+            own = part_splits[bounds[index] : bounds[index + 1] + 1]
+            found, count = self._viterbi(points[own[0] : own[-1]], own - own[0])
+            return index + 1, ids.write(index, found), counts.write(index, count)
+
+        _, ids, counts = tf.while_loop(lambda index, *_: index < rounds, search, (tf.constant(0), ids, counts))
+        rows = tf.RaggedTensor.from_row_lengths(ids.concat(), counts.concat(), validate=False)
+        words_of_parts = merge_inner(rows, parts.row_splits)
+        return words_of_parts.values, words_of_parts.row_splits
+
+    def _viterbi(self, points: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """int32[characters], int32[words + 1] splits of them -> int32[pieces], int32[words] how many each has."""
+        lengths = splits[1:] - splits[:-1]
+        words = tf.size(lengths)
+        # All in a row, with a place before, between and after the words, where every match and every path ends.
+        word = tf.repeat(tf.range(words), lengths)
+        places = (tf.range(tf.size(points)) + word + 1)[:, tf.newaxis]
+        room = [tf.size(points) + words + 1]
+        matches = self._trie.matches(tf.scatter_nd(places, self._trie.symbols(points), room))
+        longest = tf.shape(matches)[0]
+        # Of each character the pieces that end there, the longest first; and what it is alone, if no piece.
+        pieces = tf.gather(tf.transpose(tf.reverse(matches, [0])), places[:, 0])
+        pieces = tf.where(pieces < 0, self._none, pieces)
+        alone = pieces[:, -1:]
+        alone = tf.where(tf.equal(alone, self._none), self._unknown, alone)
+        pieces = tf.concat([pieces[:, :-1], alone], axis=1)
+
+        best = self._best_endings(pieces, splits)
+        steps = tf.scatter_nd(places, longest - best, room)
+        last = splits[1:] + tf.range(words)
+        ends = tf.where(tf.gather(_path(steps, last), places[:, 0]))[:, 0]
+        ids = tf.gather(self._ids, tf.gather(tf.gather(pieces, best, batch_dims=1), ends))
+        word = tf.gather(word, ends)
+        # Unknown characters side by side are one token.
+        unknown = tf.equal(ids, self._unknown_id)
+        again = unknown[1:] & unknown[:-1] & tf.equal(word[1:], word[:-1])
+        kept = tf.where(tf.concat([[True], ~again], axis=0)[: tf.size(ids)])[:, 0]
+        return tf.gather(ids, kept), tf.math.bincount(tf.gather(word, kept), minlength=words, maxlength=words)
+
+    def _best_endings(self, pieces: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
+        """int32[characters, longest] pieces by their last character -> int32[characters]: which column is best."""
+        # Transposed: the first characters of all words, the second ones, ...; longer words first, so that those
+        # still going on are always the first ones.
+        lengths = splits[1:] - splits[:-1]
+        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        count = tf.reduce_max(lengths)
+        going_on = tf.size(lengths) - tf.searchsorted(tf.sort(lengths), tf.range(count), side="right")
+        rank = tf.ragged.range(going_on, row_splits_dtype=tf.int32)
+        at = tf.gather(splits, tf.gather(order, rank.values)) + tf.cast(rank.value_rowids(), tf.int32)
+        pieces = tf.gather(pieces, at)
+        starts = rank.row_splits
+        chosen = tf.TensorArray(tf.int32, size=count, infer_shape=False, element_shape=[None])
+        # The best score at each of the last places, the oldest first.
+        longest = tf.shape(pieces)[1]
+        nowhere = tf.fill([tf.size(lengths), longest - 1], tf.constant(-np.inf, tf.float64))
+        begin = tf.concat([nowhere, tf.zeros([tf.size(lengths), 1], tf.float64)], axis=1)
+
+        def step(
+            index: tf.Tensor, scores: tf.Tensor, chosen: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+            own = tf.gather(self._scores, pieces[starts[index] : starts[index + 1]])
+            scores = scores[: going_on[index]]
+            candidates = scores + own
+            # Of equal ones the first: the reference keeps the one that starts first.
+            chosen = chosen.write(index, tf.argmax(candidates, axis=1, output_type=tf.int32))
+            best = tf.reduce_max(candidates, axis=1, keepdims=True)
+            return index + 1, tf.concat([scores[:, 1:], best], axis=1), chosen
+
+        shapes = (tf.TensorShape([]), tf.TensorShape([None, None]), tf.TensorShape(None))
+        *_, chosen = tf.while_loop(
+            lambda index, *_: index < count, step, (tf.constant(0), begin, chosen), shape_invariants=shapes
+        )
+        return tf.scatter_nd(at[:, tf.newaxis], chosen.concat(), [tf.size(at)])
+
+
+def _path(steps: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+    """bool[places]: those passed on the way from `last` backwards by `steps`; a step of 0 is the end of a way."""
+
+    def back(at: tf.Tensor, passed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        passed = tf.tensor_scatter_nd_update(passed, at[:, tf.newaxis], tf.ones_like(at, tf.bool))
+        return at - tf.gather(steps, at), passed
+
+    shapes = (tf.TensorShape([None]), tf.TensorShape([None]))
+    _, passed = tf.while_loop(
+        lambda at, _: tf.reduce_any(tf.gather(steps, at) > 0),
+        back,
+        (last, tf.zeros_like(steps, tf.bool)),
+        shape_invariants=shapes,
+    )
+    return passed
+
+
+def _one_piece_words(spec: UnigramWords) -> dict[str, int]:
+    """The pieces that the reference leaves whole, with their ids."""
+    reference = tokenizers().models.Unigram(list(spec.pieces), spec.unknown_id, False)
+    found = ((piece, reference.tokenize(piece)) for piece, _ in spec.pieces)
+    return {piece: tokens[0].id for piece, tokens in found if len(tokens) == 1}
