@@ -39,41 +39,39 @@ class Trie(tf.Module):
         block = tf.gather(self._block_of, points // _BLOCK)
         return tf.gather(self._blocks, block + points % _BLOCK)
 
-    def matches(self, symbols: tf.Tensor) -> tf.Tensor:
-        """int32[n] -> int32[longest, n]: at [d, i] the piece that ends at i and starts d places before; -1: none.
+    def matches(self, symbols: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Every piece at every place of int32[n] symbols; no piece holds the symbol 0.
 
-        `longest` is the length of the longest match, at least 1. No piece holds the symbol 0.
+        Returns: int32[matches] each: the piece, the place of its last character, its number of characters less 1.
         """
-        count = tf.size(symbols)
-        alive = tf.where(symbols > 0)[:, 0]
-        states = tf.fill([tf.size(alive)], self._root)
-        bases = tf.fill([tf.size(alive)], tf.gather(self._rows, self._root)[_BASE])
-        found = tf.TensorArray(tf.int32, size=1, dynamic_size=True, clear_after_read=True, element_shape=[None])
-        nothing = tf.fill([count], -1)
+        # Places where a match may still go on, each with a state and its base; all go one character further at once.
+        at = tf.cast(tf.where(symbols > 0), tf.int32)
+        root = tf.gather(self._rows, self._root)
+        going_on = tf.pad(at, [[0, 0], [2, 0]]) + [[self._root, root[_BASE], 0]]
         symbols = tf.concat([symbols, [0]], axis=0)
+        found = tf.TensorArray(tf.int32, size=0, dynamic_size=True, infer_shape=False, element_shape=[None, 3])
 
         def step(
-            depth: tf.Tensor, ends: tf.Tensor, states: tf.Tensor, bases: tf.Tensor, found: tf.TensorArray
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
-            slots = tf.bitwise.bitwise_and(bases + tf.gather(symbols, ends), self._mask)
+            depth: tf.Tensor, going_on: tf.Tensor, found: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+            states, bases, at = tf.unstack(going_on, axis=1)
+            slots = tf.bitwise.bitwise_and(bases + tf.gather(symbols, at), self._mask)
             rows = tf.gather(self._rows, slots)
             down = tf.where(tf.equal(rows[:, _PARENT], states))[:, 0]
-            ends, rows, slots = tf.gather(ends, down), tf.gather(rows, down), tf.gather(slots, down)
-            pieces = tf.tensor_scatter_nd_update(nothing, ends[:, tf.newaxis], rows[:, _PIECE])
-            return depth + 1, ends + 1, slots, rows[:, _BASE], found.write(depth, pieces)
+            rows = tf.gather(tf.concat([rows, tf.stack([slots, at], axis=1)], axis=1), down)
+            _, bases, pieces, states, at = tf.unstack(rows, axis=1)
+            found = found.write(depth, tf.stack([pieces, at, tf.fill(tf.shape(at), depth)], axis=1))
+            return depth + 1, tf.stack([states, bases, at + 1], axis=1), found
 
-        ends: tf.Tensor
-        depth, ends, *_, found = tf.while_loop(
-            lambda depth, ends, *_: (depth == 0) | (tf.size(ends) > 0),
+        *_, found = tf.while_loop(
+            lambda depth, going_on, _: (depth == 0) | (tf.size(going_on) > 0),
             step,
-            (tf.constant(0), tf.cast(alive, tf.int32), states, bases, found),
-            shape_invariants=(
-                tf.TensorShape([]),
-                *[tf.TensorShape([None])] * 3,
-                tf.TensorShape(None),
-            ),
+            (tf.constant(0), going_on, found),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, 3]), tf.TensorShape(None)),
         )
-        return found.stack()
+        matches = found.concat()
+        pieces, ends, depths = tf.unstack(tf.gather(matches, tf.where(matches[:, 0] >= 0)[:, 0]), axis=1)
+        return pieces, ends, depths
 
 
 def _symbols(pieces: Sequence[str]) -> np.ndarray:

@@ -89,80 +89,97 @@ class UnigramWordsModel(tf.Module):
         words = tf.size(lengths)
         # All in a row, with a place before, between and after the words, where every match and every path ends.
         word = tf.repeat(tf.range(words), lengths)
-        places = (tf.range(tf.size(points)) + word + 1)[:, tf.newaxis]
-        room = [tf.size(points) + words + 1]
-        matches = self._trie.matches(tf.scatter_nd(places, self._trie.symbols(points), room))
-        longest = tf.shape(matches)[0]
-        # Of each character the pieces that end there, the longest first; and what it is alone, if no piece.
-        pieces = tf.gather(tf.transpose(tf.reverse(matches, [0])), places[:, 0])
-        pieces = tf.where(pieces < 0, self._none, pieces)
-        alone = pieces[:, -1:]
-        alone = tf.where(tf.equal(alone, self._none), self._unknown, alone)
-        pieces = tf.concat([pieces[:, :-1], alone], axis=1)
+        places = tf.range(tf.size(points)) + word + 1
+        room = tf.size(points) + words + 1
+        symbols = tf.scatter_nd(places[:, tf.newaxis], self._trie.symbols(points), [room])
+        found, ends, depths = self._trie.matches(symbols)
+        # By last character; longer ones to the left. Each character alone is an unknown one, if not a piece.
+        longest = tf.maximum(tf.reduce_max(depths), 0) + 1
+        alone = places * longest + longest - 1
+        at = ends * longest + longest - 1 - depths
+        pieces = tf.fill([room * longest], self._none)
+        pieces = tf.tensor_scatter_nd_update(pieces, alone[:, tf.newaxis], tf.fill(tf.shape(alone), self._unknown))
+        pieces = tf.tensor_scatter_nd_update(pieces, at[:, tf.newaxis], found)
+        scores = tf.fill([room * longest], tf.constant(-np.inf, tf.float64))
+        scores = tf.tensor_scatter_nd_update(
+            scores, alone[:, tf.newaxis], tf.fill(tf.shape(alone), self._scores[self._unknown])
+        )
+        scores = tf.tensor_scatter_nd_update(scores, at[:, tf.newaxis], tf.gather(self._scores, found))
 
-        best = self._best_endings(pieces, splits)
-        steps = tf.scatter_nd(places, longest - best, room)
-        last = splits[1:] + tf.range(words)
-        ends = tf.where(tf.gather(_path(steps, last), places[:, 0]))[:, 0]
-        ids = tf.gather(self._ids, tf.gather(tf.gather(pieces, best, batch_dims=1), ends))
-        word = tf.gather(word, ends)
+        first = splits[:-1] + tf.range(words) + 1
+        best = _best_endings(tf.reshape(scores, [room, longest]), first, lengths)
+        passed = _path(longest - best, first + lengths - 1)
+        ends = tf.cast(tf.where(passed)[:, 0], tf.int32)
+        ids = tf.gather(self._ids, tf.gather(pieces, ends * longest + tf.gather(best, ends)))
+        word = tf.searchsorted(first, ends, side="right") - 1
         # Unknown characters side by side are one token.
         unknown = tf.equal(ids, self._unknown_id)
         again = unknown[1:] & unknown[:-1] & tf.equal(word[1:], word[:-1])
         kept = tf.where(tf.concat([[True], ~again], axis=0)[: tf.size(ids)])[:, 0]
         return tf.gather(ids, kept), tf.math.bincount(tf.gather(word, kept), minlength=words, maxlength=words)
 
-    def _best_endings(self, pieces: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
-        """int32[characters, longest] pieces by their last character -> int32[characters]: which column is best."""
-        # Transposed: the first characters of all words, the second ones, ...; longer words first, so that those
-        # still going on are always the first ones.
-        lengths = splits[1:] - splits[:-1]
-        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
-        count = tf.reduce_max(lengths)
-        going_on = tf.size(lengths) - tf.searchsorted(tf.sort(lengths), tf.range(count), side="right")
-        rank = tf.ragged.range(going_on, row_splits_dtype=tf.int32)
-        at = tf.gather(splits, tf.gather(order, rank.values)) + tf.cast(rank.value_rowids(), tf.int32)
-        pieces = tf.gather(pieces, at)
-        starts = rank.row_splits
-        chosen = tf.TensorArray(tf.int32, size=count, infer_shape=False, element_shape=[None])
-        # The best score at each of the last places, the oldest first.
-        longest = tf.shape(pieces)[1]
-        nowhere = tf.fill([tf.size(lengths), longest - 1], tf.constant(-np.inf, tf.float64))
-        begin = tf.concat([nowhere, tf.zeros([tf.size(lengths), 1], tf.float64)], axis=1)
 
-        def step(
-            index: tf.Tensor, scores: tf.Tensor, chosen: tf.TensorArray
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-            own = tf.gather(self._scores, pieces[starts[index] : starts[index + 1]])
-            scores = scores[: going_on[index]]
-            candidates = scores + own
-            # Of equal ones the first: the reference keeps the one that starts first.
-            chosen = chosen.write(index, tf.argmax(candidates, axis=1, output_type=tf.int32))
-            best = tf.reduce_max(candidates, axis=1, keepdims=True)
-            return index + 1, tf.concat([scores[:, 1:], best], axis=1), chosen
+def _best_endings(scores: tf.Tensor, first: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Which of the pieces that end at a place are the end of the best way there from the word's start.
 
-        shapes = (tf.TensorShape([]), tf.TensorShape([None, None]), tf.TensorShape(None))
-        *_, chosen = tf.while_loop(
-            lambda index, *_: index < count, step, (tf.constant(0), begin, chosen), shape_invariants=shapes
-        )
-        return tf.scatter_nd(at[:, tf.newaxis], chosen.concat(), [tf.size(at)])
+    Args:
+      scores: float64[places, longest]: of the piece that ends there and begins longest - 1, ..., 1, 0 before.
+      first, lengths: int32[words]: the place of each word's first character, and the number of its characters.
+    Returns: int32[places]: a column of `scores`; `longest` where no character is.
+    """
+    # The first characters of all words, the second ones, ...; longer words first, so that those still going on are
+    # always the first ones.
+    order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+    first = tf.gather(first, order)
+    count = tf.reduce_max(lengths)
+    going_on = tf.size(lengths) - tf.searchsorted(tf.sort(lengths), tf.range(count), side="right")
+    places = tf.TensorArray(tf.int32, size=count, infer_shape=False, element_shape=[None])
+    chosen = tf.TensorArray(tf.int32, size=count, infer_shape=False, element_shape=[None])
+    # The best score at each of the last places, the oldest first.
+    longest = tf.shape(scores)[1]
+    nowhere = tf.fill([tf.size(lengths), longest - 1], tf.constant(-np.inf, tf.float64))
+    begin = tf.concat([nowhere, tf.zeros([tf.size(lengths), 1], tf.float64)], axis=1)
+
+    def step(
+        index: tf.Tensor, reached: tf.Tensor, places: tf.TensorArray, chosen: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        place = first[: going_on[index]] + index
+        reached = reached[: going_on[index]]
+        ways = reached + tf.gather(scores, place)
+        # Of equal ones the first: the reference keeps the one that starts first.
+        chosen = chosen.write(index, tf.argmax(ways, axis=1, output_type=tf.int32))
+        best = tf.reduce_max(ways, axis=1, keepdims=True)
+        return index + 1, tf.concat([reached[:, 1:], best], axis=1), places.write(index, place), chosen
+
+    shapes = (tf.TensorShape([]), tf.TensorShape([None, None]), tf.TensorShape(None), tf.TensorShape(None))
+    *_, places, chosen = tf.while_loop(
+        lambda index, *_: index < count, step, (tf.constant(0), begin, places, chosen), shape_invariants=shapes
+    )
+    return tf.tensor_scatter_nd_update(
+        tf.fill([tf.shape(scores)[0]], longest), places.concat()[:, tf.newaxis], chosen.concat()
+    )
 
 
 def _path(steps: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
     """bool[places]: those passed on the way from `last` backwards by `steps`; a step of 0 is the end of a way."""
+    passed = tf.TensorArray(tf.int32, size=1, dynamic_size=True, infer_shape=False, element_shape=[None])
 
-    def back(at: tf.Tensor, passed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        passed = tf.tensor_scatter_nd_update(passed, at[:, tf.newaxis], tf.ones_like(at, tf.bool))
-        return at - tf.gather(steps, at), passed
+    def back(index: tf.Tensor, at: tf.Tensor, passed: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        step = tf.gather(steps, at)
+        going_on = tf.where(step > 0)[:, 0]
+        at = tf.gather(at, going_on)
+        return index + 1, at - tf.gather(step, going_on), passed.write(index, at)
 
-    shapes = (tf.TensorShape([None]), tf.TensorShape([None]))
-    _, passed = tf.while_loop(
-        lambda at, _: tf.reduce_any(tf.gather(steps, at) > 0),
+    *_, passed = tf.while_loop(
+        lambda index, at, _: tf.size(at) > 0,
         back,
-        (last, tf.zeros_like(steps, tf.bool)),
-        shape_invariants=shapes,
+        (tf.constant(0), last, passed),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape(None)),
     )
-    return passed
+    places = passed.concat()
+    return tf.tensor_scatter_nd_update(
+        tf.zeros_like(steps, tf.bool), places[:, tf.newaxis], tf.ones_like(places, tf.bool)
+    )
 
 
 def _one_piece_words(spec: UnigramWords) -> dict[str, int]:
