@@ -15,6 +15,20 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
 DEMO_FILES = DEMO / "checkpoint"
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
+_OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
+    "albert": {"embedding_size": 16},
+    # The padding's id in the vocabulary below; RoBERTa's own has 1 there.
+    **{name: {"pad_token_id": 0, "type_vocab_size": 1} for name in ("roberta", "xlm-roberta", "camembert")},
+}
+# Their own tokenizer classes take no WordPiece files.
+_GENERIC = {"tokenizer_class": "PreTrainedTokenizerFast"}
+_TOKENIZER_OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
+    "albert": _GENERIC,
+    **{
+        name: {**_GENERIC, "model_input_names": ["input_ids", "attention_mask"]}
+        for name in ("roberta", "xlm-roberta", "camembert")
+    },
+}
 
 
 def write_tokenizer(folder: Path, *, vocabulary: Path | None = None, lowercase: bool = True) -> None:
@@ -32,10 +46,19 @@ def write_tokenizer(folder: Path, *, vocabulary: Path | None = None, lowercase: 
 
 def tiny_config(family: str, **changes: Any) -> dict[str, Any]:
     """config.json of two small layers, under the family's own key names."""
-    keys = known()[family].config_keys
-    sizes = {keys.layers: 2, keys.heads: 4, keys.width: 32, keys.inner_width: 64, keys.positions: 512}
+    declared = known()[family]
+    keys = declared.config_keys
+    positions = 512 + (512 - declared.rows_of(512))
+    sizes = {keys.layers: 2, keys.heads: 4, keys.width: 32, keys.inner_width: 64, keys.positions: positions}
     labels = {str(index): label for index, label in enumerate(LABELS)}
-    return {"model_type": family, "vocab_size": 30522, "id2label": labels, **sizes, **changes}
+    return {
+        "model_type": family,
+        "vocab_size": 30522,
+        "id2label": labels,
+        **sizes,
+        **_OF_FAMILY.get(family, {}),
+        **changes,
+    }
 
 
 def tiny_model(config: Mapping[str, Any], *, seed: int = 0) -> Any:
@@ -60,7 +83,7 @@ def tiny_checkpoint(folder: Path, family: str = "distilbert", *, seed: int = 0, 
     write_json(folder / "config.json", config)
     write_tokenizer(folder)
     # Without a name AutoTokenizer takes the family's own class, which decides whether there are token types.
-    edit_json(folder / "tokenizer_config.json", tokenizer_class=None)
+    edit_json(folder / "tokenizer_config.json", **{"tokenizer_class": None, **_TOKENIZER_OF_FAMILY.get(family, {})})
     return folder
 
 

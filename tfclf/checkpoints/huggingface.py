@@ -10,7 +10,7 @@ from typing import Any
 from tfclf._transformers import tf_class, transformers
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import CheckpointError, MissingExtraError
-from tfclf.families import family_of
+from tfclf.families import Family, family_of
 from tfclf.folders import listing
 
 _TENSORFLOW_FILES = ("tf_model.h5", "tf_model.h5.index.json")
@@ -36,13 +36,15 @@ def read(folder: Path) -> Checkpoint:
     """
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"), source=folder)
+    # Sizes that the file leaves out are those of transformers' own class for it.
+    complete = transformers().AutoConfig.for_model(family.model_type).to_dict() | config
     weights_file = _weights_file(folder)
     tokenizer_config = read_json(folder / "tokenizer_config.json", required=False)
     labels = _labels(config, folder / "config.json")
-    positions = config.get(family.config_keys.positions, family.config_defaults.get(family.config_keys.positions))
+    positions = _rows_that_fit(complete.get(family.config_keys.positions), family)
     return Checkpoint(
         folder=folder,
-        config=config,
+        config=complete,
         family=family,
         labels=labels,
         problem_type=_problem_type(config, labels),
@@ -52,6 +54,10 @@ def read(folder: Path) -> Checkpoint:
         max_positions=int(positions) if isinstance(positions, int) else 0,
         load_model=functools.partial(_load_model, folder, weights_file, family.tf_class, len(labels)),
     )
+
+
+def _rows_that_fit(positions: object, family: Family) -> object:
+    return family.rows_of(positions) if isinstance(positions, int) else positions
 
 
 def _max_length(limit: object, positions: object, folder: Path) -> int:

@@ -14,7 +14,7 @@ class Checkpoint:
 
     Attributes:
       folder: where its files are.
-      config: config.json, as it stands.
+      config: config.json; what it leaves out is as transformers' class for its model_type has it.
       family: the declaration that answers to its model_type.
       labels: in the order of the head's outputs.
       problem_type: as transformers reads it; picks the activation.

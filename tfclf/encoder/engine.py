@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.encoder import packed
+from tfclf.encoder import packed, positions
 from tfclf.encoder.sizes import Sizes
 from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, Source
 from tfclf.families import Family
@@ -51,26 +51,26 @@ class LeanEngine(tf.Module):
         formats = Formats(stored=tf.as_dtype(storage) if storage else compute, compute=compute)
         self._heads = sizes.heads
         self._compute = compute
+        self._position_padding_id = family.position_padding_id
         self._activation = _ACTIVATIONS[sizes.activation]
         self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
         self.embeddings = Embeddings(source, formats)
-        self.layers = [Layer(index, source, formats) for index in range(sizes.layers)]
+        made = {place: Layer(index, place, source, formats) for index, place in enumerate(dict.fromkeys(sizes.passes))}
+        self.layers = [made[place] for place in sizes.passes]
         # The head is small, and its input is one token a row: float32 costs nothing there.
         exact = Formats(stored=tf.float32, compute=tf.float32)
         integers = tf.TensorSpec([None], tf.int32)
         self._encode = shared(self._encode_rows, [integers] * 4)
-        self.head = [
-            Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(family.weights.head)
-        ]
+        self.head = [Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(source.names.head)]
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Batch -> float32[batch, classes]."""
         rows = batch.input_ids
-        positions = tf.ragged.range(rows.row_lengths(), row_splits_dtype=tf.int32).values
-        return self._encode(rows.values, positions, batch.token_types.values, rows.row_splits)
+        places = positions.in_rows(rows, padding_id=self._position_padding_id)
+        return self._encode(rows.values, places, batch.token_types.values, rows.row_splits)
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
-        """int32[batch, length] twice -> float32[batch, classes]; a token keeps the position of its column.
+        """int32[batch, length] twice -> float32[batch, classes]; a token's position is told by its column.
 
         All tokens are of type 0.
         """
@@ -86,10 +86,10 @@ class LeanEngine(tf.Module):
         )
         with tf.control_dependencies([starts_with_token]):
             lengths = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1)
-        columns = tf.broadcast_to(tf.range(tf.shape(input_ids)[1]), tf.shape(input_ids))
+        places = positions.in_columns(input_ids, padding_id=self._position_padding_id)
         row_splits = tf.concat([[0], tf.cumsum(lengths)], 0)
         tokens = tf.boolean_mask(input_ids, inside)
-        return self._encode(tokens, tf.boolean_mask(columns, inside), tf.zeros_like(tokens), row_splits)
+        return self._encode(tokens, tf.boolean_mask(places, inside), tf.zeros_like(tokens), row_splits)
 
     def _encode_rows(
         self, tokens: tf.Tensor, positions: tf.Tensor, types: tf.Tensor, row_splits: tf.Tensor

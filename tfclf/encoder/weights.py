@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfclf.encoder.sizes import Sizes
+from tfclf.encoder.sizes import LayerPlace, Sizes
 from tfclf.families import Family
+from tfclf.families.declaration import Weights
+
+# Outside the layers: the names have nothing to fill in.
+_ONLY = LayerPlace(0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Embeddings(tf.Module):
 
     def __init__(self, source: "Source", formats: Formats) -> None:
         super().__init__(name="embeddings")
-        names = source.family.weights
+        names = source.names
         self._compute = formats.compute
         self._tables = [
             _variable(source.variables[name], formats.stored, kind)
@@ -100,10 +104,10 @@ class Embeddings(tf.Module):
 class Layer(tf.Module):
     """One transformer layer's weights; query, key and value are one product."""
 
-    def __init__(self, index: int, source: "Source", formats: Formats) -> None:
+    def __init__(self, index: int, place: LayerPlace, source: "Source", formats: Formats) -> None:
         super().__init__(name=f"layer_{index}")
-        names = source.family.weights
-        query, key, value = (source.dense(name, index) for name in (names.query, names.key, names.value))
+        names = source.names
+        query, key, value = (source.dense(name, place) for name in (names.query, names.key, names.value))
         # 1/sqrt(head width) stays out of the weights: they would no longer be values that float16 can hold.
         kernels = (query[0], key[0], value[0])
         biases = (query[1], key[1], value[1])
@@ -111,12 +115,12 @@ class Layer(tf.Module):
             np.concatenate(kernels, 1), np.concatenate(biases, 0), formats, f"layer_{index}/query_key_value"
         )
         self.attention_output = Dense(
-            *source.dense(names.attention_output, index), formats, f"layer_{index}/attention_output"
+            *source.dense(names.attention_output, place), formats, f"layer_{index}/attention_output"
         )
-        self.attention_norm = source.norm(names.attention_norm, f"layer_{index}/attention_norm", index)
-        self.inner = Dense(*source.dense(names.inner, index), formats, f"layer_{index}/inner")
-        self.output = Dense(*source.dense(names.output, index), formats, f"layer_{index}/output")
-        self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", index)
+        self.attention_norm = source.norm(names.attention_norm, f"layer_{index}/attention_norm", place)
+        self.inner = Dense(*source.dense(names.inner, place), formats, f"layer_{index}/inner")
+        self.output = Dense(*source.dense(names.output, place), formats, f"layer_{index}/output")
+        self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", place)
 
 
 @dataclass(frozen=True)
@@ -133,12 +137,18 @@ class Source:
         named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight.numpy() for weight in model.weights}
         return cls(family, sizes, named)
 
-    def dense(self, name: str, layer: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        scope = name.format(layer=layer)
+    @property
+    def names(self) -> Weights:
+        """Where the variables are; `Sizes.of` has refused a family that does not say."""
+        assert self.family.weights is not None
+        return self.family.weights
+
+    def dense(self, name: str, place: LayerPlace = _ONLY) -> tuple[np.ndarray, np.ndarray]:
+        scope = name.format(layer=place.layer, group=place.group)
         return self.variables[f"{scope}/kernel"], self.variables[f"{scope}/bias"]
 
-    def norm(self, name: str, ours: str, layer: int = 0) -> LayerNorm:
-        scope = name.format(layer=layer)
+    def norm(self, name: str, ours: str, place: LayerPlace = _ONLY) -> LayerNorm:
+        scope = name.format(layer=place.layer, group=place.group)
         epsilon = self.sizes.layer_norm_epsilon
         return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], epsilon=epsilon, name=ours)
 

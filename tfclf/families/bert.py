@@ -33,12 +33,4 @@ FAMILY = Family(
     config_keys=ConfigKeys(),
     weights=weights("bert", head=("bert/pooler/dense", "classifier")),
     head_activations=("tanh", "linear"),
-    config_defaults={
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "hidden_act": "gelu",
-        "max_position_embeddings": 512,
-    },
 )

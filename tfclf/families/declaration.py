@@ -1,6 +1,5 @@
 """What a family is: where the TF class keeps each number that the lean engine needs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -21,8 +20,21 @@ class ConfigKeys:
 
 
 @dataclass(frozen=True)
+class SharedLayers:
+    """Layers that take turns: `layers` / `groups` passes go through each group, and a pass through all of its layers.
+
+    Both are names in config.json.
+    """
+
+    groups: str = "num_hidden_groups"
+    layers_in_group: str = "inner_group_num"
+
+
+@dataclass(frozen=True)
 class Weights:
     """Variable names of the TF class, below its own scope; `{layer}` counts from 0.
+
+    With shared layers `{group}` and `{layer}`, the layer in it, count from 0.
 
     A dense layer is named by its scope (it holds `kernel` and `bias`), a layer norm likewise (`gamma`,
     `beta`); embeddings are named to the variable. `token_type_embeddings` is None where the family has none;
@@ -52,16 +64,23 @@ class Family:
     Attributes:
       model_type: as config.json has it.
       tf_class: the original, in transformers 4.
-      config_keys, weights: where its sizes and numbers are.
+      config_keys, weights: where its sizes and numbers are; without weights the lean engine cannot run it.
       head_activations: after each dense layer of `weights.head`, which starts from the first token.
       layer_norm_epsilon: where config.json does not give it.
-      config_defaults: sizes that config.json may leave out, by its key.
+      shared_layers: None where every layer has weights of its own.
+      position_padding_id: None where a token's position is its place in the row, from 0. Else the first token has
+        this id + 1; a token of this very id has it for its position, and those after it do not count it.
     """
 
     model_type: str
     tf_class: str
-    config_keys: ConfigKeys
-    weights: Weights
-    head_activations: tuple[str, ...]
+    config_keys: ConfigKeys = field(default_factory=ConfigKeys)
+    weights: Weights | None = None
+    head_activations: tuple[str, ...] = ()
     layer_norm_epsilon: float = 1e-12
-    config_defaults: Mapping[str, object] = field(default_factory=dict)
+    shared_layers: SharedLayers | None = None
+    position_padding_id: int | None = None
+
+    def rows_of(self, positions: int) -> int:
+        """How long a row may be, where there are embeddings for so many `positions`."""
+        return positions - (0 if self.position_padding_id is None else self.position_padding_id + 1)

@@ -33,12 +33,4 @@ FAMILY = Family(
         head=("pre_classifier", "classifier"),
     ),
     head_activations=("relu", "linear"),
-    config_defaults={
-        "n_layers": 6,
-        "n_heads": 12,
-        "dim": 768,
-        "hidden_dim": 3072,
-        "activation": "gelu",
-        "max_position_embeddings": 512,
-    },
 )

@@ -17,10 +17,4 @@ FAMILY = replace(
         embeddings_projection="electra/embeddings_project",
     ),
     head_activations=("gelu", "linear"),
-    config_defaults={
-        **bert.FAMILY.config_defaults,
-        "hidden_size": 256,
-        "num_attention_heads": 4,
-        "intermediate_size": 1024,
-    },
 )
