@@ -6,17 +6,37 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import normalize, split, wordpiece
+from tfclf.tokenization import metaspace, normalize, precompiled, replacement, split, unigram_words, wordpiece
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.ragged import merge_inner
-from tfclf.tokenization.spec import AddedToken, BertNormalizer, BertSplitter, TokenizerSpec, WordPiece
+from tfclf.tokenization.spec import (
+    AddedToken,
+    BertNormalizer,
+    BertSplitter,
+    EachCharacter,
+    Metaspace,
+    Precompiled,
+    Replace,
+    ReplaceSpaces,
+    Strip,
+    TokenizerSpec,
+    UnigramWords,
+    WordPiece,
+)
 from tfclf.tokenization.utf8 import valid_utf8
 
 # Each record of a spec and the module that does what it says.
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: normalize.CharacterTable,
+    EachCharacter: normalize.CharacterTable,
+    Precompiled: precompiled.PrecompiledRules,
+    Replace: replacement.Replacement,
+    ReplaceSpaces: replacement.Replacement,
+    Strip: replacement.Stripped,
     BertSplitter: split.BertWords,
+    Metaspace: metaspace.MarkedWords,
     WordPiece: wordpiece.WordPieceModel,
+    UnigramWords: unigram_words.UnigramWordsModel,
 }
 
 

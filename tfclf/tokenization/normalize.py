@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
-from tfclf.tokenization.spec import BertNormalizer
+from tfclf.tokenization.spec import BertNormalizer, EachCharacter
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256
@@ -21,7 +21,7 @@ _ITSELF = -1  # stands for the character itself in a replacement
 class CharacterTable(tf.Module):
     """string[n] of valid UTF-8 -> string[n], each character by itself."""
 
-    def __init__(self, step: BertNormalizer) -> None:
+    def __init__(self, step: BertNormalizer | EachCharacter) -> None:
         super().__init__()
         changes = code_points.normalized(step)
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])

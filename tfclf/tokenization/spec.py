@@ -42,6 +42,31 @@ class EachCharacter:
     library: str = "tokenizers"
 
 
+@dataclass(frozen=True)
+class Precompiled:
+    """SentencePiece's charsmap as the Rust tokenizers use it: on grapheme clusters shorter than 6 bytes, else characters.
+
+    The shortest key that begins a cluster replaces all of it.
+    """
+
+    charsmap: bytes
+
+
+@dataclass(frozen=True)
+class Strip:
+    """White space at the text's ends goes."""
+
+    left: bool = True
+    right: bool = True
+
+
+@dataclass(frozen=True)
+class ReplaceSpaces:
+    """Two or more spaces in a row become `content`."""
+
+    content: str
+
+
 # Splitters: string -> words.
 
 
@@ -60,6 +85,27 @@ class ByteLevel:
 
     add_prefix_space: bool = False
     use_regex: bool = True
+
+
+@dataclass(frozen=True)
+class Metaspace:
+    """Spaces become `mark`, which begins a word.
+
+    Attributes:
+      prefix: every text (every word, with `at_white_space`) that does not begin with a mark gets one.
+      at_white_space: white space of any kind parts words first, and goes.
+      apart: characters (punctuation, digits) that no piece holds beside letters: cutting words where one is beside
+        a letter changes no ids, and the parts are more often met before.
+      neutral: characters that are beside both, and where no word is cut.
+      together: pieces that hold one beside a letter nevertheless; a text that holds one is not cut.
+    """
+
+    mark: str = "\u2581"
+    prefix: bool = True
+    at_white_space: bool = False
+    apart: str = ""
+    neutral: str = ""
+    together: tuple[str, ...] = ()
 
 
 # Models: word, or text where there is no splitter -> token ids.
@@ -141,8 +187,8 @@ class UnigramWords:
         return len(self.pieces) - 1
 
 
-Step: TypeAlias = BertNormalizer | Replace | EachCharacter
-Splitter: TypeAlias = BertSplitter | ByteLevel
+Step: TypeAlias = BertNormalizer | Replace | EachCharacter | Precompiled | Strip | ReplaceSpaces
+Splitter: TypeAlias = BertSplitter | ByteLevel | Metaspace
 Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords
 
 

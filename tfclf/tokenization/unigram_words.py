@@ -16,6 +16,8 @@ from tfclf.tokenization.trie import Trie
 
 # The reference's: an unknown character scores the worst piece's score less this.
 _UNKNOWN_PENALTY = 10.0
+# What the table says of a word that has no pieces, and of one that it does not hold.
+_NOTHING, _MISS = -2, -1
 # Words beyond that many characters, which no language has, are searched in parts of it: one step of the search
 # takes one character of every word, so that the longest word decides how many steps there are.
 LONGEST_WORD = 1 << 14
@@ -29,10 +31,11 @@ class UnigramWordsModel(tf.Module):
     def __init__(self, spec: UnigramWords) -> None:
         super().__init__()
         scores = [score for _, score in spec.pieces]
-        words = _one_piece_words(spec)
+        # An empty word has no pieces.
+        words = {"": _NOTHING, **_one_piece_words(spec)}
         self._words = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(list(words), list(words.values()), tf.string, tf.int32),
-            default_value=-1,
+            default_value=_MISS,
         )
         self._trie = Trie([piece for piece, _ in spec.pieces])
         self._unknown_id = spec.unknown_id
@@ -43,7 +46,7 @@ class UnigramWordsModel(tf.Module):
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
         whole = self._words.lookup(words)
-        missed = tf.where(whole < 0)[:, 0]
+        missed = tf.where(tf.equal(whole, _MISS))[:, 0]
         distinct, of_miss = tf.unique(tf.gather(words, missed))
         ids, splits = tf.cond(
             tf.size(distinct) > 0,
@@ -56,7 +59,7 @@ class UnigramWordsModel(tf.Module):
         return take_ranges(
             tf.concat([whole, ids], axis=0),
             tf.tensor_scatter_nd_update(tf.range(count), at, tf.gather(count + splits[:-1], of_miss)),
-            tf.tensor_scatter_nd_update(tf.ones_like(whole), at, tf.gather(splits[1:] - splits[:-1], of_miss)),
+            tf.tensor_scatter_nd_update(tf.where(tf.equal(whole, _NOTHING), 0, 1), at, tf.gather(splits[1:] - splits[:-1], of_miss)),
         )
 
     def _search(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -184,6 +187,8 @@ def _path(steps: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
 
 def _one_piece_words(spec: UnigramWords) -> dict[str, int]:
     """The pieces that the reference leaves whole, with their ids."""
-    reference = tokenizers().models.Unigram(list(spec.pieces), spec.unknown_id, False)
-    found = ((piece, reference.tokenize(piece)) for piece, _ in spec.pieces)
-    return {piece: tokens[0].id for piece, tokens in found if len(tokens) == 1}
+    package = tokenizers()
+    reference = package.Tokenizer(package.models.Unigram(list(spec.pieces), spec.unknown_id, False))
+    pieces = [piece for piece, _ in spec.pieces]
+    answers = (encoding.ids for encoding in reference.encode_batch_fast(pieces, add_special_tokens=False))
+    return {piece: ids[0] for piece, ids in zip(pieces, answers, strict=True) if len(ids) == 1}
