@@ -24,8 +24,7 @@ def rules(charsmap: bytes) -> dict[str, str]:
     try:
         units, replacements = _parts(charsmap)
         return {
-            key.decode(): replacements[value : replacements.index(b"\0", value)].decode()
-            for key, value in _keys(units)
+            key.decode(): replacements[value : replacements.index(b"\0", value)].decode() for key, value in _keys(units)
         }
     except (struct.error, IndexError, ValueError, RecursionError) as error:
         raise UnknownComponentError(

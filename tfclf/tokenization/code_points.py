@@ -23,9 +23,7 @@ def _code_points() -> Iterator[int]:
     yield from (point for point in range(0x110000) if point not in _SURROGATES)
 
 
-def _ask(
-    answer: Callable[[str], str], points: Iterable[int], *, fence: str = _FENCE
-) -> Iterator[tuple[int, str]]:
+def _ask(answer: Callable[[str], str], points: Iterable[int], *, fence: str = _FENCE) -> Iterator[tuple[int, str]]:
     """(code point, what `answer` makes of that character alone) for each of them."""
     asked = [point for point in points if chr(point) != fence]
     for start in range(0, len(asked), _QUESTION):

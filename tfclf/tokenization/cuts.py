@@ -6,33 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
 # A text that holds one of them is not cut.
 _EXCEPTIONS = 16
 
 
-def apart(pieces: Sequence[tuple[str, float]], mark: str) -> tuple[str, str, tuple[str, ...]]:
+def apart(pieces: Sequence[str], mark: str) -> tuple[str, str, tuple[str, ...]]:
     """Characters that no piece holds beside letters, but for a few pieces.
 
     Every way to cut a word into pieces has an end between such a character and a letter, so that the best way is
-    the best way to there and from there: sums of float32 numbers in float64 are exact, and in what order they are
-    taken makes no difference. Each of the characters is a piece, so that no run of unknown ones goes across.
+    the best way to there and from there. Each of the characters is a piece, so that no run of unknown ones goes across.
 
     Args:
-      pieces: with their scores.
       mark: begins words, and is beside everything.
     Returns: the characters (punctuation, digits, symbols); those that are beside both them and letters; and the
       pieces that are exceptions.
     """
-    scores = np.array([score for _, score in pieces])
-    if not np.array_equal(scores.astype(np.float32), scores):
-        return "", "", ()
-    characters = {piece for piece, _ in pieces if len(piece) == 1 and piece != mark and _is_no_letter(piece)}
+    characters = {piece for piece in pieces if len(piece) == 1 and piece != mark and _is_no_letter(piece)}
     neutral: set[str] = set()
-    mixed = {
-        piece: found for piece, _ in pieces if len(piece) > 1 and (found := _mixed(piece, characters, mark))
-    }
+    mixed = {piece: found for piece in pieces if len(piece) > 1 and (found := _mixed(piece, characters, mark))}
     while len(mixed) > _EXCEPTIONS:
         # The one that the most pieces mix; of equal ones the first, so that every run decides alike.
         guilty = Counter(character for found in mixed.values() for character in found)

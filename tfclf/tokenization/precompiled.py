@@ -17,7 +17,7 @@ from tfclf.tokenization import charsmap, graphemes
 from tfclf.tokenization.code_point_table import CodePointTable
 from tfclf.tokenization.spec import Precompiled
 from tfclf.tokenization.split import character_class
-from tfclf.tokenization.utf8 import is_ascii, only_where
+from tfclf.tokenization.utf8 import only_where
 
 _TOO_LONG = 6
 # Stands before each text while clusters are told apart: a control, which joins nothing.
@@ -46,11 +46,12 @@ class PrecompiledRules(tf.Module):
         )
         self._flags = graphemes.flag_table()
         self._joining = rf"(?s).*(?:\r\n|{character_class(graphemes.joining())}).*"
+        self._keys = rf"(?s).*{character_class(ord(key) for key in rules if len(key) == 1 and ord(key) >= 0x80)}.*"
         self._ascii = _ByteRules({key: text for key, text in rules.items() if key.isascii() and len(key) == 1})
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         joining = tf.strings.regex_full_match(text, self._joining)
-        plain = is_ascii(text) & ~joining & self._ascii.possible
+        plain = ~tf.strings.regex_full_match(text, self._keys) & ~joining & self._ascii.possible
         result = self._ascii(text)
         result = only_where(~plain & ~joining, text, self._by_characters, otherwise=result)
         return only_where(joining, text, self._by_clusters, otherwise=result)

@@ -94,18 +94,11 @@ class Metaspace:
     Attributes:
       prefix: every text (every word, with `at_white_space`) that does not begin with a mark gets one.
       at_white_space: white space of any kind parts words first, and goes.
-      apart: characters (punctuation, digits) that no piece holds beside letters: cutting words where one is beside
-        a letter changes no ids, and the parts are more often met before.
-      neutral: characters that are beside both, and where no word is cut.
-      together: pieces that hold one beside a letter nevertheless; a text that holds one is not cut.
     """
 
     mark: str = "\u2581"
     prefix: bool = True
     at_white_space: bool = False
-    apart: str = ""
-    neutral: str = ""
-    together: tuple[str, ...] = ()
 
 
 # Models: word, or text where there is no splitter -> token ids.
@@ -176,10 +169,12 @@ class UnigramWords:
     Attributes:
       pieces: with their scores, in the order of their ids, which are 0, 1, 2, ...
       unknown_id: for what no piece holds; a run of it is one token.
+      mark: the character that words may begin with.
     """
 
     pieces: tuple[tuple[str, float], ...]
     unknown_id: int
+    mark: str = "\u2581"
 
     @property
     def largest_id(self) -> int:

@@ -6,10 +6,14 @@ and in the reference's order. Most words are one piece and never come here; of t
 Source: tokenizers 0.22, `Unigram::encode_optimized`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from tfclf._transformers import tokenizers
+from tfclf.tokenization import cuts
+from tfclf.tokenization.metaspace import FENCE, any_of
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import UnigramWords
 from tfclf.tokenization.trie import Trie
@@ -20,7 +24,7 @@ _UNKNOWN_PENALTY = 10.0
 _NOTHING, _MISS = -2, -1
 # Words beyond that many characters, which no language has, are searched in parts of it: one step of the search
 # takes one character of every word, so that the longest word decides how many steps there are.
-LONGEST_WORD = 1 << 14
+LONGEST_WORD = 1 << 16
 # Characters that are searched together; bounds the memory.
 _AT_ONCE = 1 << 19
 
@@ -37,6 +41,7 @@ class UnigramWordsModel(tf.Module):
             tf.lookup.KeyValueTensorInitializer(list(words), list(words.values()), tf.string, tf.int32),
             default_value=_MISS,
         )
+        self._parts = _Parts([piece for piece, _ in spec.pieces], spec.mark)
         self._trie = Trie([piece for piece, _ in spec.pieces])
         self._unknown_id = spec.unknown_id
         # After the pieces: an unknown character, and no match.
@@ -50,7 +55,7 @@ class UnigramWordsModel(tf.Module):
         distinct, of_miss = tf.unique(tf.gather(words, missed))
         ids, splits = tf.cond(
             tf.size(distinct) > 0,
-            lambda: self._search(distinct),
+            lambda: self._not_whole(distinct),
             lambda: (tf.zeros([0], tf.int32), tf.zeros([1], tf.int32)),
         )
         # One pool holds every answer: the table's, then the pieces of each miss.
@@ -59,8 +64,32 @@ class UnigramWordsModel(tf.Module):
         return take_ranges(
             tf.concat([whole, ids], axis=0),
             tf.tensor_scatter_nd_update(tf.range(count), at, tf.gather(count + splits[:-1], of_miss)),
-            tf.tensor_scatter_nd_update(tf.where(tf.equal(whole, _NOTHING), 0, 1), at, tf.gather(splits[1:] - splits[:-1], of_miss)),
+            tf.tensor_scatter_nd_update(
+                tf.where(tf.equal(whole, _NOTHING), 0, 1), at, tf.gather(splits[1:] - splits[:-1], of_miss)
+            ),
         )
+
+    def _not_whole(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """string[words], at least one -> int32[pieces], and int32[words + 1] splits of them."""
+        # "word," is known from its parts, where it can be cut and they are all whole.
+        parts = self._parts(words)
+        part_ids = self._words.lookup(parts.values)
+        missed = tf.cast(tf.equal(part_ids, _MISS), tf.int32)
+        searched = tf.math.segment_max(missed, parts.value_rowids()) > 0
+        rows = tf.where(searched)
+        ids, splits = tf.cond(
+            tf.size(rows) > 0,
+            lambda: self._search(tf.gather_nd(words, rows)),
+            lambda: (tf.zeros([0], tf.int32), tf.zeros([1], tf.int32)),
+        )
+        found = take_ranges(
+            tf.concat([part_ids, ids], axis=0),
+            tf.tensor_scatter_nd_update(
+                tf.cast(parts.row_splits[:-1], tf.int32) + 1, rows, tf.size(part_ids) + splits[:-1]
+            ),
+            tf.tensor_scatter_nd_update(tf.cast(parts.row_lengths(), tf.int32) - 1, rows, splits[1:] - splits[:-1]),
+        )
+        return found.values, found.row_splits
 
     def _search(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """string[words], at least one -> int32[pieces], and int32[words + 1] splits of them."""
@@ -120,6 +149,33 @@ class UnigramWordsModel(tf.Module):
         again = unknown[1:] & unknown[:-1] & tf.equal(word[1:], word[:-1])
         kept = tf.where(tf.concat([[True], ~again], axis=0)[: tf.size(ids)])[:, 0]
         return tf.gather(ids, kept), tf.math.bincount(tf.gather(word, kept), minlength=words, maxlength=words)
+
+
+class _Parts(tf.Module):
+    """string[words] -> string[words, (parts)], cut where no piece goes across; the first part is empty."""
+
+    def __init__(self, pieces: Sequence[str], mark: str) -> None:
+        super().__init__()
+        apart, neutral, together = cuts.apart(pieces, mark)
+        self._part = ""
+        if apart:
+            run = f"(?:{any_of(apart)}+|[^{any_of(mark + apart + neutral)[1:]}+)"
+            end = f"(?:(?:{run}?{any_of(neutral)}+)+{run}?|{run})" if neutral else run
+            self._part = f"{mark}?{end}|{mark}"
+        self._together = "(?s).*(?:" + "|".join(map(_escaped, together)) + ").*" if together else ""
+
+    def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
+        whole = tf.strings.join([FENCE, words])
+        if not self._part:
+            return tf.strings.split(whole, FENCE)
+        parts = tf.strings.regex_replace(words, self._part, FENCE + rb"\0")
+        if self._together:
+            parts = tf.where(tf.strings.regex_full_match(words, self._together), whole, parts)
+        return tf.strings.split(parts, FENCE)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\x{{{ord(character):x}}}" for character in text)
 
 
 def _best_endings(scores: tf.Tensor, first: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:

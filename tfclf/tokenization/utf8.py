@@ -31,7 +31,7 @@ def only_where(
 def valid_utf8(text: tf.Tensor) -> tf.Tensor:
     """Each malformed sequence becomes U+FFFD, as Python's errors="replace" has it."""
     return only_where(
-        ~is_ascii(text),
+        ~tf.strings.regex_full_match(text, r"[\x00-\x{d7ff}\x{e000}-\x{10ffff}]*"),
         text,
         lambda rows: tf.strings.unicode_transcode(rows, "UTF-8", "UTF-8", errors="replace"),
     )

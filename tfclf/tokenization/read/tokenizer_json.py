@@ -48,11 +48,10 @@ def spec_of(content: Part, tokenizer: Any, path: Path) -> TokenizerSpec:
     """
     # With split_special_tokens they are text like any other.
     kept = [entry for entry in content["added_tokens"] if not (tokenizer.split_special_tokens and entry["special"])]
-    model = _MODELS[_model_kind(content["model"], path)](content["model"], path)
     return TokenizerSpec(
         normalizer=unigram_json.joined(_normalizer(content["normalizer"], path), path),
-        splitter=unigram_json.with_cuts(_splitter(content["pre_tokenizer"], path), model),
-        model=model,
+        splitter=_splitter(content["pre_tokenizer"], path),
+        model=_MODELS[_model_kind(content["model"], path)](content["model"], path),
         added_tokens=tuple(
             AddedToken(
                 content=entry["content"],

@@ -4,22 +4,20 @@ import base64
 import binascii
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from tfclf.errors import UnknownComponentError, VocabularyError
-from tfclf.tokenization import charsmap, cuts
+from tfclf.tokenization import charsmap
 from tfclf.tokenization.read.parts import Part, kind_of, unknown
 from tfclf.tokenization.spec import (
     EachCharacter,
     Metaspace,
-    Model,
     Precompiled,
     Replace,
     ReplaceSpaces,
-    Splitter,
     Step,
     Strip,
     UnigramWords,
@@ -131,13 +129,3 @@ def model(part: Part, path: Path) -> UnigramWords:
             f"logarithms of probabilities."
         )
     return UnigramWords(pieces, unknown_id)
-
-
-def with_cuts(splitter: Splitter | None, model: Model) -> Splitter | None:
-    """A Metaspace that also cuts words where the model's pieces never go across."""
-    if not isinstance(splitter, Metaspace) or not isinstance(model, UnigramWords):
-        return splitter
-    apart, neutral, together = cuts.apart(model.pieces, splitter.mark)
-    return replace(splitter, apart=apart, neutral=neutral, together=together)
-
-
