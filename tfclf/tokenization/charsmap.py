@@ -28,7 +28,7 @@ def rules(charsmap: bytes) -> dict[str, str]:
         }
     except (struct.error, IndexError, ValueError, RecursionError) as error:
         raise UnknownComponentError(
-            f"the normalizer's precompiled_charsmap of {len(charsmap)} bytes cannot be read ({error}). Expected the one "
+            f"the normalizer's precompiled_charsmap of {len(charsmap)} bytes cannot be read ({error}). Expected that "
             f"of the SentencePiece model that the checkpoint was trained with; download tokenizer.json again."
         ) from error
 

@@ -38,7 +38,7 @@ _KA, _VIRAMA, _COPYRIGHT = "\u0915", "\u094d", "\u00a9"
 
 
 def joins(flags: tf.Tensor) -> tf.Tensor:
-    """bool[n]: whether each character belongs to the cluster of the one before; what begins a text must be a control."""
+    """bool[n]: whether each character belongs to the cluster of the one before; a text must begin with a control."""
     before = tf.concat([flags[:1], flags[:-1]], axis=0)
 
     def has(flags: tf.Tensor, flag: int) -> tf.Tensor:

@@ -44,7 +44,7 @@ class EachCharacter:
 
 @dataclass(frozen=True)
 class Precompiled:
-    """SentencePiece's charsmap as the Rust tokenizers use it: on grapheme clusters shorter than 6 bytes, else characters.
+    """SentencePiece's charsmap as the Rust tokenizers use it: on grapheme clusters below 6 bytes, else characters.
 
     The shortest key that begins a cluster replaces all of it.
     """

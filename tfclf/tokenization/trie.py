@@ -47,7 +47,7 @@ class Trie(tf.Module):
         # Places where a match may still go on, each with a state and its base; all go one character further at once.
         at = tf.cast(tf.where(symbols > 0), tf.int32)
         root = tf.gather(self._rows, self._root)
-        going_on = tf.pad(at, [[0, 0], [2, 0]]) + [[self._root, root[_BASE], 0]]
+        going_on = tf.pad(at, [[0, 0], [2, 0]]) + tf.stack([self._root, root[_BASE], 0])
         symbols = tf.concat([symbols, [0]], axis=0)
         found = tf.TensorArray(tf.int32, size=0, dynamic_size=True, infer_shape=False, element_shape=[None, 3])
 

@@ -25,8 +25,9 @@ _NOTHING, _MISS = -2, -1
 # Words beyond that many characters, which no language has, are searched in parts of it: one step of the search
 # takes one character of every word, so that the longest word decides how many steps there are.
 LONGEST_WORD = 1 << 16
-# Characters that are searched together; bounds the memory.
-_AT_ONCE = 1 << 19
+# Characters that are searched together: the larger number bounds the memory, below the smaller one a second round,
+# which may run beside the first, costs more than it saves.
+_AT_LEAST, _AT_MOST = 1 << 13, 1 << 19
 
 
 class UnigramWordsModel(tf.Module):
@@ -97,9 +98,10 @@ class UnigramWordsModel(tf.Module):
         points, splits = decoded.values, tf.cast(decoded.row_splits, tf.int32)
         parts = tf.ragged.range(splits[:-1], splits[1:], LONGEST_WORD, row_splits_dtype=tf.int32)
         part_splits = tf.concat([parts.values, splits[-1:]], axis=0)
-        rounds = tf.size(points) // _AT_ONCE + 1
-        # Round i takes the parts that start in [i, i + 1) * _AT_ONCE.
-        bounds = tf.searchsorted(parts.values, tf.range(rounds + 1) * _AT_ONCE)
+        at_once = tf.clip_by_value(tf.size(points) // 2, _AT_LEAST, _AT_MOST)
+        rounds = tf.size(points) // at_once + 1
+        # Round i takes the parts that start in [i, i + 1) * at_once. A round may have none.
+        bounds = tf.searchsorted(parts.values, tf.range(rounds + 1) * at_once)
         ids = tf.TensorArray(tf.int32, size=rounds, infer_shape=False, element_shape=[None])
         counts = tf.TensorArray(tf.int32, size=rounds, infer_shape=False, element_shape=[None])
 
@@ -107,7 +109,11 @@ class UnigramWordsModel(tf.Module):
             index: tf.Tensor, ids: tf.TensorArray, counts: tf.TensorArray
         ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
             own = part_splits[bounds[index] : bounds[index + 1] + 1]
-            found, count = self._viterbi(points[own[0] : own[-1]], own - own[0])
+            found, count = tf.cond(
+                tf.size(own) > 1,
+                lambda: self._viterbi(points[own[0] : own[-1]], own - own[0]),
+                lambda: (tf.zeros([0], tf.int32), tf.zeros([0], tf.int32)),
+            )
             return index + 1, ids.write(index, found), counts.write(index, count)
 
         _, ids, counts = tf.while_loop(lambda index, *_: index < rounds, search, (tf.constant(0), ids, counts))
@@ -230,7 +236,7 @@ def _path(steps: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
         return index + 1, at - tf.gather(step, going_on), passed.write(index, at)
 
     *_, passed = tf.while_loop(
-        lambda index, at, _: tf.size(at) > 0,
+        lambda _index, at, _: tf.size(at) > 0,
         back,
         (tf.constant(0), last, passed),
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape(None)),
