@@ -1,9 +1,10 @@
-"""Unigram tokenizers of tokenizer.json give the ids of the Rust tokenizer (tokenizers 0.22, through transformers 4.57)."""
+"""Unigram tokenizers of tokenizer.json give the ids of the Rust tokenizer (tokenizers 0.22, transformers 4.57)."""
 
 import base64
 import json
 import random
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ _LAYOUTS: Mapping[str, Content] = {
     },
     "no normalizer, no prefix": {
         "normalizer": None,
-        "pre_tokenizer": {"type": "Metaspace", "replacement": _MARK, "add_prefix_space": False},
+        "pre_tokenizer": {**_METASPACE, "prepend_scheme": "never"},
     },
 }
 
@@ -278,9 +279,24 @@ def test_precompiled_equals_on_all_short_clusters() -> None:
     reference = tokenizers().normalizers.Precompiled(step.charsmap)
     ours = PrecompiledRules(step)
     joining = [chr(point) for point in graphemes.joining()]
-    firsts = ["a", "e", "\u212b", "\u0915", "\u00a9", "\u0600", "\r", "\u200b", "\u1100", "\u1161", "\uac00", "\U0001f600"]
+    firsts = [
+        "a",
+        "e",
+        "\u212b",
+        "\u0915",
+        "\u00a9",
+        "\u0600",
+        "\r",
+        "\u200b",
+        "\u1100",
+        "\u1161",
+        "\uac00",
+        "\U0001f600",
+    ]
     dice = random.Random(1)
-    texts = [first + mark + dice.choice(["", "\u0301", "a", "\n", "\u200d\u00a9"]) for first in firsts for mark in joining]
+    texts = [
+        first + mark + dice.choice(["", "\u0301", "a", "\n", "\u200d\u00a9"]) for first in firsts for mark in joining
+    ]
     texts += ["".join(dice.choices([*firsts, *joining, *_RULES, "\u094d", "\u200d"], k=6)) for _ in range(5_000)]
     found = [row.decode() for row in ours(tf.constant([text.encode() for text in texts])).numpy()]
     assert found == [reference.normalize_str(text) for text in texts]
@@ -300,7 +316,7 @@ def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
     apart, neutral, together = cuts.apart([piece for piece, _ in pieces], _MARK)
     assert apart
     for piece, _ in pieces:
-        for left, right in zip(piece, piece[1:], strict=False):
+        for left, right in pairwise(piece):
             if _MARK not in (left, right) and not {left, right} & set(neutral) and piece not in together:
                 assert (left in apart) == (right in apart)
 
@@ -330,7 +346,7 @@ def test_what_cannot_be_compiled_is_named(
     [
         (lambda model: model.update(byte_fallback=True), UnknownComponentError, "option byte_fallback"),
         (lambda model: model.update(unk_id=None), VocabularyError, "unk_id is None"),
-        (lambda model: model.update(unk_id=10**6), TokenizerError, "unk_id"),
+        (lambda model: model.update(unk_id=10**6), TokenizerError, "UnkIdNotInVocabulary"),
         (lambda model: model["vocab"].append(["the", -3.0]), VocabularyError, "'the' twice"),
         (lambda model: model["vocab"].append(["", -3.0]), VocabularyError, "an empty piece"),
         (lambda model: model.update(vocab=[[p, 20.0] for p, _ in model["vocab"]]), VocabularyError, "lowest score"),

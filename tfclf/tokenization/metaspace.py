@@ -9,7 +9,7 @@ from tfclf.tokenization.spec import Metaspace
 from tfclf.tokenization.split import character_class
 from tfclf.tokenization.white_space import WHITE_SPACE
 
-# No byte of valid UTF-8, so that no text can forge it.
+# Parts what it stands between. No byte of valid UTF-8, so that no text can forge it.
 FENCE = b"\xff"
 _HAS_ASCII_SPACE = r"(?s).*[\t-\r].*"
 
