@@ -46,7 +46,9 @@ class PrecompiledRules(tf.Module):
         )
         self._flags = graphemes.flag_table()
         self._joining = rf"(?s).*(?:\r\n|{character_class(graphemes.joining())}).*"
-        self._keys = rf"(?s).*{character_class(ord(key) for key in rules if len(key) == 1 and ord(key) >= 0x80)}.*"
+        # U+FFFF, which is no character, so that the class is never empty.
+        keys = {0xFFFF, *(ord(key) for key in rules if len(key) == 1 and not key.isascii())}
+        self._keys = rf"(?s).*{character_class(keys)}.*"
         self._ascii = _ByteRules({key: text for key, text in rules.items() if key.isascii() and len(key) == 1})
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
