@@ -12,13 +12,10 @@ from tfclf.tokenization import code_points
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import AddedToken
 from tfclf.tokenization.split import character_class, literal
+from tfclf.tokenization.white_space import WHITE_SPACE
 
 # No byte of valid UTF-8, so that no text can forge it.
 _FENCE = b"\xff"
-# Unicode's White_Space, which has been the same since Unicode 6.3.
-_SPACE = character_class(
-    [*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
-)
 
 Tokenize = Callable[[tf.Tensor], tf.RaggedTensor]
 
@@ -62,10 +59,10 @@ class AddedTokens(tf.Module):
         texts = tf.where(is_token, "", segments.values)
         if self._left_strip is not None:
             beside = tf.concat([tf.gather(self._left_strip, places)[1:], [False]], 0)
-            texts = tf.where(beside, tf.strings.regex_replace(texts, _SPACE + r"+\z", ""), texts)
+            texts = tf.where(beside, tf.strings.regex_replace(texts, WHITE_SPACE + r"+\z", ""), texts)
         if self._right_strip is not None:
             beside = tf.concat([[False], tf.gather(self._right_strip, places)[:-1]], 0)
-            texts = tf.where(beside, tf.strings.regex_replace(texts, r"\A" + _SPACE + "+", ""), texts)
+            texts = tf.where(beside, tf.strings.regex_replace(texts, r"\A" + WHITE_SPACE + "+", ""), texts)
         plain = tokenize(texts)
         count = tf.size(is_token)
         pool = tf.concat([tf.gather(self._ids, places), plain.values], axis=0)

@@ -14,8 +14,9 @@ from tfclf._transformers import tokenizers
 from tfclf.tokenization.spec import BertNormalizer, EachCharacter
 
 _SURROGATES = range(0xD800, 0xE000)
-# Stands between the characters of one question; no character decomposes to it, and nothing changes it.
-_FENCE = "|"
+# Stands between the characters of one question; no character becomes it, and nothing changes it. (With NFKD there is
+# one that becomes the first of the two, and BERT's normalizer changes the other.)
+_FENCE, _LINE = "|", "\n"
 _QUESTION = 4096
 
 
@@ -23,17 +24,20 @@ def _code_points() -> Iterator[int]:
     yield from (point for point in range(0x110000) if point not in _SURROGATES)
 
 
-def _ask(answer: Callable[[str], str], points: Iterable[int]) -> Iterator[tuple[int, str]]:
+def _ask(answer: Callable[[str], str], points: Iterable[int], *, fence: str = _FENCE) -> Iterator[tuple[int, str]]:
     """(code point, what `answer` makes of that character alone) for each of them."""
-    asked = [point for point in points if chr(point) != _FENCE]
+    asked = [point for point in points if chr(point) != fence]
     for start in range(0, len(asked), _QUESTION):
         part = asked[start : start + _QUESTION]
-        answers = answer(_FENCE.join(map(chr, part))).split(_FENCE)
+        answers = answer(fence.join(map(chr, part))).split(fence)
         yield from zip(part, answers, strict=True)
 
 
-def reference_normalizer(spec: BertNormalizer) -> Any:
+def reference_normalizer(spec: BertNormalizer | EachCharacter) -> Any:
     """The Rust normalizer itself."""
+    if isinstance(spec, EachCharacter):
+        package = tokenizers().normalizers
+        return package.Sequence([getattr(package, step)() for step in spec.steps])
     return tokenizers().normalizers.BertNormalizer(
         clean_text=spec.clean_text,
         handle_chinese_chars=spec.handle_chinese_chars,
@@ -52,10 +56,11 @@ _PYTHON_STEPS: Mapping[str, Callable[[str], str]] = {
 @functools.cache
 def normalized(spec: BertNormalizer | EachCharacter) -> dict[int, str]:
     """Code point -> replacement, for every character that the reference's normalizer changes."""
-    if isinstance(spec, EachCharacter):
+    if isinstance(spec, EachCharacter) and spec.library == "python":
         return _changed_by_python(spec)
     reference = reference_normalizer(spec)
-    answers = _ask(reference.normalize_str, _code_points())
+    fence = _LINE if isinstance(spec, EachCharacter) else _FENCE
+    answers = _ask(reference.normalize_str, _code_points(), fence=fence)
     return {point: answer for point, answer in answers if answer != chr(point)}
 
 

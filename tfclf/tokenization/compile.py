@@ -6,7 +6,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import byte_bpe, byte_level, normalize, python_text, split, unigram, wordpiece
+from tfclf.tokenization import (
+    byte_bpe,
+    byte_level,
+    metaspace,
+    normalize,
+    precompiled,
+    python_text,
+    replacement,
+    split,
+    unigram,
+    unigram_words,
+    wordpiece,
+)
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import (
@@ -17,10 +29,15 @@ from tfclf.tokenization.spec import (
     ByteLevel,
     CollapseSpace,
     EachCharacter,
+    Metaspace,
+    Precompiled,
     PythonLower,
     Replace,
+    ReplaceSpaces,
+    Strip,
     TokenizerSpec,
     Unigram,
+    UnigramWords,
     WordPiece,
 )
 from tfclf.tokenization.utf8 import valid_utf8
@@ -29,14 +46,19 @@ from tfclf.tokenization.utf8 import valid_utf8
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: normalize.CharacterTable,
     EachCharacter: normalize.CharacterTable,
-    Replace: normalize.Replacement,
+    Precompiled: precompiled.PrecompiledRules,
+    Replace: replacement.Replacement,
+    ReplaceSpaces: replacement.Replacement,
+    Strip: replacement.Stripped,
     CollapseSpace: python_text.SpaceCollapser,
     PythonLower: python_text.Lower,
     BertSplitter: split.BertWords,
     ByteLevel: byte_level.ByteLevelSplitter,
+    Metaspace: metaspace.MarkedWords,
     WordPiece: wordpiece.WordPieceModel,
     ByteBpe: byte_bpe.ByteBpeModel,
     Unigram: unigram.UnigramModel,
+    UnigramWords: unigram_words.UnigramWordsModel,
 }
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
-from tfclf.tokenization.spec import BertNormalizer, EachCharacter, Replace
-from tfclf.tokenization.split import character_class, literal
+from tfclf.tokenization.spec import BertNormalizer, EachCharacter
+from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256
@@ -58,18 +58,6 @@ class CharacterTable(tf.Module):
         values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
         splits = tf.gather(replaced.row_splits, points.row_splits)
         return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8")
-
-
-class Replacement(tf.Module):
-    """string[n] -> string[n], each occurrence of a string replaced, from the left."""
-
-    def __init__(self, step: Replace) -> None:
-        super().__init__()
-        self._pattern = literal(step.pattern)
-        self._content = step.content.replace("\\", r"\\")
-
-    def __call__(self, text: tf.Tensor) -> tf.Tensor:
-        return tf.strings.regex_replace(text, self._pattern, self._content)
 
 
 def _byte_class(points: list[int]) -> str:

@@ -43,6 +43,31 @@ class EachCharacter:
 
 
 @dataclass(frozen=True)
+class Precompiled:
+    """SentencePiece's charsmap as the Rust tokenizers use it: on grapheme clusters below 6 bytes, else characters.
+
+    The shortest key that begins a cluster replaces all of it.
+    """
+
+    charsmap: bytes
+
+
+@dataclass(frozen=True)
+class Strip:
+    """White space at the text's ends goes."""
+
+    left: bool = True
+    right: bool = True
+
+
+@dataclass(frozen=True)
+class ReplaceSpaces:
+    """Two or more spaces in a row become `content`."""
+
+    content: str
+
+
+@dataclass(frozen=True)
 class CollapseSpace:
     """Each run of Python's white space becomes one space, and none at either end: `" ".join(text.split())`."""
 
@@ -70,6 +95,20 @@ class ByteLevel:
 
     add_prefix_space: bool = False
     use_regex: bool = True
+
+
+@dataclass(frozen=True)
+class Metaspace:
+    """Spaces become `mark`, which begins a word.
+
+    Attributes:
+      prefix: every text (every word, with `at_white_space`) that does not begin with a mark gets one.
+      at_white_space: white space of any kind parts words first, and goes.
+    """
+
+    mark: str = "\u2581"
+    prefix: bool = True
+    at_white_space: bool = False
 
 
 # Models: word, or text where there is no splitter -> token ids.
@@ -133,9 +172,31 @@ class Unigram:
         return max(token for ids in self.ids for token in ids)
 
 
-Step: TypeAlias = BertNormalizer | Replace | EachCharacter | CollapseSpace | PythonLower
-Splitter: TypeAlias = BertSplitter | ByteLevel
-Model: TypeAlias = WordPiece | ByteBpe | Unigram
+@dataclass(frozen=True)
+class UnigramWords:
+    """The best-scored pieces of each word.
+
+    Attributes:
+      pieces: with their scores, in the order of their ids, which are 0, 1, 2, ...
+      unknown_id: for what no piece holds; a run of it is one token.
+      mark: the character that words may begin with.
+    """
+
+    pieces: tuple[tuple[str, float], ...]
+    unknown_id: int
+    mark: str = "\u2581"
+
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return len(self.pieces) - 1
+
+
+Step: TypeAlias = (
+    BertNormalizer | Replace | EachCharacter | Precompiled | Strip | ReplaceSpaces | CollapseSpace | PythonLower
+)
+Splitter: TypeAlias = BertSplitter | ByteLevel | Metaspace
+Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,30 @@ def is_ascii(text: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_full_match(text, r"[\x00-\x7f]*")
 
 
-def only_where(condition: tf.Tensor, text: tf.Tensor, change: tf.types.experimental.GenericFunction) -> tf.Tensor:
-    """`change`s the rows of string[n] that meet the condition, leaves the others; costs nothing if none does."""
+def only_where(
+    condition: tf.Tensor,
+    text: tf.Tensor,
+    change: tf.types.experimental.GenericFunction,
+    *,
+    otherwise: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """`change`s the rows of string[n] that meet the condition; costs nothing if none does.
+
+    The others stay as they are, or are those of string[n] `otherwise`.
+    """
     rows = tf.where(condition)
+    others = text if otherwise is None else otherwise
     return tf.cond(
         tf.size(rows) > 0,
-        lambda: tf.tensor_scatter_nd_update(text, rows, change(tf.gather_nd(text, rows))),
-        lambda: text,
+        lambda: tf.tensor_scatter_nd_update(others, rows, change(tf.gather_nd(text, rows))),
+        lambda: others,
     )
 
 
 def valid_utf8(text: tf.Tensor) -> tf.Tensor:
     """Each malformed sequence becomes U+FFFD, as Python's errors="replace" has it."""
     return only_where(
-        ~is_ascii(text),
+        ~tf.strings.regex_full_match(text, r"[\x00-\x{d7ff}\x{e000}-\x{10ffff}]*"),
         text,
         lambda rows: tf.strings.unicode_transcode(rows, "UTF-8", "UTF-8", errors="replace"),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfclf.tokenization.read import bert, byte_level
+from tfclf.tokenization.read import bert, byte_level, unigram_json
 from tfclf.tokenization.read.parts import Part, kind_of, unknown
 from tfclf.tokenization.read.templates import template
 from tfclf.tokenization.spec import AddedToken, ByteLevel, Model, Splitter, Step, TokenizerSpec
@@ -13,20 +13,30 @@ _T = TypeVar("_T")
 
 _NORMALIZERS: Mapping[str, Callable[[Part, Path], tuple[Step, ...]]] = {
     "BertNormalizer": bert.normalizer,
+    "Precompiled": unigram_json.precompiled,
+    "Strip": unigram_json.strip,
+    "Replace": unigram_json.replacement,
+    "NFD": unigram_json.each_character,
+    "NFKD": unigram_json.each_character,
+    "StripAccents": unigram_json.each_character,
+    "Lowercase": unigram_json.each_character,
 }
 _SPLITTERS: Mapping[str, Callable[[Part, Path], Splitter]] = {
     "BertPreTokenizer": bert.splitter,
     "ByteLevel": byte_level.splitter,
+    "Metaspace": unigram_json.splitter,
+    "Sequence": unigram_json.splitters,
 }
 _MODELS: Mapping[str, Callable[[Part, Path], Model]] = {
     "WordPiece": bert.model,
     "BPE": byte_level.model,
+    "Unigram": unigram_json.model,
 }
 
 
 def check(content: Part, path: Path) -> None:
     """Whether every part is known. Raises: UnknownComponentError."""
-    _normalizer(content.get("normalizer"), path)
+    unigram_json.joined(_normalizer(content.get("normalizer"), path), path)
     splitter = _splitter(content.get("pre_tokenizer"), path)
     kind = _model_kind(content.get("model"), path)
     if isinstance(splitter, ByteLevel) != (kind == "BPE"):
@@ -46,7 +56,7 @@ def spec_of(content: Part, tokenizer: Any, path: Path) -> TokenizerSpec:
     # With split_special_tokens they are text like any other.
     kept = [entry for entry in content["added_tokens"] if not (tokenizer.split_special_tokens and entry["special"])]
     return TokenizerSpec(
-        normalizer=_normalizer(content["normalizer"], path),
+        normalizer=unigram_json.joined(_normalizer(content["normalizer"], path), path),
         splitter=_splitter(content["pre_tokenizer"], path),
         model=_MODELS[_model_kind(content["model"], path)](content["model"], path),
         added_tokens=tuple(

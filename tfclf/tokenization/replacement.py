@@ -1,0 +1,34 @@
+"""Normalizers that are one scan over the text."""
+
+import tensorflow as tf
+
+from tfclf.tokenization.spec import Replace, ReplaceSpaces, Strip
+from tfclf.tokenization.split import literal
+from tfclf.tokenization.white_space import WHITE_SPACE
+
+
+class Replacement(tf.Module):
+    """string[n] -> string[n]."""
+
+    def __init__(self, step: Replace | ReplaceSpaces) -> None:
+        super().__init__()
+        if isinstance(step, Replace):
+            self._pattern = literal(step.pattern)
+        else:
+            self._pattern = " {2,}"
+        self._content = step.content.replace("\\", r"\\")
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_replace(text, self._pattern, self._content)
+
+
+class Stripped(tf.Module):
+    """string[n] -> string[n]."""
+
+    def __init__(self, step: Strip) -> None:
+        super().__init__()
+        ends = [rf"\A{WHITE_SPACE}+"] * step.left + [rf"{WHITE_SPACE}+\z"] * step.right
+        self._pattern = "|".join(ends)
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_replace(text, self._pattern, "") if self._pattern else text

@@ -1,0 +1,8 @@
+"""White space, as Rust's `char::is_whitespace` has it."""
+
+from tfclf.tokenization.split import character_class
+
+# Unicode's White_Space, which has been the same since Unicode 6.3.
+WHITE_SPACE = character_class(
+    [*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
+)
