@@ -6,10 +6,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import normalize, split, wordpiece
+from tfclf.tokenization import keras_byte_words, keras_words, normalize, sentencepiece_op, split, wordpiece
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.ragged import merge_inner
-from tfclf.tokenization.spec import AddedToken, BertNormalizer, BertSplitter, TokenizerSpec, WordPiece
+from tfclf.tokenization.spec import (
+    AddedToken,
+    BertNormalizer,
+    BertSplitter,
+    KerasByteWords,
+    KerasWords,
+    SentencePiece,
+    TokenizerSpec,
+    WordPiece,
+)
 from tfclf.tokenization.utf8 import valid_utf8
 
 # Each record of a spec and the module that does what it says.
@@ -17,6 +26,9 @@ _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: normalize.CharacterTable,
     BertSplitter: split.BertWords,
     WordPiece: wordpiece.WordPieceModel,
+    KerasWords: keras_words.Words,
+    KerasByteWords: keras_byte_words.ByteWords,
+    SentencePiece: sentencepiece_op.SentencePieceModel,
 }
 
 

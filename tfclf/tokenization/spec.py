@@ -62,6 +62,24 @@ class ByteLevel:
     use_regex: bool = True
 
 
+@dataclass(frozen=True)
+class KerasWords:
+    """KerasHub's words for WordPiece, white space and format characters gone, punctuation marks by themselves.
+
+    `strip_accents` takes combining marks off before the text is split, `lowercase` folds the case of each word after
+    it (NFKC_Casefold), `split_on_cjk` makes each Chinese character a word.
+    """
+
+    lowercase: bool = False
+    strip_accents: bool = False
+    split_on_cjk: bool = True
+
+
+@dataclass(frozen=True)
+class KerasByteWords:
+    """KerasHub's words for byte-level BPE: its own imitation of GPT-2's splitter, as `fit` and `predict` run it."""
+
+
 # Models: word, or text where there is no splitter -> token ids.
 
 
@@ -72,12 +90,14 @@ class WordPiece:
     Attributes:
       vocabulary: pieces in the order of their ids, which are 0, 1, 2, ...
       unknown: the piece for a word that has no pieces, or more than `max_characters` characters.
+      max_bytes: a limit on a word's bytes besides; None where there is none.
     """
 
     vocabulary: tuple[str, ...]
     unknown: str = "[UNK]"
     prefix: str = "##"
     max_characters: int = 100
+    max_bytes: int | None = None
 
     @property
     def largest_id(self) -> int:
@@ -123,9 +143,27 @@ class Unigram:
         return max(token for ids in self.ids for token in ids)
 
 
+@dataclass(frozen=True)
+class SentencePiece:
+    """A SentencePiece model on whole texts, as the SentencePiece library of TF-Text runs it, ties included.
+
+    Attributes:
+      model: a serialized SentencePiece ModelProto.
+      ids: the token id of each of its pieces, in the order of the pieces.
+    """
+
+    model: bytes
+    ids: tuple[int, ...]
+
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return max(self.ids)
+
+
 Step: TypeAlias = BertNormalizer | Replace | EachCharacter
-Splitter: TypeAlias = BertSplitter | ByteLevel
-Model: TypeAlias = WordPiece | ByteBpe | Unigram
+Splitter: TypeAlias = BertSplitter | ByteLevel | KerasWords | KerasByteWords
+Model: TypeAlias = WordPiece | ByteBpe | Unigram | SentencePiece
 
 
 @dataclass(frozen=True)
@@ -181,6 +219,9 @@ class TokenizerSpec:
       splitter: None where the model takes whole texts.
       pad_id: fills shorter rows of a dense batch.
       truncation_side: 'right' cuts a row's end, 'left' its start.
+      pair_truncation: which text of a pair that is too long loses tokens: 'longest_first' as the Rust tokenizers
+        have it, 'round_robin' (both keep as many, of an odd number the first has one more) or 'waterfall' (the
+        second has what the first leaves).
       origin: the file it was read from, for error messages.
     """
 
@@ -192,3 +233,4 @@ class TokenizerSpec:
     pad_id: int
     truncation_side: str
     origin: str
+    pair_truncation: str = "longest_first"
