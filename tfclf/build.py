@@ -8,7 +8,6 @@ from tfclf.manifest import Manifest
 from tfclf.original import OriginalEngine
 from tfclf.packing import Frame
 from tfclf.tokenization.compile import Tokenizer
-from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import TokenizerSpec
 
 ENGINES = ("lean", "original")
@@ -35,23 +34,22 @@ def build(
             f"{checkpoint.folder}/config.json: problem_type is {checkpoint.problem_type!r} with "
             f"{len(checkpoint.labels)} label(s). This version classifies: {' or '.join(PROBLEM_TYPES)}."
         )
-    spec = read(checkpoint.folder)
+    spec = checkpoint.read_tokenizer(checkpoint.folder)
     _check_vocabulary(spec, checkpoint)
     frame = Frame(spec, max_length=checkpoint.max_length)
-    model = checkpoint.load_model()
     made: Engine
     if engine == "lean":
         made = LeanEngine(
             checkpoint.family,
             checkpoint.config,
-            model,
+            checkpoint.load_variables() if checkpoint.load_variables else checkpoint.load_model(),
             folder=checkpoint.folder,
             precision=precision,
             storage=storage,
         )
     else:
         types = checkpoint.family.weights.token_type_embeddings is not None
-        made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id)
+        made = OriginalEngine(checkpoint.load_model(), token_types=types, pad_id=spec.pad_id)
     graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,
@@ -83,7 +81,7 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:
     size = checkpoint.config.get("vocab_size")
-    largest = max(spec.model.largest_id, *(token.id for token in spec.added_tokens))
+    largest = max([spec.model.largest_id, *(token.id for token in spec.added_tokens)])
     if isinstance(size, int) and largest >= size:
         raise CheckpointError(
             f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size {size}: "

@@ -133,7 +133,9 @@ class Source:
 
     @classmethod
     def of(cls, family: Family, sizes: Sizes, model: Any) -> "Source":
-        """Reads a TF class instance."""
+        """Reads a TF class instance, or takes its variables by name."""
+        if isinstance(model, Mapping):
+            return cls(family, sizes, model)
         named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight.numpy() for weight in model.weights}
         return cls(family, sizes, named)
 
