@@ -1,9 +1,5 @@
 """What many tests need: where shared files are, checkpoints, exports."""
 
-import csv
-import gzip
-import itertools
-import json
 import os
 import shutil
 from pathlib import Path
@@ -14,9 +10,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tfclf
 
+from . import corpora
 from .checkpoints import ROOT, tiny_checkpoint
+from .counts import Counts
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
+
+_COUNTS = pytest.StashKey[Counts]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hostile", type=int, default=1_000_000, help="hostile strings for each tokenizer in verify")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts = config.stash.get(_COUNTS, None)
+    if counts and counts.lines:
+        terminalreporter.section("differing rows")
+        terminalreporter.write_line(counts.table())
+
+
+@pytest.fixture(scope="session")
+def counts(pytestconfig: pytest.Config) -> Counts:
+    """What `make verify` prints as a table when it ends."""
+    return pytestconfig.stash.setdefault(_COUNTS, Counts())
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +47,13 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def ag_news(shared: Path) -> list[str]:
     """The 7,600 official test rows."""
-    with (shared / "data" / "ag_news" / "test.csv").open(encoding="utf-8", newline="") as file:
-        return [f"{title} {description}" for _, title, description in csv.reader(file)]
+    return corpora.ag_news(shared)
 
 
 @pytest.fixture(scope="session")
 def mixed_rows(shared: Path, ag_news: list[str]) -> list[str]:
     """500 real rows of very different lengths: news, and film reviews past 512 tokens."""
-    with gzip.open(shared / "data" / "imdb" / "test.jsonl.gz", "rt", encoding="utf-8") as file:
-        reviews = [json.loads(line)["text"] for line in itertools.islice(file, 100)]
-    return ["", *ag_news[:399], *reviews]
+    return ["", *ag_news[:399], *corpora.imdb(shared)[:100]]
 
 
 @pytest.fixture(scope="session")

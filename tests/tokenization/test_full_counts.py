@@ -1,0 +1,62 @@
+"""`make verify`: differing rows of every tokenizer on whole corpora and a million hostile strings, as a table.
+
+The reference is the tokenizer that `reference(folder)` names (tokenizers 0.22, sentencepiece 0.2, transformers 4.57).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import corpora
+from tests.counts import Counts
+from tests.tokenization.folders import PUBLISHED
+from tests.tokenization.reference import Pair
+
+pytestmark = pytest.mark.verify
+
+_REAL: dict[str, Callable[[Path], Sequence[str]]] = {
+    "AG News": corpora.ag_news,
+    "IMDB": corpora.imdb,
+    "AlloCine": corpora.allocine,
+}
+
+
+@pytest.fixture(scope="module", params=sorted(PUBLISHED))
+def published(
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Pair]:
+    """A published tokenizer, compiled, beside its reference."""
+    return request.param, Pair(PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published")))
+
+
+@pytest.mark.parametrize("corpus", sorted(_REAL))
+def test_no_real_row_differs(published: tuple[str, Pair], corpus: str, shared: Path, counts: Counts) -> None:
+    name, pair = published
+    assert _differing(name, pair, corpus, _REAL[corpus](shared), counts) == 0
+
+
+def test_at_most_one_hostile_string_in_100_000_differs(
+    published: tuple[str, Pair], shared: Path, counts: Counts, request: pytest.FixtureRequest
+) -> None:
+    name, pair = published
+    many = int(request.config.getoption("--hostile"))
+    rows = [*corpora.ag_news(shared), *corpora.allocine(shared)]
+    differing = _differing(name, pair, "hostile", corpora.hostile(many, seed=7, rows=rows), counts)
+    assert differing <= max(1, many // 100_000)
+
+
+def _differing(name: str, pair: Pair, corpus: str, texts: Iterable[str], counts: Counts) -> int:
+    compared = 0
+
+    def counted() -> Iterable[str]:
+        nonlocal compared
+        for text in texts:
+            compared += 1
+            yield text
+
+    differences = list(pair.differences(counted()))
+    counts.add(name, corpus, rows=compared, differing=len(differences))
+    for difference in differences[:3]:
+        counts.note(f"{name}, {corpus}: {difference.text[:100]!r}")
+    return len(differences)
