@@ -22,4 +22,6 @@ def _of(model_type: str, vocabulary: str, *files: str, **settings: Any) -> Calla
 PUBLISHED: Mapping[str, Callable[[Path, Path], Path]] = {
     "distilbert-base-uncased, vocab.txt": _of("distilbert", "distilbert-base-uncased", "vocab.txt", do_lower_case=True),
     "bert-base-cased, vocab.txt": _of("bert", "bert-base-cased", "vocab.txt", do_lower_case=False),
+    "roberta-base, tokenizer.json": _of("roberta", "roberta-base", "tokenizer.json"),
+    "roberta-base, vocab.json": _of("roberta", "roberta-base", "vocab.json", "merges.txt"),
 }

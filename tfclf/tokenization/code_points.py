@@ -87,3 +87,20 @@ def word_characters() -> tuple[int, ...]:
         alone = {end for (_, end), token in zip(encoding.offsets, encoding.ids, strict=True) if token == added}
         found += [point for index, point in enumerate(part) if 3 * index + 2 not in alone]
     return tuple(found)
+
+
+@functools.cache
+def byte_level_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    r"""(letters, numbers, space, the rest): what the \p{L}, \p{N} and \s of the ByteLevel pre-tokenizer take."""
+    reference = tokenizers().pre_tokenizers.ByteLevel(add_prefix_space=False)
+    # Beyond ASCII no word of a text of all characters in order holds two classes: one question a word will do.
+    points = [point for point in _code_points() if point >= 0x80]
+    words = [(begin, end) for _, (begin, end) in reference.pre_tokenize_str("".join(map(chr, points)))]
+    runs = [[point] for point in range(0x80)] + [points[begin:end] for begin, end in words]
+    classes: dict[str, list[int]] = {"a": [], "1": [], "!": [], "": []}
+    for run in runs:
+        # A letter prolongs a run of letters, and so on; white space prolongs none of these.
+        joined = (known for known in "a1!" if len(reference.pre_tokenize_str(known + chr(run[0]))) == 1)
+        classes[next(joined, "")].extend(run)
+    letters, numbers, others, space = map(tuple, classes.values())
+    return letters, numbers, space, others

@@ -6,13 +6,24 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import keras_byte_words, keras_words, normalize, sentencepiece_op, split, wordpiece
+from tfclf.tokenization import (
+    byte_bpe,
+    byte_level,
+    keras_byte_words,
+    keras_words,
+    normalize,
+    sentencepiece_op,
+    split,
+    wordpiece,
+)
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import (
     AddedToken,
     BertNormalizer,
     BertSplitter,
+    ByteBpe,
+    ByteLevel,
     KerasByteWords,
     KerasWords,
     SentencePiece,
@@ -25,10 +36,12 @@ from tfclf.tokenization.utf8 import valid_utf8
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: normalize.CharacterTable,
     BertSplitter: split.BertWords,
+    ByteLevel: byte_level.ByteLevelSplitter,
     WordPiece: wordpiece.WordPieceModel,
     KerasWords: keras_words.Words,
     KerasByteWords: keras_byte_words.ByteWords,
     SentencePiece: sentencepiece_op.SentencePieceModel,
+    ByteBpe: byte_bpe.ByteBpeModel,
 }
 
 

@@ -93,7 +93,9 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
     merges = [line.split(" ") for line in _lines(_asset(folder, "merges.txt")) if "#version:" not in line]
     wrong = next((merge for merge in merges if len(merge) != 2), None)
     if wrong is not None:
-        raise VocabularyError(f"{folder / _ASSETS / 'merges.txt'} holds {' '.join(wrong)!r}; expected two pieces a line.")
+        raise VocabularyError(
+            f"{folder / _ASSETS / 'merges.txt'} holds {' '.join(wrong)!r}; expected two pieces a line."
+        )
     start, end, pad, mask = _special(ids, ("<s>", "</s>", "<pad>", "<mask>"), path)
     unsplittable = config.get("unsplittable_tokens") or ("<s>", "</s>", "<pad>", "<mask>")
     return TokenizerSpec(

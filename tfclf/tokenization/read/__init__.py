@@ -22,7 +22,7 @@ def read(folder: Path) -> TokenizerSpec:
     """The tokenizer of a Hugging Face checkpoint.
 
     Args:
-      folder: holds tokenizer.json or vocab.txt, and what else belongs to its tokenizer.
+      folder: holds tokenizer.json or vocab.txt, or vocab.json with merges.txt, and what else belongs to its tokenizer.
     Raises: TokenizerError, UnknownComponentError, VocabularyError.
     """
     path = files.check(folder)
@@ -59,7 +59,7 @@ def _check_special_tokens(tokenizer: Any, path: Path) -> None:
             f"{path.parent}: the tokenizer has no pad_token, and rows of a batch need one; name it in "
             f"tokenizer_config.json."
         )
-    if path.name != "vocab.txt":
+    if path.name not in ("vocab.txt", "vocab.json"):
         return
     pieces = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
     for role in _NEEDED_OF_LINES:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfclf.errors import TokenizerError, VocabularyError
 from tfclf.folders import listing
-from tfclf.tokenization.read import tokenizer_json
+from tfclf.tokenization.read import byte_level, tokenizer_json
 
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
@@ -26,9 +26,13 @@ def check(folder: Path) -> Path:
     if (folder / "vocab.txt").is_file():
         _check_lines(folder / "vocab.txt")
         return folder / "vocab.txt"
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        byte_level.check_files(read_json(folder / "vocab.json"), folder / "merges.txt")
+        return folder / "vocab.json"
     raise TokenizerError(
         f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
-        f"tokenizer.json or vocab.txt. Save the checkpoint's tokenizer there, with its save_pretrained."
+        f"tokenizer.json or vocab.txt, or vocab.json with merges.txt. Save the checkpoint's tokenizer "
+        f"there, with its save_pretrained."
     )
 
 

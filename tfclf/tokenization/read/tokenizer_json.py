@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfclf.tokenization.read import bert
+from tfclf.tokenization.read import bert, byte_level
 from tfclf.tokenization.read.parts import Part, kind_of, unknown
 from tfclf.tokenization.read.templates import template
-from tfclf.tokenization.spec import AddedToken, Model, Splitter, Step, TokenizerSpec
+from tfclf.tokenization.spec import AddedToken, ByteLevel, Model, Splitter, Step, TokenizerSpec
 
 _T = TypeVar("_T")
 
@@ -16,17 +16,24 @@ _NORMALIZERS: Mapping[str, Callable[[Part, Path], tuple[Step, ...]]] = {
 }
 _SPLITTERS: Mapping[str, Callable[[Part, Path], Splitter]] = {
     "BertPreTokenizer": bert.splitter,
+    "ByteLevel": byte_level.splitter,
 }
 _MODELS: Mapping[str, Callable[[Part, Path], Model]] = {
     "WordPiece": bert.model,
+    "BPE": byte_level.model,
 }
 
 
 def check(content: Part, path: Path) -> None:
     """Whether every part is known. Raises: UnknownComponentError."""
     _normalizer(content.get("normalizer"), path)
-    _splitter(content.get("pre_tokenizer"), path)
-    _model_kind(content.get("model"), path)
+    splitter = _splitter(content.get("pre_tokenizer"), path)
+    kind = _model_kind(content.get("model"), path)
+    if isinstance(splitter, ByteLevel) != (kind == "BPE"):
+        raise unknown("model", f"{kind} after {kind_of(content.get('pre_tokenizer'))}", ["BPE after ByteLevel"], path)
+    if kind == "BPE":
+        # The Rust library's own errors do not say which merge.
+        byte_level.model(content["model"], path)
     template(content.get("post_processor"), path, types=True)
 
 

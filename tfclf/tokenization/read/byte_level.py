@@ -1,0 +1,108 @@
+"""The parts of GPT-2's and RoBERTa's tokenizers: ByteLevel, BPE; and the older vocab.json with merges.txt."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tfclf.errors import UnknownComponentError, VocabularyError
+from tfclf.tokenization.byte_alphabet import check_bytes
+from tfclf.tokenization.read.parts import Part, in_order
+from tfclf.tokenization.spec import ByteBpe, ByteLevel
+
+Merge = tuple[str, str]
+
+# What would change ids. `unk_token`, `fuse_unk` and `byte_fallback` speak of characters that the vocabulary lacks,
+# and of the byte characters it may lack none.
+_UNSUPPORTED = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
+
+
+def splitter(part: Part, _: Path) -> ByteLevel:
+    """ByteLevel."""
+    return ByteLevel(add_prefix_space=part["add_prefix_space"], use_regex=part.get("use_regex", True))
+
+
+def model(part: Part, path: Path) -> ByteBpe:
+    """BPE."""
+    for option in _UNSUPPORTED:
+        if part.get(option):
+            raise UnknownComponentError(
+                f"{path}: the model has {option}={part[option]!r}, which cannot be compiled exactly. Expected none. "
+                f"tfclf never approximates a tokenizer; please report the checkpoint."
+            )
+    merges = [_parts(merge, place, path) for place, merge in enumerate(part["merges"])]
+    check_bytes(part["vocab"], str(path))
+    _check_merges(merges, part["vocab"], lambda place: f"{path}: merge {place + 1}")
+    return ByteBpe(
+        vocabulary=in_order(part["vocab"], path),
+        merges=tuple(merges),
+        ignore_merges=part.get("ignore_merges", False),
+    )
+
+
+def check_files(vocabulary: Mapping[str, int], merges: Path) -> None:
+    """vocab.json's content and the path of merges.txt, as transformers reads them.
+
+    Raises: VocabularyError.
+    """
+    origin = merges.with_name("vocab.json")
+    in_order(vocabulary, origin)
+    check_bytes(vocabulary, str(origin))
+    try:
+        text = merges.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"{merges} is not UTF-8 ({error}). Expected one merge a line.") from error
+    version, _, text = text.partition("\n")
+    *lines, last = text.split("\n")
+    # Transformers drops the first line and what follows the last line's end, whatever stands there.
+    if not version.startswith("#version"):
+        raise VocabularyError(
+            f"{merges} begins with {version[:50]!r}; expected '#version: 0.2'. Transformers takes no merge from the "
+            f"first line: if it is one, put the version line before it; otherwise download the file again."
+        )
+    if last:
+        raise VocabularyError(
+            f"{merges} ends with {last[:50]!r} and no line end. It may be cut short; download it again. If it is "
+            f"whole, end the last line: transformers would drop it."
+        )
+    pairs = [_parts(line, place + 1, merges, "line") for place, line in enumerate(lines)]
+    _check_merges(pairs, vocabulary, lambda place: f"{merges}: line {place + 2}")
+
+
+def _parts(merge: str | Sequence[str], place: int, path: Path, unit: str = "merge") -> Merge:
+    """A merge is written as 'a b' in older files, and as a pair in others."""
+    parts = merge.split(" ") if isinstance(merge, str) else merge
+    if len(parts) != 2 or not all(isinstance(part, str) and part for part in parts):
+        raise VocabularyError(
+            f"{path}: {unit} {place + 1} is {merge!r:.80}; expected two pieces with a space between. The file may be "
+            f"cut short or changed; download it again."
+        )
+    return parts[0], parts[1]
+
+
+def _check_merges(merges: Sequence[Merge], vocabulary: Mapping[str, int], name: Callable[[int], str]) -> None:
+    """Training joins what is there already, and names what it makes.
+
+    The Rust library takes merges in any order, and then splits words as no training has seen them.
+    """
+    made: dict[str, int] = {}
+    for place, (left, right) in enumerate(merges):
+        made.setdefault(left + right, place)
+    seen: dict[Merge, int] = {}
+    for place, merge in enumerate(merges):
+        joins = f"{name(place)} joins {merge[0]!r} and {merge[1]!r}"
+        if missing := [piece for piece in (*merge, "".join(merge)) if piece not in vocabulary]:
+            raise VocabularyError(
+                f"{joins}, but the vocabulary of {len(vocabulary)} pieces lacks {missing[0]!r}. Expected the parts and "
+                f"the result of every merge among the pieces; take vocabulary and merges from the same checkpoint."
+            )
+        if seen.setdefault(merge, place) != place:
+            raise VocabularyError(
+                f"{joins}, as {name(seen[merge])} does. Expected each merge once; take the merges that the checkpoint "
+                f"was trained with."
+            )
+        for piece in merge:
+            if len(piece) > 1 and made.get(piece, len(merges)) >= place:
+                maker = f"only {name(made[piece])} makes" if piece in made else "no merge makes"
+                raise VocabularyError(
+                    f"{joins}, but {maker} {piece!r}. Expected merges in the order of training, each of pieces that "
+                    f"earlier ones have made; take the merges that the checkpoint was trained with."
+                )
