@@ -96,7 +96,7 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
         raise VocabularyError(
             f"{folder / _ASSETS / 'merges.txt'} holds {' '.join(wrong)!r}; expected two pieces a line."
         )
-    start, end, pad, mask = _special(ids, ("<s>", "</s>", "<pad>", "<mask>"), path)
+    start, end, pad, _ = _special(ids, ("<s>", "</s>", "<pad>", "<mask>"), path)
     unsplittable = config.get("unsplittable_tokens") or ("<s>", "</s>", "<pad>", "<mask>")
     return TokenizerSpec(
         normalizer=(),
