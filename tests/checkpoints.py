@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfclf._transformers import tf_class, transformers
-from tfclf.families import known
+from tfclf.families import family_of, known
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
@@ -63,10 +64,13 @@ def tiny_config(family: str, **changes: Any) -> dict[str, Any]:
 
 def tiny_model(config: Mapping[str, Any], *, seed: int = 0) -> Any:
     """The TF class with random weights; biases and norms too, since zeros and ones would hide mistakes."""
-    family = known()[config["model_type"]]
+    family = family_of(config["model_type"], source="a test")
     package = transformers()
-    model = tf_class(family.tf_class)(package.AutoConfig.for_model(**config))
-    model.build_in_name_scope()
+    with warnings.catch_warnings():
+        # Of transformers' own code: deprecated parts, unseeded initializers.
+        warnings.simplefilter("ignore")
+        model = tf_class(family.tf_class)(package.AutoConfig.for_model(**config))
+        model.build_in_name_scope()
     dice = np.random.default_rng(seed)
     for weight in model.weights:
         kernel_scale = 0.2 if len(weight.shape) == 2 else 0.1
@@ -75,16 +79,104 @@ def tiny_model(config: Mapping[str, Any], *, seed: int = 0) -> Any:
     return model
 
 
-def tiny_checkpoint(folder: Path, family: str = "distilbert", *, seed: int = 0, **changes: Any) -> Path:
-    """A whole checkpoint folder with tf_model.h5."""
+def tiny_checkpoint(
+    folder: Path, family: str = "distilbert", *, seed: int = 0, safetensors: bool = False, **changes: Any
+) -> Path:
+    """A whole checkpoint folder with tf_model.h5, or with model.safetensors as PyTorch writes it."""
     folder.mkdir(parents=True, exist_ok=True)
     config = tiny_config(family, **changes)
-    tiny_model(config, seed=seed).save_pretrained(folder)
+    model = tiny_model(config, seed=seed)
+    if safetensors:
+        save_as_pytorch(model, folder)
+    else:
+        model.save_pretrained(folder)
     write_json(folder / "config.json", config)
     write_tokenizer(folder)
     # Without a name AutoTokenizer takes the family's own class, which decides whether there are token types.
     edit_json(folder / "tokenizer_config.json", **{"tokenizer_class": None, **_TOKENIZER_OF_FAMILY.get(family, {})})
     return folder
+
+
+# Small sizes under each config's own key names; model types that no family declares.
+_OTHERS: Mapping[str, Mapping[str, Any]] = {
+    "deberta-v2": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+    "mpnet": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 130,
+    },
+    "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 64},
+    "longformer": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "attention_window": [8, 8],
+        "max_position_embeddings": 130,
+        "pad_token_id": 0,
+    },
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "pad_token_id": 0},
+}
+OTHERS = tuple(sorted(_OTHERS))
+_XLNET_TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+        {"SpecialToken": {"id": "[CLS]", "type_id": 2}},
+    ],
+    "pair": [
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+        {"Sequence": {"id": "B", "type_id": 1}},
+        {"SpecialToken": {"id": "[SEP]", "type_id": 1}},
+        {"SpecialToken": {"id": "[CLS]", "type_id": 2}},
+    ],
+    "special_tokens": {
+        "[CLS]": {"id": "[CLS]", "ids": [101], "tokens": ["[CLS]"]},
+        "[SEP]": {"id": "[SEP]", "ids": [102], "tokens": ["[SEP]"]},
+    },
+}
+
+
+def other_checkpoint(folder: Path, model_type: str, *, seed: int = 0, **changes: Any) -> Path:
+    """A tiny checkpoint of a model type that no family declares, behind the bundled WordPiece tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = {str(index): label for index, label in enumerate(LABELS)}
+    config = {"model_type": model_type, "vocab_size": 30522, "id2label": labels, **_OTHERS[model_type], **changes}
+    tiny_model(config, seed=seed).save_pretrained(folder)
+    write_json(folder / "config.json", config)
+    write_tokenizer(folder)
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if model_type in ("deberta-v2", "xlnet") else [])]
+    edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast", model_input_names=names)
+    if model_type == "xlnet":
+        edit_json(folder / "tokenizer_config.json", padding_side="left", model_max_length=None)
+        edit_json(folder / "tokenizer.json", post_processor=_XLNET_TEMPLATE)
+    return folder
+
+
+def save_as_pytorch(model: Any, folder: Path) -> None:
+    """model.safetensors under PyTorch's names and shapes, without torch."""
+    from safetensors.numpy import save_file
+
+    rename = transformers().modeling_tf_pytorch_utils.convert_tf_weight_name_to_pt_weight_name
+    state = {}
+    for weight in model.weights:
+        name, transpose = rename(weight.name, "", weight.shape)
+        values = weight.numpy()
+        state[name] = np.ascontiguousarray(values.T if "NO" not in str(transpose) else values)
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -163,7 +163,7 @@ def test_the_old_name_of_the_limit_counts(own_checkpoint: Path) -> None:
 def test_a_decoder_is_refused_by_the_lean_engine(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path, "bert", is_decoder=True)
     with pytest.raises(CheckpointError, match=r"is_decoder is true.*engine='original'"):
-        tfclf.load(folder)
+        tfclf.load(folder, engine="lean")
 
 
 def test_a_config_that_asks_for_tuples_changes_nothing(own_checkpoint: Path) -> None:

@@ -1,11 +1,15 @@
 """A checkpoint becomes a live graph."""
 
+import logging
+
+import tensorflow as tf
+
 from tfclf.checkpoints import Checkpoint
-from tfclf.encoder import LeanEngine
+from tfclf.encoder import LeanEngine, unfit
 from tfclf.errors import CheckpointError, InputError
 from tfclf.graph import PROBLEM_TYPES, Engine, Graph
 from tfclf.manifest import Manifest
-from tfclf.original import OriginalEngine
+from tfclf.original import OriginalEngine, takes_token_types
 from tfclf.packing import Frame
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.spec import TokenizerSpec
@@ -13,13 +17,16 @@ from tfclf.tokenization.spec import TokenizerSpec
 ENGINES = ("lean", "original")
 PRECISIONS = ("float32", "bfloat16")
 STORAGES = ("float32", "bfloat16", "float16")
+_LOG = logging.getLogger("tfclf")
+# Logits that differ by less are of the same row; what padding does is far above.
+_SAME = 1e-3
 
 
 def build(
     checkpoint: Checkpoint,
     *,
     name: str,
-    engine: str = "lean",
+    engine: str = "auto",
     precision: str = "float32",
     storage: str | None = None,
 ) -> tuple[Graph, Manifest]:
@@ -34,9 +41,12 @@ def build(
             f"{checkpoint.folder}/config.json: problem_type is {checkpoint.problem_type!r} with "
             f"{len(checkpoint.labels)} label(s). This version classifies: {' or '.join(PROBLEM_TYPES)}."
         )
+    if engine == "auto":
+        engine = _choose(checkpoint, precision, storage)
     spec = checkpoint.read_tokenizer(checkpoint.folder)
     _check_vocabulary(spec, checkpoint)
-    frame = Frame(spec, max_length=checkpoint.max_length)
+    side = checkpoint.family.padding_side(spec.padding_side)
+    frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
     made: Engine
     if engine == "lean":
         made = LeanEngine(
@@ -48,8 +58,10 @@ def build(
             storage=storage,
         )
     else:
-        types = checkpoint.family.weights.token_type_embeddings is not None
-        made = OriginalEngine(checkpoint.load_model(), token_types=types, pad_id=spec.pad_id)
+        model = checkpoint.load_model()
+        types = spec.token_types and takes_token_types(model)
+        made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
+        _try(made, frame, checkpoint, spec)
     graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,
@@ -64,9 +76,51 @@ def build(
     )
 
 
+def _choose(checkpoint: Checkpoint, precision: str, storage: str) -> str:
+    """The lean engine, but for what only the original can run."""
+    reason = unfit(checkpoint.family, checkpoint.config)
+    if reason is None:
+        return "lean"
+    if (precision, storage) != ("float32", "float32"):
+        raise InputError(
+            f"{checkpoint.folder}: {reason}. So it runs with engine='original', in float32 only; found "
+            f"precision={precision!r} and storage={storage!r}. Leave them out."
+        )
+    # Logged, not warned: nothing is wrong, and without a handler Python prints it to standard error all the same.
+    _LOG.warning(
+        "%s: %s. Taking engine='original': %s as it is, exact but slower.",
+        checkpoint.folder,
+        reason,
+        checkpoint.family.tf_class,
+    )
+    return "original"
+
+
+def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: TokenizerSpec) -> None:
+    """Two rows of different lengths: the class may want what we do not give it, or not see where a row ends."""
+    token = next(token for token in (0, 1) if token != spec.pad_id)
+    texts = tf.ragged.constant([[token], [token] * 4], tf.int32, row_splits_dtype=tf.int32)
+    try:
+        together, alone = engine(frame.single(texts)), engine(frame.single(texts[:1]))
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, tf.errors.OpError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise CheckpointError(
+            f"{checkpoint.folder}: {checkpoint.family.tf_class} does not run on rows of token ids: {reason}. Expected "
+            f"a class that takes input_ids and attention_mask and gives logits."
+        ) from error
+    model_pad_id = checkpoint.config.get("pad_token_id")
+    difference = float(tf.reduce_max(tf.abs(together[:1] - alone)))
+    if model_pad_id != spec.pad_id and difference > _SAME * max(1.0, float(tf.reduce_max(tf.abs(alone)))):
+        raise CheckpointError(
+            f"{checkpoint.folder}/config.json: pad_token_id is {model_pad_id!r}, and the tokenizer pads with "
+            f"{spec.pad_id}, so that {checkpoint.family.tf_class} takes padding for text: a row's logits change by "
+            f"{difference:.1g} with the length of the row beside it. Set pad_token_id to {spec.pad_id}."
+        )
+
+
 def _check_options(engine: str, precision: str, storage: str) -> None:
     for option, value, known in (
-        ("engine", engine, ENGINES),
+        ("engine", engine, ("auto", *ENGINES)),
         ("precision", precision, PRECISIONS),
         ("storage", storage, STORAGES),
     ):

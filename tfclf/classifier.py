@@ -83,7 +83,7 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text.
         """
         rows = self._functions["tokenize"](text=as_text_tensor(texts))
-        return tf.RaggedTensor.from_tensor(rows["input_ids"], lengths=tf.reduce_sum(rows["attention_mask"], axis=1))
+        return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
     # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
     @overload

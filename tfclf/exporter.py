@@ -31,7 +31,7 @@ def export(
     folder: str | Path,
     *,
     version: int | None = None,
-    engine: str = "lean",
+    engine: str = "auto",
     precision: str = "float32",
     storage: str | None = None,
 ) -> Path:
@@ -44,7 +44,8 @@ def export(
       source: a Hugging Face checkpoint's folder.
       folder: the model's base path, as TF Serving has it; its name is the model's.
       version: a whole number above 0; the next free one by default. One that is there is never overwritten.
-      engine: 'lean' (ours, fast) or 'original' (the Hugging Face TF class, traced).
+      engine: 'lean' (ours, fast), 'original' (the Hugging Face TF class, traced), or 'auto': lean, but original
+        where lean cannot run the model; the log then says why.
       precision: 'float32' or 'bfloat16', of the arithmetic.
       storage: of the large weights in the file; `precision` by default. 'float16' halves a float32 file and is
         exact only where every weight is a float16 value, as after `tfclf train --round-weights float16`.

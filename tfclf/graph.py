@@ -69,7 +69,7 @@ class Graph(tf.Module):
     def tokenize(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> input_ids, attention_mask."""
         rows = self._frame.single(self._tokens(text)).input_ids
-        input_ids, attention_mask = to_dense(rows, pad_id=self._frame.pad_id)
+        input_ids, attention_mask = to_dense(rows, pad_id=self._frame.pad_id, side=self._frame.padding_side)
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
     def encode(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> Outputs:

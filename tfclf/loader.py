@@ -13,7 +13,7 @@ from tfclf.manifest import Manifest
 from tfclf.versions import saved_model_folder
 
 
-def load(source: str | Path, *, engine: str = "lean", precision: str = "float32") -> Classifier:
+def load(source: str | Path, *, engine: str = "auto", precision: str = "float32") -> Classifier:
     """Loads a classifier.
 
     >>> tfclf.load("saved_models/distilbert_mini_sequence_classifier_ag_news").labels
@@ -22,7 +22,7 @@ def load(source: str | Path, *, engine: str = "lean", precision: str = "float32"
     Args:
       source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
         a Hugging Face checkpoint.
-      engine, precision: for a checkpoint: 'lean' or 'original'; 'float32' or 'bfloat16'. An export has its own.
+      engine, precision: for a checkpoint; as `export` takes them. An export has its own.
     Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers.
     """
     folder = Path(source)

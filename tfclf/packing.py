@@ -30,11 +30,13 @@ class Frame(tf.Module):
     Args:
       spec: gives the template, the side that is cut, and the pad id.
       max_length: tokens in a row, special tokens included.
+      padding_side: of dense rows; 'right' or 'left'.
     Raises: TokenizerError where the limit leaves no room for a token.
     """
 
-    def __init__(self, spec: TokenizerSpec, *, max_length: int) -> None:
+    def __init__(self, spec: TokenizerSpec, *, max_length: int, padding_side: str = "right") -> None:
         super().__init__()
+        self.padding_side = padding_side
         self.max_length = max_length
         self.pad_id = spec.pad_id
         self._template: Template = spec.template
@@ -126,8 +128,18 @@ def _special(template: Sequence[Place]) -> int:
     return sum(len(place.ids or ()) for place in template)
 
 
-def to_dense(rows: tf.RaggedTensor, *, pad_id: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """int32[batch, (tokens)] -> `input_ids`, `attention_mask`, each int32[batch, length], padded at the end."""
+def to_dense(rows: tf.RaggedTensor, *, pad_id: int, side: str = "right") -> tuple[tf.Tensor, tf.Tensor]:
+    """int32[batch, (tokens)] -> `input_ids`, `attention_mask`, each int32[batch, length].
+
+    Args:
+      side: where the padding goes: 'right', at the end, or 'left', at the start.
+    """
     input_ids = rows.to_tensor(pad_id)
     mask = tf.sequence_mask(rows.row_lengths(), maxlen=tf.shape(input_ids)[1], dtype=tf.int32)
-    return input_ids, mask
+    if side == "right":
+        return input_ids, mask
+    # Rolled around: what stood at the end is padding already.
+    length = tf.shape(input_ids)[1]
+    columns = tf.range(length) + tf.cast(rows.row_lengths(), tf.int32)[:, tf.newaxis]
+    columns = tf.math.floormod(columns, tf.maximum(length, 1))
+    return tf.gather(input_ids, columns, batch_dims=1), tf.gather(mask, columns, batch_dims=1)

@@ -19,6 +19,7 @@ from tfclf.classifier import Classifier
 from tfclf.errors import InputError
 from tfclf.graph import ACTIVATIONS
 from tfclf.loader import load
+from tfclf.original import takes_token_types
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.tokenization.read import reference
@@ -29,6 +30,7 @@ TOLERANCES = {"float32": 1e-5, "bfloat16": 5e-2}
 _BATCH = 16
 _BUILT_IN_HOSTILE = 500
 _SHOWN_DIFFERENCES = 5
+_LONGEST_ROW_OF_IDS = 512
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ class _Original:
         self._tokenizer = reference(checkpoint.folder)
         self._model = checkpoint.load_model()
         # What the tokenizer hands to the model: token types, too, if its class has them.
-        taken = {"input_ids"} | ({"token_type_ids"} if checkpoint.family.weights.token_type_embeddings else set())
+        self._tokenizer.padding_side = checkpoint.family.padding_side(self._tokenizer.padding_side)
+        taken = {"input_ids"} | ({"token_type_ids"} if takes_token_types(self._model) else set())
         self.inputs = [name for name in self._tokenizer.model_input_names if name in taken]
         self._limit = int(min(self._tokenizer.model_max_length, checkpoint.max_positions))
         signature = {name: tf.TensorSpec([None, None], tf.int32) for name in [*self.inputs, "attention_mask"]}
@@ -160,16 +163,11 @@ class _Original:
         rows = encoded["input_ids"]
         logits = np.zeros((len(rows), len(self.checkpoint.labels)), np.float32)
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        padding = {"input_ids": self._tokenizer.pad_token_id or 0}
         for start in range(0, len(rows), _BATCH):
             part = order[start : start + _BATCH]
-            ragged = {
-                name: tf.ragged.constant([column[index] for index in part], tf.int32)
-                for name, column in encoded.items()
-            }
-            inputs = {name: column.to_tensor(padding.get(name, 0)) for name, column in ragged.items()}
-            inputs["attention_mask"] = tf.sequence_mask(ragged["input_ids"].row_lengths(), dtype=tf.int32)
-            logits[part] = self._forward(inputs).numpy()
+            columns = {name: [column[index] for index in part] for name, column in encoded.items()}
+            padded = self._tokenizer.pad(columns, return_attention_mask=True, return_tensors="np")
+            logits[part] = self._forward({name: tf.cast(ids, tf.int32) for name, ids in padded.items()}).numpy()
         return logits
 
 
@@ -206,7 +204,8 @@ class _Comparison:
             part = texts[start : start + 8 * _BATCH]
             self._compare_tokens(start, part, self._original.encode(part)["input_ids"])
         # Rows of raw ids, so that no embedding goes unread; the last row is filled up from the first.
-        length = self._export.max_length
+        # No longer than most models take: one without a limit would get a single row.
+        length = min(self._export.max_length, _LONGEST_ROW_OF_IDS)
         known = min(len(pieces), self._original.checkpoint.config.get("vocab_size", len(pieces)))
         ids = np.resize(np.arange(known), (-(-known // length), length))
         for start in range(0, len(ids), _BATCH):

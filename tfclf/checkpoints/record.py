@@ -11,6 +11,9 @@ from tfclf.families import Family
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import TokenizerSpec
 
+# Tokens in a row where nothing sets a limit: what int32 counts.
+UNLIMITED = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -19,11 +22,11 @@ class Checkpoint:
     Attributes:
       folder: where its files are.
       config: config.json; what it leaves out is as transformers' class for its model_type has it.
-      family: the declaration that answers to its model_type.
+      family: the declaration that answers to its model_type; without weights where only the original engine runs it.
       labels: in the order of the head's outputs.
       problem_type: as transformers reads it; picks the activation.
       max_length: tokens in a row, special tokens included; what its tokenizer and its positions both allow.
-      max_positions: tokens in a row that have a position embedding.
+      max_positions: tokens in a row that have a position embedding; UNLIMITED where the model has none.
       load_model: builds the original TF class with the checkpoint's weights. Raises CheckpointError, also where the
         checkpoint is of no TF class.
       load_variables: the weights by the names of `family.weights`; None where they are those of the TF class. Raises

@@ -20,7 +20,13 @@ def export(
     source: Annotated[str, typer.Argument(help="A Hugging Face checkpoint's folder.")],
     folder: Annotated[Path, typer.Argument(help="The model's base path; its name is the model's.")],
     version: Annotated[int | None, typer.Option(help="Version number.", show_default="the next free one")] = None,
-    engine: Annotated[str, typer.Option(help="'lean' (fast) or 'original' (the Hugging Face TF class).")] = "lean",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="'lean' (fast), 'original' (the Hugging Face TF class), or 'auto': lean, but original where lean "
+            "cannot run the model."
+        ),
+    ] = "auto",
     precision: Annotated[str, typer.Option(help="Of the arithmetic: 'float32' or 'bfloat16'.")] = "float32",
     storage: Annotated[
         str | None,

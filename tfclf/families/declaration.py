@@ -81,6 +81,10 @@ class Family:
     shared_layers: SharedLayers | None = None
     position_padding_id: int | None = None
 
+    def padding_side(self, side: str) -> str:
+        """Where rows are padded whose tokenizer says `side`: a head that reads the first token wants none there."""
+        return "right" if self.head_activations else side
+
     def rows_of(self, positions: int) -> int:
         """How long a row may be, where there are embeddings for so many `positions`."""
         return positions - (0 if self.position_padding_id is None else self.position_padding_id + 1)

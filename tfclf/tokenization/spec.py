@@ -219,10 +219,12 @@ class TokenizerSpec:
       splitter: None where the model takes whole texts.
       pad_id: fills shorter rows of a dense batch.
       truncation_side: 'right' cuts a row's end, 'left' its start.
+      origin: the file it was read from, for error messages.
+      padding_side: of a dense batch, as transformers pads: 'right' or 'left'.
+      token_types: whether the tokenizer's class hands token types to the model at all.
       pair_truncation: which text of a pair that is too long loses tokens: 'longest_first' as the Rust tokenizers
         have it, 'round_robin' (both keep as many, of an odd number the first has one more) or 'waterfall' (the
         second has what the first leaves).
-      origin: the file it was read from, for error messages.
     """
 
     normalizer: tuple[Step, ...]
@@ -233,4 +235,6 @@ class TokenizerSpec:
     pad_id: int
     truncation_side: str
     origin: str
+    padding_side: str = "right"
+    token_types: bool = True
     pair_truncation: str = "longest_first"

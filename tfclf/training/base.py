@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tfclf._transformers import transformers
+from tfclf.checkpoints import weights
 from tfclf.checkpoints.huggingface import read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
-from tfclf.folders import listing
+from tfclf.families import family_of
 
-TENSORFLOW_WEIGHTS = "tf_model.h5"
-SAFETENSORS_WEIGHTS = "model.safetensors"
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _TOKENIZER_FILES = (
     *_VOCABULARY_FILES,
@@ -23,8 +22,6 @@ _TOKENIZER_FILES = (
     "special_tokens_map.json",
     "tokenizer_config.json",
 )
-# RoBERTa and its kin count positions from the padding id + 1, and cannot use those below.
-_SHIFTED_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
 
 
 @dataclass(frozen=True)
@@ -48,11 +45,12 @@ class Base:
     max_length: int
 
     def digest(self) -> str:
-        """SHA-256 of the weights file."""
+        """SHA-256 of the weights, in one file or several."""
         sha256 = hashlib.sha256()
-        with self.weights_file.open("rb") as file:
-            while part := file.read(1 << 20):
-                sha256.update(part)
+        for path in weights.parts(self.weights_file):
+            with path.open("rb") as file:
+                while part := file.read(1 << 20):
+                    sha256.update(part)
         return sha256.hexdigest()
 
     def copy_tokenizer(self, folder: Path) -> None:
@@ -81,10 +79,10 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
     if not folder.is_dir():
         raise SourceNotFoundError(
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: config.json, weights "
-            f"({TENSORFLOW_WEIGHTS} or {SAFETENSORS_WEIGHTS}) and tokenizer files."
+            f"(tf_model.h5 or model.safetensors) and tokenizer files."
         )
     found_labels = _labels(labels, read_json(folder / "config.json"), folder)
-    weights_file = _weights_file(folder)
+    weights_file = weights.find(folder)
     config, tokenizer = _read(folder, found_labels)
     return Base(
         folder=folder,
@@ -129,7 +127,7 @@ def _positions(config: Any) -> float:
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
         return float("inf")
-    return positions - config.pad_token_id - 1 if config.model_type in _SHIFTED_POSITIONS else positions
+    return family_of(config.model_type, source="config.json").rows_of(positions)
 
 
 def _labels(asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
@@ -148,14 +146,3 @@ def _labels(asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path
             f"Found the labels {', '.join(labels) or 'nothing'}; expected two or more, each once. Correct --labels."
         )
     return labels
-
-
-def _weights_file(folder: Path) -> Path:
-    for name in (TENSORFLOW_WEIGHTS, SAFETENSORS_WEIGHTS):
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(
-        f"{folder} holds neither {TENSORFLOW_WEIGHTS} nor {SAFETENSORS_WEIGHTS}: found {listing(folder)}. "
-        f"Copy the checkpoint with its weights; weights in several parts, or in PyTorch's pickle, must be "
-        f"saved again as one of the two."
-    )

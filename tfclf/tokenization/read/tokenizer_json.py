@@ -63,6 +63,8 @@ def spec_of(content: Part, tokenizer: Any, path: Path) -> TokenizerSpec:
         template=template(content["post_processor"], path, types="token_type_ids" in tokenizer.model_input_names),
         pad_id=tokenizer.pad_token_id,
         truncation_side=tokenizer.truncation_side,
+        padding_side=tokenizer.padding_side,
+        token_types="token_type_ids" in tokenizer.model_input_names,
         origin=str(path),
     )
 
