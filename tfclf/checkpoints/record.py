@@ -32,6 +32,7 @@ class Checkpoint:
       load_variables: the weights by the names of `family.weights`; None where they are those of the TF class. Raises
         CheckpointError.
       read_tokenizer: the tokenizer, from `folder`. Raises TokenizerError.
+      load_reference: what `verify` compares with; None where that is `load_model` behind transformers' tokenizer.
     """
 
     folder: Path
@@ -44,3 +45,4 @@ class Checkpoint:
     load_model: Callable[[], Any]
     load_variables: Callable[[], Mapping[str, np.ndarray]] | None = None
     read_tokenizer: Callable[[Path], TokenizerSpec] = read
+    load_reference: "Callable[[Checkpoint], Any] | None" = None

@@ -28,6 +28,7 @@ from tfclf.tokenization.spec import (
     KerasWords,
     SentencePiece,
     TokenizerSpec,
+    UntilNul,
     WordPiece,
 )
 from tfclf.tokenization.utf8 import valid_utf8
@@ -39,6 +40,7 @@ _PARTS: Mapping[type, Callable[[Any], Any]] = {
     ByteLevel: byte_level.ByteLevelSplitter,
     WordPiece: wordpiece.WordPieceModel,
     KerasWords: keras_words.Words,
+    UntilNul: keras_words.Cut,
     KerasByteWords: keras_byte_words.ByteWords,
     SentencePiece: sentencepiece_op.SentencePieceModel,
     ByteBpe: byte_bpe.ByteBpeModel,

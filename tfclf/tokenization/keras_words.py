@@ -11,7 +11,7 @@ import functools
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfclf.tokenization.spec import KerasWords
+from tfclf.tokenization.spec import KerasWords, UntilNul
 from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
@@ -28,6 +28,16 @@ _CJK = [
     *range(0xF900, 0xFB00),
     *range(0x2F800, 0x2FA20),
 ]
+
+
+class Cut(tf.Module):
+    """string[n] -> string[n], each up to its first NUL: TF-Text's RegexSplit, behind KerasHub, reads C strings."""
+
+    def __init__(self, _: UntilNul) -> None:
+        super().__init__()
+
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_replace(text, r"(?s)\x00.*", "")
 
 
 class Words(tf.Module):

@@ -42,6 +42,11 @@ class EachCharacter:
     library: str = "tokenizers"
 
 
+@dataclass(frozen=True)
+class UntilNul:
+    """A text ends at its first NUL, as in C."""
+
+
 # Splitters: string -> words.
 
 
@@ -161,7 +166,7 @@ class SentencePiece:
         return max(self.ids)
 
 
-Step: TypeAlias = BertNormalizer | Replace | EachCharacter
+Step: TypeAlias = BertNormalizer | Replace | EachCharacter | UntilNul
 Splitter: TypeAlias = BertSplitter | ByteLevel | KerasWords | KerasByteWords
 Model: TypeAlias = WordPiece | ByteBpe | Unigram | SentencePiece
 

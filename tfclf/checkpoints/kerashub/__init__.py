@@ -14,6 +14,7 @@ from typing import Any
 from tfclf.checkpoints.huggingface import read_json
 from tfclf.checkpoints.kerashub import weights
 from tfclf.checkpoints.kerashub.backbones import BACKBONES, Backbone
+from tfclf.checkpoints.kerashub.reference import Reference
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import CheckpointError, UnknownFamilyError
 from tfclf.tokenization.spec import TokenizerSpec
@@ -65,6 +66,7 @@ def read(folder: Path) -> Checkpoint:
         load_model=functools.partial(_no_original, folder),
         load_variables=functools.partial(weights.load, files, backbone.family, config),
         read_tokenizer=functools.partial(_read_tokenizer, backbone, tokenizer, _truncation(preprocessor, folder)),
+        load_reference=Reference,
     )
 
 

@@ -25,6 +25,7 @@ from tfclf.tokenization.spec import (
     SentencePiece,
     Template,
     TokenizerSpec,
+    UntilNul,
     WordPiece,
     bert_template,
 )
@@ -56,7 +57,7 @@ def word_piece(config: Config, folder: Path, truncate: str, *, types: bool = Fal
         raise VocabularyError(f"{path} holds {twice!r} twice; expected distinct pieces, one for each embedding.")
     start, end, pad, _ = _special(ids, ("[CLS]", "[SEP]", "[PAD]", config["oov_token"]), path)
     return TokenizerSpec(
-        normalizer=(),
+        normalizer=(UntilNul(),),
         splitter=KerasWords(lowercase=config["lowercase"], strip_accents=config["strip_accents"]),
         model=WordPiece(
             vocabulary=vocabulary,
@@ -99,11 +100,11 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
     start, end, pad, _ = _special(ids, ("<s>", "</s>", "<pad>", "<mask>"), path)
     unsplittable = config.get("unsplittable_tokens") or ("<s>", "</s>", "<pad>", "<mask>")
     return TokenizerSpec(
-        normalizer=(),
+        normalizer=(UntilNul(),),
         splitter=KerasByteWords(),
         model=ByteBpe(vocabulary=pieces, merges=tuple((first, second) for first, second in merges)),
         added_tokens=tuple(
-            AddedToken(token, token_id)
+            AddedToken(token, token_id, normalized=True)
             for token, token_id in zip(unsplittable, _special(ids, unsplittable, path), strict=True)
         ),
         template=_roberta_template(start, end),
