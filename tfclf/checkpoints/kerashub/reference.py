@@ -20,7 +20,9 @@ def keras_hub() -> Any:
     try:
         import keras_hub as package
     except ImportError as error:
-        raise MissingExtraError("keras-hub", extra="kerashub", purpose="running a KerasHub preset's original") from error
+        raise MissingExtraError(
+            "keras-hub", extra="kerashub", purpose="running a KerasHub preset's original"
+        ) from error
     return package
 
 
@@ -38,7 +40,8 @@ class Reference:
         self._tokenizer = preprocessor.tokenizer
         self._types = bool(checkpoint.family.weights and checkpoint.family.weights.token_type_embeddings)
         self.inputs = ["input_ids", *(["token_type_ids"] if self._types else [])]
-        self._preprocess = tf.function(lambda texts: preprocessor(texts))
+        # By name: a tuple of two without it would be taken for texts and labels.
+        self._preprocess = tf.function(lambda texts: preprocessor(x=texts))
 
     @property
     def name(self) -> str:
