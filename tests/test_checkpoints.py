@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfclf
-from tests.checkpoints import edit_json, tiny_checkpoint, tiny_config, tiny_model, write_json
+from tests.checkpoints import LABELS, edit_json, save_as_pytorch, tiny_checkpoint, tiny_config, tiny_model, write_json
 from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
 
@@ -118,18 +118,6 @@ def test_tensorflow_format_safetensors_load(own_checkpoint: Path, checkpoint: Pa
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
-def test_multi_label_scores_are_independent(own_checkpoint: Path) -> None:
-    edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
-    answers = tfclf.load(own_checkpoint)(["news"])
-    np.testing.assert_allclose(answers["probabilities"], 1 / (1 + np.exp(-answers["logits"].numpy())), rtol=1e-5)
-
-
-def test_a_problem_type_that_is_not_classification_is_refused(own_checkpoint: Path) -> None:
-    edit_json(own_checkpoint / "config.json", problem_type="regression")
-    with pytest.raises(CheckpointError, match="problem_type is 'regression'"):
-        tfclf.load(own_checkpoint)
-
-
 def test_sizes_that_do_not_divide_are_refused(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", n_heads=5)
     shutil.rmtree(own_checkpoint / "none", ignore_errors=True)
@@ -177,4 +165,92 @@ def test_a_config_that_asks_for_tuples_changes_nothing(own_checkpoint: Path) -> 
 def test_sizes_that_are_none_are_refused(own_checkpoint: Path, changes: dict[str, object]) -> None:
     edit_json(own_checkpoint / "config.json", **changes)
     with pytest.raises(CheckpointError):
+        tfclf.load(own_checkpoint)
+
+
+@pytest.fixture(scope="module", params=["tf_model.h5", "model.safetensors"])
+def weights_file(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=["distilbert", "albert", "roberta"])
+def either_format(
+    request: pytest.FixtureRequest, weights_file: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A checkpoint whose weights are as TensorFlow or as PyTorch writes them, and that file's name."""
+    folder = tmp_path_factory.mktemp("format") / request.param
+    return tiny_checkpoint(folder, request.param, safetensors=weights_file == "model.safetensors"), weights_file
+
+
+@pytest.fixture
+def own_of_either_format(either_format: tuple[Path, str], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(either_format[0], tmp_path / either_format[0].name))
+
+
+def _spoil(folder: Path, value: float) -> str:
+    """Writes `value` into one weight of an encoder, in whichever format; the weight's last name but one."""
+    model = open_checkpoint(folder).load_model()
+    weight = next(weight for weight in model.weights if "LayerNorm/gamma" in weight.name)
+    weight.assign(np.concatenate([[value], weight.numpy()[1:]]))
+    if (folder / "tf_model.h5").exists():
+        model.save_weights(folder / "tf_model.h5")
+    else:
+        save_as_pytorch(model, folder)
+    return "LayerNorm"
+
+
+def test_both_formats_hold_the_same_weights(either_format: tuple[Path, str]) -> None:
+    folder, _ = either_format
+    config = tiny_config(folder.name)
+    for ours, theirs in zip(open_checkpoint(folder).load_model().weights, tiny_model(config).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=theirs.name)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_named(own_of_either_format: Path, value: float) -> None:
+    name = _spoil(own_of_either_format, value)
+    with pytest.raises(CheckpointError, match=rf"1 of the \d+ numbers of \S*{name}\S* are NaN or infinite"):
+        tfclf.load(own_of_either_format)
+
+
+@pytest.mark.parametrize("changes", [{"id2label": {"0": "a", "1": "b", "2": "c"}}, {"id2label": None, "num_labels": 3}])
+def test_labels_of_another_number_than_the_head_are_told(
+    own_of_either_format: Path, changes: dict[str, object]
+) -> None:
+    edit_json(own_of_either_format / "config.json", **changes)
+    with pytest.raises(CheckpointError, match=r"gives 3 labels, and the head's weight \S+ has the shape \(.*4.*\)"):
+        tfclf.load(own_of_either_format)
+
+
+def test_sizes_of_another_checkpoint_are_told(own_of_either_format: Path) -> None:
+    edit_json(own_of_either_format / "config.json", vocab_size=30600)
+    with pytest.raises(CheckpointError, match=r"has the shape \(30522, \d+\); config\.json asks for \(30600"):
+        tfclf.load(own_of_either_format)
+
+
+def test_two_numbers_of_labels_are_refused(own_checkpoint: Path) -> None:
+    edit_json(own_checkpoint / "config.json", num_labels=3)
+    with pytest.raises(CheckpointError, match=r"num_labels is 3 and id2label names 4"):
+        open_checkpoint(own_checkpoint)
+
+
+@pytest.mark.parametrize("stated", [0, "4", True, 2.0])
+def test_a_number_of_labels_that_is_none_is_refused(own_checkpoint: Path, stated: object) -> None:
+    edit_json(own_checkpoint / "config.json", num_labels=stated)
+    with pytest.raises(CheckpointError, match=r"num_labels is .*; expected a whole number above 0"):
+        open_checkpoint(own_checkpoint)
+
+
+def test_an_index_that_id2label_has_twice_is_refused(own_checkpoint: Path) -> None:
+    path = own_checkpoint / "config.json"
+    content = path.read_text(encoding="utf-8").replace(f'"0": "{LABELS[0]}"', f'"0": "{LABELS[0]}", "0": "Other"')
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match="has the key '0' twice"):
+        open_checkpoint(own_checkpoint)
+
+
+def test_a_part_that_a_list_of_weights_names_must_be_there(own_checkpoint: Path) -> None:
+    (own_checkpoint / "tf_model.h5").unlink()
+    write_json(own_checkpoint / "model.safetensors.index.json", {"weight_map": {"a": "model-1-of-2.safetensors"}})
+    with pytest.raises(CheckpointError, match=r"lists model-1-of-2\.safetensors, which is not in"):
         tfclf.load(own_checkpoint)

@@ -33,6 +33,7 @@ def test_tokens_include_special_ones_and_stop_at_the_limit(classifier: tfclf.Cla
 
 def test_a_prediction_is_the_label_of_the_highest_probability(classifier: tfclf.Classifier) -> None:
     for prediction in classifier.predict(HEADLINES):
+        assert prediction.probabilities is not None
         assert prediction.label == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
         assert prediction.score == prediction.probabilities[prediction.label]
         assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-6)
@@ -140,3 +141,62 @@ def test_predictions_become_a_data_frame(classifier: tfclf.Classifier) -> None:
     frame = tfclf.to_pandas(classifier.predict(HEADLINES))
     assert list(frame.columns) == ["label", "score", *LABELS]
     assert len(frame) == len(HEADLINES)
+
+
+def test_a_prediction_says_whether_its_text_was_cut(classifier: tfclf.Classifier) -> None:
+    predictions = classifier.predict(["news " * 510, "news " * 511, ""])
+    assert [prediction.truncated for prediction in predictions] == [False, True, False]
+
+
+def test_a_pair_says_whether_it_was_cut(classifier: tfclf.Classifier) -> None:
+    predictions = classifier.predict(["news " * 300, "news " * 300], pairs=["news " * 209, "news " * 210])
+    assert [prediction.truncated for prediction in predictions] == [False, True]
+
+
+def test_what_predict_calls_answers_as_the_signatures_of_the_contract_do(classifier: tfclf.Classifier) -> None:
+    scores = [prediction.score for prediction in classifier.predict(HEADLINES)]
+    np.testing.assert_allclose(scores, classifier(HEADLINES)["score"].numpy(), atol=1e-6)
+    scores = [prediction.score for prediction in classifier.predict(HEADLINES, pairs=HEADLINES[::-1])]
+    np.testing.assert_allclose(scores, classifier.call_pairs(HEADLINES, HEADLINES[::-1])["score"], atol=1e-6)
+
+
+def test_an_export_without_the_newer_signatures_still_predicts(classifier: tfclf.Classifier) -> None:
+    contract = ("serving_default", "classify", "pairs", "tokenize", "encode")
+    functions = {name: classifier._functions[name] for name in contract}
+    older = tfclf.Classifier(functions, classifier.manifest, owner=classifier)
+    predictions = older.predict(["news", "news " * 600])
+    assert [prediction.truncated for prediction in predictions] == [False, None]
+    assert older.predict(["news"], pairs=["more"])[0].truncated is None
+    with pytest.raises(InputError, match="is an export of an older version"):
+        older.predict(["news"], long="windows")
+
+
+def test_pairs_may_be_lists_or_iterators(classifier: tfclf.Classifier) -> None:
+    first, second = list(HEADLINES), list(HEADLINES[::-1])
+    expected = classifier.predict(first, pairs=second)
+    assert classifier.predict(first, pairs=iter(second)) == expected
+    assert list(classifier.predict(iter(first), pairs=second)) == expected
+    assert list(classifier.predict(iter(first), pairs=iter(second), batch_size=8)) == expected
+
+
+def test_pairs_are_read_as_they_go(classifier: tfclf.Classifier) -> None:
+    endless = classifier.predict(itertools.cycle(HEADLINES), pairs=itertools.cycle(["news"]), batch_size=4)
+    assert len(list(itertools.islice(endless, 10))) == 10
+
+
+@pytest.mark.parametrize(
+    ("texts", "pairs", "told"),
+    [
+        (["a"], ["b", "c"], "there are 1 texts and 2 pairs"),
+        (["a", "b"], [], "there are 2 texts and 0 pairs"),
+        (["a", "b"], iter(["c"]), "pairs ended after 1, and texts goes on"),
+        (iter(["a"]), ["b", "c"], "texts ended after 1, and pairs goes on"),
+        (["a"], "b", "pairs is a bare str"),
+        (["a"], [None], r"pairs\[0\] is None"),
+        (["a"], 3, r"pairs is 3 \(int\)"),
+    ],
+    ids=["fewer texts", "no pairs", "pairs end", "texts end", "a string", "None", "a number"],
+)
+def test_pairs_that_do_not_fit_are_refused(classifier: tfclf.Classifier, texts: Any, pairs: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        list(classifier.predict(texts, pairs=pairs))

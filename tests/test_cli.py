@@ -1,5 +1,6 @@
 """The command line: what it prints, how it ends."""
 
+import dataclasses
 import json
 import os
 import re
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import tfclf
 from tests.checkpoints import DEMO, LABELS, edit_json
+from tfclf.certificate import Agreement, Certificate
 from tfclf.cli.commands import ALL
+from tfclf.manifest import Manifest
 from tfclf.sample_texts import HEADLINES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -47,7 +51,7 @@ def test_predict_prints_json_lines(run: Run) -> None:
     done = run("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["text"] for row in rows] == ["Shares jump", "", "Late goal wins the cup"]
-    assert set(rows[0]) == {"text", "label", "score", "probabilities"}
+    assert set(rows[0]) == {"text", "label", "score", "probabilities", "truncated"}
     assert list(rows[0]["probabilities"]) == list(LABELS)
     assert done.stderr == ""
 
@@ -64,6 +68,45 @@ def test_predict_reads_files(run: Run, tmp_path: Path, name: str, content: str) 
     (tmp_path / name).write_text(content, encoding="utf-8")
     done = run("predict", DEMO, "--file", tmp_path / name, "--json")
     assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["Shares jump", "Late goal"]
+
+
+def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
+    done = run("predict", exported, "news " * 600, "news")
+    _, first, second = done.stdout.splitlines()
+    assert re.search(r"\d\.\d{3}\* news", first)
+    assert re.search(r"\d\.\d{3}  news", second)
+    assert done.stderr.startswith("* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows")
+    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "news", "--json").stdout.splitlines()]
+    assert [row["truncated"] for row in rows] == [True, False]
+
+
+def test_predict_reads_long_texts_in_windows(run: Run, exported: Path) -> None:
+    options = ("--long", "windows", "--stride", 10, "--json")
+    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "a", *options).stdout.splitlines()]
+    assert [(row["windows"], row["truncated"]) for row in rows] == [(2, False), (1, False)]
+
+
+def test_predict_takes_pairs_as_arguments(run: Run, exported: Path, classifier: tfclf.Classifier) -> None:
+    done = run("predict", exported, "a b", "c", "--pair", "d", "--pair", "e f", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["text"], row["text_pair"]) for row in rows] == [("a b", "d"), ("c", "e f")]
+    expected = classifier.predict(["a b", "c"], pairs=["d", "e f"])
+    assert [row["score"] for row in rows] == pytest.approx([one.score for one in expected], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "text,hypothesis\na b,d\nc,e f\n"),
+        ("rows.jsonl", '{"text": "a b", "hypothesis": "d"}\n{"text": "c", "hypothesis": "e f"}\n'),
+    ],
+)
+def test_predict_takes_pairs_from_a_second_column(
+    run: Run, exported: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    table = run("predict", exported, "--file", tmp_path / name, "--pair-column", "hypothesis").stdout.splitlines()
+    assert [line.split("  ")[-1] for line in table[1:]] == ["a b | d", "c | e f"]
 
 
 def test_predict_takes_what_would_move_the_cursor_out_of_the_table(run: Run) -> None:
@@ -85,6 +128,20 @@ def test_show_prints_the_manifest(run: Run, exported: Path) -> None:
     assert json.loads(run("show", exported, "--json").stdout)["labels"] == list(LABELS)
 
 
+def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None:
+    agreement = {
+        "bfloat16": Agreement(7600, 0.9987, 0.0123, 0.0456),
+        "float32": Agreement(7600, 1.0, 3e-7, 1e-6),
+    }
+    manifest = Manifest.read(own_export)
+    certificate = Certificate(True, 7600, 8, 0, 0, 0.0456, 0.05, True, "TFx", {}, {}, "2026-11-21", agreement=agreement)
+    dataclasses.replace(manifest, certificate=certificate.to_dict()).write(own_export)
+    printed = " ".join(run("show", own_export).stdout.split())
+    assert "bfloat16 beside the original, on 7,600 given texts: 99.87% of the labels," in printed
+    assert "float32 beside the original, on 7,600 given texts: 100.00% of the labels," in printed
+    assert "probabilities within 1.2e-02, logits within 4.6e-02" in printed
+
+
 def test_export_verify_and_predict_follow_one_another(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     path = json.loads(run("export", checkpoint, tmp_path / "model", "--json").stdout)["path"]
     verified = run("verify", path, "--source", checkpoint)
@@ -99,6 +156,16 @@ def test_verify_ends_with_1_and_the_rows_that_differ(run: Run, own_export: Path,
     assert done.returncode == 1
     assert done.stdout.startswith("DIFFERS from the original")
     assert re.search(r"^row \d+, tokens: ", done.stdout, re.MULTILINE)
+
+
+def test_predict_answers_the_same_with_xla(run: Run, exported: Path) -> None:
+    answers = [
+        [json.loads(line) for line in run("predict", exported, *HEADLINES[:2], "--json", option).stdout.splitlines()]
+        for option in ("--xla", "--no-xla")
+    ]
+    for one, other in zip(*answers, strict=True):
+        assert one["label"] == other["label"]
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
 
 
 def test_evaluate_prints_the_metrics_of_the_cards(run: Run, tmp_path: Path) -> None:
@@ -125,6 +192,13 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
         (["predict", "nowhere", "text"], "nowhere: there is no such folder"),
         (["predict", DEMO, "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["predict", DEMO, "text", "--file", "rows.txt"], "expected one of the two"),
+        (["predict", DEMO, "a", "--pair", "b", "--pair", "c"], "there are 1 texts and 2 --pair"),
+        (["predict", DEMO, "--pair-column", "b"], "--pair-column b names a column, and standard input has none"),
+        (["predict", DEMO, "a", "--pair-column", "b"], "give each text its --pair"),
+        (["predict", DEMO, "a", "--long", "some"], "long is 'some'; expected 'truncate' or 'windows'"),
+        (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
+        (["predict", DEMO, "text", "--xla"], "has no signature 'serving_xla'"),
+        (["evaluate", DEMO, "rows.csv", "--xla"], "has no signature 'serving_xla'"),
         (["show", "nowhere"], "there is no such folder"),
         (["export", DEMO, "out"], "has no config.json"),
         (["verify", "nowhere", "--source", DEMO], "there is no such folder"),

@@ -91,6 +91,25 @@ def test_a_probability_of_0_gives_a_finite_loss() -> None:
     assert 80 < found.loss < 100
 
 
+def test_the_loss_of_independent_labels_is_the_binary_one() -> None:
+    def predict(texts: Iterable[str]) -> Iterator[Prediction]:
+        for _ in texts:
+            yield Prediction("pos", 0.9, {"neg": 0.6, "pos": 0.9})
+
+    found = evaluate(predict, rows(["neg"]), LABELS, independent=True)
+    assert found.loss == pytest.approx(-(math.log(0.6) + math.log(0.1)) / 2)
+    assert found.accuracy == 0
+
+
+def test_a_regression_is_refused() -> None:
+    def predict(texts: Iterable[str]) -> Iterator[Prediction]:
+        for _ in texts:
+            yield Prediction("pos", 3.2, None)
+
+    with pytest.raises(InputError, match=r"gave pos 3\.2 and no probabilities"):
+        evaluate(predict, rows(["pos"]), LABELS)
+
+
 def test_a_probability_that_is_no_number_is_refused() -> None:
     with pytest.raises(InputError, match="no number for text 1"):
         evaluate(says(["neg"], score=math.nan), rows(["neg"]), LABELS)

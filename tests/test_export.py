@@ -19,9 +19,9 @@ from tests.checkpoints import LABELS, tiny_checkpoint, tiny_config, tiny_model
 from tfclf import exporter
 from tfclf.build import ENGINES
 from tfclf.errors import ExportError, InputError, SavedModelError
+from tfclf.manifest import Manifest
 from tfclf.sample_texts import HEADLINES
 from tfclf.serving_ops import ops, serving_versions
-from tfclf.signatures import SIGNATURES
 from tfclf.versions import saved_model_folder
 
 
@@ -39,13 +39,29 @@ def _saved_model(version: Path) -> saved_model_pb2.SavedModel:
 
 def test_it_holds_the_signatures_of_the_contract(either: Path) -> None:
     signatures = set(_saved_model(either).meta_graphs[0].signature_def) - {"__saved_model_init_op"}
-    assert signatures == {"serving_default", "classify", "pairs", "tokenize", "encode"}
+    contract = {"serving_default", "classify", "pairs", "tokenize", "encode"}
+    lean = {"serving_xla", "detail_xla"} if Manifest.read(either).engine == "lean" else set()
+    assert signatures == contract | {"detail", "detail_pairs", "windows"} | lean
+
+
+def test_its_outputs_are_those_of_the_contract(either: Path) -> None:
+    signatures = _saved_model(either).meta_graphs[0].signature_def
+    for name in {"serving_default", "serving_xla", "pairs"} & set(signatures):
+        assert set(signatures[name].outputs) == {"label", "score", "probabilities", "logits"}
+    assert set(signatures["classify"].outputs) == {"classes", "scores"}
+    assert set(signatures["encode"].outputs) == {"logits", "probabilities"}
+
+
+def test_classify_is_named_as_tf_serving_has_it(either: Path) -> None:
+    signatures = _saved_model(either).meta_graphs[0].signature_def
+    assert signatures["classify"].method_name == "tensorflow/serving/classify"
+    assert signatures["serving_default"].method_name == "tensorflow/serving/predict"
 
 
 def test_every_output_starts_with_the_batch(either: Path) -> None:
     loaded = tf.saved_model.load(str(either))
-    for signature in SIGNATURES:
-        for spec in loaded.signatures[signature.name].structured_outputs.values():
+    for signature in loaded.signatures.values():
+        for spec in signature.structured_outputs.values():
             assert spec.shape.rank >= 1
             assert spec.shape[0] is None
 
@@ -255,7 +271,7 @@ def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, checkpoint: Path
         """
         import os, signal, sys
         import tfclf, tfclf.exporter
-        tfclf.exporter._write_warm_up = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+        tfclf.exporter._write_warm_up = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         tfclf.export(sys.argv[1], sys.argv[2])
         """
     )
@@ -289,6 +305,23 @@ def test_float16_storage_is_exact_for_float16_weights(tmp_path: Path) -> None:
     half = tfclf.load(tfclf.export(folder, tmp_path / "half", storage="float16"))
     whole = tfclf.load(tfclf.export(folder, tmp_path / "whole"))
     assert half(HEADLINES)["logits"].numpy().tolist() == whole(HEADLINES)["logits"].numpy().tolist()
+
+
+def test_bfloat16_weights_are_stored_once_and_in_two_bytes(tmp_path: Path, checkpoint: Path) -> None:
+    model = tiny_model(tiny_config("distilbert"))
+    large = sum(
+        int(np.prod(weight.shape)) for weight in model.weights if min(weight.shape) > 4 and len(weight.shape) == 2
+    )
+    path = tfclf.export(checkpoint, tmp_path / "model", precision="bfloat16")
+    stored = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    dtypes, shapes = stored.get_variable_to_dtype_map(), stored.get_variable_to_shape_map()
+    halved = [name for name, dtype in dtypes.items() if dtype == tf.bfloat16]
+    head = model.config.dim**2  # the head stays in float32: it is small, and decides
+    assert sum(int(np.prod(shapes[name])) for name in halved) == large - head
+    others = [int(np.prod(shapes[name])) for name, dtype in dtypes.items() if dtype == tf.float32]
+    assert max(others) == head
+    data = sum(path.stat().st_size for path in (path / "variables").glob("variables.data*"))
+    assert data < 2 * large + 4 * sum(others) + 50_000
 
 
 def test_a_saved_model_that_is_not_ours_is_refused(tmp_path: Path) -> None:

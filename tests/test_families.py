@@ -16,6 +16,7 @@ from tfclf.checkpoints import open_checkpoint
 from tfclf.encoder import LeanEngine
 from tfclf.encoder.sizes import Sizes
 from tfclf.families import known
+from tfclf.ladder import Ladder
 from tfclf.packing import Batch
 from tfclf.sample_texts import HEADLINES
 
@@ -29,7 +30,8 @@ ROWS = [[101, 7, 1, 0, 9, 102], [101, 102], [101, 1, 1, 1, 8, 8, 1, 102], [1, 0,
 def _pair(family: str, **changes: Any) -> tuple[LeanEngine, Any]:
     config = tiny_config(family, **changes)
     model = tiny_model(config)
-    return LeanEngine(known()[family], model.config.to_dict(), model, folder=Path(family)), model
+    engine = LeanEngine(known()[family], model.config.to_dict(), model, folder=Path(family), ladder=Ladder.up_to(512))
+    return engine, model
 
 
 def _original(model: Any, rows: Sequence[Sequence[int]]) -> np.ndarray:
@@ -59,7 +61,8 @@ def test_dense_rows_are_placed_as_in_the_original(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_row_takes_the_last_position(family: str, tmp_path: Path) -> None:
     reserved = 40 - known()[family].rows_of(40)
-    folder = tiny_checkpoint(tmp_path, family, **{known()[family].config_keys.positions: 40})
+    changes: dict[str, Any] = {known()[family].config_keys.positions: 40}
+    folder = tiny_checkpoint(tmp_path, family, **changes)
     classifier = tfclf.load(folder)
     assert classifier.max_length == 40 - reserved
     long = ["news " * 100, "news"]

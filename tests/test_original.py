@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_the_lean_engine_asked_for_by_name_is_refused(other: Path) -> None:
     ids=["decoder", "activation"],
 )
 def test_what_the_lean_engine_cannot_run_goes_to_the_original(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, object], told: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], told: str
 ) -> None:
     folder = tiny_checkpoint(tmp_path, "bert", **changes)
     classifier = tfclf.load(folder)

@@ -76,6 +76,31 @@ def test_another_problem_type_is_caught(own_export: Path, own_checkpoint: Path) 
     assert not tfclf.verify(own_export, own_checkpoint, HEADLINES).equal
 
 
+def test_bfloat16_is_stated_beside_float32(tmp_path: Path, checkpoint: Path) -> None:
+    path = tfclf.export(checkpoint, tmp_path / "model", precision="bfloat16")
+    certificate = tfclf.verify(path, checkpoint, HEADLINES)
+    rounded, exact = certificate.agreement["bfloat16"], certificate.agreement["float32"]
+    assert rounded.rows == exact.rows == len(HEADLINES)
+    assert (certificate.texts, exact.label_agreement) == ("given", 1)
+    assert exact.largest_logit_difference < 1e-5 < rounded.largest_logit_difference
+    assert 0 < exact.largest_probability_difference < rounded.largest_probability_difference < 0.05  # type: ignore[operator]
+    classifier, original = tfclf.load(path), tfclf.load(checkpoint, engine="original")
+    expected = [
+        one.label == other.label
+        for one, other in zip(*(one.predict(HEADLINES) for one in (classifier, original)), strict=True)
+    ]
+    assert rounded.label_agreement == sum(expected) / len(expected)
+    stored = classifier.manifest.certificate
+    assert stored is not None
+    assert stored["agreement"]["bfloat16"]["rows"] == len(HEADLINES)
+
+
+def test_a_certificate_says_whether_its_texts_were_given(own_export: Path, checkpoint: Path) -> None:
+    certificate = tfclf.verify(own_export, checkpoint)
+    assert certificate.texts == "built-in"
+    assert set(certificate.agreement) == {"float32"}
+
+
 def test_another_length_limit_is_caught(own_export: Path, own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "tokenizer_config.json", model_max_length=20)
     assert not tfclf.verify(own_export, own_checkpoint, ["news " * 30]).equal

@@ -1,5 +1,6 @@
 """A checkpoint becomes a live graph."""
 
+import gc
 import logging
 
 import tensorflow as tf
@@ -7,7 +8,8 @@ import tensorflow as tf
 from tfclf.checkpoints import Checkpoint
 from tfclf.encoder import LeanEngine, unfit
 from tfclf.errors import CheckpointError, InputError
-from tfclf.graph import PROBLEM_TYPES, Engine, Graph
+from tfclf.graph import PROBLEM_TYPES, REGRESSION, Engine, Graph
+from tfclf.ladder import Ladder
 from tfclf.manifest import Manifest
 from tfclf.original import OriginalEngine, takes_token_types
 from tfclf.packing import Frame
@@ -29,18 +31,17 @@ def build(
     engine: str = "auto",
     precision: str = "float32",
     storage: str | None = None,
+    ladder: Ladder | None = None,
 ) -> tuple[Graph, Manifest]:
     """The graph of a checkpoint, and what it says of itself.
 
+    Args:
+      ladder: for XLA, of the lean engine; by default the one that doubles up to the checkpoint's limit.
     Raises: CheckpointError, TokenizerError, InputError for options that do not exist or do not go together.
     """
     storage = storage or precision
-    _check_options(engine, precision, storage)
-    if checkpoint.problem_type not in PROBLEM_TYPES:
-        raise CheckpointError(
-            f"{checkpoint.folder}/config.json: problem_type is {checkpoint.problem_type!r} with "
-            f"{len(checkpoint.labels)} label(s). This version classifies: {' or '.join(PROBLEM_TYPES)}."
-        )
+    _check_options(engine, precision, storage, ladder)
+    _check_problem_type(checkpoint)
     if engine == "auto":
         engine = _choose(checkpoint, precision, storage)
     spec = checkpoint.read_tokenizer(checkpoint.folder)
@@ -54,6 +55,7 @@ def build(
             checkpoint.config,
             checkpoint.load_variables() if checkpoint.load_variables else checkpoint.load_model(),
             folder=checkpoint.folder,
+            ladder=_ladder(ladder, checkpoint.max_length),
             precision=precision,
             storage=storage,
         )
@@ -62,6 +64,8 @@ def build(
         types = spec.token_types and takes_token_types(model)
         made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
         _try(made, frame, checkpoint, spec)
+    # Keras models hold themselves in cycles: without this the original's weights stay beside the lean engine's.
+    gc.collect()
     graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,
@@ -73,7 +77,25 @@ def build(
         problem_type=checkpoint.problem_type,
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
+        ladder=graph.ladder,
     )
+
+
+def _check_problem_type(checkpoint: Checkpoint) -> None:
+    """The activation must make sense for the number of labels: one value, or a choice among several."""
+    found, count = checkpoint.problem_type, len(checkpoint.labels)
+    if found not in PROBLEM_TYPES:
+        raise CheckpointError(
+            f"{checkpoint.folder}/config.json: problem_type is {found!r}; expected {', '.join(PROBLEM_TYPES)}, or none."
+        )
+    # One label by itself, with a sigmoid, is a sensible multi-label model; softmax of one label is always 1.
+    if count > 1 if found == REGRESSION else count == 1 and found == "single_label_classification":
+        expected = "one label" if found == REGRESSION else "two labels or more"
+        raise CheckpointError(
+            f"{checkpoint.folder}/config.json: problem_type is {found!r} with {count} label(s) in id2label; "
+            f"expected {expected}. Correct the one or the other; without problem_type one label is a regression, "
+            f"several are single-label classification."
+        )
 
 
 def _choose(checkpoint: Checkpoint, precision: str, storage: str) -> str:
@@ -118,7 +140,7 @@ def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: Tok
         )
 
 
-def _check_options(engine: str, precision: str, storage: str) -> None:
+def _check_options(engine: str, precision: str, storage: str, ladder: Ladder | None) -> None:
     for option, value, known in (
         ("engine", engine, ("auto", *ENGINES)),
         ("precision", precision, PRECISIONS),
@@ -131,6 +153,17 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
             f"engine='original' runs the TF class as it is, in float32; found precision={precision!r} and "
             f"storage={storage!r}. Use engine='lean' for those."
         )
+    if engine == "original" and ladder is not None:
+        raise InputError("engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'.")
+
+
+def _ladder(given: Ladder | None, max_length: int) -> Ladder:
+    if given is not None and given.lengths[-1] != max_length:
+        raise InputError(
+            f"the ladder's lengths end with {given.lengths[-1]}, and rows of this checkpoint hold up to {max_length} "
+            f"tokens. Expected lengths that end with {max_length}."
+        )
+    return given or Ladder.up_to(max_length)
 
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -9,12 +10,19 @@ from typing import Any, overload
 import tensorflow as tf
 
 from tfclf.errors import InputError
+from tfclf.ladder import text_of
 from tfclf.manifest import Manifest
-from tfclf.prediction import Prediction
+from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
-from tfclf.text_input import as_text_tensor, check_several
+from tfclf.text_input import as_text_tensor, check_several, paired
 
+LONG = ("truncate", "windows")
 _BATCH = 32
+_DEFAULT = "serving_default"
+_XLA = "serving_xla"
+
+_Answers = Mapping[str, Iterable[Any]]  # by output, one entry a row
+_Reader = Callable[..., _Answers]
 
 
 class Classifier(tf.Module):
@@ -26,9 +34,11 @@ class Classifier(tf.Module):
 
     It is called like a tf.function, and may stand inside another one or in `tf.data.Dataset.map`:
     string[batch] -> label string[batch], score float32[batch], probabilities and logits float32[batch, classes].
+    Of a regression `score` is the value, and there are no probabilities.
 
     Attributes:
       manifest: family, engine, precision and, of an export, its certificate.
+      xla: whether calls are answered by the signature `serving_xla`.
     """
 
     def __init__(
@@ -37,11 +47,13 @@ class Classifier(tf.Module):
         manifest: Manifest,
         *,
         owner: Any,
+        xla: bool | None = None,
     ) -> None:
         super().__init__(name="tfclf")
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
+        self.xla = _picks_xla(xla, available=_XLA in self._functions, manifest=manifest)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -59,7 +71,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        return dict(self._functions["serving_default"](text=as_text_tensor(texts)))
+        return dict(self._functions[_XLA if self.xla else _DEFAULT](text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -85,51 +97,145 @@ class Classifier(tf.Module):
         rows = self._functions["tokenize"](text=as_text_tensor(texts))
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
+    def warm_up(self) -> None:
+        """Lets the first callers not wait: compiles the usual rungs of XLA's ladder, where calls go there.
+
+        That takes seconds a rung; the other rungs are compiled when a batch first needs them. Without XLA it
+        is one call with a text and one with a batch.
+        """
+        ladder = self.manifest.ladder
+        rungs = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
+        for rows, length in rungs:
+            self([text_of(length, self._count_tokens)] * rows)
+
+    def _count_tokens(self, text: str) -> int:
+        return int(self.tokenize([text]).row_lengths()[0])
+
     # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, texts: Sequence[str], *, batch_size: int = _BATCH, progress: bool = False
+        self,
+        texts: Sequence[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
     ) -> list[Prediction]: ...
     @overload
     def predict(
-        self, texts: Iterable[str], *, batch_size: int = _BATCH, progress: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
     ) -> Iterator[Prediction]: ...
     def predict(
-        self, texts: Iterable[str], *, batch_size: int = _BATCH, progress: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
     ) -> list[Prediction] | Iterator[Prediction]:
         """One `Prediction` a text, in order.
 
         Args:
           texts: of a list comes a list; of any other iterable an iterator that reads as it goes, in constant memory.
+          pairs: the second text of each row, as many as there are texts; read as it goes, like them.
+          long: what becomes of a text that is too long: 'truncate' cuts it as in training; 'windows' reads all of
+            it in overlapping windows and gives the mean of their logits, each weighted by the tokens of text in it
+            (so that tokens which two windows share count twice). A text that fits gets the same answer either way.
+          stride: tokens that a window shares with the one before; a quarter of `max_length` by default.
           batch_size: rows in one call of the graph.
           progress: shows a bar on standard error, once it takes longer than a second.
-        Raises: InputError for anything but text, naming its index.
+        Raises: InputError for anything but text, naming its index; for more texts than pairs or fewer; for options
+          that do not exist or do not go together.
         """
         check_several(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
-        known = isinstance(texts, Sequence)
+        answer = self._reader(paired=pairs is not None, long=long, stride=stride)
         total = len(texts) if isinstance(texts, Sequence) else None
-        predictions = self._predict(iter(texts), batch_size)
+        rows = paired(texts, pairs) if pairs is not None else zip(texts, strict=True)
+        predictions = self._predict(rows, batch_size, answer)
         if progress:
             predictions = shown(predictions, total=total, unit="texts")
-        return list(predictions) if known else predictions
+        return predictions if total is None else list(predictions)
 
-    def _predict(self, texts: Iterator[str], batch_size: int) -> Iterator[Prediction]:
+    def _predict(self, rows: Iterator[tuple[str, ...]], batch_size: int, answer: _Reader) -> Iterator[Prediction]:
         done = 0
-        while batch := list(itertools.islice(texts, batch_size)):
+        while batch := list(itertools.islice(rows, batch_size)):
+            columns = zip(("texts", "pairs"), zip(*batch, strict=True), strict=False)
             try:
-                tensor = as_text_tensor(batch)
+                tensors = [as_text_tensor(column, name=name) for name, column in columns]
             except InputError as error:
                 raise InputError(f"in the batch that starts at text {done}: {error}") from None
-            answers = self(tensor)
-            rows = zip(
-                answers["label"].numpy(),
-                answers["score"].numpy(),
-                answers["probabilities"].numpy(),
-                strict=True,
-            )
-            for label, score, probabilities in rows:
-                by_label = dict(zip(self.labels, probabilities.tolist(), strict=True))
-                yield Prediction(label=label.decode(), score=float(score), probabilities=by_label)
+            yield from predictions_of(answer(*tensors), self.labels)
             done += len(batch)
+
+    def _reader(self, *, paired: bool, long: str, stride: int | None) -> _Reader:
+        """What answers a batch: outputs by name, as arrays or lists, one entry a row."""
+        if long not in LONG:
+            raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
+        if long == "truncate":
+            if stride is not None:
+                raise InputError(f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'.")
+            return self._detail_pairs if paired else self._detail
+        if paired:
+            raise InputError("long='windows' and pairs are given; windows are for single texts. Leave out one of them.")
+        return functools.partial(self._windows, stride=self._checked_stride(stride))
+
+    def _checked_stride(self, stride: int | None) -> int:
+        if "windows" not in self._functions:
+            raise InputError(
+                f"{self.manifest.name} is an export of an older version, which cannot read windows. Export it again."
+            )
+        if stride is None:
+            return self.max_length // 4
+        room = self.max_length - int(self.tokenize([""]).row_lengths()[0])
+        if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride < room:
+            raise InputError(
+                f"stride is {stride!r}; expected a whole number from 0 to {room - 1}: a window holds {room} tokens of "
+                f"text."
+            )
+        return stride
+
+    def _detail(self, texts: tf.Tensor) -> _Answers:
+        detail = "detail_xla" if self.xla else "detail"
+        if detail in self._functions:
+            return _arrays(self._functions[detail](text=texts))
+        # An export of an older version: of a row that is as long as it may be nobody knows whether it was cut.
+        full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
+        return {**_arrays(self(texts)), "truncated": [None if row else False for row in full]}
+
+    def _detail_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Answers:
+        if "detail_pairs" in self._functions:
+            return _arrays(self._functions["detail_pairs"](text=texts, text_pair=pairs))
+        return {**_arrays(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
+
+    def _windows(self, texts: tf.Tensor, *, stride: int) -> _Answers:
+        strides = tf.fill(tf.shape(texts), stride)
+        return {**_arrays(self._functions["windows"](text=texts, stride=strides)), "truncated": itertools.repeat(False)}
+
+
+def _arrays(answers: Mapping[str, tf.Tensor]) -> _Answers:
+    return {name: values.numpy().tolist() for name, values in answers.items()}
+
+
+def _picks_xla(asked: bool | None, *, available: bool, manifest: Manifest) -> bool:
+    if asked not in (None, True, False):
+        raise InputError(f"xla is {asked!r}; expected True, False, or None: where TensorFlow sees a GPU.")
+    if asked and not available:
+        raise InputError(
+            f"xla is asked for, and {manifest.name} has no signature {_XLA!r} (engine {manifest.engine!r}, made with "
+            f"tfclf {manifest.versions.get('tfclf', 'of an unknown version')}). Expected an export of the lean engine "
+            f"by this version of tfclf: export the checkpoint again, or leave xla=True (--xla) out."
+        )
+    return available and bool(tf.config.list_physical_devices("GPU") if asked is None else asked)

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,12 +15,13 @@ from tfclf._version import __version__
 from tfclf.build import build
 from tfclf.checkpoints import open_checkpoint
 from tfclf.checksums import checksums
-from tfclf.errors import ExportError
+from tfclf.errors import ExportError, InputError
 from tfclf.graph import Graph
+from tfclf.ladder import Ladder, text_of
 from tfclf.manifest import Manifest
 from tfclf.sample_texts import HEADLINES
 from tfclf.serving_ops import serving_versions
-from tfclf.signatures import SIGNATURES
+from tfclf.signatures import PREDICT, XLA, Signature, signatures_of
 
 _PACKAGES = ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
 # Rows in a warm-up request: one text as a single client sends, and a batch, which takes the graph's other branch.
@@ -34,6 +36,8 @@ def export(
     engine: str = "auto",
     precision: str = "float32",
     storage: str | None = None,
+    ladder: Ladder | None = None,
+    xla_warm_up: bool = False,
 ) -> Path:
     """Writes a checkpoint as `folder`/`version`, a SavedModel that takes strings.
 
@@ -49,13 +53,25 @@ def export(
       precision: 'float32' or 'bfloat16', of the arithmetic.
       storage: of the large weights in the file; `precision` by default. 'float16' halves a float32 file and is
         exact only where every weight is a float16 value, as after `tfclf train --round-weights float16`.
+      ladder: the shapes of the signature `serving_xla`; by default lengths that double up to the checkpoint's limit.
+      xla_warm_up: adds warm-up requests to `serving_xla`, one for each usual rung of the ladder: a server then
+        compiles them, seconds each, before it serves. For servers with a GPU.
     Returns: the path of the version.
     Raises: ExportError, SourceError, TokenizerError, InputError. Nothing half-written is left.
     """
     base = Path(folder)
     number = _version_number(base, version)
+    if xla_warm_up and engine == "original":
+        raise InputError(
+            f"engine='original' has no {XLA!r} to warm up. Use engine='lean', or leave xla_warm_up (--xla-warm-up) out."
+        )
     graph, manifest = build(
-        open_checkpoint(source), name=base.resolve().name, engine=engine, precision=precision, storage=storage
+        open_checkpoint(source),
+        name=base.resolve().name,
+        engine=engine,
+        precision=precision,
+        storage=storage,
+        ladder=ladder,
     )
     final = base / str(number)
     existed = base.exists()
@@ -66,7 +82,7 @@ def export(
     except OSError as error:
         raise ExportError(f"{base} cannot be written to: {error.strerror or error}. Choose another folder.") from error
     try:
-        _write(graph, dataclasses.replace(manifest, versions=_versions()), beside)
+        _write(graph, dataclasses.replace(manifest, versions=_versions()), beside, xla_warm_up=xla_warm_up)
         beside.chmod(0o755)
         beside.rename(final)
     except (OSError, tf.errors.OpError) as error:
@@ -96,31 +112,46 @@ def _version_number(base: Path, version: int | None) -> int:
     return version
 
 
-def _write(graph: Graph, manifest: Manifest, folder: Path) -> None:
-    functions = {signature.name: signature.trace(graph) for signature in SIGNATURES}
+def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool) -> None:
+    signatures = signatures_of(graph)
+    functions = {signature.name: signature.trace(graph) for signature in signatures}
     root = tf.Module(name="tfclf")
     root.graph = graph
     # So that the SavedModel is callable without us: tf.saved_model.load(path)(["text"]).
     root.__call__ = functions["serving_default"]
     concrete = {name: function.get_concrete_function() for name, function in functions.items()}
     tf.saved_model.save(root, str(folder), signatures=concrete)
+    _set_method_names(signatures, folder)
     versions = serving_versions(folder / "saved_model.pb")
-    _write_warm_up(folder)
+    rungs = graph.ladder.usual if xla_warm_up and graph.ladder else ()
+    for_xla = [[text_of(length, graph.count_tokens)] * rows for rows, length in rungs]
+    _write_warm_up(folder, signatures, for_xla)
     manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=checksums(folder))
     manifest.write(folder)
 
 
-def _write_warm_up(folder: Path) -> None:
-    """Requests that TF Serving replays before it calls a version available."""
-    from tfclf.warm_up import records
+def _set_method_names(signatures: Sequence[Signature], folder: Path) -> None:
+    """TensorFlow 2 names every signature Predict; TF Serving with --enable_signature_method_name_check asks."""
+    names = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
+    for signature in signatures:
+        if signature.method_name != PREDICT:
+            names.replace_method_name(signature.name, signature.method_name)
+    names.save()
+
+
+def _write_warm_up(folder: Path, signatures: Sequence[Signature], for_xla: Sequence[Sequence[str]]) -> None:
+    """Requests that TF Serving replays before it calls a version available; `for_xla` goes to that signature."""
+    from tfclf.warm_up import predict_record, records
 
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for rows in _WARM_UP:
             texts = [HEADLINES[index % len(HEADLINES)] for index in range(rows)]
-            for record in records(texts):
+            for record in records(texts, {signature.name for signature in signatures}):
                 writer.write(record)
+        for rung in for_xla:
+            writer.write(predict_record(rung, signature=XLA))
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,9 @@ from tfclf.manifest import Manifest
 from tfclf.versions import saved_model_folder
 
 
-def load(source: str | Path, *, engine: str = "auto", precision: str = "float32") -> Classifier:
+def load(
+    source: str | Path, *, engine: str = "auto", precision: str = "float32", xla: bool | None = None
+) -> Classifier:
     """Loads a classifier.
 
     >>> tfclf.load("saved_models/distilbert_mini_sequence_classifier_ag_news").labels
@@ -21,17 +23,20 @@ def load(source: str | Path, *, engine: str = "auto", precision: str = "float32"
 
     Args:
       source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
-        a Hugging Face checkpoint.
+        a Hugging Face checkpoint or a KerasHub preset.
       engine, precision: for a checkpoint; as `export` takes them. An export has its own.
-    Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers.
+      xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a short ladder;
+        by default where TensorFlow sees a GPU and the model has it.
+    Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers;
+      InputError for `xla=True` where the model has no `serving_xla`.
     """
     folder = Path(source)
     version = saved_model_folder(folder)
     if version is not None:
-        return _load_export(version)
+        return _load_export(version, xla)
     from tfclf.build import build
     from tfclf.checkpoints import open_checkpoint
-    from tfclf.signatures import SIGNATURES
+    from tfclf.signatures import signatures_of
 
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise SourceNotFoundError(
@@ -40,12 +45,13 @@ def load(source: str | Path, *, engine: str = "auto", precision: str = "float32"
         )
     graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
     functions = {
-        signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs)) for signature in SIGNATURES
+        signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs))
+        for signature in signatures_of(graph)
     }
-    return Classifier(functions, manifest, owner=graph)
+    return Classifier(functions, manifest, owner=graph, xla=xla)
 
 
-def _load_export(version: Path) -> Classifier:
+def _load_export(version: Path, xla: bool | None) -> Classifier:
     text_ops.register()
     manifest = Manifest.read(version)
     try:
@@ -56,7 +62,7 @@ def _load_export(version: Path) -> Classifier:
         raise SavedModelError(
             f"{version} cannot be loaded: {reason}. A file may be missing or cut short; copy or export it again."
         ) from error
-    return Classifier(loaded.signatures, manifest, owner=loaded)
+    return Classifier(loaded.signatures, manifest, owner=loaded, xla=xla)
 
 
 def _by_keyword(

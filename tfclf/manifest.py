@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tfclf.errors import SavedModelError
+from tfclf.errors import InputError, SavedModelError
+from tfclf.ladder import Ladder
 
 FORMAT_VERSION = 1
 _PLACE = Path("assets.extra") / "tfclf.json"
@@ -27,6 +28,7 @@ class Manifest:
       labels: in the order of the logits.
       max_length: tokens in a row, special tokens included.
       versions: of the packages that made it.
+      ladder: the shapes of the signature `serving_xla`; None where there is none.
       serving_versions: of TF Serving, on which every op of it is known.
       checksums: SHA-256 by file, of the export's files but this one; of the source's under `source/`.
       certificate: what `verify` found, if it was run.
@@ -41,6 +43,7 @@ class Manifest:
     problem_type: str
     labels: tuple[str, ...]
     max_length: int
+    ladder: Ladder | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     serving_versions: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)
@@ -72,11 +75,13 @@ class Manifest:
                 )
             known = {entry.name for entry in fields(cls)}
             content["labels"] = tuple(content["labels"])
+            if content.get("ladder"):
+                content["ladder"] = Ladder(**{name: tuple(sizes) for name, sizes in content["ladder"].items()})
             return cls(**{key: value for key, value in content.items() if key in known})
         except FileNotFoundError:
             raise SavedModelError(
                 f"{version_folder} is a SavedModel, but not one that tfclf wrote: it has no {_PLACE}. "
                 f"Expected the output of `tfclf export`. `tfclf serve` takes any SavedModel."
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, InputError) as error:
             raise SavedModelError(f"{path} is broken ({error!r}). Export the model again.") from error

@@ -49,6 +49,16 @@ class Frame(tf.Module):
                 f"set model_max_length in tokenizer_config.json to at least {_special(spec.template.pair) + 2}."
             )
 
+    @property
+    def room(self) -> int:
+        """Tokens of text in a row of one text."""
+        return self._room(self._template.single)
+
+    @property
+    def cuts_left(self) -> bool:
+        """Whether rows that are too long lose their beginning, not their end."""
+        return self._cut_left
+
     def single(self, ids: tf.RaggedTensor) -> Batch:
         """Frames int32[batch, (tokens)] as one text a row."""
         lengths = ids.row_lengths()

@@ -1,6 +1,7 @@
 """Text from Python into a string tensor, or an error that says what came instead."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import tensorflow as tf
@@ -31,6 +32,32 @@ def check_several(texts: Any, *, name: str = "texts") -> None:
         raise InputError(f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text].")
     if not isinstance(texts, Iterable) or isinstance(texts, dict):
         raise InputError(f"{name} is {_short(texts)} ({type(texts).__name__}); expected a list of str.")
+
+
+def paired(texts: Iterable[str], pairs: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each text with its pair, read side by side.
+
+    Raises: InputError for what cannot be several pairs, and where there are more of the one than of the other: at
+    once where both know their length, else where the shorter ends.
+    """
+    check_several(pairs, name="pairs")
+    if isinstance(texts, Sized) and isinstance(pairs, Sized) and len(texts) != len(pairs):
+        raise _unequal(f"there are {len(texts)} texts and {len(pairs)} pairs")
+    return _side_by_side(iter(texts), iter(pairs))
+
+
+def _side_by_side(texts: Iterator[str], pairs: Iterator[str]) -> Iterator[tuple[str, str]]:
+    end = object()
+    for number, (text, pair) in enumerate(itertools.zip_longest(texts, pairs, fillvalue=end)):
+        if pair is end:
+            raise _unequal(f"pairs ended after {number}, and texts goes on")
+        if text is end:
+            raise _unequal(f"texts ended after {number}, and pairs goes on")
+        yield text, pair  # type: ignore[misc]
+
+
+def _unequal(found: str) -> InputError:
+    return InputError(f"{found}; expected as many pairs as texts: pairs[i] is the second text of row i.")
 
 
 def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.metadata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfclf.certificate import Agreement, Certificate, Difference
 from tfclf.checkpoints import Checkpoint, open_checkpoint
 from tfclf.checksums import checksums
 from tfclf.classifier import Classifier
@@ -33,54 +33,6 @@ _SHOWN_DIFFERENCES = 5
 _LONGEST_ROW_OF_IDS = 512
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One row on which the export and the original differ, in `what`: tokens, logits, probabilities or label."""
-
-    row: int
-    what: str
-    text: str
-    expected: Any
-    found: Any
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What a comparison found.
-
-    Attributes:
-      equal: no token row and no label differs, logits stay within the tolerance, labels have the same names.
-      rows: texts compared; each piece of the vocabulary, each added token and each embedding besides.
-      pairs: pairs of texts compared, by their logits.
-      token_mismatches, label_mismatches: rows.
-      largest_logit_difference: absolute, over all rows and pairs.
-      tolerance: of the logits, for logits up to 1.
-      reference: the classes that answered for the original.
-      versions: of the packages that ran.
-      source_checksums: SHA-256 of the original's files.
-      made: UTC, ISO 8601.
-      differences: the first few rows that differ.
-    """
-
-    equal: bool
-    rows: int
-    pairs: int
-    token_mismatches: int
-    label_mismatches: int
-    largest_logit_difference: float
-    tolerance: float
-    labels_equal: bool
-    reference: str
-    versions: dict[str, str]
-    source_checksums: dict[str, str]
-    made: str
-    differences: tuple[Difference, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it is stored in the manifest and printed by --json."""
-        return dataclasses.asdict(self)
-
-
 def verify(
     path: str | Path, source: str | Path, texts: Iterable[str] | None = None, *, progress: bool = False
 ) -> Certificate:
@@ -88,6 +40,9 @@ def verify(
 
     >>> tfclf.verify("saved_models/news/1", "my_checkpoint").equal
     True
+
+    Beside an export in bfloat16 the lean engine runs in float32 on the same texts; the certificate states how near
+    each of the two stays to the original.
 
     Args:
       path: an exported model: one version's folder, or the model's, for its newest version.
@@ -97,17 +52,19 @@ def verify(
     Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.
     """
     version = latest_version(path).folder
-    export = load(version)
+    # The certificate speaks of `serving_default`, also where there is a GPU.
+    export = load(version, xla=False)
     checkpoint = open_checkpoint(source)
     original = checkpoint.load_reference(checkpoint) if checkpoint.load_reference else _Original(checkpoint)
     given = list(texts) if texts is not None else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
     if not given:
         raise InputError("there is no text to compare on; expected at least one row.")
-    comparison = _Comparison(export, original)
+    beside = {} if export.manifest.precision == "float32" else {"float32": load(source, precision="float32")}
+    comparison = _Comparison(export, original, beside)
     batches = comparison.run(given)
     for _ in shown(batches, total=len(given), unit="rows") if progress else batches:
         pass
-    certificate = comparison.certificate()
+    certificate = comparison.certificate(texts="built-in" if texts is None else "given")
     dataclasses.replace(export.manifest, certificate=certificate.to_dict()).write(version)
     return certificate
 
@@ -150,10 +107,10 @@ class _Original:
         """What is one token wherever it stands."""
         return [str(token) for token in self._tokenizer.added_tokens_decoder.values()]
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """As the checkpoint's problem_type has it."""
-        found: np.ndarray = ACTIVATIONS[self.checkpoint.problem_type](logits).numpy()
-        return found
+    def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
+        """As the checkpoint's problem_type has it; a regression has none."""
+        activation = ACTIVATIONS.get(self.checkpoint.problem_type)
+        return None if activation is None else activation(logits).numpy()
 
     def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
         """Texts, or texts and their pairs -> input_ids and, where the class has them, token_type_ids."""
@@ -174,18 +131,51 @@ class _Original:
         return logits
 
 
-class _Comparison:
-    """Counts, batch by batch."""
+class _Nearness:
+    """How near one classifier stays to the original, batch by batch."""
 
-    def __init__(self, export: Classifier, original: _Original) -> None:
+    def __init__(self) -> None:
+        self._rows = self._same_labels = 0
+        self._logits = 0.0
+        self._probabilities: float | None = None
+
+    def count(self, answers: Mapping[str, tf.Tensor], logits: np.ndarray, shares: np.ndarray | None) -> None:
+        """Adds a batch: our answers, and the original's logits and probabilities."""
+        found = answers["logits"].numpy()
+        self._rows += len(logits)
+        self._same_labels += int((found.argmax(axis=1) == logits.argmax(axis=1)).sum())
+        self._logits = max(self._logits, float(np.abs(found - logits).max(initial=0)))
+        if shares is not None and "probabilities" in answers:
+            difference = np.abs(answers["probabilities"].numpy() - shares).max(initial=0)
+            self._probabilities = max(self._probabilities or 0.0, float(difference))
+
+    def agreement(self) -> Agreement:
+        labels = None if self._probabilities is None else self._same_labels / self._rows
+        return Agreement(self._rows, labels, self._probabilities, self._logits)
+
+
+class _Comparison:
+    """Counts, batch by batch.
+
+    Args:
+      beside: other classifiers, by their precision, that run on the same texts.
+    """
+
+    def __init__(self, export: Classifier, original: _Original, beside: Mapping[str, Classifier]) -> None:
         self._export = export
         self._original = original
+        self._beside = beside
+        self._nearness = {precision: _Nearness() for precision in (export.manifest.precision, *beside)}
         self._tolerance = TOLERANCES[export.manifest.precision]
         self._labels = original.checkpoint.labels
         self._rows = self._pairs = self._token_mismatches = self._label_mismatches = 0
         self._largest = 0.0
         self._logits_equal = True
         self._differences: list[Difference] = []
+        expected, found = original.checkpoint.problem_type, export.manifest.problem_type
+        self._problem_type_equal = expected == found
+        if not self._problem_type_equal:
+            self._note(0, "problem_type", "", expected, found)
 
     def run(self, texts: Sequence[str]) -> Iterator[str]:
         """Compares, and yields each text when it is done."""
@@ -231,10 +221,13 @@ class _Comparison:
         self._compare_tokens(start, texts, expected["input_ids"])
         answers = self._export(texts)
         logits = self._original.logits(expected)
+        shares = self._original.probabilities(logits)
         differs = self._compare_logits(start, texts, logits, answers["logits"].numpy())
-        self._compare_logits(
-            start, texts, self._original.probabilities(logits), answers["probabilities"].numpy(), what="probabilities"
-        )
+        if shares is not None and "probabilities" in answers:
+            self._compare_logits(start, texts, shares, answers["probabilities"].numpy(), what="probabilities")
+        for precision, nearness in self._nearness.items():
+            ours = self._beside[precision](texts) if precision in self._beside else answers
+            nearness.count(ours, logits, shares)
         for index, (row, label) in enumerate(zip(logits, answers["label"].numpy(), strict=True)):
             best = self._labels[int(row.argmax())]
             # Within the tolerance of a tie either label is right.
@@ -267,10 +260,11 @@ class _Comparison:
         if len(self._differences) < _SHOWN_DIFFERENCES:
             self._differences.append(Difference(row, what, text[:200], expected, found))
 
-    def certificate(self) -> Certificate:
+    def certificate(self, *, texts: str) -> Certificate:
         labels_equal = self._labels == self._export.labels
+        named_alike = labels_equal and self._problem_type_equal
         return Certificate(
-            equal=labels_equal and self._logits_equal and not self._token_mismatches and not self._label_mismatches,
+            equal=named_alike and self._logits_equal and not self._token_mismatches and not self._label_mismatches,
             rows=self._rows,
             pairs=self._pairs,
             token_mismatches=self._token_mismatches,
@@ -283,4 +277,6 @@ class _Comparison:
             source_checksums=checksums(self._original.checkpoint.folder),
             made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             differences=tuple(self._differences),
+            texts=texts,
+            agreement={precision: nearness.agreement() for precision, nearness in self._nearness.items()},
         )

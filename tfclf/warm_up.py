@@ -1,34 +1,59 @@
 """Warm-up records: serialized `PredictionLog`s for the signatures that take text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from tfclf.errors import MissingExtraError
 
 
-def records(texts: Sequence[str]) -> Iterator[bytes]:
-    """One Predict request of all the texts, and one Classify request.
+def records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes]:
+    """One Predict request, and one Classify or Regress request where `signatures` has that, of all the texts.
+
+    Raises: MissingExtraError where tensorflow-serving-api is not installed.
+    """
+    yield predict_record(texts)
+    from tensorflow_serving.apis import classification_pb2, prediction_log_pb2, regression_pb2
+
+    if "classify" in signatures:
+        classify = classification_pb2.ClassificationRequest()
+        classify.model_spec.signature_name = "classify"
+        _add_examples(classify, texts)
+        yield _serialized(classify_log=prediction_log_pb2.ClassifyLog(request=classify))
+    if "regress" in signatures:
+        regress = regression_pb2.RegressionRequest()
+        regress.model_spec.signature_name = "regress"
+        _add_examples(regress, texts)
+        yield _serialized(regress_log=prediction_log_pb2.RegressLog(request=regress))
+
+
+def predict_record(texts: Sequence[str], *, signature: str = "serving_default") -> bytes:
+    """One Predict request of all the texts.
 
     Raises: MissingExtraError where tensorflow-serving-api is not installed.
     """
     try:
-        from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError as error:
         raise MissingExtraError(
             "tensorflow-serving-api", extra="checkpoints", purpose="writing the warm-up records of an export"
         ) from error
     predict = predict_pb2.PredictRequest()
-    predict.model_spec.signature_name = "serving_default"
+    predict.model_spec.signature_name = signature
     predict.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts)))
-    log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=predict))
-    yield log.SerializeToString()
+    return _serialized(predict_log=prediction_log_pb2.PredictLog(request=predict))
 
-    classify = classification_pb2.ClassificationRequest()
-    classify.model_spec.signature_name = "classify"
+
+def _add_examples(request: Any, texts: Sequence[str]) -> None:
     for text in texts:
         feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
         example = tf.train.Example(features=tf.train.Features(feature={"text": feature}))
-        classify.input.example_list.examples.add().ParseFromString(example.SerializeToString())
-    log = prediction_log_pb2.PredictionLog(classify_log=prediction_log_pb2.ClassifyLog(request=classify))
-    yield log.SerializeToString()
+        request.input.example_list.examples.add().ParseFromString(example.SerializeToString())
+
+
+def _serialized(**log: Any) -> bytes:
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    record: bytes = prediction_log_pb2.PredictionLog(**log).SerializeToString()
+    return record

@@ -1,6 +1,5 @@
 """Byte-level BPE in graph gives the words and the ids of the Rust library (tokenizers 0.22), for any list of merges."""
 
-import gzip
 import itertools
 import json
 import random
@@ -302,24 +301,3 @@ def test_published_pieces_as_words_equal(roberta: _Pair, published: ByteBpe) -> 
     texts = [bytes(_BYTES[character] for character in piece).decode(errors="replace") for piece in published.vocabulary]
     near = [f"{a.strip()}{b.strip()}" for a, b in itertools.pairwise(texts)]
     assert list(roberta.differences([*texts[::3], *near[::3]])) == []
-
-
-@pytest.mark.verify
-def test_ids_equal_on_all_imdb_test_reviews(roberta: _Pair, shared: Path) -> None:
-    with gzip.open(shared / "data" / "imdb" / "test.jsonl.gz", "rt", encoding="utf-8") as file:
-        texts = [json.loads(line)["text"] for line in file]
-    assert len(texts) == 25_000
-    assert list(roberta.differences(texts)) == []
-
-
-@pytest.mark.verify
-def test_ids_equal_on_all_allocine_test_reviews(roberta: _Pair, shared: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    texts = parquet.read_table(shared / "data" / "allocine" / "test.parquet")["review"].to_pylist()
-    assert len(texts) == 10_000
-    assert list(roberta.differences(texts)) == []
-
-
-@pytest.mark.verify
-def test_ids_equal_on_a_million_hostile_strings(roberta: _Pair) -> None:
-    assert len(list(roberta.differences(hostile_texts(1_000_000)))) <= 10

@@ -70,7 +70,7 @@ def test_a_base_whose_weights_are_cut_is_refused(tmp_path: Path, safetensors: bo
     folder = make_base(tmp_path / "base", safetensors=safetensors)
     file = folder / ("model.safetensors" if safetensors else "tf_model.h5")
     file.write_bytes(file.read_bytes()[:3_000])
-    with pytest.raises(CheckpointError, match=rf"{file.name} \(3,000 bytes\) cannot be read"):
+    with pytest.raises(CheckpointError, match=rf"{file.name} \(3,000 bytes\) (cannot be read|is not a whole)"):
         build(open_base(folder, labels=LABELS))
 
 
@@ -78,7 +78,7 @@ def test_a_base_whose_weights_are_cut_is_refused(tmp_path: Path, safetensors: bo
     ("names", "message"),
     [
         (["config.json"], "has no config.json"),
-        (["tf_model.h5"], "holds neither tf_model.h5 nor model.safetensors"),
+        (["tf_model.h5"], r"holds no weights: found .*; expected one of tf_model\.h5"),
         (["tokenizer.json", "vocab.txt"], "holds no tokenizer"),
     ],
 )

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tfclf.cli.options import Machine, TextColumns
+from tfclf.cli.options import Machine, TextColumns, Xla
 from tfclf.cli.quiet import quiet_start
 from tfclf.data import Layout
+from tfclf.errors import InputError
 from tfclf.evaluation.report import Report
 
 # What both `evaluate` and `train` ask of a file of rows that does not say it itself.
@@ -38,6 +39,7 @@ def evaluate(
         typer.Option(help="Folder for metrics.json, confusion_matrix.json and confusion_matrix.png."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
+    xla: Xla = None,
     machine: Machine = False,
 ) -> None:
     """Measures a model on labelled rows: accuracy, precision, recall, F1, loss, confusion matrix.
@@ -56,12 +58,16 @@ def evaluate(
     with quiet_start():
         from tfclf.loader import load
 
-    classifier = load(model)
+    classifier = load(model, xla=xla)
+    problem_type = classifier.manifest.problem_type
+    if problem_type == "regression":
+        raise InputError(f"{model} is a regression; expected a classifier: only classification is measured here.")
     rows = labelled_rows(data, classifier.labels, layout_of(text_column, label_column, header, label_base))
     report = measure(
         lambda texts: classifier.predict(texts, batch_size=batch_size, progress=not machine),
         rows,
         classifier.labels,
+        independent=problem_type == "multi_label_classification",
     )
     if output is not None:
         report.write(output, title=f"{Path(model).name}: {report.samples:,} rows of {data.name}")

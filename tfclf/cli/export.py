@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,8 @@ from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
 
 if TYPE_CHECKING:
-    from tfclf.verifier import Certificate
+    from tfclf.certificate import Certificate
+    from tfclf.ladder import Ladder
 
 
 def export(
@@ -32,6 +34,12 @@ def export(
         str | None,
         typer.Option(help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision"),
     ] = None,
+    xla_warm_up: Annotated[
+        bool,
+        typer.Option(
+            "--xla-warm-up", help="Let a server compile serving_xla's usual programs before it serves; for GPUs."
+        ),
+    ] = False,
     machine: Machine = False,
 ) -> None:
     """Writes a checkpoint as a SavedModel that takes strings.
@@ -41,7 +49,15 @@ def export(
     with quiet_start():
         from tfclf.exporter import export as write
 
-    path = write(source, folder, version=version, engine=engine, precision=precision, storage=storage)
+    path = write(
+        source,
+        folder,
+        version=version,
+        engine=engine,
+        precision=precision,
+        storage=storage,
+        xla_warm_up=xla_warm_up,
+    )
     if machine:
         typer.echo(json.dumps({"path": str(path)}))
     else:
@@ -75,6 +91,7 @@ def show(
         ("engine", f"{manifest.engine}, {manifest.precision} (weights stored as {manifest.storage})"),
         ("labels", ", ".join(manifest.labels)),
         ("max_length", f"{manifest.max_length} tokens"),
+        ("XLA", _ladder(manifest.ladder)),
         ("size", f"{_size(version) / 1e6:,.1f} MB"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.versions.items())),
         ("TF Serving", manifest.serving_versions),
@@ -115,6 +132,13 @@ def verify(
         raise typer.Exit(1)
 
 
+def _ladder(ladder: "Ladder | None") -> str:
+    if ladder is None:
+        return "none: exports of the lean engine have the signature serving_xla"
+    lengths, batches = (", ".join(map(str, sizes)) for sizes in (ladder.lengths, ladder.batch_sizes))
+    return f"serving_xla: rows padded to {lengths} tokens, batches to {batches}"
+
+
 def _summary(certificate: Any) -> str:
     if not certificate:
         return "none: run `tfclf verify`"
@@ -126,7 +150,27 @@ def _summary(certificate: Any) -> str:
         f"(tolerance {certificate['tolerance']:.0e})"
         + ("" if certificate["labels_equal"] else "; the labels' names or order differ")
         + f"; {certificate['made']}"
+        + _agreement(certificate)
     )
+
+
+def _agreement(certificate: Mapping[str, Any]) -> str:
+    """How near each precision stays, a line each; nothing where there is float32 alone, or an older certificate."""
+    found: Mapping[str, Mapping[str, Any]] = certificate.get("agreement") or {}
+    if set(found) <= {"float32"}:
+        return ""
+    lines = []
+    for precision, one in found.items():
+        parts = [f"logits within {one['largest_logit_difference']:.1e}"]
+        if one["label_agreement"] is not None:
+            parts = [
+                f"{one['label_agreement']:.2%} of the labels",
+                f"probabilities within {one['largest_probability_difference']:.1e}",
+                *parts,
+            ]
+        lines.append(f"\n{precision} beside the original, on {one['rows']:,} {certificate['texts']} texts: ")
+        lines[-1] += ", ".join(parts)
+    return "".join(lines)
 
 
 def _print_differences(certificate: "Certificate") -> None:

@@ -13,3 +13,7 @@ TextColumns = Annotated[
     ),
 ]
 Machine = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Xla = Annotated[
+    bool | None,
+    typer.Option("--xla/--no-xla", help="Let XLA compile the encoder.", show_default="with a GPU"),
+]

@@ -27,6 +27,29 @@ def texts_from(arguments: Sequence[str], file: Path | None, layout: Layout) -> I
     return _lines(sys.stdin.buffer, "standard input")
 
 
+def pairs_from(
+    texts: Sequence[str], pairs: Sequence[str], file: Path | None, layout: Layout
+) -> Iterator[tuple[str, str]]:
+    """Texts and their second texts: arguments both, or two columns of a file of rows.
+
+    Raises: InputError where it is neither, or not as many of the one as of the other; DataError as it reads.
+    """
+    if pairs and (file or layout.pair is not None):
+        raise InputError("--pair is for texts given as arguments; in a file --pair-column names the column of pairs.")
+    if pairs:
+        if len(texts) != len(pairs):
+            raise InputError(f"there are {len(texts)} texts and {len(pairs)} --pair; expected one --pair a text.")
+        return zip(texts, pairs, strict=True)
+    if texts:
+        raise InputError("texts and --pair-column are given; give each text its --pair, or a --file with both columns.")
+    if file is None or file.suffix == ".txt":
+        raise InputError(
+            f"--pair-column {layout.pair} names a column, and {file or 'standard input'} has none; expected --file "
+            f"with a .csv, .jsonl or .parquet file."
+        )
+    return ((row.text, row.pair or "") for row in read_rows(file, layout, labelled=False))
+
+
 def texts_in(file: Path, layout: Layout) -> Iterator[str]:
     """The texts of a .txt file, a line each, or of a file of rows: .csv, .jsonl or .parquet."""
     if file.suffix != ".txt":

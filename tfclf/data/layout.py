@@ -15,10 +15,11 @@ _LABEL_NAMES = ("label", "class", "polarity", "sentiment")
 
 @dataclass(frozen=True)
 class Row:
-    """A text and its label; None where labels were not asked for."""
+    """A text, its label and its second text; None where those were not asked for."""
 
     text: str
     label: str | None
+    pair: str | None = None
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Layout:
     Attributes:
       text: columns whose cells, joined by a space, are the text: names, or positions from 0 ("1", "2").
       label: the column of the label, likewise.
+      pair: the column of the second text, likewise, for models that compare two.
       header: whether the first row of a CSV file names its columns.
       label_base: what the first label is called where labels are numbers: 0 or 1.
     """
 
     text: tuple[str, ...] = ()
     label: str | None = None
+    pair: str | None = None
     header: bool | None = None
     label_base: int | None = None
 
@@ -42,6 +45,7 @@ class Layout:
 class _Columns:
     text: tuple[str | int, ...]
     label: str | int | None
+    pair: str | int | None = None
 
 
 def read_rows(path: str | Path, layout: Layout | None = None, *, labelled: bool = True) -> Iterator[Row]:
@@ -84,13 +88,14 @@ def rows_with_places(path: Path, layout: Layout, *, labelled: bool = True) -> It
     for record in records:
         text = " ".join(_text(record, column, path) for column in columns.text)
         label = None if columns.label is None else _label(record, columns.label, path)
-        yield record.place, Row(text, label)
+        pair = None if columns.pair is None else _text(record, columns.pair, path)
+        yield record.place, Row(text, label, pair)
 
 
 def _header(first: Record, layout: Layout) -> list[str] | None:
     # A column without a name, such as an index that pandas wrote, keeps its position for a name.
     names = [str(cell).strip() or str(position) for position, cell in first.cells.items()]
-    asked = [*layout.text, *([layout.label] if layout.label is not None else [])]
+    asked = [*layout.text, *(name for name in (layout.label, layout.pair) if name is not None)]
     if layout.header is not None:
         return names if layout.header else None
     if any(not name.isdigit() for name in asked):
@@ -109,13 +114,14 @@ def _columns(first: Record, layout: Layout, path: Path, *, labelled: bool) -> _C
     label = None
     if labelled and layout.label is not None:
         label = _asked(layout.label, found, path, "--label-column")
-    if _is_official_ag_news(first) and not text and layout.label is None:
+    pair = None if layout.pair is None else _asked(layout.pair, found, path, "--pair-column")
+    if _is_official_ag_news(first) and not text and layout.label is None and pair is None:
         return _Columns(text=(1, 2), label=0 if labelled else None)
     if not text:
         text = (_recognised(found, _TEXT_NAMES, "text", "--text-column", path),)
     if labelled and label is None:
         label = _recognised(found, _LABEL_NAMES, "label", "--label-column", path)
-    return _Columns(text, label)
+    return _Columns(text, label, pair)
 
 
 def _is_official_ag_news(first: Record) -> bool:

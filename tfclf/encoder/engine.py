@@ -1,15 +1,18 @@
 """The encoder itself: embeddings, layers, head."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tfclf.encoder import packed, positions
+from tfclf.encoder import bucketed, packed, positions
+from tfclf.encoder.layout import Layout
 from tfclf.encoder.sizes import Sizes
-from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, Source
+from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, LayerNorm, Source
 from tfclf.families import Family
+from tfclf.ladder import Ladder
 from tfclf.packing import Batch
 from tfclf.shared_function import shared
 
@@ -24,13 +27,14 @@ _PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
 class LeanEngine(tf.Module):
-    """Rows of token ids -> float32[batch, classes], in the packed layout.
+    """Rows of token ids -> float32[batch, classes], in the packed layout or, for XLA, in the bucketed one.
 
     Args:
       family, config: say what the encoder is.
       model: an instance of the family's TF class, or its variables by the family's names; they are copied.
       precision: 'float32' or 'bfloat16', of the arithmetic; logits are float32 always.
       storage: 'float16' halves the file; exact only where every weight is a float16 value.
+      ladder: the shapes of the bucketed layout.
     Raises: CheckpointError for sizes that the encoder cannot take.
     """
 
@@ -41,6 +45,7 @@ class LeanEngine(tf.Module):
         model: Any,
         *,
         folder: Path,
+        ladder: Ladder,
         precision: str = "float32",
         storage: str | None = None,
     ) -> None:
@@ -61,13 +66,31 @@ class LeanEngine(tf.Module):
         exact = Formats(stored=tf.float32, compute=tf.float32)
         integers = tf.TensorSpec([None], tf.int32)
         self._encode = shared(self._encode_rows, [integers] * 4)
+        self.ladder = ladder
+        self._encode_rung = shared(
+            self._encode_dense_rows, [tf.TensorSpec([3, None, None], tf.int32), integers], xla=True
+        )
         self.head = [Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(source.names.head)]
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Batch -> float32[batch, classes]."""
+        return self._encode(*self._indices(batch), batch.input_ids.row_splits)
+
+    def encode_bucketed(self, batch: Batch) -> tf.Tensor:
+        """Batch -> float32[batch, classes], by programs that XLA compiles: at most one for each rung of the ladder."""
+        return bucketed.run(
+            self._encode_rung,
+            self._indices(batch),
+            batch.input_ids.row_splits,
+            ladder=self.ladder,
+            classes=self.head[-1].bias.shape[0],
+        )
+
+    def _indices(self, batch: Batch) -> tuple[tf.Tensor, ...]:
+        """What the embeddings take for each token, each int32[tokens]: its id, its position and its type."""
         rows = batch.input_ids
         places = positions.in_rows(rows, padding_id=self._position_padding_id)
-        return self._encode(rows.values, places, batch.token_types.values, rows.row_splits)
+        return rows.values, places, batch.token_types.values
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
         """int32[batch, length] twice -> float32[batch, classes]; a token's position is told by its column.
@@ -102,20 +125,29 @@ class LeanEngine(tf.Module):
         row_splits = tf.concat([row_splits, tf.fill([extra], 1)], 0)
         logits = tf.cond(
             packed.grouped(batch),
-            lambda: self._logits(indices, row_splits, groups=True),
-            lambda: self._logits(indices, row_splits, groups=False),
+            lambda: self._logits(indices, self._packed(row_splits, groups=True)),
+            lambda: self._logits(indices, self._packed(row_splits, groups=False)),
         )
         return logits[:batch]
 
-    def _logits(self, indices: Sequence[tf.Tensor], row_splits: tf.Tensor, *, groups: bool) -> tf.Tensor:
+    def _packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
         packing = packed.plan(row_splits, groups=groups, dtype=self._compute)
-        stream = self.embeddings(*indices)
+        attend = functools.partial(packed.attend, packing=packing, heads=self._heads)
+        return Layout(attend, LayerNorm.__call__, packing.first)
+
+    def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """int32[3, batch, length] of ids, positions and types, int32[batch] -> float32[batch, classes]."""
+        layout = bucketed.layout(lengths, length=tf.shape(indices)[2], heads=self._heads, dtype=self._compute)
+        return self._logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
+
+    def _logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
+        stream = self.embeddings(*indices, norm=layout.norm)
         for layer in self.layers:
-            context = packed.attend(layer.query_key_value(stream), packing, heads=self._heads)
-            stream = layer.attention_norm(layer.attention_output(context) + stream)
+            context = layout.attend(layer.query_key_value(stream))
+            stream = layout.norm(layer.attention_norm, layer.attention_output(context) + stream)
             inner = self._activation(layer.inner(stream))
-            stream = layer.output_norm(layer.output(inner) + stream)
-        pooled = tf.cast(tf.gather(stream, packing.first), tf.float32)
+            stream = layout.norm(layer.output_norm, layer.output(inner) + stream)
+        pooled = tf.cast(tf.gather(stream, layout.first), tf.float32)
         for dense, activation in zip(self.head, self._head_activations, strict=True):
             pooled = activation(dense(pooled))
         return pooled

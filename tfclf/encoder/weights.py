@@ -1,6 +1,6 @@
 """Weights of the original class, renamed and fused for the encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,13 @@ class LayerNorm(tf.Module):
         normalized = tf.reshape(normalized, tf.shape(inputs))
         return normalized * tf.cast(self.gamma, inputs.dtype) + tf.cast(self.beta, inputs.dtype)
 
+    def plain(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The same in plain arithmetic, for XLA: it fuses this by itself, and knows no such pattern."""
+        stream = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(stream, [1], keepdims=True)
+        normalized = (stream - mean) * tf.math.rsqrt(variance + self._epsilon)
+        return tf.cast(normalized * self.gamma + self.beta, inputs.dtype)
+
 
 class Embeddings(tf.Module):
     """int32[tokens] of ids, positions and types -> [tokens, width]."""
@@ -93,10 +100,12 @@ class Embeddings(tf.Module):
             else None
         )
 
-    def __call__(self, *indices: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self, *indices: tf.Tensor, norm: Callable[[LayerNorm, tf.Tensor], tf.Tensor] = LayerNorm.__call__
+    ) -> tf.Tensor:
         # A family without token types has one table less: its types are not looked up.
         found = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
-        stream = self.norm(tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
+        stream = norm(self.norm, tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
         stream = tf.cast(stream, self._compute)
         return self.projection(stream) if self.projection else stream
 
@@ -133,11 +142,11 @@ class Source:
 
     @classmethod
     def of(cls, family: Family, sizes: Sizes, model: Any) -> "Source":
-        """Reads a TF class instance, or takes its variables by name."""
+        """Reads a TF class instance, each weight when it is asked for: they are large. Or takes variables by name."""
         if isinstance(model, Mapping):
             return cls(family, sizes, model)
-        named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight.numpy() for weight in model.weights}
-        return cls(family, sizes, named)
+        named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight for weight in model.weights}
+        return cls(family, sizes, _Values(named))
 
     @property
     def names(self) -> Weights:
@@ -153,6 +162,23 @@ class Source:
         scope = name.format(layer=place.layer, group=place.group)
         epsilon = self.sizes.layer_norm_epsilon
         return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], epsilon=epsilon, name=ours)
+
+
+class _Values(Mapping[str, np.ndarray]):
+    """Variables as arrays, copied one at a time."""
+
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        values: np.ndarray = self._variables[name].numpy()
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 def _variable(value: np.ndarray, dtype: tf.DType, name: str) -> tf.Variable:

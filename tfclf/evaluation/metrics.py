@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,11 @@ _SMALLEST_PROBABILITY = 1.17549435e-38
 
 
 def evaluate(
-    predict: Callable[[Iterable[str]], Iterable[Prediction]], rows: Iterable[Row], labels: Sequence[str]
+    predict: Callable[[Iterable[str]], Iterable[Prediction]],
+    rows: Iterable[Row],
+    labels: Sequence[str],
+    *,
+    independent: bool = False,
 ) -> Report:
     """Predicts every row and compares.
 
@@ -27,7 +31,10 @@ def evaluate(
       predict: takes texts, gives their predictions in the same order; `Classifier.predict` is one.
       rows: with labels that are among `labels`. Read one at a time, not held.
       labels: of the model, in the order of its outputs.
-    Raises: DataError without a row or with another label; MissingExtraError without scikit-learn.
+      independent: whether each label has a probability by itself, as in a multi-label model. Its top label is
+        compared, and the loss is the binary cross entropy, the mean over labels and rows.
+    Raises: DataError without a row or with another label; InputError for a regression, which gives no
+      probabilities; MissingExtraError without scikit-learn.
     """
     metrics = sklearn_metrics()
     index = {label: position for position, label in enumerate(labels)}
@@ -38,13 +45,18 @@ def evaluate(
     for prediction in predict(_texts(rows, index, truth)):
         if len(predicted) >= len(truth) or prediction.label not in index:
             raise _not_an_answer(prediction, len(predicted), len(truth), labels)
-        share = prediction.probabilities[labels[truth[len(predicted)]]]
-        if math.isnan(share):
+        if prediction.probabilities is None:
+            raise InputError(
+                f"predict gave {prediction.label} {prediction.score} and no probabilities: the model is a regression. "
+                f"Only classification is measured here; expected a model of two labels or more."
+            )
+        row_loss = _loss(prediction.probabilities, labels[truth[len(predicted)]], independent=independent)
+        if math.isnan(row_loss):
             raise InputError(
                 f"predict gave a probability that is no number for text {len(predicted) + 1}. "
                 f"The model's weights are broken; train or export it again."
             )
-        loss -= math.log(max(share, _SMALLEST_PROBABILITY))
+        loss += row_loss
         predicted.append(index[prediction.label])
     runtime = time.perf_counter() - started
     if not truth:
@@ -52,6 +64,19 @@ def evaluate(
     if len(predicted) != len(truth):
         raise InputError(f"predict gave {len(predicted)} predictions for {len(truth)} texts; expected one a text.")
     return _report(metrics, truth, predicted, labels, loss=loss / len(truth), runtime=runtime)
+
+
+def _loss(probabilities: Mapping[str, float], true: str, *, independent: bool) -> float:
+    """Nats; NaN where a probability that counts is."""
+    if not independent:
+        return -_log(probabilities[true])
+    logs = [_log(share if label == true else 1 - share) for label, share in probabilities.items()]
+    return -sum(logs) / len(logs)
+
+
+def _log(share: float) -> float:
+    # NaN first: max() gives back the first of its arguments where comparing says no.
+    return math.log(max(share, _SMALLEST_PROBABILITY))
 
 
 def sklearn_metrics() -> ModuleType:

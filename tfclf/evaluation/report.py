@@ -35,7 +35,7 @@ class Report:
 
     Attributes:
       labels: in the order of the model's outputs, and of every table here.
-      loss: mean cross entropy, in nats.
+      loss: mean cross entropy, in nats; of a multi-label model the binary one.
       runtime: seconds, reading the rows included.
       samples: rows.
       classes: precision, recall and F1 of each label.

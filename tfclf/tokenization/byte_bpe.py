@@ -9,7 +9,7 @@ Let x and y be neighbours at some moment of BPE in some word. Neither has been m
 the text xy alone, whose steps are those of the word that lie within xy, in the same order, comes to x and y as well.
 It comes to two symbols at most once. So a pair of neighbours that spells a piece w is always the one pair that BPE of
 w alone ends with, or ends by merging. In the first case w is never made, and SentencePiece does not hold it; in the
-second both merge this pair, and with the same rank.
+second both merge this pair, and with the same rank. (Scores are float32, which tells 16 million ranks apart.)
 """
 
 import itertools
@@ -52,25 +52,57 @@ class ByteBpeModel(tf.Module):
             out_type=tf.int32,
         )
 
+        common = sorted(_spellings(words) - words.keys())
+        answers = self._merged(tf.constant(common, tf.string, [len(common)]))
+        self._common = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(common, list(range(len(common))), tf.string, tf.int32),
+            default_value=-1,
+        )
+        # One row more, empty, for what is not among them.
+        self._common_pieces = tf.constant(answers.values.numpy())
+        self._common_splits = tf.constant([*answers.row_splits.numpy(), answers.row_splits.numpy()[-1]])
+
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
         whole = self._words.lookup(words)
         missed = tf.where(whole < 0)[:, 0]
         distinct, of_miss = tf.unique(tf.gather(words, missed))
-        letters = tf.strings.unicode_transcode(distinct, "ISO-8859-1", "UTF-8")
-        pieces = self._subwords.tokenize(tf.strings.regex_replace(letters, r"\x00", _NUL))
-        piece_starts = tf.cast(pieces.row_splits, tf.int32)
+        place = self._common.lookup(distinct)
+        rest = tf.where(place < 0)
+        place = tf.where(place < 0, tf.size(self._common_splits) - 2, place)
+        common_starts = tf.gather(self._common_splits, place)
+        common_lengths = tf.gather(self._common_splits, place + 1) - common_starts
+        common = take_ranges(self._common_pieces, common_starts, common_lengths)
+        merged = self._merged(tf.gather_nd(distinct, rest))
 
-        # One pool holds every answer: the table's, then the pieces of each miss.
+        # One pool holds every answer: the first table's, the second's, then the model's.
         count = tf.size(words)
-        pool = tf.concat([whole, tf.gather(self._ids, pieces.values)], axis=0)
-        at = tf.cast(missed[:, tf.newaxis], tf.int32)
-        starts = tf.gather(count + piece_starts[:-1], of_miss)
-        lengths = tf.gather(piece_starts[1:] - piece_starts[:-1], of_miss)
+        pool = tf.concat([whole, common.values, merged.values], axis=0)
+        starts = tf.tensor_scatter_nd_update(
+            count + common.row_splits[:-1], rest, count + tf.size(common.values) + merged.row_splits[:-1]
+        )
+        lengths = tf.tensor_scatter_nd_update(common_lengths, rest, merged.row_splits[1:] - merged.row_splits[:-1])
+        at = missed[:, tf.newaxis]
         return take_ranges(
             pool,
-            tf.tensor_scatter_nd_update(tf.range(count), at, starts),
-            tf.tensor_scatter_nd_update(tf.ones_like(whole), at, lengths),
+            tf.tensor_scatter_nd_update(tf.range(count), at, tf.gather(starts, of_miss)),
+            tf.tensor_scatter_nd_update(tf.ones_like(whole), at, tf.gather(lengths, of_miss)),
         )
+
+    def _merged(self, words: tf.Tensor) -> tf.RaggedTensor:
+        letters = tf.strings.unicode_transcode(words, "ISO-8859-1", "UTF-8")
+        pieces = self._subwords.tokenize(tf.strings.regex_replace(letters, r"\x00", _NUL))
+        splits = tf.cast(pieces.row_splits, tf.int32)
+        return tf.RaggedTensor.from_row_splits(tf.gather(self._ids, pieces.values), splits, validate=False)
+
+
+def _spellings(words: Iterable[bytes]) -> set[bytes]:
+    """Words of letters in lower case, capitalized and in upper case, with the space before them and without.
+
+    A third of the words that are no piece are a piece in another spelling.
+    """
+    letters = {word.removeprefix(b" ") for word in words}
+    spelled = {form for word in letters if word.isalpha() for form in (word.lower(), word.capitalize(), word.upper())}
+    return spelled | {b" " + word for word in spelled}
 
 
 # SentencePiece ends a piece at NUL.

@@ -16,7 +16,7 @@ _FENCE = b"\xff"
 
 
 class ByteLevelSplitter(tf.Module):
-    """string[n] of valid UTF-8 -> string[n, (words)] of raw bytes; a row's words add up to its text, spaces included."""
+    """string[n] of valid UTF-8 -> string[n, (words)] of raw bytes, which add up to the row's text."""
 
     def __init__(self, spec: ByteLevel) -> None:
         super().__init__()

@@ -101,7 +101,7 @@ BERT = Backbone(
             "backbone",
             "reversible_embedding",
             head=("backbone/dense", "task/dense"),
-            token_type_embeddings="backbone/embedding",
+            token_type_embeddings="backbone/embedding",  # noqa: S106
         ),
         ("tanh", "linear"),
         layer_norm_epsilon=1e-12,
@@ -119,7 +119,7 @@ ALBERT = Backbone(
                 "backbone",
                 "reversible_embedding",
                 head=("backbone/dense_1", "task/dense"),
-                token_type_embeddings="backbone/embedding",
+                token_type_embeddings="backbone/embedding",  # noqa: S106
                 embeddings_projection="backbone/dense",
             ),
             ("tanh", "linear"),

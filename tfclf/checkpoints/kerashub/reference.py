@@ -59,10 +59,10 @@ class Reference:
         """What is one token wherever it stands."""
         return list(getattr(self._tokenizer, "unsplittable_tokens", None) or ())
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """As the classifier's activation has it."""
-        found: np.ndarray = ACTIVATIONS[self.checkpoint.problem_type](logits).numpy()
-        return found
+    def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
+        """As the classifier's activation has it; a regression has none."""
+        activation = ACTIVATIONS.get(self.checkpoint.problem_type)
+        return None if activation is None else activation(logits).numpy()
 
     def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
         """Texts, or texts and their pairs -> input_ids and, where the class has them, token_type_ids."""

@@ -1,0 +1,91 @@
+"""The bucketed layout: every row and every batch padded up to a rung of the ladder, for XLA.
+
+XLA compiles a program for each shape that it meets, for seconds each, and strings cannot enter it. So what has
+the shapes of the text stays outside, and the compiled step meets the ladder's shapes only.
+"""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfclf.encoder.layout import Layout
+from tfclf.encoder.weights import LayerNorm
+from tfclf.ladder import Ladder
+
+Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def run(step: Step, indices: Sequence[tf.Tensor], row_splits: tf.Tensor, *, ladder: Ladder, classes: int) -> tf.Tensor:
+    """Runs a compiled step on rows of any number and length.
+
+    Rows go sorted by length and in pieces of the top batch size: a piece is padded to its own longest row, so that
+    one long text in a large batch costs its piece and no other. Cutting, and not a larger rung, keeps the number
+    of programs bounded whatever the batch, and the memory too.
+
+    Args:
+      step: int32[inputs, rows, length], int32[rows] of the rows' lengths, 0 for one that is padding
+        -> float32[rows, classes].
+      indices: each int32[tokens]: what the step takes for each token.
+      row_splits: int32[batch + 1], rows of at least one token and of at most `ladder.lengths[-1]`.
+    Returns: float32[batch, classes], in the order in which the rows came.
+    """
+    # Left to itself, a GPU would take these small integers one kernel launch a step.
+    with tf.device("CPU:0"):
+        tokens = tf.stack(indices)
+        starts = row_splits[:-1]
+        lengths = row_splits[1:] - starts
+        batch = tf.size(starts)
+        order = tf.argsort(lengths, stable=True)
+        back = tf.math.invert_permutation(order)
+    top = ladder.batch_sizes[-1]
+
+    def piece(done: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.device("CPU:0"):
+            rows = order[done : done + top]
+            count = tf.size(rows)
+            row_lengths = tf.gather(lengths, rows)
+            padding = [[0, _rung(count, ladder.batch_sizes) - count]]
+            columns = tf.range(_rung(tf.reduce_max(row_lengths), ladder.lengths))
+            row_lengths = tf.pad(row_lengths, padding)
+            inside = columns < row_lengths[:, tf.newaxis]
+            # Padding may repeat any token: attention does not look at it.
+            places = tf.pad(tf.gather(starts, rows), padding)[:, tf.newaxis] + tf.where(inside, columns, 0)
+            dense = tf.gather(tokens, places, axis=1)
+        return done + count, tf.concat([logits, step(dense, row_lengths)[:count]], 0)
+
+    _, logits = tf.while_loop(
+        lambda done, _: done < batch,
+        piece,
+        (tf.constant(0), tf.zeros([0, classes])),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, classes])),
+        # A piece has the whole device to itself; two at once would only take the memory of two.
+        parallel_iterations=1,
+    )
+    return tf.gather(logits, back)
+
+
+def _rung(size: tf.Tensor, rungs: Sequence[int]) -> tf.Tensor:
+    """The lowest rung that is not below `size`."""
+    return tf.gather(rungs, tf.searchsorted(rungs, size[tf.newaxis])[0])
+
+
+def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType) -> Layout:
+    """Args:
+    lengths: int32[batch], of the rows without their padding.
+    length: of every row with it.
+    """
+    batch = tf.size(lengths)
+    # float32 whatever the precision: XLA makes one loop of mask, softmax and casts, and bfloat16 saves nothing there.
+    inside = tf.sequence_mask(lengths, length)[:, tf.newaxis, tf.newaxis, :]
+    bias = tf.where(inside, 0.0, tf.float32.min / 2)
+
+    def attend(query_key_value: tf.Tensor) -> tf.Tensor:
+        width = query_key_value.shape[1] // 3
+        split = tf.reshape(query_key_value, [batch, length, 3, heads, width // heads])
+        query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
+        scores = tf.matmul(query * (width // heads) ** -0.5, key, transpose_b=True)
+        weights = tf.nn.softmax(tf.cast(scores, tf.float32) + bias)
+        context = tf.matmul(tf.cast(weights, dtype), value)
+        return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch * length, width])
+
+    return Layout(attend, LayerNorm.plain, tf.range(batch) * length)
