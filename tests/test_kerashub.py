@@ -124,6 +124,12 @@ def test_the_heads_activation_tells_the_problem_type(activation: str, problem_ty
     np.testing.assert_allclose(found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE)
 
 
+def test_one_class_without_an_activation_is_a_regression(make: Make) -> None:
+    classifier, folder = make("DistilBert", classes=1)
+    found = ours(tfclf.load(folder), list(HEADLINES), "score")
+    np.testing.assert_allclose(found, outputs(classifier, HEADLINES)[:, 0], atol=TOLERANCE, rtol=TOLERANCE)
+
+
 def test_a_head_of_another_width_is_taken(make: Make) -> None:
     classifier, folder = make("DistilBert", hidden_dim=24, classes=3)
     found = ours(tfclf.load(folder), list(HEADLINES))

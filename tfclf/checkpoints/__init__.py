@@ -27,4 +27,6 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
             f"{source} is a file. Expected the folder of a Hugging Face checkpoint; "
             f"if it is one of a checkpoint's files, give its folder: {folder.parent}"
         )
-    return (kerashub if kerashub.is_preset(folder) else huggingface).read(folder)
+    if kerashub.is_preset(folder):
+        return kerashub.read(folder)
+    return huggingface.read(folder)
