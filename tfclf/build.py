@@ -14,7 +14,6 @@ from tfclf.manifest import Manifest
 from tfclf.original import OriginalEngine, takes_token_types
 from tfclf.packing import Frame
 from tfclf.tokenization.compile import Tokenizer
-from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import TokenizerSpec
 
 ENGINES = ("lean", "original")
@@ -45,7 +44,7 @@ def build(
     _check_problem_type(checkpoint)
     if engine == "auto":
         engine = _choose(checkpoint, precision, storage)
-    spec = read(checkpoint.folder)
+    spec = checkpoint.read_tokenizer(checkpoint.folder)
     _check_vocabulary(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
     frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
@@ -54,7 +53,7 @@ def build(
         made = LeanEngine(
             checkpoint.family,
             checkpoint.config,
-            checkpoint.load_model(),
+            checkpoint.load_variables() if checkpoint.load_variables else checkpoint.load_model(),
             folder=checkpoint.folder,
             ladder=_ladder(ladder, checkpoint.max_length),
             precision=precision,
@@ -169,7 +168,7 @@ def _ladder(given: Ladder | None, max_length: int) -> Ladder:
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:
     size = checkpoint.config.get("vocab_size")
-    largest = max(spec.model.largest_id, *(token.id for token in spec.added_tokens))
+    largest = max([spec.model.largest_id, *(token.id for token in spec.added_tokens)])
     if isinstance(size, int) and largest >= size:
         raise CheckpointError(
             f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size {size}: "

@@ -45,7 +45,7 @@ def export(
     PosixPath('saved_models/news/1')
 
     Args:
-      source: a Hugging Face checkpoint's folder.
+      source: the folder of a Hugging Face checkpoint or a KerasHub preset.
       folder: the model's base path, as TF Serving has it; its name is the model's.
       version: a whole number above 0; the next free one by default. One that is there is never overwritten.
       engine: 'lean' (ours, fast), 'original' (the Hugging Face TF class, traced), or 'auto': lean, but original
@@ -155,4 +155,13 @@ def _write_warm_up(folder: Path, signatures: Sequence[Signature], for_xla: Seque
 
 
 def _versions() -> dict[str, str]:
-    return {"tfclf": __version__} | {package: importlib.metadata.version(package) for package in _PACKAGES}
+    installed = {package: _version_of(package) for package in _PACKAGES}
+    return {"tfclf": __version__} | {package: version for package, version in installed.items() if version}
+
+
+def _version_of(package: str) -> str | None:
+    """None where it is not installed: a KerasHub preset needs no transformers."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

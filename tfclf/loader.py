@@ -23,7 +23,7 @@ def load(
 
     Args:
       source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
-        a Hugging Face checkpoint.
+        a Hugging Face checkpoint or a KerasHub preset.
       engine, precision: for a checkpoint; as `export` takes them. An export has its own.
       xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a short ladder;
         by default where TensorFlow sees a GPU and the model has it.

@@ -41,6 +41,7 @@ class Frame(tf.Module):
         self.pad_id = spec.pad_id
         self._template: Template = spec.template
         self._cut_left = spec.truncation_side == "left"
+        self._shares = _SHARES[spec.pair_truncation]
         if self._room(spec.template.pair) < 2:
             raise TokenizerError(
                 f"{spec.origin}: rows may hold {max_length} tokens and the template for a pair needs "
@@ -65,21 +66,13 @@ class Frame(tf.Module):
         return Batch(*self._assemble(self._template.single, [(ids, kept)]), kept < lengths)
 
     def pair(self, first: tf.RaggedTensor, second: tf.RaggedTensor) -> Batch:
-        """Frames two texts a row; the longer of the two loses tokens first.
-
-        Source: tokenizers 0.22, `truncate_encodings`, TruncationStrategy::LongestFirst.
-        """
+        """Frames two texts a row; which of them loses tokens is told by the spec's `pair_truncation`."""
         room = self._room(self._template.pair)
         one, two = first.row_lengths(), second.row_lengths()
-        shorter = tf.minimum(one, two)
-        # The shorter keeps all it can; where even that leaves too many, both keep half, the longer the odd one.
-        longer = tf.where(shorter > room, shorter, tf.maximum(shorter, room - shorter))
-        halved = shorter + longer > room
-        shorter = tf.where(halved, room // 2, shorter)
-        longer = tf.where(halved, room // 2 + room % 2, longer)
         fits = one + two <= room
-        first_kept = tf.where(fits, one, tf.where(one > two, longer, shorter))
-        second_kept = tf.where(fits, two, tf.where(one > two, shorter, longer))
+        first_share, second_share = self._shares(one, two, room)
+        first_kept = tf.where(fits, one, first_share)
+        second_kept = tf.where(fits, two, second_share)
         rows, types = self._assemble(self._template.pair, [(first, first_kept), (second, second_kept)])
         return Batch(rows, types, ~fits)
 
@@ -112,6 +105,33 @@ class Frame(tf.Module):
         splits = tf.gather(parts.row_splits, tf.range(batch + 1) * len(template))
         rows = tf.RaggedTensor.from_row_splits(parts.values, splits, validate=False)
         return rows, rows.with_values(types)
+
+
+def _longest_first(one: tf.Tensor, two: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Source: tokenizers 0.22, `truncate_encodings`, TruncationStrategy::LongestFirst."""
+    shorter = tf.minimum(one, two)
+    # The shorter keeps all it can; where even that leaves too many, both keep half, the longer the odd one.
+    longer = tf.where(shorter > room, shorter, tf.maximum(shorter, room - shorter))
+    halved = shorter + longer > room
+    shorter = tf.where(halved, room // 2, shorter)
+    longer = tf.where(halved, room // 2 + room % 2, longer)
+    return tf.where(one > two, longer, shorter), tf.where(one > two, shorter, longer)
+
+
+def _round_robin(one: tf.Tensor, two: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Source: TF-Text 2.21, RoundRobinTrimmer."""
+    first = tf.minimum(one, tf.maximum(room - two, room - room // 2))
+    return first, tf.minimum(two, room - first)
+
+
+def _waterfall(one: tf.Tensor, two: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Source: TF-Text 2.21, WaterfallTrimmer."""
+    first = tf.minimum(one, room)
+    return first, tf.minimum(two, room - first)
+
+
+# How many tokens each text of a pair keeps where both together are too long.
+_SHARES = {"longest_first": _longest_first, "round_robin": _round_robin, "waterfall": _waterfall}
 
 
 def _special(template: Sequence[Place]) -> int:

@@ -46,7 +46,7 @@ def verify(
 
     Args:
       path: an exported model: one version's folder, or the model's, for its newest version.
-      source: the Hugging Face checkpoint's folder.
+      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs keras-hub).
       texts: to compare on; by default headlines, hostile strings and rows past the length limit.
       progress: shows a bar on standard error.
     Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.
@@ -54,7 +54,8 @@ def verify(
     version = latest_version(path).folder
     # The certificate speaks of `serving_default`, also where there is a GPU.
     export = load(version, xla=False)
-    original = _Original(open_checkpoint(source))
+    checkpoint = open_checkpoint(source)
+    original = checkpoint.load_reference(checkpoint) if checkpoint.load_reference else _Original(checkpoint)
     given = list(texts) if texts is not None else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
     if not given:
         raise InputError("there is no text to compare on; expected at least one row.")
@@ -74,6 +75,8 @@ def _long_texts() -> tuple[str, ...]:
 
 class _Original:
     """The checkpoint's own tokenizer and TF class."""
+
+    packages = ("transformers", "tokenizers")
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
@@ -270,7 +273,7 @@ class _Comparison:
             tolerance=self._tolerance,
             labels_equal=labels_equal,
             reference=self._original.name,
-            versions={name: importlib.metadata.version(name) for name in ("tensorflow", "transformers", "tokenizers")},
+            versions={name: importlib.metadata.version(name) for name in ("tensorflow", *self._original.packages)},
             source_checksums=checksums(self._original.checkpoint.folder),
             made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             differences=tuple(self._differences),

@@ -195,7 +195,7 @@ def test_albert_splits_a_comma_from_the_number_before_it(tmp_path: Path) -> None
     _edit(path, lambda proto: [proto.pieces.add(piece=text, score=-1, type=_NORMAL) for text in ("\u25819,", "1,")])
     pair = Pair(tmp_path)
     assert list(pair.differences(["9,", "9,9", "a 9, b", "11,1, 1,", "9,,"])) == []
-    assert len(read(tmp_path).model.ids[-2]) > 1  # type: ignore[union-attr]
+    assert len(read(tmp_path).model.ids[-2]) > 1  # type: ignore[union-attr, arg-type]
 
 
 @pytest.mark.parametrize(

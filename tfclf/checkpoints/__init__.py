@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tfclf.checkpoints import huggingface
+from tfclf.checkpoints import huggingface, kerashub
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import SourceNotFoundError
 
@@ -10,10 +10,10 @@ __all__ = ["Checkpoint", "open_checkpoint"]
 
 
 def open_checkpoint(source: str | Path) -> Checkpoint:
-    """Reads what a checkpoint says of itself; its weights are read later, by `Checkpoint.load_model`.
+    """Reads what a checkpoint says of itself; its weights are read later.
 
     Args:
-      source: a folder with a Hugging Face checkpoint.
+      source: a folder with a Hugging Face checkpoint or a KerasHub preset.
     Raises: SourceNotFoundError, CheckpointError, UnknownFamilyError.
     """
     folder = Path(source)
@@ -27,4 +27,6 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
             f"{source} is a file. Expected the folder of a Hugging Face checkpoint; "
             f"if it is one of a checkpoint's files, give its folder: {folder.parent}"
         )
+    if kerashub.is_preset(folder):
+        return kerashub.read(folder)
     return huggingface.read(folder)

@@ -31,7 +31,7 @@ class LeanEngine(tf.Module):
 
     Args:
       family, config: say what the encoder is.
-      model: an instance of the family's TF class; its weights are copied.
+      model: an instance of the family's TF class, or its variables by the family's names; they are copied.
       precision: 'float32' or 'bfloat16', of the arithmetic; logits are float32 always.
       storage: 'float16' halves the file; exact only where every weight is a float16 value.
       ladder: the shapes of the bucketed layout.

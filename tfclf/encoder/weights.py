@@ -142,7 +142,9 @@ class Source:
 
     @classmethod
     def of(cls, family: Family, sizes: Sizes, model: Any) -> "Source":
-        """Reads a TF class instance, each weight when it is asked for: they are large."""
+        """Reads a TF class instance, each weight when it is asked for: they are large. Or takes variables by name."""
+        if isinstance(model, Mapping):
+            return cls(family, sizes, model)
         named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight for weight in model.weights}
         return cls(family, sizes, _Values(named))
 

@@ -43,6 +43,11 @@ class EachCharacter:
 
 
 @dataclass(frozen=True)
+class UntilNul:
+    """A text ends at its first NUL, as in C."""
+
+
+@dataclass(frozen=True)
 class Precompiled:
     """SentencePiece's charsmap as the Rust tokenizers use it: on grapheme clusters below 6 bytes, else characters.
 
@@ -111,6 +116,24 @@ class Metaspace:
     at_white_space: bool = False
 
 
+@dataclass(frozen=True)
+class KerasWords:
+    """KerasHub's words for WordPiece, white space and format characters gone, punctuation marks by themselves.
+
+    `strip_accents` takes combining marks off before the text is split, `lowercase` folds the case of each word after
+    it (NFKC_Casefold), `split_on_cjk` makes each Chinese character a word.
+    """
+
+    lowercase: bool = False
+    strip_accents: bool = False
+    split_on_cjk: bool = True
+
+
+@dataclass(frozen=True)
+class KerasByteWords:
+    """KerasHub's words for byte-level BPE: its own imitation of GPT-2's splitter, as `fit` and `predict` run it."""
+
+
 # Models: word, or text where there is no splitter -> token ids.
 
 
@@ -121,12 +144,14 @@ class WordPiece:
     Attributes:
       vocabulary: pieces in the order of their ids, which are 0, 1, 2, ...
       unknown: the piece for a word that has no pieces, or more than `max_characters` characters.
+      max_bytes: a limit on a word's bytes besides; None where there is none.
     """
 
     vocabulary: tuple[str, ...]
     unknown: str = "[UNK]"
     prefix: str = "##"
     max_characters: int = 100
+    max_bytes: int | None = None
 
     @property
     def largest_id(self) -> int:
@@ -192,11 +217,37 @@ class UnigramWords:
         return len(self.pieces) - 1
 
 
+@dataclass(frozen=True)
+class SentencePiece:
+    """A SentencePiece model on whole texts, as the SentencePiece library of TF-Text runs it, ties included.
+
+    Attributes:
+      model: a serialized SentencePiece ModelProto.
+      ids: the token id of each of its pieces, in the order of the pieces.
+    """
+
+    model: bytes
+    ids: tuple[int, ...]
+
+    @property
+    def largest_id(self) -> int:
+        """Of all the ids that it can give."""
+        return max(self.ids)
+
+
 Step: TypeAlias = (
-    BertNormalizer | Replace | EachCharacter | Precompiled | Strip | ReplaceSpaces | CollapseSpace | PythonLower
+    BertNormalizer
+    | Replace
+    | EachCharacter
+    | Precompiled
+    | Strip
+    | ReplaceSpaces
+    | CollapseSpace
+    | PythonLower
+    | UntilNul
 )
-Splitter: TypeAlias = BertSplitter | ByteLevel | Metaspace
-Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords
+Splitter: TypeAlias = BertSplitter | ByteLevel | Metaspace | KerasWords | KerasByteWords
+Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords | SentencePiece
 
 
 @dataclass(frozen=True)
@@ -256,6 +307,9 @@ class TokenizerSpec:
       padding_side: of a dense batch, as transformers pads: 'right' or 'left'.
       token_types: whether the tokenizer's class hands token types to the model at all.
       between: steps on what lies between added tokens: slow Python tokenizers look for those before they normalize.
+      pair_truncation: which text of a pair that is too long loses tokens: 'longest_first' as the Rust tokenizers
+        have it, 'round_robin' (both keep as many, of an odd number the first has one more) or 'waterfall' (the
+        second has what the first leaves).
     """
 
     normalizer: tuple[Step, ...]
@@ -269,3 +323,4 @@ class TokenizerSpec:
     padding_side: str = "right"
     token_types: bool = True
     between: tuple[Step, ...] = ()
+    pair_truncation: str = "longest_first"

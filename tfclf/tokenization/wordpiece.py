@@ -19,13 +19,17 @@ class WordPieceModel(tf.Module):
         ids = {piece: index for index, piece in enumerate(spec.vocabulary)}
         # At a word's start the longest match is the word itself, so that each entry is its own answer,
         # entries with the prefix included: there the prefix is just two characters.
-        words = [piece for piece in spec.vocabulary if 0 < len(piece) <= spec.max_characters]
+        most = spec.max_bytes or 4 * spec.max_characters
+        words = [
+            piece for piece in spec.vocabulary if 0 < len(piece) <= spec.max_characters and len(piece.encode()) <= most
+        ]
         self._words = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(words, [ids[word] for word in words], tf.string, tf.int32),
             default_value=-1,
         )
         self._unknown = ids[spec.unknown]
         self._max_characters = spec.max_characters
+        self._max_bytes = spec.max_bytes
         # The op's limit counts bytes, the reference's characters: this one never binds, ours below does.
         # On single words only: end to end the op can hang on TF Serving up to 2.19.1.
         try:
@@ -49,6 +53,8 @@ class WordPieceModel(tf.Module):
         missed = tf.where(whole < 0)[:, 0]
         distinct, of_miss = tf.unique(tf.gather(words, missed))
         too_long = tf.strings.length(distinct, "UTF8_CHAR") > self._max_characters
+        if self._max_bytes is not None:
+            too_long |= tf.strings.length(distinct) > self._max_bytes
         pieces = self._subwords.tokenize(distinct)
         piece_starts = tf.cast(pieces.row_splits, tf.int32)
 

@@ -1,0 +1,148 @@
+"""The KerasHub classes that can be loaded: where each keeps what the lean engine needs, as data.
+
+A backbone is one of our families with KerasHub's names: of the sizes in config.json, and of the variables in
+model.weights.h5 and task.weights.h5 (as `weights.py` reads them: `backbone/` and `task/` before the layer's path,
+`{group}` and `{layer}` for the encoder's layers). What KerasHub has in its code, and not in a file, is stated here.
+Source: KerasHub 0.32, `*_backbone.py` and `*_text_classifier.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tfclf.checkpoints.kerashub import tokenizers
+from tfclf.families import Family, known
+from tfclf.families.declaration import ConfigKeys, SharedLayers, Weights
+from tfclf.tokenization.spec import TokenizerSpec
+
+_LAYER = "backbone/transformer_encoder/{group}/{layer}"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One KerasHub backbone and the text classifier made of it.
+
+    Attributes:
+      class_name: as config.json has it.
+      tasks: its classifier's class, as task.json has it; the second name is that of keras-nlp before 0.15.
+      family: with KerasHub's names.
+      activation: of the feed-forward part.
+      read_tokenizer: the tokenizer's config, the preset's folder and the way to cut pairs -> spec.
+    """
+
+    class_name: str
+    tasks: tuple[str, str]
+    family: Family
+    activation: str
+    read_tokenizer: Callable[[dict[str, Any], Path, str], TokenizerSpec]
+
+
+def _family(model_type: str, weights: Weights, head_activations: tuple[str, ...], **options: Any) -> Family:
+    """KerasHub counts positions from 0 in every backbone, and has the epsilon in its code."""
+    return replace(
+        known()[model_type],
+        config_keys=ConfigKeys(
+            layers="num_layers",
+            heads="num_heads",
+            width="hidden_dim",
+            inner_width="intermediate_dim",
+            activation="activation",
+            positions="max_sequence_length",
+            layer_norm_epsilon=None,
+        ),
+        weights=weights,
+        head_activations=head_activations,
+        shared_layers=None,
+        position_padding_id=None,
+        **options,
+    )
+
+
+def _weights(embeddings: str, word: str, *, head: tuple[str, ...], **options: str) -> Weights:
+    return Weights(
+        word_embeddings=f"{embeddings}/{word}",
+        position_embeddings=f"{embeddings}/position_embedding",
+        embeddings_norm="backbone/layer_normalization",
+        query=f"{_LAYER}/_self_attention_layer/query_dense",
+        key=f"{_LAYER}/_self_attention_layer/key_dense",
+        value=f"{_LAYER}/_self_attention_layer/value_dense",
+        attention_output=f"{_LAYER}/_self_attention_layer/output_dense",
+        attention_norm=f"{_LAYER}/_self_attention_layer_norm",
+        inner=f"{_LAYER}/_feedforward_intermediate_dense",
+        output=f"{_LAYER}/_feedforward_output_dense",
+        output_norm=f"{_LAYER}/_feedforward_layer_norm",
+        head=head,
+        **options,
+    )
+
+
+_TOGETHER = "backbone/token_and_position_embedding"
+_ROBERTA_WEIGHTS = _weights(_TOGETHER, "token_embedding", head=("task/dense", "task/dense_1"))
+
+DISTILBERT = Backbone(
+    class_name="DistilBertBackbone",
+    tasks=("DistilBertTextClassifier", "DistilBertClassifier"),
+    family=_family(
+        "distilbert",
+        _weights(_TOGETHER, "token_embedding", head=("task/dense", "task/dense_1")),
+        ("relu", "linear"),
+        layer_norm_epsilon=1e-12,
+    ),
+    activation="gelu",
+    read_tokenizer=tokenizers.word_piece,
+)
+BERT = Backbone(
+    class_name="BertBackbone",
+    tasks=("BertTextClassifier", "BertClassifier"),
+    family=_family(
+        "bert",
+        _weights(
+            "backbone",
+            "reversible_embedding",
+            head=("backbone/dense", "task/dense"),
+            token_type_embeddings="backbone/embedding",  # noqa: S106
+        ),
+        ("tanh", "linear"),
+        layer_norm_epsilon=1e-12,
+    ),
+    activation="gelu_new",
+    read_tokenizer=tokenizers.word_piece_with_types,
+)
+ALBERT = Backbone(
+    class_name="AlbertBackbone",
+    tasks=("AlbertTextClassifier", "AlbertClassifier"),
+    family=replace(
+        _family(
+            "albert",
+            _weights(
+                "backbone",
+                "reversible_embedding",
+                head=("backbone/dense_1", "task/dense"),
+                token_type_embeddings="backbone/embedding",  # noqa: S106
+                embeddings_projection="backbone/dense",
+            ),
+            ("tanh", "linear"),
+            layer_norm_epsilon=1e-12,
+        ),
+        shared_layers=SharedLayers(groups="num_groups", layers_in_group="num_inner_repetitions"),
+    ),
+    activation="gelu_new",
+    read_tokenizer=tokenizers.albert,
+)
+ROBERTA = Backbone(
+    class_name="RobertaBackbone",
+    tasks=("RobertaTextClassifier", "RobertaClassifier"),
+    family=_family("roberta", _ROBERTA_WEIGHTS, ("tanh", "linear"), layer_norm_epsilon=1e-5),
+    activation="gelu",
+    read_tokenizer=tokenizers.roberta,
+)
+XLM_ROBERTA = Backbone(
+    class_name="XLMRobertaBackbone",
+    tasks=("XLMRobertaTextClassifier", "XLMRobertaClassifier"),
+    family=_family("xlm-roberta", _ROBERTA_WEIGHTS, ("tanh", "linear"), layer_norm_epsilon=1e-5),
+    activation="gelu",
+    read_tokenizer=tokenizers.xlm_roberta,
+)
+
+BACKBONES = {backbone.class_name: backbone for backbone in (DISTILBERT, BERT, ALBERT, ROBERTA, XLM_ROBERTA)}
