@@ -52,8 +52,19 @@ def ag_news(shared: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def mixed_rows(shared: Path, ag_news: list[str]) -> list[str]:
-    """500 real rows of very different lengths: news, and film reviews past 512 tokens."""
-    return ["", *ag_news[:399], *corpora.imdb(shared)[:100]]
+    """100 real rows of very different lengths: news, and film reviews past 512 tokens."""
+    return _mixed_rows(shared, ag_news, 100)
+
+
+@pytest.fixture(scope="session")
+def many_mixed_rows(shared: Path, ag_news: list[str]) -> list[str]:
+    """500 of them."""
+    return _mixed_rows(shared, ag_news, 500)
+
+
+def _mixed_rows(shared: Path, ag_news: list[str], count: int) -> list[str]:
+    reviews = corpora.imdb(shared)[: count // 5]
+    return ["", *ag_news[: count - 1 - len(reviews)], *reviews]
 
 
 @pytest.fixture(scope="session")

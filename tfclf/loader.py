@@ -41,7 +41,7 @@ def load(
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise SourceNotFoundError(
             f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
-            f"folders with one each) or a Hugging Face checkpoint (config.json, weights, tokenizer files)."
+            f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."
         )
     graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
     functions = {

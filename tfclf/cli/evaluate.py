@@ -28,7 +28,7 @@ LabelBase = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="An exported model, or a Hugging Face checkpoint.")],
+    model: Annotated[str, typer.Argument(help="An exported model, a Hugging Face checkpoint or a KerasHub preset.")],
     data: Annotated[Path, typer.Argument(help="Labelled rows: .csv, .jsonl (both also .gz) or .parquet.")],
     text_column: TextColumns = None,
     label_column: LabelColumn = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    source: Annotated[str, typer.Argument(help="A Hugging Face checkpoint's folder.")],
+    source: Annotated[str, typer.Argument(help="The folder of a Hugging Face checkpoint or of a KerasHub preset.")],
     folder: Annotated[Path, typer.Argument(help="The model's base path; its name is the model's.")],
     version: Annotated[int | None, typer.Option(help="Version number.", show_default="the next free one")] = None,
     engine: Annotated[
@@ -103,7 +103,7 @@ def show(
 
 def verify(
     export: Annotated[Path, typer.Argument(help="An exported model: the model's folder, or one version's.")],
-    source: Annotated[str, typer.Option(help="The Hugging Face checkpoint that it came from.")],
+    source: Annotated[str, typer.Option(help="The checkpoint or preset that it came from.")],
     texts: Annotated[
         Path | None,
         typer.Option(help="Texts: .txt (a line each), .csv, .jsonl or .parquet.", show_default="built-in ones"),

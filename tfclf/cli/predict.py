@@ -24,7 +24,7 @@ _Row = tuple[str, ...]  # a text, or a text and its pair
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="An exported model, or a Hugging Face checkpoint.")],
+    model: Annotated[str, typer.Argument(help="An exported model, a Hugging Face checkpoint or a KerasHub preset.")],
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; none: --file, or standard input, a line each.")
     ] = None,
