@@ -44,7 +44,7 @@ check: $(VENV)/.dev  ## lint, types, imports along the road
 	$(BIN)/lint-imports
 
 test: check  ## everything that must pass before a commit lands
-	$(BIN)/pytest -m "not verify"
+	$(BIN)/pytest -m "not verify" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARED (default ../shared)
 	$(BIN)/pytest -m verify

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
 from tests.tokenization.reference import Pair
 from tfclf.tokenization import code_points
 
@@ -21,10 +21,10 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A tokenizer whose added tokens all have the same flags."""
     left, right, single_word, normalized = request.param
     folder = tmp_path_factory.mktemp("added")
-    write_tokenizer(folder)
+    write_small_tokenizer(folder)
     write_json(folder / "config.json", {"model_type": "distilbert"})
     flags = {"lstrip": left, "rstrip": right, "single_word": single_word, "normalized": normalized, "special": False}
-    added = {str(30522 + place): {"content": content, **flags} for place, content in enumerate(_CONTENTS)}
+    added = {str(2000 + place): {"content": content, **flags} for place, content in enumerate(_CONTENTS)}
     edit_json(folder / "tokenizer_config.json", added_tokens_decoder=added)
     return Pair(folder)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
 from tests.tokenization.reference import Pair
 from tfclf.sample_texts import hostile_texts
 from tfclf.tokenization.read import read
@@ -146,9 +146,9 @@ def test_what_several_files_say_together_is_settled_as_the_reference_settles_it(
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("strip", [False, True])
 def test_added_tokens_of_any_content_equal(tmp_path: Path, content: str, normalized: bool, strip: bool) -> None:
-    folder = _folder(tmp_path)
+    write_small_tokenizer(tmp_path)
     entry = {"content": content, "lstrip": strip, "rstrip": strip, "normalized": normalized, "single_word": False}
-    added = _with_added_token(folder, {**entry, "special": False})
+    added = _with_added_token(tmp_path, {**entry, "special": False}, token_id=2000)
     texts = [content, f"a{content}b", f"a {content} b", content.upper(), content * 3, f"[SEP]{content}\t{content}"]
     assert list(added.differences(texts)) == []
 
@@ -174,10 +174,10 @@ def test_an_added_token_may_take_the_space_beside_it(tmp_path: Path) -> None:
     assert list(added.differences(texts)) == []
 
 
-def _with_added_token(folder: Path, entry: dict[str, object]) -> Pair:
+def _with_added_token(folder: Path, entry: dict[str, object], *, token_id: int = 30522) -> Pair:
     path = folder / "tokenizer.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["added_tokens"].append({"id": 30522, **entry})
+    content["added_tokens"].append({"id": token_id, **entry})
     write_json(path, content)
     return Pair(folder)
 
