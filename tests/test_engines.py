@@ -111,7 +111,7 @@ def test_bfloat16_stays_near_float32(family_checkpoint: Path, reference: Logits)
     np.testing.assert_allclose(found, reference(HEADLINES), atol=0.1, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["distilbert_tiny_pytorch"])
+@pytest.mark.parametrize("name", ["distilbert_tiny_pytorch", "roberta_tiny_pytorch"])
 def test_pytorch_safetensors_give_pytorchs_own_logits(shared: Path, name: str) -> None:
     """expected.json: torch 2.15.0, transformers 4.57.6."""
     folder = shared / "checkpoints" / name

@@ -155,8 +155,13 @@ def _sentencepiece_model(pieces: Iterable[tuple[str, float]]) -> bytes:
     listed = (_field(1, piece.encode()) + _field(2, score) for piece, score in pieces)
     trainer = _field(3, 2)  # model_type: BPE
     # No dummy prefix, no white space removed, none escaped.
-    normalizer = _field(1, b"identity") + _field(3, 0) + _field(4, 0) + _field(5, 0)
+    normalizer = _field(1, b"identity") + _field(2, _NO_RULES) + _field(3, 0) + _field(4, 0) + _field(5, 0)
     return b"".join(_field(1, piece) for piece in [unknown, *listed]) + _field(2, trainer) + _field(3, normalizer)
+
+
+# A charsmap without a rule: no unit of its trie answers to the byte that leads there. Where there is none at all,
+# SentencePiece says so on standard error, each time that the model is loaded.
+_NO_RULES = struct.pack("<257I", 1024, *(byte ^ 1 for byte in range(256))) + b"\0"
 
 
 def _field(number: int, value: bytes | float | int) -> bytes:
