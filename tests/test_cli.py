@@ -227,5 +227,5 @@ def test_a_checkpoint_of_an_unknown_family_is_an_error(run: Run, own_checkpoint:
     edit_json(own_checkpoint / "config.json", model_type="gpt9")
     done = run("export", own_checkpoint, tmp_path / "out")
     assert done.returncode == 2
-    assert "'gpt9', which no family declares" in done.stderr
+    assert "'gpt9', for which transformers" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -194,7 +194,7 @@ class _Stub:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     loader = ModuleType("tfclf.loader")
-    loader.load = lambda source: _Stub()  # type: ignore[attr-defined]
+    loader.load = lambda source, **_: _Stub()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
     data = tmp_path / "rows.csv"
     data.write_text("text,label\na,0\nb,1\nc,0\n")

@@ -287,7 +287,7 @@ def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, checkpoint: Path
 
 
 def test_options_that_do_not_exist_are_named(tmp_path: Path, checkpoint: Path) -> None:
-    with pytest.raises(InputError, match="engine is 'fast'; expected lean, original"):
+    with pytest.raises(InputError, match="engine is 'fast'; expected auto, lean, original"):
         tfclf.export(checkpoint, tmp_path / "model", engine="fast")
 
 
