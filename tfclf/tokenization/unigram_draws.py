@@ -1,4 +1,4 @@
-"""The best pieces of single words by TF-Text's op, and of which words that is proven.
+"""The best pieces of single words by TF-Text's op, and of which words they are sure.
 
 The op is six times as fast as a search made of TensorFlow's own ops, but it adds in float32, and breaks ties in a way
 of its own. So it is asked three times, each time with other scores: round((score + noise) / _UNIT), whole numbers,

@@ -1,8 +1,9 @@
-"""Unigram pieces of single words: whole words from a hash table, the others by Viterbi over a trie's matches.
+"""Unigram pieces of single words: whole words from a hash table, the others by a search for the best way to cut them.
 
 The Rust tokenizer sums scores in float64, SentencePiece's TensorFlow ops in float32, and where two ways to cut a
-word score the same (as a|aa and aa|a do) rounding decides. So the search is made of TensorFlow's own ops, in float64
-and in the reference's order. Most words are one piece and never come here; of the others each distinct one does once.
+word score the same (as a|aa and aa|a do) rounding decides. So the words of which the op cannot be sure (see
+`unigram_draws`) are searched by Viterbi over a trie's matches, in float64 and in the reference's order. Most words are
+one piece and never come here; of the others each distinct one does once.
 Source: tokenizers 0.22, `Unigram::encode_optimized`.
 """
 
