@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests import corpora
 from tests.checkpoints import edit_json, write_json
+from tests.tokenization.folders import ALBERT_SPLIT, PUBLISHED
 from tests.tokenization.reference import Pair
 from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
@@ -23,6 +24,7 @@ from tfclf.tokenization import charsmap, cuts, graphemes
 from tfclf.tokenization.precompiled import PrecompiledRules
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import Precompiled, UnigramWords
+from tfclf.tokenization.unigram_draws import Draws
 from tfclf.tokenization.unigram_words import UnigramWordsModel
 
 Content = dict[str, Any]
@@ -165,13 +167,7 @@ _LAYOUTS: Mapping[str, Content] = {
             _PRECOMPILED,
             _SPACES,
         ),
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [
-                {"type": "WhitespaceSplit"},
-                {"type": "Metaspace", "replacement": _MARK, "str_rep": _MARK, "add_prefix_space": True},
-            ],
-        },
+        "pre_tokenizer": ALBERT_SPLIT,
     },
     "DeBERTa-v2": {
         "normalizer": _steps(
@@ -192,10 +188,10 @@ def small(request: pytest.FixtureRequest, pieces: list[tuple[str, float]], tmp_p
 
 
 def test_ids_equal_on_tricky_and_hostile_strings(small: Pair) -> None:
-    assert list(small.differences([*_TRICKY, *_texts(), *hostile_texts(2_000, seed=11)])) == []
+    assert list(small.differences([*_TRICKY, *_texts(), *hostile_texts(1_000, seed=11)])) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(), max_size=4))
 def test_ids_equal_on_any_text(small: Pair, texts: list[str]) -> None:
     assert list(small.differences(texts)) == []
@@ -203,31 +199,6 @@ def test_ids_equal_on_any_text(small: Pair, texts: list[str]) -> None:
 
 def test_an_empty_batch_gives_no_rows(small: Pair) -> None:
     assert list(small.rows([])) == []
-
-
-def _xlm_roberta(shared: Path, folder: Path) -> Path:
-    model = shared / "vocab" / "xlm-roberta-base" / "sentencepiece.bpe.model"
-    transformers().XLMRobertaTokenizerFast(str(model)).save_pretrained(folder)
-    write_json(folder / "config.json", {"model_type": "xlm-roberta"})
-    return folder
-
-
-def _albert(shared: Path, folder: Path) -> Path:
-    """The hub's own layout: pieces with the scores of SentencePiece, words apart at white space first."""
-    from sentencepiece import SentencePieceProcessor
-
-    model = str(shared / "vocab" / "albert-base-v2" / "spiece.model")
-    transformers().AlbertTokenizerFast(model).save_pretrained(folder)
-    processor = SentencePieceProcessor(model_file=model)
-    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    count = processor.get_piece_size()
-    content["model"]["vocab"] = [[processor.id_to_piece(i), processor.get_score(i)] for i in range(count)]
-    content["pre_tokenizer"] = _LAYOUTS["ALBERT and XLNet on the hub"]["pre_tokenizer"]
-    content["added_tokens"] = [entry for entry in content["added_tokens"] if entry["special"]]
-    write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "AlbertTokenizer", "do_lower_case": True})
-    write_json(folder / "config.json", {"model_type": "albert"})
-    return folder
 
 
 def _albert_converted(shared: Path, folder: Path) -> Path:
@@ -238,9 +209,8 @@ def _albert_converted(shared: Path, folder: Path) -> Path:
 
 
 _ORIGINAL: Mapping[str, Callable[[Path, Path], Path]] = {
-    "albert, layout of the hub": _albert,
+    **{name: PUBLISHED[name] for name in ("albert-base-v2, tokenizer.json", "xlm-roberta-base, tokenizer.json")},
     "albert, converted by transformers": _albert_converted,
-    "xlm-roberta": _xlm_roberta,
 }
 
 
@@ -251,22 +221,9 @@ def original(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pyt
 
 
 def test_ids_equal_for_the_published_vocabularies(original: Pair, shared: Path) -> None:
-    rows = [*corpora.ag_news(shared)[:1_000], *corpora.allocine(shared)[:500]]
-    texts = [*_TRICKY, *rows, *corpora.hostile(2_000, seed=3, rows=rows)]
+    rows = [*corpora.ag_news(shared)[:500], *corpora.allocine(shared)[:300]]
+    texts = [*_TRICKY, *rows, *corpora.hostile(1_000, seed=3, rows=rows)]
     assert list(original.differences(texts)) == []
-
-
-@pytest.mark.verify
-def test_ids_equal_on_whole_corpora(original: Pair, shared: Path) -> None:
-    rows = [*corpora.ag_news(shared), *corpora.imdb(shared), *corpora.allocine(shared)]
-    assert len(rows) == 42_600
-    assert list(original.differences(rows)) == []
-
-
-@pytest.mark.verify
-def test_at_most_one_of_100_000_hostile_strings_differs(original: Pair, shared: Path) -> None:
-    rows = corpora.allocine(shared)
-    assert len(list(original.differences(corpora.hostile(100_000, seed=5, rows=rows)))) <= 1
 
 
 def test_the_charsmap_is_decoded_as_the_reference_reads_it() -> None:
@@ -297,7 +254,7 @@ def test_precompiled_equals_on_all_short_clusters() -> None:
     texts = [
         first + mark + dice.choice(["", "\u0301", "a", "\n", "\u200d\u00a9"]) for first in firsts for mark in joining
     ]
-    texts += ["".join(dice.choices([*firsts, *joining, *_RULES, "\u094d", "\u200d"], k=6)) for _ in range(5_000)]
+    texts += ["".join(dice.choices([*firsts, *joining, *_RULES, "\u094d", "\u200d"], k=6)) for _ in range(2_000)]
     found = [row.decode() for row in ours(tf.constant([text.encode() for text in texts])).numpy()]
     assert found == [reference.normalize_str(text) for text in texts]
 
@@ -310,6 +267,25 @@ def test_ties_fall_as_in_the_reference() -> None:
     words = ["".join(dice.choices("aab", k=dice.randrange(1, 40))) for _ in range(2_000)]
     expected = [[token.id for token in reference.tokenize(word)] for word in words]
     assert model(tf.constant(words)).to_list() == expected
+
+
+def test_words_that_may_tie_are_not_taken_from_the_op() -> None:
+    scores = [("<unk>", 0.0), (_MARK, -1.0), ("a", -3.1), ("aa", -5.3), ("b", -3.1), ("c", -4.0), ("bc", -7.1)]
+    words = ["ba", "ca", "aaa", "bc", "b c", "b\0", "bbbbbbbbbb"]
+    found, sure = Draws(UnigramWords(tuple(scores), 0), -17.1)(tf.constant(words))
+    assert dict(zip(words, sure.numpy().tolist(), strict=True)) == {
+        **dict.fromkeys(words, False),
+        "ba": True,
+        "ca": True,
+    }
+    assert found[:2].to_list() == [[4, 2], [5, 2]]
+
+
+def test_the_op_may_be_sure_of_words_with_unknown_characters() -> None:
+    scores = [("<unk>", 0.0), ("a", -3.1), ("ab", -5.3), ("xa", -2.0)]
+    found, sure = Draws(UnigramWords(tuple(scores), 0), -15.3)(tf.constant(["ab\u4e00", "xa\u4e00", "xa"]))
+    assert sure.numpy().tolist() == [True, False, True]
+    assert found[0].numpy().tolist() == [2, len(scores)]
 
 
 def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:

@@ -104,6 +104,13 @@ class Tokenizer(tf.Module):
         return self._in_normalized(text, self._words) if self._in_normalized else self._words(text)
 
     def _normalize(self, text: tf.Tensor) -> tf.Tensor:
+        if len(self._steps) < 2:
+            return self._normalize_rows(text)
+        # Each half is one thread's work.
+        middle = tf.size(text) // 2
+        return tf.concat([self._normalize_rows(text[:middle]), self._normalize_rows(text[middle:])], axis=0)
+
+    def _normalize_rows(self, text: tf.Tensor) -> tf.Tensor:
         for step in self._steps:
             text = step(text)
         return text

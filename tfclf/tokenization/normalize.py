@@ -16,6 +16,8 @@ from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256
+_LATIN_END = 0x180
+_OFTEN_ACCENTED = frozenset("aceinosuACEINOSU")
 _ITSELF = -1  # stands for the character itself in a replacement
 
 
@@ -31,6 +33,7 @@ class CharacterTable(tf.Module):
         # Lower-casing leaves most rows beyond ASCII as they are; a look at them costs less than the table.
         letters = character_class(point for point in changes if point >= 0x80)
         self._concerned = f"(?s).*{letters}.*" if isinstance(step, EachCharacter) else ""
+        self._accented = _accented_letters(changes) if self._concerned else {}
         blocks, block_of, replacements = _compress(changes)
         # Kept as tensors: every function that tokenizes then shares one copy in the export.
         self._block_of = tf.constant(block_of)
@@ -46,8 +49,19 @@ class CharacterTable(tf.Module):
             text = tf.strings.regex_replace(text, self._ascii_deleted, "")
         if self._ascii_lower:
             text = tf.strings.lower(text)
-        concerned = tf.strings.regex_full_match(text, self._concerned) if self._concerned else ~plain
-        return only_where(concerned, text, self._by_table)
+        if not self._concerned:
+            return only_where(~plain, text, self._by_table)
+        if self._accented:
+            text = only_where(self._is_concerned(text), text, self._without_accents)
+        return only_where(self._is_concerned(text), text, self._by_table)
+
+    def _is_concerned(self, text: tf.Tensor) -> tf.Tensor:
+        return tf.strings.regex_full_match(text, self._concerned)
+
+    def _without_accents(self, text: tf.Tensor) -> tf.Tensor:
+        for letter, accented in self._accented.items():
+            text = tf.strings.regex_replace(text, accented, letter)
+        return text
 
     def _by_table(self, text: tf.Tensor) -> tf.Tensor:
         points = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
@@ -58,6 +72,19 @@ class CharacterTable(tf.Module):
         values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
         splits = tf.gather(replaced.row_splits, points.row_splits)
         return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8")
+
+
+def _accented_letters(changes: Mapping[int, str]) -> dict[str, str]:
+    """ASCII letter that nothing changes -> a class of the European letters that become it.
+
+    Most rows of French, Spanish or German need nothing else, and a few scans cost a third of the table.
+    """
+    found: dict[str, list[int]] = {}
+    for point in range(0x80, _LATIN_END):
+        letter = changes.get(point, "")
+        if len(letter) == 1 and letter.isascii() and letter.isalpha() and ord(letter) not in changes:
+            found.setdefault(letter, []).append(point)
+    return {letter: character_class(points) for letter, points in found.items() if letter in _OFTEN_ACCENTED}
 
 
 def _byte_class(points: list[int]) -> str:
