@@ -16,11 +16,11 @@ from tfclf._transformers import tokenizers
 from tfclf.errors import VocabularyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.serving_ops import ALL_VERSIONS, serving_versions
-from tfclf.tokenization.byte_alphabet import byte_of
-from tfclf.tokenization.byte_bpe import ByteBpeModel
-from tfclf.tokenization.byte_level import ByteLevelSplitter
+from tfclf.tokenization.models.byte_alphabet import byte_of
+from tfclf.tokenization.models.byte_bpe import ByteBpeModel
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import ByteBpe, ByteLevel
+from tfclf.tokenization.splitters.byte_level import ByteLevelSplitter
 
 _ALPHABET = tuple(byte_of())
 _BYTES = byte_of()

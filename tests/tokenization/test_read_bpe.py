@@ -13,7 +13,7 @@ from tests.tokenization.reference import Pair
 from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
-from tfclf.tokenization.byte_alphabet import byte_of
+from tfclf.tokenization.models.byte_alphabet import byte_of
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import ByteBpe, ByteLevel
 

@@ -20,12 +20,13 @@ from tests.tokenization.reference import Pair
 from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
-from tfclf.tokenization import charsmap, cuts, graphemes
-from tfclf.tokenization.precompiled import PrecompiledRules
+from tfclf.tokenization.models import cuts
+from tfclf.tokenization.models.unigram_draws import Draws
+from tfclf.tokenization.models.unigram_words import UnigramWordsModel
+from tfclf.tokenization.normalizers import charsmap, graphemes
+from tfclf.tokenization.normalizers.precompiled import PrecompiledRules
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import Precompiled, UnigramWords
-from tfclf.tokenization.unigram_draws import Draws
-from tfclf.tokenization.unigram_words import UnigramWordsModel
 
 Content = dict[str, Any]
 

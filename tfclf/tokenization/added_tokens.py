@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
+from tfclf.tokenization.patterns import character_class, literal
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import AddedToken
-from tfclf.tokenization.split import character_class, literal
 from tfclf.tokenization.white_space import WHITE_SPACE
 
 # No byte of valid UTF-8, so that no text can forge it.

@@ -6,23 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.tokenization import (
-    byte_bpe,
-    byte_level,
-    keras_byte_words,
-    keras_words,
-    metaspace,
-    normalize,
-    precompiled,
-    python_text,
-    replacement,
-    sentencepiece_op,
-    split,
-    unigram,
-    unigram_words,
-    wordpiece,
-)
 from tfclf.tokenization.added_tokens import AddedTokens
+from tfclf.tokenization.models import byte_bpe, sentencepiece_op, unigram, unigram_words, wordpiece
+from tfclf.tokenization.normalizers import character_table, precompiled, python_text, replacement
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import (
     AddedToken,
@@ -47,19 +33,20 @@ from tfclf.tokenization.spec import (
     UntilNul,
     WordPiece,
 )
+from tfclf.tokenization.splitters import bert, byte_level, keras_byte_words, keras_words, metaspace
 from tfclf.tokenization.utf8 import valid_utf8
 
 # Each record of a spec and the module that does what it says.
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
-    BertNormalizer: normalize.CharacterTable,
-    EachCharacter: normalize.CharacterTable,
+    BertNormalizer: character_table.CharacterTable,
+    EachCharacter: character_table.CharacterTable,
     Precompiled: precompiled.PrecompiledRules,
     Replace: replacement.Replacement,
     ReplaceSpaces: replacement.Replacement,
     Strip: replacement.Stripped,
     CollapseSpace: python_text.SpaceCollapser,
     PythonLower: python_text.Lower,
-    BertSplitter: split.BertWords,
+    BertSplitter: bert.BertWords,
     ByteLevel: byte_level.ByteLevelSplitter,
     Metaspace: metaspace.MarkedWords,
     WordPiece: wordpiece.WordPieceModel,

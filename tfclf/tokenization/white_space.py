@@ -1,6 +1,6 @@
 """White space, as Rust's `char::is_whitespace` has it."""
 
-from tfclf.tokenization.split import character_class
+from tfclf.tokenization.patterns import character_class
 
 # Unicode's White_Space, which has been the same since Unicode 6.3.
 WHITE_SPACE = character_class(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tfclf.errors import UnknownComponentError, VocabularyError
-from tfclf.tokenization.byte_alphabet import check_bytes
+from tfclf.tokenization.models.byte_alphabet import check_bytes
 from tfclf.tokenization.read.parts import Part, in_order
 from tfclf.tokenization.spec import ByteBpe, ByteLevel
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfclf.errors import TokenizerError, VocabularyError
 from tfclf.folders import listing
-from tfclf.tokenization import sentencepiece_model
+from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.read import byte_level, slow, tokenizer_json
 
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.errors import UnknownComponentError, VocabularyError
-from tfclf.tokenization import sentencepiece_model
+from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.spec import (
     AddedToken,
     CollapseSpace,

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tfclf.errors import UnknownComponentError, VocabularyError
-from tfclf.tokenization import charsmap
+from tfclf.tokenization.normalizers import charsmap
 from tfclf.tokenization.read.parts import Part, kind_of, unknown
 from tfclf.tokenization.spec import (
     EachCharacter,

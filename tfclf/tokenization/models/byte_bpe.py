@@ -20,7 +20,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfclf.errors import VocabularyError
-from tfclf.tokenization.byte_alphabet import byte_of, check_bytes
+from tfclf.tokenization.models.byte_alphabet import byte_of, check_bytes
 from tfclf.tokenization.ragged import take_ranges
 from tfclf.tokenization.spec import ByteBpe
 

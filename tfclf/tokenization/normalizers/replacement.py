@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from tfclf.tokenization.patterns import literal
 from tfclf.tokenization.spec import Replace, ReplaceSpaces, Strip
-from tfclf.tokenization.split import literal
 from tfclf.tokenization.white_space import WHITE_SPACE
 
 

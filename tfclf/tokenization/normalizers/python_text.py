@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
-from tfclf.tokenization.normalize import CharacterTable
+from tfclf.tokenization.normalizers.character_table import CharacterTable
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import CollapseSpace, EachCharacter, PythonLower
-from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import only_where
 
 _CAPITAL, _SMALL, _FINAL = "\u03a3", "\u03c3", "\u03c2"

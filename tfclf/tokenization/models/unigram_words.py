@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf._transformers import tokenizers
-from tfclf.tokenization import cuts
-from tfclf.tokenization.metaspace import FENCE, any_of
+from tfclf.tokenization.models import cuts
+from tfclf.tokenization.models.trie import Trie
+from tfclf.tokenization.models.unigram_draws import draws
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import UnigramWords
-from tfclf.tokenization.trie import Trie
-from tfclf.tokenization.unigram_draws import draws
+from tfclf.tokenization.splitters.metaspace import FENCE, any_of
 
 # The reference's: an unknown character scores the worst piece's score less this.
 _UNKNOWN_PENALTY = 10.0

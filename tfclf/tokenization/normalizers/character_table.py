@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import BertNormalizer, EachCharacter
-from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _BLOCK = 256

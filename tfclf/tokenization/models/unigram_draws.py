@@ -19,7 +19,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfclf._transformers import sentencepiece
-from tfclf.tokenization.sentencepiece_model import NO_RULES
+from tfclf.tokenization.models.sentencepiece_model import NO_RULES
 from tfclf.tokenization.spec import UnigramWords
 
 _NORMAL, _UNKNOWN, _UNIGRAM = 1, 2, 1

@@ -8,8 +8,8 @@ word is set apart first, and the classes are what the reference says of each cod
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import ByteLevel
-from tfclf.tokenization.split import character_class
 
 # No byte of valid UTF-8, so that no text holds it and no class of RE2's matches it: a word ends there.
 _FENCE = b"\xff"

@@ -4,11 +4,10 @@ One `regex_replace` whose rewrite uses nothing but \0, then `tf.strings.split`: 
 rewrite with capture groups (\1) or `regex_split` would leave, at a tenth of the speed.
 """
 
-from collections.abc import Iterable
-
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import BertSplitter
 
 _ASCII_SPACE = frozenset(b" \t\n\v\f\r")
@@ -27,19 +26,3 @@ class BertWords(tf.Module):
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         text = tf.strings.regex_replace(text, self._space, " ")
         return tf.strings.split(tf.strings.regex_replace(text, self._punctuation, r" \0 "))
-
-
-def character_class(points: Iterable[int]) -> str:
-    """An RE2 class of exactly these code points, independent of RE2's own Unicode tables."""
-    ranges: list[list[int]] = []
-    for point in sorted(points):
-        if ranges and ranges[-1][1] == point - 1:
-            ranges[-1][1] = point
-        else:
-            ranges.append([point, point])
-    return "[" + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges) + "]"
-
-
-def literal(text: str) -> str:
-    """An RE2 pattern of exactly this text."""
-    return "".join(f"\\x{{{ord(character):x}}}" for character in text)

@@ -13,10 +13,10 @@ from string import ascii_uppercase
 import numpy as np
 import tensorflow as tf
 
-from tfclf.tokenization import charsmap, graphemes
 from tfclf.tokenization.code_point_table import CodePointTable
+from tfclf.tokenization.normalizers import charsmap, graphemes
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import Precompiled
-from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import only_where
 
 _TOO_LONG = 6

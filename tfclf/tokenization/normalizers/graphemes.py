@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf._transformers import tokenizers
-from tfclf.tokenization import charsmap
 from tfclf.tokenization.code_point_table import CodePointTable
+from tfclf.tokenization.normalizers import charsmap
 
 # What a character is, as flags. Regional indicators need none: they join nothing but each other, at 4 bytes each.
 (JOINS_LEFT, PREPEND, CONTROL, CARRIAGE_RETURN, LINE_FEED, PICTOGRAPH, EXTEND, JOINER, CONSONANT, LINKER, CONJUNCT) = (

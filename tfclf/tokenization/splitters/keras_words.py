@@ -11,8 +11,8 @@ import functools
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import KerasWords, UntilNul
-from tfclf.tokenization.split import character_class
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
 _SPACE = r"[\s\p{Cc}\p{Cf}]"

@@ -8,10 +8,10 @@ Source: KerasHub 0.32, keras_hub/src/tokenizers/byte_pair_tokenizer.py.
 
 import tensorflow as tf
 
-from tfclf.tokenization.keras_words import matching
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import KerasByteWords
-from tfclf.tokenization.split import character_class
+from tfclf.tokenization.splitters.keras_words import matching
 
 # No byte of valid UTF-8: no pattern matches it, and no text can forge it.
 _FENCE = b"\xff"

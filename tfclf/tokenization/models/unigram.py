@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfclf.tokenization import sentencepiece_model
+from tfclf.tokenization.models import sentencepiece_model
+from tfclf.tokenization.patterns import character_class, literal
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import Unigram
-from tfclf.tokenization.split import character_class, literal
 
 _PARTS = 4
 

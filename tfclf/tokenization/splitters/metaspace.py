@@ -5,8 +5,8 @@ Source: tokenizers 0.22, `pre_tokenizers/metaspace.rs`.
 
 import tensorflow as tf
 
+from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import Metaspace
-from tfclf.tokenization.split import character_class
 from tfclf.tokenization.white_space import WHITE_SPACE
 
 # Parts what it stands between. No byte of valid UTF-8, so that no text can forge it.

@@ -1,0 +1,1 @@
+"""Models: words, or whole texts, to token ids; one module an algorithm."""

@@ -1,0 +1,1 @@
+"""Normalizers: string[n] -> string[n], one module a kind."""

@@ -1,0 +1,1 @@
+"""Splitters: string[n] -> string[n, (words)], one module a kind."""
