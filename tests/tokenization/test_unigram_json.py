@@ -21,7 +21,6 @@ from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.tokenization.models import cuts
-from tfclf.tokenization.models.unigram_draws import Draws
 from tfclf.tokenization.models.unigram_words import UnigramWordsModel
 from tfclf.tokenization.normalizers import charsmap, graphemes
 from tfclf.tokenization.normalizers.precompiled import PrecompiledRules
@@ -268,25 +267,6 @@ def test_ties_fall_as_in_the_reference() -> None:
     words = ["".join(dice.choices("aab", k=dice.randrange(1, 40))) for _ in range(2_000)]
     expected = [[token.id for token in reference.tokenize(word)] for word in words]
     assert model(tf.constant(words)).to_list() == expected
-
-
-def test_words_that_may_tie_are_not_taken_from_the_op() -> None:
-    scores = [("<unk>", 0.0), (_MARK, -1.0), ("a", -3.1), ("aa", -5.3), ("b", -3.1), ("c", -4.0), ("bc", -7.1)]
-    words = ["ba", "ca", "aaa", "bc", "b c", "b\0", "bbbbbbbbbb"]
-    found, sure = Draws(UnigramWords(tuple(scores), 0), -17.1)(tf.constant(words))
-    assert dict(zip(words, sure.numpy().tolist(), strict=True)) == {
-        **dict.fromkeys(words, False),
-        "ba": True,
-        "ca": True,
-    }
-    assert found[:2].to_list() == [[4, 2], [5, 2]]
-
-
-def test_the_op_may_be_sure_of_words_with_unknown_characters() -> None:
-    scores = [("<unk>", 0.0), ("a", -3.1), ("ab", -5.3), ("xa", -2.0)]
-    found, sure = Draws(UnigramWords(tuple(scores), 0), -15.3)(tf.constant(["ab\u4e00", "xa\u4e00", "xa"]))
-    assert sure.numpy().tolist() == [True, False, True]
-    assert found[0].numpy().tolist() == [2, len(scores)]
 
 
 def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:

@@ -30,7 +30,7 @@ _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 _UNKNOWN_PENALTY = np.float32(10)
 _LAST_POINT = 0x10FFFF
 # A normalization table without rules: no trie, and one empty replacement.
-NO_RULES = struct.pack("<I", 0) + b"\0"
+_NO_RULES = struct.pack("<I", 0) + b"\0"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def for_op(raw: bytes, origin: str = "the SentencePiece model") -> OpModel:
     price = float(min(normal) - _UNKNOWN_PENALTY)
     original = list(range(len(proto.pieces)))
     of_unknown = next(index for index, piece in enumerate(proto.pieces) if piece.type == _UNKNOWN)
-    proto.normalizer_spec.precompiled_charsmap = proto.normalizer_spec.precompiled_charsmap or NO_RULES
+    proto.normalizer_spec.precompiled_charsmap = proto.normalizer_spec.precompiled_charsmap or _NO_RULES
     proto.trainer_spec.unk_id = of_unknown
     for index, piece in enumerate(list(proto.pieces)):
         if piece.type == _USER_DEFINED:

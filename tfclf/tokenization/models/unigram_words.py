@@ -1,9 +1,8 @@
-"""Unigram pieces of single words: whole words from a hash table, the others by a search for the best way to cut them.
+"""Unigram pieces of single words: whole words from a hash table, the others by Viterbi over a trie's matches.
 
 The Rust tokenizer sums scores in float64, SentencePiece's TensorFlow ops in float32, and where two ways to cut a
-word score the same (as a|aa and aa|a do) rounding decides. So the words of which the op cannot be sure (see
-`unigram_draws`) are searched by Viterbi over a trie's matches, in float64 and in the reference's order. Most words are
-one piece and never come here; of the others each distinct one does once.
+word score the same (as a|aa and aa|a do) rounding decides. So the search is made of TensorFlow's own ops, in float64
+and in the reference's order. Most words are one piece and never come here; of the others each distinct one does once.
 Source: tokenizers 0.22, `Unigram::encode_optimized`.
 """
 
@@ -15,7 +14,6 @@ import tensorflow as tf
 from tfclf._transformers import tokenizers
 from tfclf.tokenization.models import cuts
 from tfclf.tokenization.models.trie import Trie
-from tfclf.tokenization.models.unigram_draws import draws
 from tfclf.tokenization.ragged import merge_inner, take_ranges
 from tfclf.tokenization.spec import UnigramWords
 from tfclf.tokenization.splitters.metaspace import FENCE, any_of
@@ -51,7 +49,6 @@ class UnigramWordsModel(tf.Module):
         self._unknown, self._none = len(scores), len(scores) + 1
         self._scores = tf.constant([*scores, min(scores) - _UNKNOWN_PENALTY, -np.inf], tf.float64)
         self._ids = tf.constant([*range(len(scores)), spec.unknown_id], tf.int32)
-        self._draws = draws(spec, min(scores) - _UNKNOWN_PENALTY)
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
         whole = self._words.lookup(words)
@@ -97,38 +94,6 @@ class UnigramWordsModel(tf.Module):
 
     def _search(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """string[words], at least one -> int32[pieces], and int32[words + 1] splits of them."""
-        if self._draws is None:
-            return self._step_by_step(words)
-        found, sure = self._draws(words)
-        ids = found.with_values(tf.gather(self._ids, found.values))
-        ids = tf.cond(
-            tf.reduce_any(tf.equal(ids.values, self._unknown_id)),
-            lambda: self._runs_of_unknown_as_one(ids),
-            lambda: ids,
-        )
-        rows = tf.where(~sure)
-        others, splits = tf.cond(
-            tf.size(rows) > 0,
-            lambda: self._step_by_step(tf.gather_nd(words, rows)),
-            lambda: (tf.zeros([0], tf.int32), tf.zeros([1], tf.int32)),
-        )
-        merged = take_ranges(
-            tf.concat([ids.values, others], axis=0),
-            tf.tensor_scatter_nd_update(ids.row_splits[:-1], rows, tf.size(ids.values) + splits[:-1]),
-            tf.tensor_scatter_nd_update(ids.row_lengths(), rows, splits[1:] - splits[:-1]),
-        )
-        return merged.values, merged.row_splits
-
-    def _runs_of_unknown_as_one(self, ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        row = ids.value_rowids()
-        unknown = tf.equal(ids.values, self._unknown_id)
-        again = unknown[1:] & unknown[:-1] & tf.equal(row[1:], row[:-1])
-        kept = tf.where(tf.concat([[True], ~again], axis=0)[: tf.size(row)])[:, 0]
-        splits = tf.searchsorted(kept, tf.cast(ids.row_splits, tf.int64))
-        return tf.RaggedTensor.from_row_splits(tf.gather(ids.values, kept), splits, validate=False)
-
-    def _step_by_step(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `_search`, by TensorFlow's own ops alone."""
         decoded = tf.strings.unicode_decode(words, "UTF-8")
         points, splits = decoded.values, tf.cast(decoded.row_splits, tf.int32)
         parts = tf.ragged.range(splits[:-1], splits[1:], LONGEST_WORD, row_splits_dtype=tf.int32)
