@@ -47,19 +47,8 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     checkpoint = base_checkpoint(case, folder / "checkpoint")
     if case.model_type == _FOOTPRINT_OF:
         _write("footprint", {"case": case.name, "footprint": footprint.measure(checkpoint, folder / "footprint")})
-    for size in _TOKENIZER_BATCHES:
-        description, rows = texts(case.data, _TOKENIZER_TEXTS)
-        figures = compare(contenders.tokenizers(checkpoint, rows, batch_size=size), texts=len(rows), runs=options.runs)
-        _write(
-            f"tokenizer_{case.model_type}_{size}",
-            {
-                "case": case.tokenizer,
-                "texts": description,
-                "batch_size": size,
-                "runs": options.runs,
-                "figures": as_json(figures),
-            },
-        )
+    if case == next(one for one in CASES if one.vocabulary == case.vocabulary):
+        _measure_tokenizer(case, checkpoint, options)
     description, rows = texts(case.data, case.texts)
     figures = compare(
         contenders.text_to_label(checkpoint, folder, rows, batch_size=_BATCH), texts=len(rows), runs=options.runs
@@ -74,6 +63,22 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
             "figures": as_json(figures),
         },
     )
+
+
+def _measure_tokenizer(case: Case, checkpoint: Path, options: argparse.Namespace) -> None:
+    for size in _TOKENIZER_BATCHES:
+        description, rows = texts(case.data, _TOKENIZER_TEXTS)
+        figures = compare(contenders.tokenizers(checkpoint, rows, batch_size=size), texts=len(rows), runs=options.runs)
+        _write(
+            f"tokenizer_{case.model_type}_{size}",
+            {
+                "case": case.tokenizer,
+                "texts": description,
+                "batch_size": size,
+                "runs": options.runs,
+                "figures": as_json(figures),
+            },
+        )
 
 
 def _options() -> argparse.Namespace:

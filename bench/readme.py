@@ -73,6 +73,11 @@ def _row(*cells: str) -> str:
 def _cells(content: dict[str, Any]) -> list[str]:
     peer, *ours = content["figures"]
     return [
-        f"{peer['texts_per_second']:,.0f}",
-        *(f"{one['texts_per_second']:,.0f} ({one['ratio']:.2f} x)" for one in ours),
+        _rate(peer),
+        *(f"{_rate(one)} ({one['ratio']:.2f} x)" for one in ours),
     ]
+
+
+def _rate(figure: dict[str, Any]) -> str:
+    rate = figure["texts_per_second"]
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"

@@ -6,7 +6,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import typer
@@ -185,6 +185,7 @@ def test_the_confusion_matrix_is_drawn(report: Report, tmp_path: Path) -> None:
 
 class _Stub:
     labels = LABELS
+    manifest = SimpleNamespace(problem_type="single_label_classification")
 
     def predict(self, texts: Iterable[str], *, batch_size: int, progress: bool) -> Iterator[Prediction]:
         assert batch_size == 2
