@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import pytest
 import tensorflow as tf
 
-from tfclf.server import grpc_service
+from tfclf.server import service
 
 from .conftest import Predict, Refusal, strings
 
@@ -42,7 +42,7 @@ def test_a_bug_is_internal_and_tells_the_place_in_the_log_alone(
     def predict(_: Any, request: Any, **__: Any) -> NoReturn:
         raise KeyError(request.inputs["text"].string_val[0])
 
-    monkeypatch.setattr(grpc_service, "predict", predict)
+    monkeypatch.setattr(service, "predict", predict)
     assert refusal(inputs=SECRET) == ("INTERNAL", "Predict failed in the server; its log says where")
     assert "KeyError" in caplog.text
     assert "test_service.py" in caplog.text
@@ -53,7 +53,7 @@ def test_too_little_memory_is_resource_exhausted(refusal: Refusal, monkeypatch: 
     def predict(*_: Any, **__: Any) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(grpc_service, "predict", predict)
+    monkeypatch.setattr(service, "predict", predict)
     assert refusal(inputs=SECRET)[0] == "RESOURCE_EXHAUSTED"
 
 

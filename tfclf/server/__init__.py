@@ -3,11 +3,13 @@
     serve()       finds a model, loads it, starts a Server
     process       Server: port, threads, signals, drain
     grpc_service  PredictionService over gRPC
+    service       every RPC, message in, message out, whatever the protocol
     warm_up       replays a version's recorded requests before it serves
     predict, metadata     one RPC each, without transport
     registry      names -> versions -> Servables; labels
     servable      one loaded version; session runs it
     tensors       TensorProto <-> numpy
+    call          a request's deadline, its client's presence
     status        how a request fails
 
 A module imports only from those below it. Importing this package imports neither TensorFlow nor gRPC.
@@ -55,12 +57,13 @@ def serve(
     from tfclf.server.process import Server, check_port
     from tfclf.server.registry import Registry
     from tfclf.server.servable import Servable
+    from tfclf.server.service import Service
     from tfclf.server.warm_up import warm_up
 
     check_port(host, port)
     servable = Servable.load(model_name or found.model, found.number, found.folder)
     warm_up(servable, found.folder)
-    server = Server(Registry([servable]), host=host, port=port, max_threads=max_threads)
+    server = Server(Service(Registry([servable])), host=host, port=port, max_threads=max_threads)
     try:
         server.start()
     except BaseException:

@@ -13,17 +13,16 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from tfclf.server import tensors
+from tfclf.server.call import Call
 from tfclf.server.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
 DEFAULT_SIGNATURE = "serving_default"
 
 
-def predict(servable: Servable, request: PredictRequest, *, timeout: float | None = None) -> PredictResponse:
+def predict(servable: Servable, request: PredictRequest, *, call: Call | None = None) -> PredictResponse:
     """Answers a PredictRequest.
 
-    Args:
-      timeout: seconds left to the request.
     Raises: RequestError.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
@@ -33,7 +32,7 @@ def predict(servable: Servable, request: PredictRequest, *, timeout: float | Non
     _check_number_of_inputs(signature, request)
     feeds = _feeds(signature, request)
     aliases = _aliases(signature, request)
-    fetched = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], timeout=timeout)
+    fetched = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], call=call)
 
     response = PredictResponse()
     response.model_spec.name = request.model_spec.name

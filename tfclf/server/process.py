@@ -17,7 +17,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionSe
 
 from tfclf.errors import InputError, ServerError
 from tfclf.server.grpc_service import PredictionService
-from tfclf.server.registry import Registry
+from tfclf.server.service import Service
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Server:
     """A gRPC server of loaded models.
 
     Args:
-      registry: the models; the server closes them when it stops.
+      service: what it answers; the server closes its models when it stops.
       host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
       port: 0 takes a free one.
       max_threads: requests that are answered at once; TF Serving's default is four for each CPU.
@@ -44,14 +44,14 @@ class Server:
     """
 
     def __init__(
-        self, registry: Registry, *, host: str = "127.0.0.1", port: int = 8500, max_threads: int | None = None
+        self, service: Service, *, host: str = "127.0.0.1", port: int = 8500, max_threads: int | None = None
     ) -> None:
-        self.registry = registry
+        self.service = service
         self.host = host
         self.port = port
         self._threads = ThreadPoolExecutor(max_threads or 4 * _cpus(), thread_name_prefix="tfclf-server")
         self._server = grpc.server(self._threads, options=_OPTIONS)
-        add_PredictionServiceServicer_to_server(PredictionService(registry), self._server)
+        add_PredictionServiceServicer_to_server(PredictionService(service), self._server)
 
     @property
     def address(self) -> str:
@@ -59,7 +59,7 @@ class Server:
         return join_address(self.host, self.port)
 
     def __str__(self) -> str:
-        models = ", ".join(f"{servable.name} version {servable.version}" for servable in self.registry)
+        models = ", ".join(f"{servable.name} version {servable.version}" for servable in self.service.registry)
         return f"{models} on {self.address} (gRPC)"
 
     def start(self) -> None:
@@ -97,7 +97,7 @@ class Server:
         """Takes no more requests, gives those under way `grace` seconds, then cancels them."""
         _log.info("stopping, with %.1f seconds for requests under way", grace)
         self._server.stop(grace).wait()
-        for servable in self.registry:
+        for servable in self.service.registry:
             servable.close()
         self._threads.shutdown(wait=False)
 

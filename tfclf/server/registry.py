@@ -1,6 +1,7 @@
 """Which Servable answers a request: names -> versions -> Servables, and labels for versions."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from grpc import StatusCode
 from tensorflow_serving.apis.model_pb2 import ModelSpec
@@ -43,6 +44,11 @@ class Registry:
         if version not in versions:
             raise _not_found(f"Specific({spec.name}, {version})")
         return versions[version]
+
+    @contextmanager
+    def lease(self, spec: ModelSpec) -> Iterator[Servable]:
+        """`find`, for as long as a request needs it."""
+        yield self.find(spec)
 
     def _labelled(self, name: str, label: str) -> int:
         version = self._labels.get(name, {}).get(label)

@@ -13,6 +13,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf import text_ops
 from tfclf.errors import SavedModelError
+from tfclf.server.call import Call
 from tfclf.server.session import Fetched, Session
 
 _log = logging.getLogger(__name__)
@@ -51,10 +52,10 @@ class Servable:
         return self.session.signatures
 
     def run(
-        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, timeout: float | None = None
+        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, call: Call | None = None
     ) -> list[Fetched]:
-        """`Session.run`."""
-        return self.session.run(feeds, fetches, timeout=timeout)
+        """`Session.run`, within the time that `call` has left. Raises: RequestError."""
+        return self.session.run(feeds, fetches, timeout=None if call is None else call.time_left())
 
     def close(self) -> None:
         """Cancels what runs and refuses what comes."""

@@ -1,0 +1,40 @@
+"""One request under way, as its transport sees it: how long it may take, and whether anybody still waits for it."""
+
+import time
+
+from grpc import StatusCode
+
+from tfclf.server.status import RequestError
+
+
+class Call:
+    """A request's deadline, and its client's presence. A transport makes one for each request.
+
+    Args:
+      timeout: seconds from now; None: no limit.
+
+    Attributes:
+      cancelled: whether the client has hung up; nothing more need be computed.
+    """
+
+    def __init__(self, *, timeout: float | None = None) -> None:
+        self._end = None if timeout is None else time.monotonic() + timeout
+        self.cancelled = False
+
+    def time_left(self) -> float | None:
+        """Seconds to the deadline; None without one.
+
+        Raises: RequestError where it has passed: nobody listens any more, so nothing is to be computed.
+        """
+        if self.cancelled:
+            raise RequestError(StatusCode.CANCELLED, "Cancelled")
+        if self._end is None:
+            return None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        return left
+
+    def cancel(self) -> None:
+        """The client has hung up."""
+        self.cancelled = True
