@@ -14,6 +14,7 @@ from tests.checkpoints import OTHERS, edit_json, other_checkpoint, tiny_checkpoi
 from tfclf._transformers import transformers
 from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import CheckpointError, InputError, TokenizerError, UnknownFamilyError
+from tfclf.ladder import Ladder
 from tfclf.sample_texts import HEADLINES, hostile_texts
 
 TOLERANCE = 1e-5
@@ -101,6 +102,17 @@ def test_bfloat16_of_what_only_the_original_runs_is_refused(tmp_path: Path) -> N
     folder = other_checkpoint(tmp_path, "mpnet")
     with pytest.raises(InputError, match=r"no family is declared.*float32 only; found precision='bfloat16'"):
         tfclf.load(folder, precision="bfloat16")
+
+
+def test_a_warm_up_of_xla_is_refused_where_the_engine_turns_out_to_have_none(other: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"engine='original' has no 'serving_xla' to warm up"):
+        tfclf.export(other, tmp_path / "model", xla_warm_up=True)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_ladder_is_refused_where_the_engine_turns_out_to_have_no_use_for_it(other: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="which a ladder is for"):
+        tfclf.export(other, tmp_path / "model", ladder=Ladder.up_to(512))
 
 
 def test_rows_have_no_limit_where_neither_model_nor_tokenizer_sets_one(tmp_path: Path) -> None:

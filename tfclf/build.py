@@ -1,6 +1,5 @@
 """A checkpoint becomes a live graph."""
 
-import gc
 import logging
 
 import tensorflow as tf
@@ -40,10 +39,12 @@ def build(
     Raises: CheckpointError, TokenizerError, InputError for options that do not exist or do not go together.
     """
     storage = storage or precision
-    _check_options(engine, precision, storage, ladder)
+    _check_options(engine, precision, storage)
     _check_problem_type(checkpoint)
     if engine == "auto":
         engine = _choose(checkpoint, precision, storage)
+    if engine == "original" and ladder is not None:
+        raise InputError("engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'.")
     spec = checkpoint.read_tokenizer(checkpoint.folder)
     _check_vocabulary(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
@@ -64,8 +65,6 @@ def build(
         types = spec.token_types and takes_token_types(model)
         made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
         _try(made, frame, checkpoint, spec)
-    # Keras models hold themselves in cycles: without this the original's weights stay beside the lean engine's.
-    gc.collect()
     graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
     return graph, Manifest(
         name=name,
@@ -140,7 +139,7 @@ def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: Tok
         )
 
 
-def _check_options(engine: str, precision: str, storage: str, ladder: Ladder | None) -> None:
+def _check_options(engine: str, precision: str, storage: str) -> None:
     for option, value, known in (
         ("engine", engine, ("auto", *ENGINES)),
         ("precision", precision, PRECISIONS),
@@ -153,8 +152,6 @@ def _check_options(engine: str, precision: str, storage: str, ladder: Ladder | N
             f"engine='original' runs the TF class as it is, in float32; found precision={precision!r} and "
             f"storage={storage!r}. Use engine='lean' for those."
         )
-    if engine == "original" and ladder is not None:
-        raise InputError("engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'.")
 
 
 def _ladder(given: Ladder | None, max_length: int) -> Ladder:

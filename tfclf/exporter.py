@@ -61,10 +61,6 @@ def export(
     """
     base = Path(folder)
     number = _version_number(base, version)
-    if xla_warm_up and engine == "original":
-        raise InputError(
-            f"engine='original' has no {XLA!r} to warm up. Use engine='lean', or leave xla_warm_up (--xla-warm-up) out."
-        )
     graph, manifest = build(
         open_checkpoint(source),
         name=base.resolve().name,
@@ -73,6 +69,11 @@ def export(
         storage=storage,
         ladder=ladder,
     )
+    if xla_warm_up and graph.ladder is None:  # known only now where the engine is chosen by itself
+        raise InputError(
+            f"engine={manifest.engine!r} has no {XLA!r} to warm up. Use engine='lean' where the checkpoint allows it, "
+            f"or leave xla_warm_up (--xla-warm-up) out."
+        )
     final = base / str(number)
     existed = base.exists()
     try:
@@ -123,7 +124,7 @@ def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool)
     tf.saved_model.save(root, str(folder), signatures=concrete)
     _set_method_names(signatures, folder)
     versions = serving_versions(folder / "saved_model.pb")
-    rungs = graph.ladder.usual if xla_warm_up and graph.ladder else ()
+    rungs = graph.ladder.usual if graph.ladder and xla_warm_up else ()
     for_xla = [[text_of(length, graph.count_tokens)] * rows for rows, length in rungs]
     _write_warm_up(folder, signatures, for_xla)
     manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=checksums(folder))
