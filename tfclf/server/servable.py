@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,47 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf import text_ops
 from tfclf.errors import SavedModelError
+from tfclf.server.batching import Batcher, Batching, RanBatch
 from tfclf.server.call import Call
+from tfclf.server.limits import Limits
 from tfclf.server.session import Fetched, Session
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
 class Servable:
-    """A version of a model that answers requests."""
+    """A version of a model that answers requests.
 
-    name: str
-    version: int
-    session: Session
+    Args:
+      batching: how requests share runs; None: each has its own.
+      on_batch: told of each batch that has run.
+      on_run: told how many seconds the model took for a request, waiting for its batch included.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        session: Session,
+        *,
+        batching: Batching | None = None,
+        limits: Limits | None = None,
+        on_batch: Callable[[RanBatch], None] | None = None,
+        on_run: Callable[[float], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self._session = session
+        self._limits = limits or Limits()
+        self._batcher = None if batching is None else Batcher(session, batching, observe=on_batch)
+        self._on_run = on_run
 
     @classmethod
-    def load(cls, name: str, version: int, folder: Path) -> "Servable":
+    def load(cls, name: str, version: int, folder: Path, **options: Any) -> "Servable":
         """Loads the SavedModel in `folder`.
 
+        Args:
+          options: as for `Servable`.
         Raises: SavedModelError.
         """
         started = time.perf_counter()
@@ -44,19 +66,38 @@ class Servable:
                 f"tagged 'serve', and the variables/ and assets/ saved with it. Copy or export it again."
             ) from error
         _log.info("loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started)
-        return cls(name, version, session)
+        return cls(name, version, session, **options)
 
     @property
     def signatures(self) -> Mapping[str, SignatureDef]:
         """SignatureDef by name, as saved_model.pb has them."""
-        return self.session.signatures
+        return self._session.signatures
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for a batch."""
+        return 0 if self._batcher is None else self._batcher.waiting
 
     def run(
         self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, call: Call | None = None
     ) -> list[Fetched]:
-        """`Session.run`, within the time that `call` has left. Raises: RequestError."""
-        return self.session.run(feeds, fetches, timeout=None if call is None else call.time_left())
+        """`Session.run`, in a batch with others where there is batching, within the time that `call` has left.
+
+        Raises: RequestError.
+        """
+        self._limits.check(feeds)
+        call = call or Call()
+        started = time.perf_counter()
+        try:
+            if self._batcher is not None:
+                return self._batcher.run(feeds, fetches, call=call)
+            return self._session.run(feeds, fetches, timeout=call.time_left())
+        finally:
+            if self._on_run is not None:
+                self._on_run(time.perf_counter() - started)
 
     def close(self) -> None:
         """Cancels what runs and refuses what comes."""
-        self.session.close()
+        if self._batcher is not None:
+            self._batcher.close()
+        self._session.close()
