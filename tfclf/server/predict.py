@@ -20,9 +20,13 @@ from tfclf.server.status import RequestError, invalid_argument
 DEFAULT_SIGNATURE = "serving_default"
 
 
-def predict(servable: Servable, request: PredictRequest, *, call: Call | None = None) -> PredictResponse:
+def predict(
+    servable: Servable, request: PredictRequest, *, call: Call | None = None, tensor_content: bool = False
+) -> PredictResponse:
     """Answers a PredictRequest.
 
+    Args:
+      tensor_content: sends tensors as bytes in that field, where TF Serving fills the `*_val` fields by default.
     Raises: RequestError.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
@@ -39,7 +43,7 @@ def predict(servable: Servable, request: PredictRequest, *, call: Call | None = 
     response.model_spec.version.value = servable.version
     response.model_spec.signature_name = name
     for alias, (array, dtype) in zip(aliases, fetched, strict=True):
-        response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype))
+        response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype, tensor_content))
     return response
 
 
@@ -87,9 +91,9 @@ def _from_proto(alias: str, proto: TensorProto) -> NDArray[Any]:
         raise invalid_argument(f"tensor parsing error: {alias}") from error
 
 
-def _to_proto(alias: str, array: NDArray[Any], dtype: int) -> TensorProto:
+def _to_proto(alias: str, array: NDArray[Any], dtype: int, content: bool) -> TensorProto:
     try:
-        return tensors.to_proto(array, dtype)
+        return tensors.to_proto(array, dtype, content=content)
     except tensors.TensorProtoError as error:
         raise RequestError(StatusCode.UNIMPLEMENTED, f"output tensor {alias}: {error}") from error
 
