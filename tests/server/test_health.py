@@ -22,10 +22,12 @@ class Running:
     stub: HealthStub
 
     def check(self, name: str = "") -> int:
-        return self.stub.Check(HealthCheckRequest(service=name), timeout=10).status
+        status: int = self.stub.Check(HealthCheckRequest(service=name), timeout=10).status
+        return status
 
     def watch(self, name: str = "") -> Iterator[HealthCheckResponse]:
-        return self.stub.Watch(HealthCheckRequest(service=name), timeout=30)
+        watch: Iterator[HealthCheckResponse] = self.stub.Watch(HealthCheckRequest(service=name), timeout=30)
+        return watch
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -28,6 +30,7 @@ from tfclf.server.status import RequestError
 from .conftest import predict_request, strings
 
 Lines = Callable[[], list[str]]
+ROOT = Path(__file__).parents[2]
 TOUCHED = (None, "tfclf", "uvicorn", "uvicorn.error", "uvicorn.access", "grpc")
 
 
@@ -292,3 +295,35 @@ def test_importing_installs_no_handler_and_no_tensorflow() -> None:
     code = "import logging, sys, tfclf.server.logs; print(logging.root.handlers, 'tensorflow' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[] False"
+
+
+QUOTING = """
+import sys
+from pathlib import Path
+from tfclf.server import logs
+logs.configure(level="debug")
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tfclf.server.call import Call
+from tfclf.server.registry import Registry
+from tfclf.server.servable import Servable
+from tfclf.server.service import Service
+service = Service(Registry([Servable.load("echo", 1, Path(sys.argv[1]))]))
+request = PredictRequest()
+request.model_spec.name, request.model_spec.signature_name = "echo", "parse"
+request.inputs["text"].dtype = 7
+request.inputs["text"].tensor_shape.dim.add(size=1)
+request.inputs["text"].string_val.append(b"a private text")
+try:
+    service.predict(request, Call())
+except Exception as error:
+    print(error)
+"""
+
+
+def test_tensorflow_does_not_write_to_stderr_what_its_ops_complain_of(echo_base: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", QUOTING, str(echo_base / "1")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+    assert "a private text" in ran.stdout
+    assert "code=INVALID_ARGUMENT" in ran.stderr
+    assert "private" not in ran.stderr

@@ -4,12 +4,14 @@ Nothing is installed when this is imported; a program calls `configure` once. A 
 mapping (`_log.debug("method=%(method)s", {"method": ...})`) has those as fields in JSON.
 
 What clients send must not get into the log by accident: an exception is logged by its type and place, since its
-message may quote a text; uvicorn's and grpc's loggers are held to that too. And it must not forge lines: control
-characters are escaped, and the lines of a record after its first are indented.
+message may quote a text; uvicorn's and grpc's loggers are held to that too, and TensorFlow, whose warnings on stderr
+quote texts (local_rendezvous.cc), is asked for errors alone. And it must not forge lines: control characters are
+escaped, and the lines of a record after its first are indented.
 """
 
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +33,8 @@ _texts_log = logging.getLogger("tfclf.server.texts")
 def configure(*, level: str = "info", format: str = "text", stream: TextIO | None = None) -> logging.Handler:  # noqa: A002
     """Sends the log of the process to a stream; called again, it replaces what it did.
 
+    To be called before TensorFlow is imported, which reads TF_CPP_MIN_LOG_LEVEL then; where that is set, it stays.
+
     Args:
       level: debug, info, warning, error or critical; at debug, each request is a line. Other libraries than uvicorn
         and grpc are logged from warning on.
@@ -43,6 +47,7 @@ def configure(*, level: str = "info", format: str = "text", stream: TextIO | Non
         raise InputError(f"log level {level!r} is unknown. Expected one of {', '.join(_LEVELS)}.")
     if format not in _FORMATS:
         raise InputError(f"log format {format!r} is unknown. Expected one of {', '.join(_FORMATS)}.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     handler = _Handler(sys.stderr if stream is None else stream)
     handler.setFormatter(_JsonFormatter() if format == "json" else _TextFormatter())
     root = logging.getLogger()
@@ -100,7 +105,7 @@ class _Formatter(logging.Formatter):
 
     def message(self, record: logging.LogRecord) -> str:
         """The record's message, without what its exception says."""
-        message = record.getMessage()
+        message = record.getMessage().rstrip()
         for error in _chain(record):
             if str(error) and not isinstance(error, TfclfError):
                 message = message.replace(str(error), type(error).__name__)
@@ -128,7 +133,7 @@ def _chain(record: logging.LogRecord) -> list[BaseException]:
 class _TextFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         head = f"{_time(record)} {record.levelname:7} {record.name} "
-        lines = "\n".join(filter(None, (self.message(record).rstrip(), self.place(record)))).split("\n")
+        lines = "\n".join(filter(None, (self.message(record), self.place(record)))).split("\n")
         return head + "\n    ".join(_escape(line) for line in lines)
 
 
