@@ -9,7 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grpc import StatusCode
@@ -18,6 +18,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from tfclf.server.call import Call
+from tfclf.server.logs import shorten
 from tfclf.server.metadata import get_model_metadata
 from tfclf.server.predict import predict
 from tfclf.server.registry import Registry
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ended:
-    """A request that has got its answer or its error; never its texts, nor error messages, which may quote them.
+    """A request that has got its answer or its error. Its repr shows no text, no error message, which may quote one.
 
     Attributes:
       method: the RPC, such as Predict.
@@ -36,6 +37,8 @@ class Ended:
       model, signature: as the request names them; they come from outside, any characters may be in them.
       code: how it ended.
       seconds: from the transport's call to the end.
+      version: that answered, or that the request asked for; None where neither says one.
+      request: the message itself, with its texts; observers must not keep it.
     """
 
     method: str
@@ -44,6 +47,8 @@ class Ended:
     signature: str
     code: StatusCode
     seconds: float
+    version: int | None = None
+    request: Any = field(default=None, repr=False)
 
 
 Observer = Callable[[Ended], None]
@@ -95,11 +100,13 @@ class Service:
         """
         started = time.perf_counter()
         code = StatusCode.OK
+        response = None
         try:
             call.time_left()  # it may have waited for a thread until nobody listened any more
             if spec is None and not request.HasField("model_spec"):
                 raise invalid_argument("Missing ModelSpec")
-            return answer()
+            response = answer()
+            return response
         except RequestError as error:
             code = error.code
             raise
@@ -115,18 +122,42 @@ class Service:
         finally:
             model = request.model_spec if spec is None else spec(request)
             seconds = time.perf_counter() - started
-            ended = Ended(method, protocol, model.name, model.signature_name, code, seconds)
+            version = _version(response, model)
+            ended = Ended(method, protocol, model.name, model.signature_name, code, seconds, version, request)
             for observer in self._observers:
                 observer(ended)
 
 
+def _version(response: Any, asked: ModelSpec) -> int | None:
+    spec = getattr(response, "model_spec", asked)
+    return spec.version.value if spec.HasField("version") else None
+
+
 def _log_ended(ended: Ended) -> None:
     """One line a request. Names are quoted: they come from outside."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    fields = {
+        "method": ended.method,
+        "protocol": ended.protocol,
+        "model": shorten(ended.model),
+        "version": ended.version,
+        "signature": shorten(ended.signature),
+        "code": ended.code.name,
+        "milliseconds": round(ended.seconds * 1000, 1),
+        "rows": _rows(ended.request),
+    }
     _log.debug(
-        "method=%s model=%r signature=%r code=%s milliseconds=%.1f",
-        ended.method,
-        ended.model,
-        ended.signature,
-        ended.code.name,
-        ended.seconds * 1000,
+        "method=%(method)s model=%(model)r signature=%(signature)r code=%(code)s milliseconds=%(milliseconds).1f "
+        "protocol=%(protocol)s version=%(version)s rows=%(rows)s",
+        fields,
     )
+
+
+def _rows(request: Any) -> int | None:
+    """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
+    for tensor in getattr(request, "inputs", {}).values():
+        return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
+    if (given := getattr(request, "input", None)) is not None and (kind := given.WhichOneof("kind")):
+        return len(getattr(given, kind).examples)
+    return None
