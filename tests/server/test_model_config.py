@@ -95,12 +95,12 @@ def test_a_custom_config_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere", "."], ids=["missing", "a folder"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ServerError, match="cannot be read: .*Expected a text file"):
+    with pytest.raises(ServerError, match=r"cannot be read: .*Expected a text file"):
         read_model_config(tmp_path / name)
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="cannot be read: .*utf-8"):
+    with pytest.raises(ServerError, match=r"cannot be read: .*utf-8"):
         read_model_config(write(tmp_path, b"\xff\xfe"))
 
 
