@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -21,12 +21,13 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tfclf.errors import ServerError
 from tfclf.server.call import Call
 from tfclf.server.config_file import ConfigFile
+from tfclf.server.configuration import Change, Configuration
 from tfclf.server.drain import Drain
 from tfclf.server.managed_model import ManagedModel, complaint
-from tfclf.server.model_config import ConfigError, check_base_path, check_models
+from tfclf.server.model_config import ConfigError
 from tfclf.server.registry import Registry
 from tfclf.server.servable import Servable
-from tfclf.server.states import AVAILABLE, LOADING, State
+from tfclf.server.states import LOADING, State
 from tfclf.server.status import RequestError
 from tfclf.server.warm_up import warm_up
 
@@ -88,15 +89,11 @@ class Manager:
         self._config_file = ConfigFile(config_file, poll_seconds=config_poll_seconds)
         self._most_tries = 1 + max(max_load_retries, 0)
         self._retry_seconds = max(retry_seconds, 0.0)
-        self._labels_for_unavailable = labels_for_unavailable
         self._drain = Drain(registry, seconds=drain_seconds, wake=self._wake)
-
-        self._applying = threading.Lock()  # from a configuration's checks until it holds
         self._reloading = threading.Lock()  # one reload waits for its models at a time
-        self._changed = threading.Condition()  # guards what follows; notified of each change
-        self._config = ModelServerConfig()
-        self._models: dict[str, ManagedModel] = {}
-        self._look_now = self._woken = self._stopping = False
+        self._configuration = Configuration(registry, labels_for_unavailable=labels_for_unavailable)
+        self._changed = self._configuration.changed  # guards what follows too
+        self._woken = self._stopping = False
         self._next_look = math.inf
         self._thread = threading.Thread(target=self._run, name="tfclf-manager", daemon=True)
 
@@ -110,7 +107,7 @@ class Manager:
             self._apply(config)
             self._look()
             self._take_steps(errors)
-            missing = [model for model in self._models.values() if not model.loaded]
+            missing = [model for model in self._configuration.models.values() if not model.loaded]
             if missing and len(errors) == 1:
                 raise errors[0]
             if missing:
@@ -123,7 +120,7 @@ class Manager:
         except BaseException:
             self.close()
             raise
-        if not self._models:
+        if not self._configuration.models:
             _log.warning("no models: the configuration's list is empty; a reload may bring some")
         self._thread.start()
 
@@ -139,12 +136,12 @@ class Manager:
         while not self._reloading.acquire(timeout=_GLANCE):
             call.time_left()
         try:
-            new, removed = self._apply(config)
+            change = self._apply(config)
             with self._changed:
-                while not self._stopping and not _settled(new, removed):
+                while not self._stopping and not change.settled:
                     left = call.time_left()
                     self._changed.wait(_GLANCE if left is None else min(left, _GLANCE))
-                failed = [model for model in new if not model.loaded and not model.removed]
+                failed = change.failed
             if failed:
                 raise RequestError(StatusCode.UNKNOWN, complaint(failed))
         finally:
@@ -177,55 +174,10 @@ class Manager:
     ) -> None:
         self.close()
 
-    def _apply(self, config: ModelServerConfig) -> tuple[list[ManagedModel], list[ManagedModel]]:
-        """Takes a configuration as a whole or not at all; gives the models that are new, and those that go.
-
-        Raises: ConfigError.
-        """
-        with self._applying:
-            check_models(config)
-            models = {model.name: model for model in config.model_config_list.config}
-            with self._changed:
-                known = {name: model for name, model in self._models.items() if not model.removed}
-            for name, model in models.items():
-                if name not in known or known[name].base_path.folder != Path(model.base_path):
-                    check_base_path(model)
-            labels = {name: dict(model.version_labels) for name, model in models.items()}
-            self._check_labels(labels)
-            with self._changed:
-                for name, model in models.items():
-                    if name in self._models:
-                        self._models[name].configure(model)
-                    else:
-                        self._models[name] = ManagedModel(model)
-                removed = [model for name, model in known.items() if name not in models]
-                for each in removed:
-                    each.remove(self._registry.states)
-                new = [self._models[name] for name in models if name not in known]
-                self._config.CopyFrom(config)
-                self._look_now = True
-            self._registry.set_labels(labels)
-            _log.info("configured models=%s", ", ".join(repr(name) for name in models) or "none")
-            self._wake()
-            return new, removed
-
-    def _check_labels(self, labels: Mapping[str, Mapping[str, int]]) -> None:
-        for name, versions in labels.items():
-            states = self._registry.states.of(name)
-            for label, version in versions.items():
-                state = states.get(version)
-                if state is not None and state.stage == AVAILABLE:
-                    continue
-                moved = self._registry.labelled(name, label) not in (None, version)
-                if self._labels_for_unavailable and not moved:
-                    continue
-                raise ConfigError(
-                    StatusCode.FAILED_PRECONDITION,
-                    f"Request to assign label to version {version} of model {name}, which is not currently available "
-                    f"for inference",
-                    f"Label {label!r} may stand for a version only once that is loaded: add labels by a reload, or "
-                    f"start with --allow_version_labels_for_unavailable_models.",
-                )
+    def _apply(self, config: ModelServerConfig) -> Change:
+        change = self._configuration.apply(config)
+        self._wake()
+        return change
 
     def _wake(self) -> None:
         with self._changed:
@@ -242,8 +194,8 @@ class Manager:
                     return
                 self._woken = False
             try:
-                self._config_file.look(self._config, self._apply)
-                if self._look_now or time.monotonic() >= self._next_look:
+                self._config_file.look(self._configuration.current, self._apply)
+                if self._configuration.unseen or time.monotonic() >= self._next_look:
                     self._look()
                 self._take_steps([])
             except Exception:
@@ -253,7 +205,7 @@ class Manager:
                     self._changed.wait_for(lambda: self._stopping, _AFTER_A_BUG)
 
     def _seconds_to_wait(self) -> float | None:
-        retries = (model.next_retry() for model in self._models.values())
+        retries = (model.next_retry() for model in self._configuration.models.values())
         due = min(self._next_look, self._config_file.due, self._drain.due(), *retries)
         return None if due == math.inf else max(due - time.monotonic(), 0.0)
 
@@ -263,8 +215,8 @@ class Manager:
     def _look(self) -> None:
         """Finds out which versions are wanted."""
         with self._changed:
-            self._look_now = False
-            models = [model for model in self._models.values() if not model.removed]
+            self._configuration.unseen = False
+            models = [model for model in self._configuration.models.values() if not model.removed]
         for model in models:
             with self._changed:
                 base_path, policy = model.base_path, model.policy
@@ -286,13 +238,14 @@ class Manager:
         while True:
             self._drain.close_done()
             with self._changed:
-                if self._stopping or self._look_now:
+                if self._stopping or self._configuration.unseen:
                     return
                 now = time.monotonic()
-                steps = [(model, step) for model in self._models.values() if (step := model.next_step(now))]
+                steps = [
+                    (model, step) for model in self._configuration.models.values() if (step := model.next_step(now))
+                ]
                 if not steps:
-                    for gone in [each for each in self._models.values() if each.removed and not each.loaded]:
-                        del self._models[gone.name]
+                    self._configuration.forget_removed()
                     self._changed.notify_all()
                     return
                 # What is to go goes first: that is quick, and gives memory back.
@@ -333,10 +286,3 @@ class Manager:
             self._changed.notify_all()
         _log.info("serving model=%r version=%d", model.name, number)
         return None
-
-
-def _settled(new: list[ManagedModel], removed: list[ManagedModel]) -> bool:
-    """Whether a reload has nothing more to wait for."""
-    return all(model.loaded or model.given_up or model.removed for model in new) and not any(
-        model.removed and model.loaded for model in removed
-    )
