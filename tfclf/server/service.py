@@ -14,14 +14,19 @@ from typing import Any
 
 from grpc import StatusCode
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from tfclf.server.call import Call
 from tfclf.server.logs import shorten
+from tfclf.server.manager import Manager
 from tfclf.server.metadata import get_model_metadata
+from tfclf.server.model_status import get_model_status
 from tfclf.server.predict import predict
 from tfclf.server.registry import Registry
+from tfclf.server.reload_config import handle_reload_config
 from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)
@@ -59,11 +64,15 @@ class Service:
 
     Args:
       registry: the models.
+      manager: takes reloads of the configuration; None where the models are fixed.
       observers: told of each request that has ended (log, metrics); they must not raise.
     """
 
-    def __init__(self, registry: Registry, *, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self, registry: Registry, *, manager: Manager | None = None, observers: Sequence[Observer] = ()
+    ) -> None:
         self.registry = registry
+        self.manager = manager
         self._observers = (_log_ended, *observers)
 
     def predict(self, request: PredictRequest, call: Call, *, protocol: str = "grpc") -> PredictResponse:
@@ -82,6 +91,22 @@ class Service:
         return self._answer(
             "GetModelMetadata", request, protocol, call, lambda: get_model_metadata(self.registry, request)
         )
+
+    def get_model_status(
+        self, request: GetModelStatusRequest, call: Call, *, protocol: str = "grpc"
+    ) -> GetModelStatusResponse:
+        """What has become of the versions of a model."""
+        return self._answer("GetModelStatus", request, protocol, call, lambda: get_model_status(self.registry, request))
+
+    def handle_reload_config(
+        self, request: ReloadConfigRequest, call: Call, *, protocol: str = "grpc"
+    ) -> ReloadConfigResponse:
+        """Another configuration; returns when its new models answer."""
+
+        def answer() -> ReloadConfigResponse:
+            return handle_reload_config(self.manager, request, call=call)
+
+        return self._answer("HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec())
 
     def _answer(
         self,
