@@ -21,14 +21,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Servable:
-    """A version of a model that answers requests."""
+    """A version of a model that answers requests.
+
+    Attributes:
+      check_method_names: whether a signature answers only the RPC that it is made for. Off, as in TF Serving:
+        `tf.saved_model.save` writes every signature for Predict.
+    """
 
     name: str
     version: int
     session: Session
+    check_method_names: bool = False
 
     @classmethod
-    def load(cls, name: str, version: int, folder: Path) -> "Servable":
+    def load(cls, name: str, version: int, folder: Path, *, check_method_names: bool = False) -> "Servable":
         """Loads the SavedModel in `folder`.
 
         Raises: SavedModelError.
@@ -44,7 +50,7 @@ class Servable:
                 f"tagged 'serve', and the variables/ and assets/ saved with it. Copy or export it again."
             ) from error
         _log.info("loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started)
-        return cls(name, version, session)
+        return cls(name, version, session, check_method_names)
 
     @property
     def signatures(self) -> Mapping[str, SignatureDef]:
