@@ -75,7 +75,8 @@ def from_input(sent: Input) -> NDArray[np.object_]:
 
 def debug_string(signature: SignatureDef) -> str:
     """A signature as TF Serving quotes it in messages."""
-    return text_format.MessageToString(signature, as_utf8=False)
+    text: str = text_format.MessageToString(signature, as_utf8=False)
+    return text
 
 
 def shape_string(array: NDArray[Any]) -> str:

@@ -100,9 +100,10 @@ def _tensors_of_all(servable: Servable, request: MultiInferenceRequest) -> tuple
 
 
 def _tensors_of(signature: SignatureDef, method_name: str, servable: Servable) -> tuple[str, list[str]]:
-    for method in (classification, regression):
-        if method_name == method.METHOD_NAME:
-            return method.tensors_of(signature, check_method_name=servable.check_method_names)
+    if method_name == classification.METHOD_NAME:
+        return classification.tensors_of(signature, check_method_name=servable.check_method_names)
+    if method_name == regression.METHOD_NAME:
+        return regression.tensors_of(signature, check_method_name=servable.check_method_names)
     raise RequestError(StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {method_name}")
 
 
