@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from grpc import ServicerContext
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
 from tfclf.server.call import Call
 from tfclf.server.service import Service
@@ -17,7 +20,7 @@ from tfclf.server.status import RequestError, cut
 
 
 class PredictionService(PredictionServiceServicer):
-    """The RPCs that are not here answer UNIMPLEMENTED, as the generated base class has them."""
+    """All five RPCs."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -25,6 +28,22 @@ class PredictionService(PredictionServiceServicer):
     def Predict(self, request: PredictRequest, context: ServicerContext) -> PredictResponse:  # noqa: N802
         """Named tensors in, named tensors out."""
         return _answer(self._service.predict, request, context)
+
+    def Classify(  # noqa: N802
+        self, request: ClassificationRequest, context: ServicerContext
+    ) -> ClassificationResponse:
+        """tf.Examples in, classes out."""
+        return _answer(self._service.classify, request, context)
+
+    def Regress(self, request: RegressionRequest, context: ServicerContext) -> RegressionResponse:  # noqa: N802
+        """tf.Examples in, values out."""
+        return _answer(self._service.regress, request, context)
+
+    def MultiInference(  # noqa: N802
+        self, request: MultiInferenceRequest, context: ServicerContext
+    ) -> MultiInferenceResponse:
+        """tf.Examples in, classes and values of several signatures out."""
+        return _answer(self._service.multi_inference, request, context)
 
     def GetModelMetadata(  # noqa: N802
         self, request: GetModelMetadataRequest, context: ServicerContext

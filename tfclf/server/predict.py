@@ -18,21 +18,20 @@ from tfclf.server.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
 DEFAULT_SIGNATURE = "serving_default"
+_METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress"))
 
 
-def predict(
-    servable: Servable, request: PredictRequest, *, call: Call | None = None, tensor_content: bool = False
-) -> PredictResponse:
+def predict(servable: Servable, request: PredictRequest, *, call: Call | None = None) -> PredictResponse:
     """Answers a PredictRequest.
 
-    Args:
-      tensor_content: sends tensors as bytes in that field, where TF Serving fills the `*_val` fields by default.
     Raises: RequestError.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
         raise RequestError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    if servable.check_method_names:
+        _check_method_name(signature)
     _check_number_of_inputs(signature, request)
     feeds = _feeds(signature, request)
     aliases = _aliases(signature, request)
@@ -43,8 +42,17 @@ def predict(
     response.model_spec.version.value = servable.version
     response.model_spec.signature_name = name
     for alias, (array, dtype) in zip(aliases, fetched, strict=True):
-        response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype, tensor_content))
+        response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype, servable.tensor_content))
     return response
+
+
+def _check_method_name(signature: SignatureDef) -> None:
+    if signature.method_name not in _METHOD_NAMES:
+        raise RequestError(
+            StatusCode.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHOD_NAMES)}}}. "
+            f"Was: {signature.method_name}",
+        )
 
 
 def _check_number_of_inputs(signature: SignatureDef, request: PredictRequest) -> None:

@@ -24,6 +24,10 @@ class Servable:
     """A version of a model that answers requests.
 
     Args:
+      check_method_names: whether a signature answers only the RPC that it is made for. Off, as in TF Serving:
+        `tf.saved_model.save` writes every signature for Predict.
+      tensor_content: whether Predict sends tensors as bytes in that field, where TF Serving fills the `*_val` fields
+        by default.
       batching: how requests share runs; None: each has its own.
       on_batch: told of each batch that has run.
       on_run: told how many seconds the model took for a request, waiting for its batch included.
@@ -35,6 +39,8 @@ class Servable:
         version: int,
         session: Session,
         *,
+        check_method_names: bool = False,
+        tensor_content: bool = False,
         batching: Batching | None = None,
         limits: Limits | None = None,
         on_batch: Callable[[RanBatch], None] | None = None,
@@ -42,6 +48,8 @@ class Servable:
     ) -> None:
         self.name = name
         self.version = version
+        self.check_method_names = check_method_names
+        self.tensor_content = tensor_content
         self._session = session
         self._limits = limits or Limits()
         self._batcher = None if batching is None else Batcher(session, batching, observe=on_batch)

@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grpc import StatusCode
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
 from tfclf.server.call import Call
+from tfclf.server.inference import classify, first_spec, multi_inference, regress
 from tfclf.server.logs import shorten
 from tfclf.server.manager import Manager
 from tfclf.server.metadata import get_model_metadata
@@ -83,6 +87,35 @@ class Service:
                 return predict(servable, request, call=call)
 
         return self._answer("Predict", request, protocol, call, answer)
+
+    def classify(self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc") -> ClassificationResponse:
+        """tf.Examples in, classes out."""
+
+        def answer() -> ClassificationResponse:
+            with self.registry.lease(request.model_spec) as servable:
+                return classify(servable, request, call=call)
+
+        return self._answer("Classify", request, protocol, call, answer)
+
+    def regress(self, request: RegressionRequest, call: Call, *, protocol: str = "grpc") -> RegressionResponse:
+        """tf.Examples in, values out."""
+
+        def answer() -> RegressionResponse:
+            with self.registry.lease(request.model_spec) as servable:
+                return regress(servable, request, call=call)
+
+        return self._answer("Regress", request, protocol, call, answer)
+
+    def multi_inference(
+        self, request: MultiInferenceRequest, call: Call, *, protocol: str = "grpc"
+    ) -> MultiInferenceResponse:
+        """tf.Examples in, classes and values of several signatures out."""
+
+        def answer() -> MultiInferenceResponse:
+            with self.registry.lease(first_spec(request)) as servable:
+                return multi_inference(servable, request, call=call)
+
+        return self._answer("MultiInference", request, protocol, call, answer, spec=first_spec)
 
     def get_model_metadata(
         self, request: GetModelMetadataRequest, call: Call, *, protocol: str = "grpc"

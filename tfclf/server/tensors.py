@@ -16,7 +16,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 # A shape may claim any number of elements and give one value: a few bytes of request must not become
 # gigabytes of memory. The message limit bounds what a request spells out; this, what it leaves to repetition.
-_MOST_REPEATED_BYTES = 1 << 26
+MOST_REPEATED_BYTES = 1 << 26
 _STRING_BYTES = 24  # sizeof(tstring), before the characters
 _MOST_ELEMENTS = (1 << 31) - 1  # one byte each already fills the largest message
 
@@ -125,9 +125,9 @@ def _flat(proto: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
 
 
 def _check_repetition(elements: int, given: int, element_bytes: int) -> None:
-    if given < elements and elements * element_bytes > _MOST_REPEATED_BYTES:
+    if given < elements and elements * element_bytes > MOST_REPEATED_BYTES:
         raise TensorProtoError(
-            f"{given} values for {elements} elements; repetition fills {_MOST_REPEATED_BYTES:,} bytes at most"
+            f"{given} values for {elements} elements; repetition fills {MOST_REPEATED_BYTES:,} bytes at most"
         )
 
 
