@@ -78,6 +78,11 @@ class Service:
             "GetModelMetadata", request, protocol, call, lambda: get_model_metadata(self.registry, request)
         )
 
+    def observe(self, ended: Ended) -> None:
+        """Tells the observers of a request; a transport does so itself only where it could not read one."""
+        for observer in self._observers:
+            observer(ended)
+
     def _answer(
         self,
         method: str,
@@ -115,9 +120,7 @@ class Service:
         finally:
             model = request.model_spec if spec is None else spec(request)
             seconds = time.perf_counter() - started
-            ended = Ended(method, protocol, model.name, model.signature_name, code, seconds)
-            for observer in self._observers:
-                observer(ended)
+            self.observe(Ended(method, protocol, model.name, model.signature_name, code, seconds))
 
 
 def _log_ended(ended: Ended) -> None:
