@@ -141,6 +141,11 @@ class Service:
 
         return self._answer("HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec())
 
+    def observe(self, ended: Ended) -> None:
+        """Tells the observers of a request; a transport does so itself only where it could not read one."""
+        for observer in self._observers:
+            observer(ended)
+
     def _answer(
         self,
         method: str,
@@ -181,9 +186,7 @@ class Service:
             model = request.model_spec if spec is None else spec(request)
             seconds = time.perf_counter() - started
             version = _version(response, model)
-            ended = Ended(method, protocol, model.name, model.signature_name, code, seconds, version, request)
-            for observer in self._observers:
-                observer(ended)
+            self.observe(Ended(method, protocol, model.name, model.signature_name, code, seconds, version, request))
 
 
 def _version(response: Any, asked: ModelSpec) -> int | None:

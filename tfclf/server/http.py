@@ -1,0 +1,178 @@
+"""Runs an ASGI app under uvicorn, in a thread of its own."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tfclf.errors import ServerError
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_START_SECONDS = 30.0
+
+
+class HttpServer:
+    """An HTTP/1.1 server.
+
+        with HttpServer(rest_app(service, threads), port=0) as server:
+            print(server.port)
+
+    Args:
+      app: an ASGI app without a lifespan.
+      host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
+      port: 0 takes a free one.
+      tls: speaks HTTPS where given.
+      header_timeout: seconds from a connection's first byte, or its beginning, to the end of a request's headers.
+      keep_alive: seconds that a connection may stay without a request.
+      max_connections: beyond, a request gets 503; None: no limit.
+
+    Attributes:
+      port: the port that it answers on, once started.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8501,
+        tls: ssl.SSLContext | None = None,
+        header_timeout: float = 10.0,
+        keep_alive: float = 75.0,
+        max_connections: int | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.scheme = "http" if tls is None else "https"
+        config = uvicorn.Config(
+            app,
+            http=_protocol(header_timeout),
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",  # uvicorn's lines repeat ours, or quote what a client sent
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=keep_alive,  # type: ignore[arg-type]  # any number of seconds will do
+            limit_concurrency=max_connections,
+            backlog=_BACKLOG,
+        )
+        config.load()
+        config.ssl = tls
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Starts to answer. Raises: ServerError if the port cannot be had."""
+        listener = self._listen()
+        self.port = listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="tfclf-http", daemon=True)
+        self._thread.start()
+        end = time.monotonic() + _START_SECONDS
+        while not self._server.started and self._failure is None:
+            if time.monotonic() > end or not self._thread.is_alive():
+                break
+            time.sleep(0.005)
+        if not self._server.started:
+            self.stop(0)
+            raise ServerError(
+                f"the HTTP server on port {self.port} did not start: {self._failure or 'no reason given'}. Expected "
+                f"it within {_START_SECONDS:.0f} seconds. Look into the log, and start again."
+            ) from self._failure
+
+    def stop(self, grace: float = 10.0) -> None:
+        """Takes no more connections, gives requests under way `grace` seconds, then cancels them."""
+        self._server.config.timeout_graceful_shutdown = grace  # type: ignore[assignment]  # as for keep_alive
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(grace + 5.0)
+            if self._thread.is_alive():
+                _log.warning("the HTTP server's thread has not ended; it ends with the process")
+
+    def __enter__(self) -> "HttpServer":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _listen(self) -> socket.socket:
+        listener = None
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.socket(family, kind, protocol)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6 and self.host == "::":
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # IPv4 too, as TF Serving listens
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except (OSError, OverflowError) as error:
+            if listener is not None:
+                listener.close()
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ServerError(
+                f"cannot listen on {self.host} port {self.port} for REST: {reason}. Expected a free port and an "
+                f"address of this machine. End the process that has the port, or give another one; port 0 takes any "
+                f"that is free."
+            ) from error
+        return listener
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._server.run(sockets=[listener])
+        except BaseException as error:
+            self._failure = error
+            _log.error("the HTTP server ended: %s", type(error).__name__)
+        finally:
+            listener.close()
+
+
+def _protocol(header_timeout: float) -> type[H11Protocol]:
+    """Uvicorn's HTTP protocol, which alone would wait for the end of a request's headers forever."""
+
+    class _Protocol(H11Protocol):
+        _slow: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._expect_headers()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.conn.their_state is not h11.IDLE:
+                self._stop_waiting()
+            elif self.conn.trailing_data[0]:
+                self._expect_headers()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_waiting()
+            super().connection_lost(exc)
+
+        def _expect_headers(self) -> None:
+            if self._slow is None:  # one time for all of them: each byte must not buy another
+                self._slow = self.loop.call_later(header_timeout, self._hang_up)
+
+        def _stop_waiting(self) -> None:
+            if self._slow is not None:
+                self._slow.cancel()
+                self._slow = None
+
+        def _hang_up(self) -> None:
+            self._slow = None
+            self.transport.abort()
+
+    return _Protocol

@@ -1,0 +1,153 @@
+"""TF Serving's REST API as an ASGI app: bodies, their limits, deadlines, clients that hang up; `http` runs it."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from tfclf.server.call import Call
+from tfclf.server.rest_handler import HttpError, RestHandler
+from tfclf.server.rest_write import write_error
+from tfclf.server.service import Service
+
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+)
+
+
+def rest_app(
+    service: Service,
+    threads: Executor,
+    *,
+    timeout: float | None = 30.0,
+    max_body_bytes: int = 1 << 28,
+    body_timeout: float = 60.0,
+    cors: bool = False,
+    extra: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """The ASGI app.
+
+    Args:
+      service: what it answers.
+      threads: where requests are read, answered and written; the event loop only moves bytes.
+      timeout: seconds for a request from its last byte on (--rest_api_timeout_in_ms); None: no limit.
+      max_body_bytes: of a request, before and after it is unzipped; beyond, 413.
+      body_timeout: seconds for a body to arrive; beyond, 408.
+      cors: whether pages of other origins may call (--rest_api_enable_cors_support).
+      extra: routes that come first, such as that of the metrics.
+    """
+    app = Starlette(routes=extra)
+    app.router.redirect_slashes = False
+    app.router.default = _Api(service, threads, timeout, max_body_bytes, body_timeout, cors)
+    return app
+
+
+class _Api:
+    def __init__(
+        self,
+        service: Service,
+        threads: Executor,
+        timeout: float | None,
+        max_body_bytes: int,
+        body_timeout: float,
+        cors: bool,
+    ) -> None:
+        self._handler = RestHandler(service, max_body_bytes=max_body_bytes)
+        self._threads = threads
+        self._timeout = timeout
+        self._max_body_bytes = max_body_bytes
+        self._body_timeout = body_timeout
+        self._cors = cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, body, headers = await self._respond(scope, receive)
+        except ClientDisconnect:
+            return
+        except HttpError as error:
+            # What is left of the body stays unread, so the connection cannot be used again.
+            status, body = error.status, write_error(error.message)
+            headers = [(b"connection", b"close")]
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if self._cors:
+            headers += _CORS
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+        path = raw.decode("latin-1")
+        if not path.lower().startswith("/v1/"):
+            raise HttpError(404, "Not Found")
+        if scope["query_string"]:
+            path += "?" + scope["query_string"].decode("latin-1")
+        if scope["method"] == "OPTIONS" and self._cors:
+            return 200, b"", []
+        encoding, length = _body_headers(scope["headers"])
+        body = await self._body(receive, length)
+        call = Call(timeout=self._timeout)
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(self._handler.answer, scope["method"], path, body, encoding, call)
+        )
+        status, answer = await _unless_gone(work, receive, call)
+        return status, answer, []
+
+    async def _body(self, receive: Receive, length: int | None) -> bytes:
+        if length is not None and length > self._max_body_bytes:
+            raise self._too_large(length)
+        try:
+            return await asyncio.wait_for(self._all_chunks(receive), self._body_timeout)
+        except asyncio.TimeoutError:
+            raise HttpError(408, f"The body did not arrive within {self._body_timeout:g} seconds") from None
+
+    async def _all_chunks(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self._max_body_bytes:
+                raise self._too_large(size)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    def _too_large(self, size: int) -> HttpError:
+        return HttpError(
+            413, f"The body has {size:,} bytes or more; this server takes {self._max_body_bytes:,}. Send less at once."
+        )
+
+
+def _body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
+    """Content-Encoding and Content-Length."""
+    found = dict(headers)
+    length = found.get(b"content-length")
+    return found.get(b"content-encoding", b""), None if length is None else int(length)
+
+
+async def _unless_gone(work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: Call) -> tuple[int, bytes]:
+    """What a thread gives; cancels the call where the client hangs up before."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        call.cancel()
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        return await work
+    except asyncio.CancelledError:  # the server's drain has ended
+        call.cancel()
+        raise
+    finally:
+        watching.cancel()
