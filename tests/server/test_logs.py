@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc import StatusCode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
@@ -170,6 +170,7 @@ def test_an_ended_request_does_not_show_its_texts() -> None:
     assert "private" not in repr(Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request))
 
 
+@settings(deadline=None)
 @given(name=st.text(max_size=300))
 def test_no_name_forges_a_line_of_text(name: str) -> None:
     stream = io.StringIO()
@@ -180,6 +181,7 @@ def test_no_name_forges_a_line_of_text(name: str) -> None:
     assert len(stream.getvalue().splitlines()) == 1
 
 
+@settings(deadline=None)
 @given(name=st.text(max_size=300))
 def test_json_gives_a_name_back_as_it_was(name: str) -> None:
     stream = io.StringIO()
@@ -191,6 +193,7 @@ def test_json_gives_a_name_back_as_it_was(name: str) -> None:
     assert json.loads(line)["model"] == logs.shorten(name)
 
 
+@settings(deadline=None)
 @given(message=st.text())
 def test_whatever_a_message_holds_only_its_own_line_begins_at_the_margin(message: str) -> None:
     stream = io.StringIO()

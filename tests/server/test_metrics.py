@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from grpc import StatusCode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -157,6 +157,7 @@ def test_the_content_type_is_prometheus_text(metrics: Metrics) -> None:
     assert metrics.render()[1] == CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
 
 
+@settings(deadline=None)
 @given(model=st.text(st.characters(exclude_categories=["Cs"])))
 def test_whatever_a_model_is_called_the_text_stays_whole(model: str) -> None:
     metrics = Metrics()

@@ -71,7 +71,7 @@ class _Servicer(HealthServicer):
 
 
 class _Watch:
-    """One client's Watch; called with None, it ends. gRPC must not be told of the end twice, as the library would."""
+    """One client's Watch; called with None, it ends. gRPC takes one end; the library sends another at the close."""
 
     def __init__(self, send: _Send) -> None:
         self._send = send
