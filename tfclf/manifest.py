@@ -49,9 +49,14 @@ class Manifest:
     checksums: Mapping[str, str] = field(default_factory=dict)
     certificate: Mapping[str, Any] | None = None
 
+    @staticmethod
+    def path(version_folder: Path) -> Path:
+        """Where it is; what has no such file is no export of ours."""
+        return version_folder / _PLACE
+
     def write(self, version_folder: Path) -> None:
         """Writes it into an export, beside and renamed, so that a reader sees the old one or the new."""
-        path = version_folder / _PLACE
+        path = self.path(version_folder)
         path.parent.mkdir(exist_ok=True)
         beside = path.with_suffix(".json.new")
         beside.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

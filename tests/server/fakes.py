@@ -27,7 +27,7 @@ def fake_servable(name: str, version: int, folder: Path = Path("nowhere")) -> Se
 
 
 def is_closed(servable: Servable) -> bool:
-    return cast(FakeSession, servable.session).closed
+    return cast(FakeSession, servable._session).closed
 
 
 class Loads:

@@ -21,7 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tfclf.errors import InputError, MissingExtraError, SavedModelError, ServerError, SourceNotFoundError
 from tfclf.server import serve
-from tfclf.server.process import join_address
+from tfclf.server.addresses import join_address
 
 from .conftest import predict_request, strings
 
@@ -78,7 +78,7 @@ def test_stop_cancels_what_takes_longer_than_its_grace(echo_base: Path) -> None:
     with grpc.insecure_channel(server.address) as channel:
         under_way = PredictionServiceStub(channel).Predict.future(steps(10**9))
         time.sleep(0.3)
-        threads = [each for each in set(threading.enumerate()) - others if each.name.startswith("tfclf-server")]
+        threads = [each for each in set(threading.enumerate()) - others if each.name.startswith("tfclf-grpc")]
         assert threads
         started = time.monotonic()
         server.stop(grace=0.5)
@@ -129,7 +129,7 @@ def test_a_port_in_use_is_named(echo_base: Path) -> None:
 
 
 def test_a_port_lost_while_the_model_was_loading_is_named(echo_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfclf.server.process.check_port", lambda *_: None)
+    monkeypatch.setattr("tfclf.server.start.check_port", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ServerError, match=rf":{port}: gRPC could not bind it"):

@@ -26,47 +26,53 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+_PACKAGES = {
+    "grpcio": "grpc",
+    "tensorflow-serving-api": "tensorflow_serving",
+    "grpcio-health-checking": "grpc_health",
+    "prometheus-client": "prometheus_client",
+    "starlette": "starlette",
+    "uvicorn": "uvicorn",
+}
+
 
 def serve(
-    base_path: str | Path,
+    models: str | Path,
     *,
     model_name: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8500,
-    max_threads: int | None = None,
+    rest_port: int | None = None,
+    poll_seconds: float = 1.0,
+    batching: bool = True,
+    max_threads: int = 0,
 ) -> "Server":
-    """Loads the largest version of a model and answers requests for it until stopped.
+    """Loads models, warms them up, and answers requests for them until stopped.
 
         with serve("saved_models/demo", port=0) as server:
             print(server)  # demo version 1 on 127.0.0.1:40401 (gRPC)
 
     Args:
-      base_path: a folder of version folders, as TF Serving takes; or one version's folder.
-      model_name: what requests call it; by default the base path's name.
-      host, port, max_threads: see `Server`.
+      models: a folder of version folders, as TF Serving takes, whose largest version answers; or one version's
+        folder; or a models.config, for several models.
+      model_name: what requests call it; by default the folder's name. A models.config has names of its own.
+      host: "0.0.0.0" or "::" opens the server to the network.
+      port, rest_port: of gRPC and REST; 0 takes a free one. None: no REST.
+      poll_seconds: how often new versions are looked for; 0: never.
+      batching: whether requests for exports of tfclf share runs.
+      max_threads: that answer gRPC; 0: 128.
     Returns: a started Server; leaving its `with`, or `stop()`, drains it.
     Raises: SourceNotFoundError, SavedModelError, ServerError, InputError; MissingExtraError.
     """
-    for package, module in (("grpcio", "grpc"), ("tensorflow-serving-api", "tensorflow_serving")):
+    for package, module in _PACKAGES.items():
         if find_spec(module) is None:
             raise MissingExtraError(package, extra="server", purpose="serving a model")
-    from tfclf.versions import latest_version
+    from tfclf.server.process import ServerOptions
+    from tfclf.server.start import find_models, start
 
-    found = latest_version(base_path)
-
-    from tfclf.server.process import Server, check_port
-    from tfclf.server.registry import Registry
-    from tfclf.server.servable import Servable
-    from tfclf.server.service import Service
-    from tfclf.server.warm_up import warm_up
-
-    check_port(host, port)
-    servable = Servable.load(model_name or found.model, found.number, found.folder)
-    warm_up(servable, found.folder)
-    server = Server(Service(Registry([servable])), host=host, port=port, max_threads=max_threads)
-    try:
-        server.start()
-    except BaseException:
-        server.stop(0)
-        raise
-    return server
+    return start(
+        find_models(models, model_name),
+        loader_options={"batch": batching},
+        options=ServerOptions(host=host, port=port, rest_port=rest_port, grpc_threads=max_threads),
+        watching={"poll_seconds": poll_seconds, "config_poll_seconds": poll_seconds},
+    )

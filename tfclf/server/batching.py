@@ -55,15 +55,17 @@ class RanBatch:
     """A batch that has run.
 
     Attributes:
-      rows, padding: of requests, and added to reach an allowed size.
-      requests: how many were put together.
-      queue_seconds: how long its first request waited.
+      requests: those put together: rows of each, and the seconds it waited.
+      padding: rows added to reach an allowed size.
     """
 
-    rows: int
+    requests: tuple[tuple[int, float], ...]
     padding: int
-    requests: int
-    queue_seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Of all requests."""
+        return sum(rows for rows, _ in self.requests)
 
 
 @dataclass(eq=False)
@@ -105,8 +107,8 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Rows in the queue."""
-        return self._rows
+        """Requests in the queue."""
+        return len(self._tasks)
 
     def run(self, feeds: Feeds, fetches: Sequence[str], *, call: Call | None = None) -> list[Fetched]:
         """As `Session.run`; what cannot share a batch (a scalar input, an output without rows) runs by itself.
@@ -222,7 +224,7 @@ class Batcher:
                 task.end(error)
         if not live:
             return
-        queue_seconds = time.monotonic() - live[0].queued
+        now = time.monotonic()
         rows = sum(task.rows for task in live)
         feeds, padding = self._merge(live, rows)
         limits = [timeout for timeout in timeouts if timeout is not None]
@@ -238,7 +240,7 @@ class Batcher:
                 self._answer([task])
             return
         if self._observe is not None:
-            self._observe(RanBatch(rows, padding, len(live), queue_seconds))
+            self._observe(RanBatch(tuple((task.rows, now - task.queued) for task in live), padding))
         start = 0
         for task in live:
             end = start + task.rows

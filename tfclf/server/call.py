@@ -1,5 +1,6 @@
 """One request under way, as its transport sees it: how long it may take, and whether anybody still waits for it."""
 
+import threading
 import time
 
 from grpc import StatusCode
@@ -14,11 +15,14 @@ class Call:
       timeout: seconds from now; None: no limit.
 
     Attributes:
+      method: the RPC.
       cancelled: whether the client has hung up; nothing more need be computed.
     """
 
     def __init__(self, *, timeout: float | None = None) -> None:
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self.method = ""
+        # gRPC gives a request without a deadline one in the far future, longer than a lock could wait.
+        self._end = None if timeout is None or timeout > threading.TIMEOUT_MAX else time.monotonic() + timeout
         self.cancelled = False
 
     def time_left(self) -> float | None:

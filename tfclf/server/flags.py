@@ -47,7 +47,9 @@ FLAGS = (
     _Flag("load_retry_interval_micros", int, 60_000_000, "the time between two tries"),
     _Flag("enable_model_warmup", _bool, True, "replay a version's warm-up requests before it serves"),
     _Flag("num_request_iterations_for_warmup", int, 1, "how often each is replayed"),
-    _Flag("enable_batching", _bool, False, "batch requests of every model; exports of tfclf are batched anyway"),
+    _Flag(
+        "enable_batching", _bool, None, "batch requests of every model; false: of none; by default of exports of tfclf"
+    ),
     _Flag("batching_parameters_file", str, "", "a file of BatchingParameters"),
     _Flag(
         "enable_per_model_batching_parameters", _bool, False, "a version's own batching_params.pbtxt, where it has one"
@@ -132,7 +134,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             type=flag.kind,
             default=flag.default,
             metavar=metavar,
-            help=flag.help + (shown if flag.default != "" else ""),
+            help=flag.help + (shown if flag.default not in {"", None} else ""),
             **bare,
         )
     for name in (*_WITHOUT_EFFECT, *_REFUSED):

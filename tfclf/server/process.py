@@ -1,79 +1,186 @@
-"""The process side of a server: port, threads, signals, drain."""
+"""The process side of a server: its ports, threads, signals, and how it drains."""
 
-import errno
 import logging
-import os
 import queue
 import signal
-import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 import grpc
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionServiceServicer_to_server
 
-from tfclf.errors import InputError, ServerError
-from tfclf.server.grpc_service import PredictionService
+from tfclf.errors import ServerError
+from tfclf.server.addresses import cannot_listen, join_address
+from tfclf.server.config_files import PROMETHEUS_PATH, Tls
+from tfclf.server.grpc_service import ModelService, PredictionService
+from tfclf.server.health import add_health
+from tfclf.server.http import HttpServer
+from tfclf.server.limits import Limits
+from tfclf.server.metrics import Metrics
+from tfclf.server.rest import rest_app
 from tfclf.server.service import Service
+from tfclf.server.session import cpus
+from tfclf.server.tls import grpc_credentials, ssl_context
 
 _log = logging.getLogger(__name__)
 
-_GRACE = 10.0
-_OPTIONS = (
-    ("grpc.max_receive_message_length", (1 << 31) - 1),
-    ("grpc.max_send_message_length", (1 << 31) - 1),
-    # With it two servers would share a port, and each get some of the requests.
-    ("grpc.so_reuseport", 0),
-)
+# Most of them wait for their batch: what runs at once is for batching, and for the session, to say.
+_THREADS = 128
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a server is reached.
+
+    Attributes:
+      host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
+      port: of gRPC; 0 takes a free one, None has no gRPC port.
+      rest_port: of REST and of the metrics; 0 takes a free one, None has neither.
+      socket_path: a UNIX socket for gRPC besides.
+      tls: for both ports; the socket has none.
+      limits: of requests.
+      grpc_threads, rest_threads: that answer; 0: a default.
+      rest_timeout: seconds for a REST request.
+      cors: lets pages of other origins call REST.
+      metrics_path: where REST shows the metrics; None: nowhere.
+      health: whether gRPC's health service is there.
+      channel_arguments: passed to gRPC.
+      drain_seconds: that requests under way get at the end.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = 8500
+    rest_port: int | None = None
+    socket_path: str = ""
+    tls: Tls | None = None
+    limits: Limits = field(default_factory=Limits)
+    grpc_threads: int = 0
+    rest_threads: int = 0
+    rest_timeout: float = 30.0
+    cors: bool = False
+    metrics_path: str | None = PROMETHEUS_PATH
+    health: bool = True
+    channel_arguments: tuple[tuple[str, str | int], ...] = ()
+    drain_seconds: float = 10.0
 
 
 class Server:
-    """A gRPC server of loaded models.
+    """A server of models, over gRPC and REST.
 
     Args:
-      service: what it answers; the server closes its models when it stops.
-      host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
-      port: 0 takes a free one.
-      max_threads: requests that are answered at once; TF Serving's default is four for each CPU.
+      service: what it answers; its models are closed when the server stops.
+      metrics: shown at `metrics_path`.
 
     Attributes:
-      port: the port that it answers on, once started.
+      port, rest_port: those that it answers on, once started; 0 where there is none.
     """
 
     def __init__(
-        self, service: Service, *, host: str = "127.0.0.1", port: int = 8500, max_threads: int | None = None
+        self,
+        service: Service,
+        *,
+        options: ServerOptions | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._options = options or ServerOptions()
         self.service = service
-        self.host = host
-        self.port = port
-        self._threads = ThreadPoolExecutor(max_threads or 4 * _cpus(), thread_name_prefix="tfclf-server")
-        self._server = grpc.server(self._threads, options=_OPTIONS)
-        add_PredictionServiceServicer_to_server(PredictionService(service), self._server)
+        self.port = self._options.port or 0
+        self.rest_port = 0
+        self._metrics = metrics
+        limits = self._options.limits
+        grpc_threads = self._options.grpc_threads or _THREADS
+        self._grpc_threads = ThreadPoolExecutor(grpc_threads, thread_name_prefix="tfclf-grpc")
+        self._rest_threads = ThreadPoolExecutor(
+            self._options.rest_threads or max(_THREADS, 4 * cpus()), thread_name_prefix="tfclf-rest"
+        )
+        self._grpc = grpc.server(
+            self._grpc_threads,
+            options=(
+                ("grpc.max_receive_message_length", limits.max_message_bytes),
+                ("grpc.max_send_message_length", (1 << 31) - 1),
+                # With it two servers would share a port, and each get some of the requests.
+                ("grpc.so_reuseport", 0),
+                *self._options.channel_arguments,
+            ),
+            maximum_concurrent_rpcs=max(limits.max_concurrent_requests, grpc_threads),
+        )
+        add_PredictionServiceServicer_to_server(PredictionService(service), self._grpc)
+        add_ModelServiceServicer_to_server(ModelService(service), self._grpc)
+        self._health = add_health(self._grpc) if self._options.health else None
+        self._http: HttpServer | None = None
 
     @property
     def address(self) -> str:
-        """What a client connects to."""
-        return join_address(self.host, self.port)
+        """What a gRPC client connects to."""
+        return join_address(self._options.host, self.port) if self.port else self._socket
+
+    @property
+    def rest_url(self) -> str | None:
+        """What a REST client connects to."""
+        if self._http is None:
+            return None
+        return f"{self._http.scheme}://{join_address(self._options.host, self._http.port)}"
 
     def __str__(self) -> str:
         models = ", ".join(f"{servable.name} version {servable.version}" for servable in self.service.registry)
-        return f"{models} on {self.address} (gRPC)"
+        grpc_part = [f"{self.address} (gRPC)"] if self.port or self._socket else []
+        rest_part = [f"{self.rest_url} (REST)"] if self._http is not None else []
+        return f"{models or 'no models'} on {', '.join([*grpc_part, *rest_part])}"
+
+    @property
+    def _socket(self) -> str:
+        return f"unix:{self._options.socket_path}" if self._options.socket_path else ""
 
     def start(self) -> None:
-        """Starts to answer. Raises: ServerError if the port cannot be had."""
-        try:
-            self.port = self._server.add_insecure_port(self.address)
-        except RuntimeError as error:
-            raise ServerError(_cannot_listen(self.host, self.port, "gRPC could not bind it")) from error
-        self._server.start()
+        """Starts to answer. Raises: ServerError if a port cannot be had or the TLS files do not fit together."""
+        options = self._options
+        with ExitStack() as undo:
+            undo.callback(self.stop, 0)
+            try:
+                if options.port is not None:
+                    address = join_address(options.host, options.port)
+                    if options.tls is None:
+                        self.port = self._grpc.add_insecure_port(address)
+                    else:
+                        self.port = self._grpc.add_secure_port(address, grpc_credentials(options.tls))
+                if self._socket:
+                    self._grpc.add_insecure_port(self._socket)
+            except RuntimeError as error:
+                raise ServerError(cannot_listen(options.host, options.port or 0, "gRPC could not bind it")) from error
+            if options.rest_port is not None:
+                self._http = HttpServer(
+                    rest_app(
+                        self.service,
+                        self._rest_threads,
+                        timeout=options.rest_timeout,
+                        max_body_bytes=options.limits.max_message_bytes,
+                        cors=options.cors,
+                        extra=self._routes(),
+                    ),
+                    host=options.host,
+                    port=options.rest_port,
+                    tls=None if options.tls is None else ssl_context(options.tls),
+                    max_connections=options.limits.max_concurrent_requests,
+                )
+                self._http.start()
+                self.rest_port = self._http.port
+            self._grpc.start()
+            if self._health is not None:
+                self._health.serving()
+            undo.pop_all()
         _log.info("serving %s", self)
 
     def wait(self, timeout: float | None = None) -> None:
         """Returns when the server has stopped, or after `timeout` seconds."""
-        self._server.wait_for_termination(timeout)
+        self._grpc.wait_for_termination(timeout)
 
     @contextmanager
     def signals(self) -> Iterator[queue.SimpleQueue[int]]:
@@ -93,13 +200,24 @@ class Server:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def stop(self, grace: float = _GRACE) -> None:
-        """Takes no more requests, gives those under way `grace` seconds, then cancels them."""
+    def stop(self, grace: float | None = None) -> None:
+        """Takes no more requests, and cancels those that are still under way after `grace` seconds.
+
+        Args:
+          grace: the options' `drain_seconds` by default.
+        """
+        grace = self._options.drain_seconds if grace is None else grace
         _log.info("stopping, with %.1f seconds for requests under way", grace)
-        self._server.stop(grace).wait()
-        for servable in self.service.registry:
-            servable.close()
-        self._threads.shutdown(wait=False)
+        end = time.monotonic() + grace
+        if self._health is not None:
+            self._health.draining()
+        grpc_done = self._grpc.stop(grace)  # both drain at the same time
+        if self._http is not None:
+            self._http.stop(grace)
+        grpc_done.wait(max(0.0, end - time.monotonic()) + 1.0)
+        self.service.close()
+        for threads in (self._grpc_threads, self._rest_threads):
+            threads.shutdown(wait=False)
 
     def __enter__(self) -> "Server":
         return self
@@ -109,48 +227,13 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _routes(self) -> list[Route]:
+        path, metrics = self._options.metrics_path, self._metrics
+        if path is None or metrics is None:
+            return []
 
-def join_address(host: str, port: int) -> str:
-    """host:port, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        def show(_: Request) -> Response:
+            body, content_type = metrics.render()
+            return Response(body, media_type=content_type)
 
-
-def check_port(host: str, port: int) -> None:
-    """Finds out before a model is loaded whether the server could listen there.
-
-    Raises: InputError for a port out of range, ServerError for one that cannot be had.
-    """
-    if not 0 <= port <= 65535:  # gRPC would take it modulo 65536
-        raise InputError(f"port {port} does not exist. Expected 0 (any free one) to 65535.")
-    try:
-        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise ServerError(_cannot_listen(host, port, error.strerror or str(error))) from error
-    problems = [problem for candidate in candidates if (problem := _problem(*candidate)) is not None]
-    # One of a name's addresses is enough (localhost without IPv6), unless another server has the port there.
-    taken = [problem for problem in problems if problem.errno == errno.EADDRINUSE]
-    if taken or len(problems) == len(candidates):
-        problem = (taken or problems)[0]
-        raise ServerError(_cannot_listen(host, port, problem.strerror or str(problem))) from problem
-
-
-def _problem(family: int, kind: int, protocol: int, _name: str, address: Any) -> OSError | None:
-    try:
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC binds
-            probe.bind(address)
-    except OSError as error:
-        return error
-    return None
-
-
-def _cannot_listen(host: str, port: int, reason: str) -> str:
-    return (
-        f"cannot listen on {join_address(host, port)}: {reason}. Expected a free port and an address of this "
-        f"machine. End the process that has the port, or give another one; port 0 takes any that is free."
-    )
-
-
-def _cpus() -> int:
-    # Those that this process may use: in a container, fewer than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return [Route(path, show)]

@@ -30,7 +30,7 @@ class Servable:
         by default.
       batching: how requests share runs; None: each has its own.
       on_batch: told of each batch that has run.
-      on_run: told how many seconds the model took for a request, waiting for its batch included.
+      on_run: told the RPC and the seconds that the model took for it, waiting for its batch included.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Servable:
         batching: Batching | None = None,
         limits: Limits | None = None,
         on_batch: Callable[[RanBatch], None] | None = None,
-        on_run: Callable[[float], None] | None = None,
+        on_run: Callable[[str, float], None] | None = None,
     ) -> None:
         self.name = name
         self.version = version
@@ -87,7 +87,7 @@ class Servable:
 
     @property
     def waiting(self) -> int:
-        """Rows that wait for a batch."""
+        """Requests that wait for a batch."""
         return 0 if self._batcher is None else self._batcher.waiting
 
     def run(
@@ -106,7 +106,7 @@ class Servable:
             return self._session.run(feeds, fetches, timeout=call.time_left())
         finally:
             if self._on_run is not None:
-                self._on_run(time.perf_counter() - started)
+                self._on_run(call.method, time.perf_counter() - started)
 
     def close(self) -> None:
         """Cancels what runs and refuses what comes."""

@@ -6,6 +6,7 @@ each request is observed once, when it has ended.
 """
 
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,8 +16,8 @@ from typing import Any
 from grpc import StatusCode
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
-from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
@@ -78,6 +79,20 @@ class Service:
         self.registry = registry
         self.manager = manager
         self._observers = (_log_ended, *observers)
+        self._in_flight = 0
+        self._counting = threading.Lock()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return self._in_flight
+
+    def close(self) -> None:
+        """Closes the models; what still runs is cancelled."""
+        if self.manager is not None:
+            self.manager.close()
+        for servable in self.registry:  # the fixed ones
+            servable.close()
 
     def predict(self, request: PredictRequest, call: Call, *, protocol: str = "grpc") -> PredictResponse:
         """Named tensors in, named tensors out. Raises: RequestError, as every method here."""
@@ -146,6 +161,10 @@ class Service:
         for observer in self._observers:
             observer(ended)
 
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._in_flight += change
+
     def _answer(
         self,
         method: str,
@@ -162,8 +181,10 @@ class Service:
           spec: the request's ModelSpec; None where it must have one of its own.
         """
         started = time.perf_counter()
+        call.method = method
         code = StatusCode.OK
         response = None
+        self._count(1)
         try:
             call.time_left()  # it may have waited for a thread until nobody listened any more
             if spec is None and not request.HasField("model_spec"):
@@ -186,6 +207,7 @@ class Service:
             model = request.model_spec if spec is None else spec(request)
             seconds = time.perf_counter() - started
             version = _version(response, model)
+            self._count(-1)
             self.observe(Ended(method, protocol, model.name, model.signature_name, code, seconds, version, request))
 
 

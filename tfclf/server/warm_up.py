@@ -33,13 +33,16 @@ _METHODS: Mapping[str, Callable[[Servable, Any], Any]] = {
 _REFUSED = "session_run_log"
 
 
-def warm_up(servable: Servable, folder: Path) -> int:
+def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
     """Replays a version's warm-up records; gives their number. Records without a request are passed over.
+
+    Args:
+      runs: of each record.
 
     Raises: SavedModelError for a record that cannot be read or answered, and for too many.
     """
     path = folder / _PLACE
-    if not path.is_file():
+    if runs < 1 or not path.is_file():
         return 0
     replayed = 0
     try:
@@ -52,7 +55,8 @@ def warm_up(servable: Servable, folder: Path) -> int:
                 number = PredictionLog.DESCRIPTOR.fields_by_name[kind].number
                 raise RequestError(StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
             if kind in _METHODS:
-                _METHODS[kind](servable, getattr(log, kind).request)
+                for _ in range(runs):
+                    _METHODS[kind](servable, getattr(log, kind).request)
                 replayed += 1
     except (RequestError, DecodeError, tf.errors.OpError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
