@@ -24,8 +24,8 @@ class Servable:
     """A version of a model that answers requests.
 
     Attributes:
-      check_method_names: whether Classify and Regress take only signatures that are made for them. Off, as in
-        TF Serving: `tf.saved_model.save` makes every signature for Predict.
+      check_method_names: whether a signature answers only the RPC that it is made for. Off, as in TF Serving:
+        `tf.saved_model.save` writes every signature for Predict.
     """
 
     name: str
