@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from tensorflow.core.example.example_pb2 import Example
+from tensorflow.core.example.feature_pb2 import Feature
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.input_pb2 import Input
@@ -78,10 +79,24 @@ def answer(method: Callable[[Servable, Any], Any], servable: Servable, request: 
 
 
 def any_example() -> st.SearchStrategy[Example]:
-    """Features of right and wrong names and kinds, or none."""
+    """Features of right and wrong names, kinds and lengths, or none."""
     names = st.one_of(st.sampled_from(["x", "name"]), st.text(max_size=5))
-    values = st.one_of(st.floats(width=32), st.text(max_size=20), st.binary(max_size=20))
-    return st.dictionaries(names, values, max_size=4).map(lambda features: example(**features))
+    features = st.one_of(
+        st.lists(st.floats(width=32), max_size=3).map(lambda values: Feature(float_list={"value": values})),
+        st.lists(st.binary(max_size=20), max_size=3).map(lambda values: Feature(bytes_list={"value": values})),
+        st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3).map(
+            lambda values: Feature(int64_list={"value": values})
+        ),
+        st.just(Feature()),
+    )
+    right = st.fixed_dictionaries(
+        {}, optional={"x": st.floats(width=32), "name": st.one_of(st.text(max_size=20), st.binary(max_size=20))}
+    )
+    chosen = st.dictionaries(names, features, max_size=4)
+    return st.one_of(
+        right.map(lambda values: example(**values)),
+        chosen.map(lambda features: Example(features={"feature": features})),
+    )
 
 
 def inputs() -> st.SearchStrategy[Input]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from grpc import StatusCode
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
@@ -119,6 +119,12 @@ def test_a_context_stands_in_for_what_an_example_lacks(scorer_stub: PredictionSe
     sent = with_context(example(name="shared", x=9.0), example(x=0.5), Example(), example(name="own"))
     labels = [(row[0][0], row[0][1]) for row in rows(scorer_stub.Classify(classify_request(sent)))]
     assert labels == [("shared", 0.5), ("shared", 9.0), ("own", 9.0)]
+
+
+def test_a_feature_without_a_kind_does_not_hide_the_contexts(scorer_stub: PredictionServiceStub) -> None:
+    """Here concatenation, which is TF Serving's way too, is not what protobuf's merge gives."""
+    sent = with_context(example(name="shared"), Example(features={"feature": {"name": {}}}))
+    assert rows(scorer_stub.Classify(classify_request(sent)))[0][0][0] == "shared"
 
 
 def test_an_empty_context_changes_nothing(scorer_stub: PredictionServiceStub) -> None:
@@ -324,6 +330,7 @@ def test_any_input_gets_an_answer_or_a_refusal(scorer: Servable, sent: Input, si
 @_SETTINGS
 @given(context=any_example(), own=any_example())
 def test_a_context_is_merged_as_protobuf_merges(scorer: Servable, context: Example, own: Example) -> None:
+    assume(all(feature.WhichOneof("kind") for feature in own.features.feature.values()))
     merged = Example()
     merged.CopyFrom(context)
     merged.MergeFrom(own)

@@ -1,7 +1,9 @@
 """MultiInference answers as TF Serving does: TF_SERVING.md, section 6; servables/tensorflow/multi_inference.cc."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import grpc
 import pytest
@@ -15,7 +17,6 @@ from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tests.checkpoints import DEMO, LABELS
 from tfclf.server import serve
@@ -210,12 +211,17 @@ def test_a_request_is_logged_under_the_first_tasks_names(
     assert line.startswith("method=MultiInference model='scorer' signature='regress' code=OK milliseconds=")
 
 
-_TASKS = st.tuples(
-    st.sampled_from([CLASSIFY, REGRESS, ""]),
-    st.builds(
-        lambda model, signature: model_spec(model, signature=signature),
-        st.sampled_from(["scorer", "scorer", "scorer", "other", ""]),
-        st.sampled_from(["", "nothing", *sorted({*SIGNATURES} - {"slow"})]),
+_RIGHT_TASKS = st.sampled_from([CLASSES, VALUE, (CLASSIFY, model_spec(signature="only_scores"))])
+_TASKS = st.one_of(
+    _RIGHT_TASKS,
+    _RIGHT_TASKS,
+    st.tuples(
+        st.sampled_from([CLASSIFY, REGRESS, ""]),
+        st.builds(
+            lambda model, signature: model_spec(model, signature=signature),
+            st.sampled_from(["scorer", "scorer", "scorer", "other", ""]),
+            st.sampled_from(["", "nothing", *sorted({*SIGNATURES} - {"slow"})]),
+        ),
     ),
 )
 _REQUESTS = st.builds(lambda sent, tasks: multi_request(sent, *tasks), inputs(), st.lists(_TASKS, max_size=4))
@@ -230,21 +236,23 @@ def test_any_request_gets_an_answer_or_a_refusal(scorer: Servable, request: Mult
     assert outcome in _REFUSALS or len(outcome.results) == len(request.tasks)
 
 
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        (classify, classify_request(TWO)),
+        (regress, regress_request(with_context(example(x=9.0), example(x=0.5)))),
+        (multi_inference, multi_request(TWO, CLASSES, VALUE)),
+    ],
+    ids=["Classify", "Regress", "MultiInference"],
+)
 @_SETTINGS
-@given(request=_REQUESTS, data=st.data())
-def test_any_bytes_that_are_a_request_get_an_answer_or_a_refusal(
-    scorer: Servable, request: MultiInferenceRequest, data: st.DataObject
+@given(changes=st.lists(st.tuples(st.integers(0, 1_000), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_request_with_changed_bytes_gets_an_answer_or_a_refusal(
+    scorer: Servable, method: Callable[[Servable, Any], Any], request_: Any, changes: list[tuple[int, int]]
 ) -> None:
-    content = bytearray(request.SerializeToString())
-    for _ in range(data.draw(st.integers(1, 4))):
-        if content:
-            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    methods = (
-        (ClassificationRequest, classify),
-        (RegressionRequest, regress),
-        (MultiInferenceRequest, multi_inference),
-    )
-    for message, method in methods:
-        with suppress(DecodeError):  # which gRPC answers by itself
-            outcome = answer(method, scorer, message.FromString(bytes(content)))
-            assert not isinstance(outcome, StatusCode) or outcome in _REFUSALS
+    content = bytearray(request_.SerializeToString())
+    for place, byte in changes:
+        content[place % len(content)] = byte
+    with suppress(DecodeError):  # which gRPC answers by itself
+        outcome = answer(method, scorer, type(request_).FromString(bytes(content)))
+        assert not isinstance(outcome, StatusCode) or outcome in _REFUSALS

@@ -197,6 +197,12 @@ def test_an_error_of_the_graph_keeps_its_code_and_message(refusal: Refusal) -> N
     assert details.startswith("StringToNumberOp could not correctly convert string: seven")
 
 
+def test_an_error_of_the_graph_may_quote_what_is_no_utf_8(refusal: Refusal) -> None:
+    code, details = refusal(inputs={"text": strings(b"a\xffb")}, signature="parse")
+    assert code == "INVALID_ARGUMENT"
+    assert details.startswith("StringToNumberOp could not correctly convert string: a\ufffdb")
+
+
 def test_an_error_of_the_graph_tells_no_path_of_the_server(refusal: Refusal) -> None:
     _, details = refusal(inputs={"text": strings("seven")}, signature="parse")
     assert "/tmp" not in details

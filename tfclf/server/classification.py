@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
-from tensorflow_serving.apis.classification_pb2 import Class, ClassificationResult
+from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 
 from tfclf.server.examples import Computed, debug_string, shape_string
 from tfclf.server.session import Fetched
@@ -59,12 +59,13 @@ def to_result(signature: SignatureDef, computed: Computed) -> ClassificationResu
             f"Got {classes.array.shape[1]} vs. {scores.array.shape[1]}"
         )
     # What is not there stays at proto3's default, which is not sent.
-    labels = [[_text(label) for label in row] for row in classes.array] if classes else None
+    labels = [[_text(label) for label in row] for row in classes.array.tolist()] if classes else None
     values = scores.array.tolist() if scores else None
     result = ClassificationResult()
     for row in range(computed.batch):
-        pairs = zip_longest(labels[row] if labels else (), values[row] if values else ())
-        result.classifications.add().classes.extend(Class(label=label, score=score) for label, score in pairs)
+        add = result.classifications.add().classes.add  # twice as fast as `extend`
+        for label, value in zip_longest(labels[row] if labels else (), values[row] if values else ()):
+            add(label=label, score=value)
     return result
 
 

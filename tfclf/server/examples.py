@@ -48,8 +48,8 @@ def compute(
 def from_input(sent: Input) -> NDArray[np.object_]:
     """The tf.Examples of an Input, serialized: string[batch].
 
-    A context stands before each example as its first bytes: protobuf merges messages that are concatenated, and
-    where both have a feature, the example's comes later and counts.
+    A context stands before each example as its first bytes. The graph's parser takes the last of two features of
+    one name, so the example's counts, unless it is of no kind.
 
     Refused, though TF Serving takes it: a context whose repetition fills more than 64 MiB.
 

@@ -117,9 +117,11 @@ class Session:
         try:
             values = self._session._call_tf_sessionrun(options, inputs, outputs, [], None)
         except tf.errors.OpError as error:
-            # A client has no use for this machine's paths, which messages about missing files carry.
-            message = error.message.replace(self._folder, ".")
-            raise RequestError(status_code(error.error_code), message) from None
+            raise RequestError(status_code(error.error_code), self._without_folder(error.message)) from None
+        except UnicodeDecodeError as error:
+            # A message that quotes bytes which are no UTF-8: Python gets those instead of TensorFlow's status.
+            # They come from the request, so the request is what was wrong.
+            raise invalid_argument(self._without_folder(error.object.decode("utf-8", "replace"))) from None
         finally:
             self._runs.release()
             if options is not None:
@@ -130,6 +132,10 @@ class Session:
     def close(self) -> None:
         """Cancels what runs and refuses what comes; it does not wait."""
         self._session.close()
+
+    def _without_folder(self, message: str) -> str:
+        """A client has no use for this machine's paths, which messages about missing files carry."""
+        return message.replace(self._folder, ".")
 
     def _operation(self, name: str) -> Any:
         node, index = _split(name)
