@@ -108,7 +108,7 @@ class Manager:
             self._look()
             self._take_steps(errors)
             missing = [model for model in self._configuration.models.values() if not model.loaded]
-            if missing and len(errors) == 1:
+            if len(missing) == len(errors) == 1 and missing[0].failures:
                 raise errors[0]
             if missing:
                 raise ServerError(
