@@ -35,6 +35,7 @@ from tfclf.server.call import Call
 from tfclf.server.http import HttpServer
 from tfclf.server.registry import Registry
 from tfclf.server.rest import rest_app
+from tfclf.server.rest_handler import RestHandler
 from tfclf.server.servable import Servable
 from tfclf.server.service import Ended, Service
 from tfclf.server.status import RequestError
@@ -554,3 +555,33 @@ def test_pages_of_other_origins_may_call_where_allowed(service: StandIn) -> None
         response = httpx.options(f"http://127.0.0.1:{running.port}/v1/models/echo:predict", trust_env=False)
     assert response.status_code == 200
     assert response.headers["access-control-allow-methods"] == "POST, GET"
+
+
+def test_an_export_answers_as_over_grpc(exported: Path) -> None:
+    texts = ["Stocks rally as oil prices fall", "", "caf\u00e9 \U0001f600 \0 \u0301", "a " * 1_000]
+    servable = Servable.load("export", 1, exported)
+    try:
+        service = Service(Registry([servable]))
+        request = PredictRequest()
+        request.model_spec.name = "export"
+        sent = np.empty(len(texts), object)
+        sent[:] = [text.encode() for text in texts]
+        request.inputs["text"].CopyFrom(tensors.to_proto(sent, tf.string.as_datatype_enum))
+        over_grpc = {
+            name: tensors.from_proto(proto).tolist() for name, proto in service.predict(request, Call()).outputs.items()
+        }
+        status, body = RestHandler(service, max_body_bytes=1 << 20).answer(
+            "POST", "/v1/models/export:predict", json.dumps({"instances": texts}).encode(), b"", Call()
+        )
+    finally:
+        servable.close()
+    assert status == 200
+    rows = json.loads(body)["predictions"]
+    for name, expected in over_grpc.items():
+        found = np.array([row[name] for row in rows])
+        if found.dtype.kind == "f":
+            found = found.astype(np.float32)
+        else:
+            expected = np.array(expected).astype(str).tolist()
+            found = found.astype(str)
+        assert found.tolist() == expected, name
