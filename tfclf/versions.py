@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,8 +61,17 @@ def saved_model_folder(folder: Path) -> Path | None:
     return versions[max(versions)] if versions else None
 
 
-def find_versions(base_path: Path) -> dict[int, Path]:
-    """Folders by version number; other names and half-written versions are passed over."""
+def _warn(path: Path) -> None:
+    _log.warning("passed over %s: not a whole SavedModel; it may still be on its way here", path)
+
+
+def find_versions(base_path: Path, *, passed_over: Callable[[Path], None] = _warn) -> dict[int, Path]:
+    """Folders by version number; other names and half-written versions are passed over.
+
+    Args:
+      passed_over: told of each half-written version; who looks again and again would log it each time.
+    Raises: OSError where the folders cannot be read.
+    """
     versions: dict[int, Path] = {}
     # Two spellings of one number, such as 1 and 01: TF Serving takes the last in this order.
     for path in sorted(base_path.iterdir()):
@@ -71,7 +81,7 @@ def find_versions(base_path: Path) -> dict[int, Path]:
         if _is_whole(path):
             versions[number] = path
         else:
-            _log.warning("passed over %s: not a whole SavedModel; it may still be on its way here", path)
+            passed_over(path)
     return versions
 
 

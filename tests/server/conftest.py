@@ -12,13 +12,18 @@ import grpc
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tfclf.server import serve
 from tfclf.server.process import Server
+from tfclf.server.servable import Servable
 
 from .models import save_echo, save_half_plus_two
+from .scorers import save_scorer
 
 Predict = Callable[..., PredictResponse]
 Refusal = Callable[..., tuple[str, str]]
@@ -100,3 +105,49 @@ def refusal(stub: PredictionServiceStub) -> Refusal:
         return raised.value.code().name, raised.value.details()
 
     return call
+
+
+@pytest.fixture(scope="session")
+def scorer_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("models") / "scorer"
+    save_scorer(base / "3")
+    return base
+
+
+@pytest.fixture(scope="session")
+def scorer_stub(scorer_base: Path) -> Iterator[PredictionServiceStub]:
+    with serve(scorer_base, port=0) as server, grpc.insecure_channel(server.address) as channel:
+        yield PredictionServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def scorer_refusal(scorer_stub: PredictionServiceStub) -> Refusal:
+    """The code's name and the details with which the server refuses a request of Classify and its like."""
+    methods = {
+        ClassificationRequest: scorer_stub.Classify,
+        RegressionRequest: scorer_stub.Regress,
+        MultiInferenceRequest: scorer_stub.MultiInference,
+    }
+
+    def call(request: Any, *, timeout: float = 60) -> tuple[str, str]:
+        with pytest.raises(grpc.RpcError) as raised:
+            methods[type(request)](request, timeout=timeout)
+        return raised.value.code().name, raised.value.details()
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def scorer(scorer_base: Path) -> Iterator[Servable]:
+    """Without transport."""
+    servable = Servable.load("scorer", 3, scorer_base / "3")
+    yield servable
+    servable.close()
+
+
+@pytest.fixture(scope="session")
+def strict_scorer(scorer_base: Path) -> Iterator[Servable]:
+    """As --enable_signature_method_name_check has it."""
+    servable = Servable.load("scorer", 3, scorer_base / "3", check_method_names=True)
+    yield servable
+    servable.close()

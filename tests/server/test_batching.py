@@ -102,7 +102,7 @@ def behind_one(
     first = pool.submit(ask, batcher, 0.0)
     assert slow.entered.acquire(timeout=10)
     futures = []
-    for number, each in enumerate(asked):
+    for each in asked:
         futures.append(pool.submit(each))
         wait_until(_enqueued(batcher, futures))
     slow.go.set()

@@ -1,7 +1,5 @@
 """Predict answers as TF Serving does: TF_SERVING.md, section 6."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -241,15 +239,3 @@ def test_an_empty_batch(predict: Predict) -> None:
 def test_ten_megabytes_of_text(predict: Predict) -> None:
     text = "long " * 2_000_000
     assert list(predict(inputs={"text": strings(text)}).outputs["length"].int_val) == [len(text)]
-
-
-@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
-def test_other_methods_are_unimplemented(refusal: Refusal, method: str) -> None:
-    from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
-
-    requests: dict[str, Any] = {
-        "Classify": classification_pb2.ClassificationRequest(),
-        "Regress": regression_pb2.RegressionRequest(),
-        "MultiInference": inference_pb2.MultiInferenceRequest(),
-    }
-    assert refusal(requests[method], method=method)[0] == "UNIMPLEMENTED"

@@ -105,6 +105,17 @@ def test_thousands_of_tensors_survive_the_way_out_and_in() -> None:
             assert same(ours(again), array)
 
 
+def test_thousands_of_tensors_survive_the_way_out_as_content() -> None:
+    chance = random.Random(24)
+    for _ in range(5_000):
+        proto = random_proto(chance)
+        array = ours(proto)
+        if array is not None:
+            again = tensors.to_proto(array, proto.dtype, content=True)
+            assert same(reference(again), reference(proto))
+            assert len(again.tensor_content) > 0 or array.size == 0
+
+
 def test_random_bytes_are_tensors_or_refused() -> None:
     chance = random.Random(22)
     for _ in range(5_000):

@@ -8,7 +8,6 @@ Source: TF Serving, batching_session.cc; TensorFlow, batching_util/shared_batch_
 """
 
 import itertools
-import os
 import threading
 import time
 from collections import deque
@@ -22,15 +21,10 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from tfclf.server.call import Call
-from tfclf.server.session import Fetched, Session
+from tfclf.server.session import Fetched, Session, cpus
 from tfclf.server.status import RequestError, invalid_argument
 
 Feeds = Mapping[str, NDArray[Any]]
-
-
-def cpus() -> int:
-    """Those that this process may use: in a container, fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

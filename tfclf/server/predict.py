@@ -18,6 +18,7 @@ from tfclf.server.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
 DEFAULT_SIGNATURE = "serving_default"
+_METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress"))
 
 
 def predict(servable: Servable, request: PredictRequest, *, call: Call | None = None) -> PredictResponse:
@@ -29,6 +30,8 @@ def predict(servable: Servable, request: PredictRequest, *, call: Call | None = 
     signature = servable.signatures.get(name)
     if signature is None:
         raise RequestError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    if servable.check_method_names:
+        _check_method_name(signature)
     _check_number_of_inputs(signature, request)
     feeds = _feeds(signature, request)
     aliases = _aliases(signature, request)
@@ -39,8 +42,17 @@ def predict(servable: Servable, request: PredictRequest, *, call: Call | None = 
     response.model_spec.version.value = servable.version
     response.model_spec.signature_name = name
     for alias, (array, dtype) in zip(aliases, fetched, strict=True):
-        response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype))
+        response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype, servable.tensor_content))
     return response
+
+
+def _check_method_name(signature: SignatureDef) -> None:
+    if signature.method_name not in _METHOD_NAMES:
+        raise RequestError(
+            StatusCode.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHOD_NAMES)}}}. "
+            f"Was: {signature.method_name}",
+        )
 
 
 def _check_number_of_inputs(signature: SignatureDef, request: PredictRequest) -> None:
@@ -87,9 +99,9 @@ def _from_proto(alias: str, proto: TensorProto) -> NDArray[Any]:
         raise invalid_argument(f"tensor parsing error: {alias}") from error
 
 
-def _to_proto(alias: str, array: NDArray[Any], dtype: int) -> TensorProto:
+def _to_proto(alias: str, array: NDArray[Any], dtype: int, content: bool) -> TensorProto:
     try:
-        return tensors.to_proto(array, dtype)
+        return tensors.to_proto(array, dtype, content=content)
     except tensors.TensorProtoError as error:
         raise RequestError(StatusCode.UNIMPLEMENTED, f"output tensor {alias}: {error}") from error
 

@@ -1,37 +1,123 @@
 """Which Servable answers a request: names -> versions -> Servables, and labels for versions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from grpc import StatusCode
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from tfclf.server.servable import Servable
+from tfclf.server.states import AVAILABLE, State, States
 from tfclf.server.status import RequestError, invalid_argument
 
 
+class _Entry:
+    """A Servable and the number of requests that use it now."""
+
+    def __init__(self, servable: Servable) -> None:
+        self.servable = servable
+        self.users = 0
+        self.when_unused: Callable[[], None] | None = None  # set once it is withdrawn
+
+
 class Registry:
-    """The Servables of a server.
+    """The Servables of a server; safe to use from many threads.
+
+    A request sees either a version's old Servable or its new one, never none in between: each change is one step.
 
     Args:
       labels: by model, then by label: the version that it stands for.
+
+    Attributes:
+      states: what has become of each version, of unloaded ones too.
     """
 
-    def __init__(self, servables: Iterable[Servable], *, labels: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        self._models: dict[str, dict[int, Servable]] = {}
+    def __init__(
+        self, servables: Iterable[Servable] = (), *, labels: Mapping[str, Mapping[str, int]] | None = None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._models: dict[str, dict[int, _Entry]] = {}
+        self._withdrawn: dict[int, _Entry] = {}  # by the Servable's id: in use, but no longer to be found
+        self._labels: Mapping[str, Mapping[str, int]] = labels or {}
+        self.states = States()
         for servable in servables:
-            self._models.setdefault(servable.name, {})[servable.version] = servable
-        self._labels = labels or {}
+            self.add(servable)
 
     def __iter__(self) -> Iterator[Servable]:
-        for versions in self._models.values():
-            yield from versions.values()
+        """Those that answer now; what changes meanwhile is not seen."""
+        with self._lock:
+            found = [entry.servable for versions in self._models.values() for entry in versions.values()]
+        return iter(found)
+
+    def add(self, servable: Servable, *, when_unused: Callable[[], None] | None = None) -> Servable | None:
+        """Lets a Servable answer from now on; gives the one that it takes the place of, withdrawn as by `withdraw`."""
+        with self._lock:
+            versions = self._models.setdefault(servable.name, {})
+            old = versions.get(servable.version)
+            versions[servable.version] = _Entry(servable)
+            unused = self._retire(old, when_unused) if old else None
+        self.states.set(servable.name, servable.version, State(AVAILABLE))
+        if unused:
+            unused()
+        return old.servable if old else None
+
+    def withdraw(self, servable: Servable, *, when_unused: Callable[[], None] | None = None) -> None:
+        """Lets a Servable take no new request; those under way go on.
+
+        Args:
+          when_unused: called once, when the last of them has ended: at once if there is none, else in its thread.
+        """
+        with self._lock:
+            versions = self._models.get(servable.name, {})
+            entry = versions.get(servable.version)
+            if entry is None or entry.servable is not servable:
+                return
+            del versions[servable.version]
+            if not versions:
+                del self._models[servable.name]
+            unused = self._retire(entry, when_unused)
+        if unused:
+            unused()
+
+    def in_use(self, servable: Servable) -> bool:
+        """Whether a request under way uses it."""
+        with self._lock:
+            entry = self._withdrawn.get(id(servable)) or self._models.get(servable.name, {}).get(servable.version)
+            return entry is not None and entry.servable is servable and entry.users > 0
+
+    def set_labels(self, labels: Mapping[str, Mapping[str, int]]) -> None:
+        """The labels of all models, in the place of those there were."""
+        with self._lock:
+            self._labels = labels
+
+    def labelled(self, name: str, label: str) -> int | None:
+        """The version that a label stands for."""
+        with self._lock:
+            return self._labels.get(name, {}).get(label)
 
     def find(self, spec: ModelSpec) -> Servable:
         """The Servable that a ModelSpec asks for: by version, by label, or else the largest version.
 
+        It may be closed at any time; what runs it takes a `lease`.
+
         Raises: RequestError.
         """
+        with self._lock:
+            return self._find(spec).servable
+
+    @contextmanager
+    def lease(self, spec: ModelSpec) -> Iterator[Servable]:
+        """`find`, and the Servable stays open for as long as the request needs it."""
+        with self._lock:
+            entry = self._find(spec)
+            entry.users += 1
+        try:
+            yield entry.servable
+        finally:
+            self._give_back(entry)
+
+    def _find(self, spec: ModelSpec) -> _Entry:
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
         versions = self._models.get(spec.name, {})
@@ -40,21 +126,37 @@ class Registry:
             if not versions:
                 raise _not_found(f"Latest({spec.name})")
             return versions[max(versions)]
-        version = spec.version.value if choice == "version" else self._labelled(spec.name, spec.version_label)
+        version = spec.version.value if choice == "version" else self._version_of(spec.name, spec.version_label)
         if version not in versions:
             raise _not_found(f"Specific({spec.name}, {version})")
         return versions[version]
 
-    @contextmanager
-    def lease(self, spec: ModelSpec) -> Iterator[Servable]:
-        """`find`, for as long as a request needs it."""
-        yield self.find(spec)
-
-    def _labelled(self, name: str, label: str) -> int:
+    def _version_of(self, name: str, label: str) -> int:
         version = self._labels.get(name, {}).get(label)
         if version is None:
             raise invalid_argument(f"Unrecognized servable version label: {label}")
         return version
+
+    def _retire(self, entry: _Entry, when_unused: Callable[[], None] | None) -> Callable[[], None] | None:
+        """Notes that the entry is withdrawn; gives what is to be called now, outside the lock."""
+        if not entry.users:
+            return when_unused
+        entry.when_unused = when_unused or _nothing
+        self._withdrawn[id(entry.servable)] = entry
+        return None
+
+    def _give_back(self, entry: _Entry) -> None:
+        with self._lock:
+            entry.users -= 1
+            if entry.users or entry.when_unused is None:
+                return
+            del self._withdrawn[id(entry.servable)]
+            unused = entry.when_unused
+        unused()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _not_found(request: str) -> RequestError:

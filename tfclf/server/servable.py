@@ -15,7 +15,7 @@ from tfclf.errors import SavedModelError
 from tfclf.server.batching import Batcher, Batching, RanBatch
 from tfclf.server.call import Call
 from tfclf.server.limits import Limits
-from tfclf.server.session import Fetched, Session
+from tfclf.server.session import Fetched, Session, SessionOptions
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ class Servable:
     """A version of a model that answers requests.
 
     Args:
+      check_method_names: whether a signature answers only the RPC that it is made for. Off, as in TF Serving:
+        `tf.saved_model.save` writes every signature for Predict.
+      tensor_content: whether Predict sends tensors as bytes in that field, where TF Serving fills the `*_val` fields
+        by default.
       batching: how requests share runs; None: each has its own.
       on_batch: told of each batch that has run.
       on_run: told how many seconds the model took for a request, waiting for its batch included.
@@ -35,6 +39,8 @@ class Servable:
         version: int,
         session: Session,
         *,
+        check_method_names: bool = False,
+        tensor_content: bool = False,
         batching: Batching | None = None,
         limits: Limits | None = None,
         on_batch: Callable[[RanBatch], None] | None = None,
@@ -42,31 +48,37 @@ class Servable:
     ) -> None:
         self.name = name
         self.version = version
+        self.check_method_names = check_method_names
+        self.tensor_content = tensor_content
         self._session = session
         self._limits = limits or Limits()
         self._batcher = None if batching is None else Batcher(session, batching, observe=on_batch)
         self._on_run = on_run
 
     @classmethod
-    def load(cls, name: str, version: int, folder: Path, **options: Any) -> "Servable":
+    def load(
+        cls, name: str, version: int, folder: Path, *, session: SessionOptions | None = None, **options: Any
+    ) -> "Servable":
         """Loads the SavedModel in `folder`.
 
         Args:
+          session: how it is loaded and run.
           options: as for `Servable`.
         Raises: SavedModelError.
         """
         started = time.perf_counter()
         text_ops.register()  # the SavedModel may use them
         try:
-            session = Session(folder)
+            loaded = Session(folder, session)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            tags = ",".join((session or SessionOptions()).tags)
             raise SavedModelError(
                 f"{folder} cannot be loaded: {reason} Expected a SavedModel: saved_model.pb with a graph "
-                f"tagged 'serve', and the variables/ and assets/ saved with it. Copy or export it again."
+                f"tagged {tags!r}, and the variables/ and assets/ saved with it. Copy or export it again."
             ) from error
         _log.info("loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started)
-        return cls(name, version, session, **options)
+        return cls(name, version, loaded, **options)
 
     @property
     def signatures(self) -> Mapping[str, SignatureDef]:

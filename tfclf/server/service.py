@@ -9,18 +9,28 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grpc import StatusCode
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
 from tfclf.server.call import Call
+from tfclf.server.inference import classify, first_spec, multi_inference, regress
+from tfclf.server.logs import shorten
+from tfclf.server.manager import Manager
 from tfclf.server.metadata import get_model_metadata
+from tfclf.server.model_status import get_model_status
 from tfclf.server.predict import predict
 from tfclf.server.registry import Registry
+from tfclf.server.reload_config import handle_reload_config
 from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)
@@ -28,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ended:
-    """A request that has got its answer or its error; never its texts, nor error messages, which may quote them.
+    """A request that has got its answer or its error. Its repr shows no text, no error message, which may quote one.
 
     Attributes:
       method: the RPC, such as Predict.
@@ -36,6 +46,8 @@ class Ended:
       model, signature: as the request names them; they come from outside, any characters may be in them.
       code: how it ended.
       seconds: from the transport's call to the end.
+      version: that answered, or that the request asked for; None where neither says one.
+      request: the message itself, with its texts; observers must not keep it.
     """
 
     method: str
@@ -44,6 +56,8 @@ class Ended:
     signature: str
     code: StatusCode
     seconds: float
+    version: int | None = None
+    request: Any = field(default=None, repr=False)
 
 
 Observer = Callable[[Ended], None]
@@ -54,11 +68,15 @@ class Service:
 
     Args:
       registry: the models.
+      manager: takes reloads of the configuration; None where the models are fixed.
       observers: told of each request that has ended (log, metrics); they must not raise.
     """
 
-    def __init__(self, registry: Registry, *, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self, registry: Registry, *, manager: Manager | None = None, observers: Sequence[Observer] = ()
+    ) -> None:
         self.registry = registry
+        self.manager = manager
         self._observers = (_log_ended, *observers)
 
     def predict(self, request: PredictRequest, call: Call, *, protocol: str = "grpc") -> PredictResponse:
@@ -70,6 +88,35 @@ class Service:
 
         return self._answer("Predict", request, protocol, call, answer)
 
+    def classify(self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc") -> ClassificationResponse:
+        """tf.Examples in, classes out."""
+
+        def answer() -> ClassificationResponse:
+            with self.registry.lease(request.model_spec) as servable:
+                return classify(servable, request, call=call)
+
+        return self._answer("Classify", request, protocol, call, answer)
+
+    def regress(self, request: RegressionRequest, call: Call, *, protocol: str = "grpc") -> RegressionResponse:
+        """tf.Examples in, values out."""
+
+        def answer() -> RegressionResponse:
+            with self.registry.lease(request.model_spec) as servable:
+                return regress(servable, request, call=call)
+
+        return self._answer("Regress", request, protocol, call, answer)
+
+    def multi_inference(
+        self, request: MultiInferenceRequest, call: Call, *, protocol: str = "grpc"
+    ) -> MultiInferenceResponse:
+        """tf.Examples in, classes and values of several signatures out."""
+
+        def answer() -> MultiInferenceResponse:
+            with self.registry.lease(first_spec(request)) as servable:
+                return multi_inference(servable, request, call=call)
+
+        return self._answer("MultiInference", request, protocol, call, answer, spec=first_spec)
+
     def get_model_metadata(
         self, request: GetModelMetadataRequest, call: Call, *, protocol: str = "grpc"
     ) -> GetModelMetadataResponse:
@@ -77,6 +124,22 @@ class Service:
         return self._answer(
             "GetModelMetadata", request, protocol, call, lambda: get_model_metadata(self.registry, request)
         )
+
+    def get_model_status(
+        self, request: GetModelStatusRequest, call: Call, *, protocol: str = "grpc"
+    ) -> GetModelStatusResponse:
+        """What has become of the versions of a model."""
+        return self._answer("GetModelStatus", request, protocol, call, lambda: get_model_status(self.registry, request))
+
+    def handle_reload_config(
+        self, request: ReloadConfigRequest, call: Call, *, protocol: str = "grpc"
+    ) -> ReloadConfigResponse:
+        """Another configuration; returns when its new models answer."""
+
+        def answer() -> ReloadConfigResponse:
+            return handle_reload_config(self.manager, request, call=call)
+
+        return self._answer("HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec())
 
     def observe(self, ended: Ended) -> None:
         """Tells the observers of a request; a transport does so itself only where it could not read one."""
@@ -100,11 +163,13 @@ class Service:
         """
         started = time.perf_counter()
         code = StatusCode.OK
+        response = None
         try:
             call.time_left()  # it may have waited for a thread until nobody listened any more
             if spec is None and not request.HasField("model_spec"):
                 raise invalid_argument("Missing ModelSpec")
-            return answer()
+            response = answer()
+            return response
         except RequestError as error:
             code = error.code
             raise
@@ -120,16 +185,40 @@ class Service:
         finally:
             model = request.model_spec if spec is None else spec(request)
             seconds = time.perf_counter() - started
-            self.observe(Ended(method, protocol, model.name, model.signature_name, code, seconds))
+            version = _version(response, model)
+            self.observe(Ended(method, protocol, model.name, model.signature_name, code, seconds, version, request))
+
+
+def _version(response: Any, asked: ModelSpec) -> int | None:
+    spec = getattr(response, "model_spec", asked)
+    return spec.version.value if spec.HasField("version") else None
 
 
 def _log_ended(ended: Ended) -> None:
     """One line a request. Names are quoted: they come from outside."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    fields = {
+        "method": ended.method,
+        "protocol": ended.protocol,
+        "model": shorten(ended.model),
+        "version": ended.version,
+        "signature": shorten(ended.signature),
+        "code": ended.code.name,
+        "milliseconds": round(ended.seconds * 1000, 1),
+        "rows": _rows(ended.request),
+    }
     _log.debug(
-        "method=%s model=%r signature=%r code=%s milliseconds=%.1f",
-        ended.method,
-        ended.model,
-        ended.signature,
-        ended.code.name,
-        ended.seconds * 1000,
+        "method=%(method)s model=%(model)r signature=%(signature)r code=%(code)s milliseconds=%(milliseconds).1f "
+        "protocol=%(protocol)s version=%(version)s rows=%(rows)s",
+        fields,
     )
+
+
+def _rows(request: Any) -> int | None:
+    """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
+    for tensor in getattr(request, "inputs", {}).values():
+        return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
+    if (given := getattr(request, "input", None)) is not None and (kind := given.WhichOneof("kind")):
+        return len(getattr(given, kind).examples)
+    return None

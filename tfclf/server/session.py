@@ -7,12 +7,17 @@ and its DirectSession is TF Serving's: codes and messages match because they are
 """
 
 import math
+import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from grpc import StatusCode
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
@@ -24,8 +29,40 @@ from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from tfclf.server.status import RequestError, invalid_argument, status_code
 
-_TAGS = ("serve",)
 _LONGEST_TIMEOUT = (1 << 31) - 1  # milliseconds
+
+
+def cpus() -> int:
+    """Those that this process may use: in a container, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a SavedModel is loaded and run; 0 is TensorFlow's choice.
+
+    Attributes:
+      tags: of the graph to load.
+      intra_op_threads, inter_op_threads: within an op, and between ops.
+      gpu_memory_fraction: of each GPU.
+      max_runs: at once, further ones wait; 0: four for each CPU. Each run takes memory of its own, and many gain
+        nothing.
+    """
+
+    tags: tuple[str, ...] = ("serve",)
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+    gpu_memory_fraction: float = 0.0
+    max_runs: int = 0
+
+    def config(self) -> Any:
+        """As TensorFlow takes them."""
+        return tf.compat.v1.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=self.intra_op_threads,
+            inter_op_parallelism_threads=self.inter_op_threads,
+            gpu_options=tf.compat.v1.GPUOptions(per_process_gpu_memory_fraction=self.gpu_memory_fraction),
+        )
 
 
 class Fetched(NamedTuple):
@@ -42,17 +79,18 @@ class Session:
       signatures: SignatureDef by name, as saved_model.pb has them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: SessionOptions | None = None) -> None:
         """Loads variables and assets and runs the initialization op.
 
         Raises: what TensorFlow raises; `Servable.load` puts it into words.
         """
+        options = options or SessionOptions()
         self._folder = str(folder)
+        self._runs = threading.Semaphore(options.max_runs or 4 * cpus())
         self._graph = tf.Graph()
-        config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
-        self._session = tf.compat.v1.Session(graph=self._graph, config=config)
+        self._session = tf.compat.v1.Session(graph=self._graph, config=options.config())
         try:
-            meta_graph = SavedModelLoader(self._folder).load(self._session, _TAGS)
+            meta_graph = SavedModelLoader(self._folder).load(self._session, options.tags)
             self._session._extend_graph()  # a model without variables and tables has run nothing so far
         except BaseException:
             self._session.close()
@@ -72,7 +110,10 @@ class Session:
         """
         inputs = {self._output(name): array for name, array in feeds.items()}
         outputs = [self._output(name) for name in fetches]
-        options = _run_options(timeout)
+        started = time.monotonic()
+        if not self._runs.acquire(timeout=timeout):
+            raise RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        options = _run_options(None if timeout is None else timeout - (time.monotonic() - started))
         try:
             values = self._session._call_tf_sessionrun(options, inputs, outputs, [], None)
         except tf.errors.OpError as error:
@@ -80,6 +121,7 @@ class Session:
             message = error.message.replace(self._folder, ".")
             raise RequestError(status_code(error.error_code), message) from None
         finally:
+            self._runs.release()
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)
         dtypes = [self._dtype(name) for name in fetches]

@@ -16,7 +16,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 # A shape may claim any number of elements and give one value: a few bytes of request must not become
 # gigabytes of memory. The message limit bounds what a request spells out; this, what it leaves to repetition.
-_MOST_REPEATED_BYTES = 1 << 26
+MOST_REPEATED_BYTES = 1 << 26
 _STRING_BYTES = 24  # sizeof(tstring), before the characters
 _MOST_ELEMENTS = (1 << 31) - 1  # one byte each already fills the largest message
 
@@ -125,9 +125,9 @@ def _flat(proto: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
 
 
 def _check_repetition(elements: int, given: int, element_bytes: int) -> None:
-    if given < elements and elements * element_bytes > _MOST_REPEATED_BYTES:
+    if given < elements and elements * element_bytes > MOST_REPEATED_BYTES:
         raise TensorProtoError(
-            f"{given} values for {elements} elements; repetition fills {_MOST_REPEATED_BYTES:,} bytes at most"
+            f"{given} values for {elements} elements; repetition fills {MOST_REPEATED_BYTES:,} bytes at most"
         )
 
 
@@ -194,12 +194,13 @@ def _from_values(proto: tensor_pb2.TensorProto, numeric: _Numeric, count: int) -
     return array
 
 
-def to_proto(array: NDArray[Any], dtype: int) -> tensor_pb2.TensorProto:
+def to_proto(array: NDArray[Any], dtype: int, *, content: bool = False) -> tensor_pb2.TensorProto:
     """The TensorProto of an array, every element spelled out in the `*_val` field of its dtype.
 
     Args:
       array: numbers, or bytes in an object array.
       dtype: the tensor's DataType; the array alone does not tell quantized numbers from plain ones.
+      content: all elements as bytes in tensor_content instead.
     Raises: TensorProtoError for a dtype that has no values, such as a resource.
     """
     proto = tensor_pb2.TensorProto(dtype=dtype)
@@ -208,14 +209,27 @@ def to_proto(array: NDArray[Any], dtype: int) -> tensor_pb2.TensorProto:
         proto.tensor_shape.dim.add(size=size)
     flat = np.ascontiguousarray(array).reshape(-1)
     if dtype == types_pb2.DT_STRING:
-        proto.string_val.extend(flat.tolist())
+        if content:
+            proto.tensor_content = b"".join([*(_varint(len(value)) for value in flat), *flat])
+        else:
+            proto.string_val.extend(flat.tolist())
         return proto
     numeric = _NUMERICS.get(dtype)
     if numeric is None:
         raise TensorProtoError(f"a tensor of dtype {dtype} has no values that could be sent")
     numbers = flat.view(numeric.bits)
-    if numeric.field == "float8_val":
+    if content:
+        proto.tensor_content = numbers.tobytes()
+    elif numeric.field == "float8_val":
         proto.float8_val = numbers.tobytes()
     else:
         getattr(proto, numeric.field).extend(numbers.tolist())
     return proto
+
+
+def _varint(number: int) -> bytes:
+    parts = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])

@@ -1,49 +1,64 @@
 """Warm-up: a version answers its own recorded requests before anybody else's, so that no client waits for it.
 
-Source: TF Serving, saved_model_warmup_util.cc: at most 1,000 records; one that cannot be read or answered fails
-the load.
+Source: TF Serving, saved_model_warmup.cc and saved_model_warmup_util.cc: 1,000 records at most; one more, or one
+that cannot be read or answered, fails the load.
 """
 
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from grpc import StatusCode
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfclf.errors import SavedModelError
+from tfclf.server.inference import classify, multi_inference, regress
 from tfclf.server.predict import predict
 from tfclf.server.servable import Servable
-from tfclf.server.status import RequestError
+from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)
 
 _PLACE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MOST = 1_000
+_METHODS: Mapping[str, Callable[[Servable, Any], Any]] = {
+    "predict_log": predict,
+    "classify_log": classify,
+    "regress_log": regress,
+    "multi_inference_log": multi_inference,
+}
+_REFUSED = "session_run_log"
 
 
 def warm_up(servable: Servable, folder: Path) -> int:
-    """Replays the Predict requests among a version's warm-up records; gives their number.
+    """Replays a version's warm-up records; gives their number. Records without a request are passed over.
 
-    Records of the other RPCs are passed over: this server does not answer those yet.
-
-    Raises: SavedModelError for a record that cannot be read or answered.
+    Raises: SavedModelError for a record that cannot be read or answered, and for too many.
     """
     path = folder / _PLACE
     if not path.is_file():
         return 0
     replayed = 0
     try:
-        for record in tf.data.TFRecordDataset(str(path)).take(_MOST).as_numpy_iterator():
+        for count, record in enumerate(tf.data.TFRecordDataset(str(path)).as_numpy_iterator()):
+            if count == _MOST:
+                raise invalid_argument(f"Number of warmup records exceeds the maximum ({_MOST})")
             log = PredictionLog.FromString(record)
-            if log.HasField("predict_log"):
-                predict(servable, log.predict_log.request)
+            kind = log.WhichOneof("log_type")
+            if kind == _REFUSED:
+                number = PredictionLog.DESCRIPTOR.fields_by_name[kind].number
+                raise RequestError(StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
+            if kind in _METHODS:
+                _METHODS[kind](servable, getattr(log, kind).request)
                 replayed += 1
     except (RequestError, DecodeError, tf.errors.OpError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise SavedModelError(
-            f"{path}: warm-up failed after {replayed} requests: {reason}. Expected TFRecords of PredictionLog that "
-            f"this model answers. Export the model again, or remove the file."
+            f"{path}: warm-up failed after {replayed} requests: {reason}. Expected TFRecords of PredictionLog, "
+            f"{_MOST:,} at most, that this model answers. Export the model again, or remove the file."
         ) from error
     _log.info("warmed up model=%r version=%d requests=%d", servable.name, servable.version, replayed)
     return replayed

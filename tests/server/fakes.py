@@ -1,0 +1,65 @@
+"""Versions that take no time to load, and what was done with them."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from tfclf.errors import SavedModelError
+from tfclf.server.servable import Servable
+from tfclf.server.session import Session
+
+
+class FakeSession:
+    """Remembers whether it was closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def fake_servable(name: str, version: int, folder: Path = Path("nowhere")) -> Servable:
+    return Servable(name, version, cast(Session, FakeSession(folder)))
+
+
+def is_closed(servable: Servable) -> bool:
+    return cast(FakeSession, servable.session).closed
+
+
+class Loads:
+    """A `load` for a Manager: fails for versions whose saved_model.pb says `corrupt`, waits while `gate` is shut."""
+
+    def __init__(self) -> None:
+        self.tried: list[tuple[str, int]] = []
+        self.servables: list[Servable] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, name: str, version: int, folder: Path) -> Servable:
+        self.tried.append((name, version))
+        assert self.gate.wait(30)
+        if (folder / "saved_model.pb").read_text() == "corrupt":
+            raise SavedModelError(f"{folder} cannot be loaded: it is corrupt")
+        servable = fake_servable(name, version, folder)
+        self.servables.append(servable)
+        return servable
+
+
+def write_version(base: Path, version: int, content: str = "fine") -> Path:
+    """A folder that looks like a version; it comes into being in one step."""
+    beside = base.parent / f"{base.name}-{version}-on-its-way"
+    beside.mkdir(parents=True)
+    (beside / "saved_model.pb").write_text(content)
+    base.mkdir(exist_ok=True)
+    return beside.rename(base / str(version))
+
+
+def wait_until(true: Callable[[], Any], *, seconds: float = 20.0) -> None:
+    patience = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < patience, "it never came true"
+        time.sleep(0.005)

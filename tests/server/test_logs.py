@@ -1,0 +1,329 @@
+"""What a configured process writes to its log, read line by line."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+from tfclf.errors import InputError, SavedModelError
+from tfclf.server import logs
+from tfclf.server.call import Call
+from tfclf.server.process import Server
+from tfclf.server.service import Ended, Service
+from tfclf.server.status import RequestError
+
+from .conftest import predict_request, strings
+
+Lines = Callable[[], list[str]]
+ROOT = Path(__file__).parents[2]
+TOUCHED = (None, "tfclf", "uvicorn", "uvicorn.error", "uvicorn.access", "grpc")
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    """Logging is the process's; other tests must find it as it was."""
+    loggers = [logging.getLogger(name) for name in TOUCHED]
+    before = [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
+    yield
+    for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+        logger.propagate = propagate
+
+
+@pytest.fixture
+def lines() -> Callable[..., Lines]:
+    """lines(level=, format=) configures, and gives what reads the lines so far."""
+
+    def configure(level: str = "debug", format: str = "text") -> Lines:  # noqa: A002
+        stream = io.StringIO()
+        logs.configure(level=level, format=format, stream=stream)
+        return lambda: stream.getvalue().splitlines()
+
+    return configure
+
+
+def ask(server: Server, request: PredictRequest | None = None) -> None:
+    """A Predict in this process; its outcome does not matter."""
+    with suppress(RequestError):
+        server.service.predict(request or predict_request({"text": strings("a private text", "two")}), Call())
+
+
+def test_text_names_time_level_logger_and_message(lines: Callable[..., Lines]) -> None:
+    read = lines()
+    logging.getLogger("tfclf.server.process").info("serving %s", "demo")
+    time, level, logger, message = read()[0].split(maxsplit=3)
+    assert (level, logger, message) == ("INFO", "tfclf.server.process", "serving demo")
+    assert time.endswith("Z")
+
+
+def test_json_has_the_same_as_fields(lines: Callable[..., Lines]) -> None:
+    read = lines(format="json")
+    logging.getLogger("tfclf.server.process").info("serving %s", "demo")
+    record = json.loads(read()[0])
+    assert record.pop("time").endswith("Z")
+    assert record == {"level": "INFO", "logger": "tfclf.server.process", "message": "serving demo"}
+
+
+def test_a_request_is_one_line_of_text(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines()
+    ask(echo_server)
+    (line,) = read()
+    assert " DEBUG   tfclf.server.service method=Predict model='echo' signature='' code=OK milliseconds=" in line
+    assert line.endswith(" protocol=grpc version=2 rows=2")
+
+
+def test_a_request_is_one_line_of_json(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines(format="json")
+    ask(echo_server)
+    (record,) = map(json.loads, read())
+    assert {key: record[key] for key in ("method", "protocol", "model", "version", "signature", "code", "rows")} == {
+        "method": "Predict",
+        "protocol": "grpc",
+        "model": "echo",
+        "version": 2,
+        "signature": "",
+        "code": "OK",
+        "rows": 2,
+    }
+    assert 0 < record["milliseconds"] < 60_000
+
+
+def test_a_refusal_names_its_code_and_the_version_asked_for(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines(format="json")
+    ask(echo_server, predict_request({}, version=9))
+    (record,) = map(json.loads, read())
+    assert (record["code"], record["version"], record["rows"]) == ("NOT_FOUND", 9, None)
+
+
+def test_a_request_of_examples_tells_how_many(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines(format="json")
+    request = ClassificationRequest()
+    request.model_spec.name = "echo"
+    request.input.example_list.examples.add()
+    request.input.example_list.examples.add()
+    echo_server.service._answer("Classify", request, "rest", Call(), lambda: None)
+    assert json.loads(read()[0])["rows"] == 2
+
+
+def test_requests_are_not_logged_at_info(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines("info")
+    ask(echo_server)
+    assert read() == []
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_texts_are_not_logged_unless_asked(lines: Callable[..., Lines], echo_server: Server, format: str) -> None:  # noqa: A002
+    read = lines(format=format)
+    ask(echo_server)
+    ask(echo_server, predict_request({"text": strings("a private text")}, signature="parse"))
+    assert "private" not in "".join(read())
+
+
+def test_texts_are_logged_where_asked(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines(format="json")
+    service = Service(echo_server.service.registry, observers=[logs.text_log()])
+    service.predict(predict_request({"text": strings("a private text", "two")}), Call())
+    assert [json.loads(line)["text"] for line in read()[1:]] == ["a private text", "two"]
+
+
+def test_texts_are_not_logged_at_info_even_where_asked(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines("info")
+    service = Service(echo_server.service.registry, observers=[logs.text_log()])
+    service.predict(predict_request({"text": strings("a private text")}), Call())
+    assert read() == []
+
+
+def test_logged_texts_are_cut_to_so_many_characters(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines(format="json")
+    service = Service(echo_server.service.registry, observers=[logs.text_log(characters=5)])
+    service.predict(predict_request({"text": strings("𝔊𝔊𝔊𝔊𝔊𝔊𝔊𝔊")}), Call())
+    assert json.loads(read()[1])["text"] == "𝔊𝔊𝔊𝔊𝔊"
+
+
+def test_texts_in_tensor_content_are_logged_too(lines: Callable[..., Lines]) -> None:
+    read = lines(format="json")
+    request = PredictRequest()
+    request.inputs["text"].dtype = 7
+    request.inputs["text"].tensor_content = b"\x05hello"
+    logs.text_log()(Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request))
+    assert json.loads(read()[0])["text"] == "\x05hello"
+
+
+def test_an_ended_request_does_not_show_its_texts() -> None:
+    request = predict_request({"text": strings("a private text")})
+    assert "private" not in repr(Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request))
+
+
+@given(name=st.text(max_size=300))
+def test_no_name_forges_a_line_of_text(name: str) -> None:
+    stream = io.StringIO()
+    logs.configure(level="debug", stream=stream)
+    request = PredictRequest()
+    request.model_spec.name = request.model_spec.signature_name = name.encode("utf-8", "replace").decode()
+    Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+@given(name=st.text(max_size=300))
+def test_json_gives_a_name_back_as_it_was(name: str) -> None:
+    stream = io.StringIO()
+    logs.configure(level="debug", format="json", stream=stream)
+    request = PredictRequest()
+    request.model_spec.name = name = name.encode("utf-8", "replace").decode()
+    Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["model"] == logs.shorten(name)
+
+
+@given(message=st.text())
+def test_whatever_a_message_holds_only_its_own_line_begins_at_the_margin(message: str) -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    logging.getLogger("uvicorn.error").info("%s", message)
+    first, *others = stream.getvalue()[:-1].split("\n")
+    assert first.split()[1:3] == ["INFO", "uvicorn.error"]
+    assert all(other.startswith("    ") for other in others)
+    assert all(line.isprintable() for line in (first, *others))
+
+
+def test_a_name_of_a_million_characters_is_cut(lines: Callable[..., Lines], echo_server: Server) -> None:
+    read = lines()
+    ask(echo_server, predict_request({}, model="m" * 1_000_000))
+    assert len(read()[0]) < 500
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_an_exception_is_logged_by_type_and_place_without_its_words(lines: Callable[..., Lines], format: str) -> None:  # noqa: A002
+    read = lines(format=format)
+    words, older_words = "a private text", "another private text"
+    try:
+        try:
+            raise KeyError(older_words)
+        except KeyError as error:
+            raise ValueError(words) from error
+    except ValueError as error:
+        logging.getLogger("uvicorn.error").exception("Exception calling application: %s", error)
+    log = "\n".join(read())
+    assert "private" not in log
+    assert all(part in log for part in ("ValueError", "behind it", "KeyError", "test_logs.py"))
+
+
+def test_an_exception_of_ours_keeps_its_words(lines: Callable[..., Lines]) -> None:
+    read = lines()
+    try:
+        raise SavedModelError("models/demo/2 cannot be loaded")
+    except SavedModelError:
+        logging.getLogger("tfclf.server.manager").exception("version 2 is refused")
+    assert "SavedModelError: models/demo/2 cannot be loaded" in read()[-1]
+
+
+def test_a_bug_in_a_grpc_servicer_is_logged_without_its_words(lines: Callable[..., Lines]) -> None:
+    def fail(request: bytes, _: Any) -> bytes:
+        raise RuntimeError(request.decode())
+
+    read = lines()
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(fail)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", {"Fail": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError):
+        channel.unary_unary("/test.Service/Fail")(b"a secret", timeout=10)
+    server.stop(0).wait()
+    log = "\n".join(read())
+    assert " ERROR   grpc._server Exception calling application: RuntimeError" in log
+    assert "secret" not in log
+
+
+def test_uvicorn_follows_even_where_it_was_configured_first(lines: Callable[..., Lines]) -> None:
+    from uvicorn import Config
+
+    Config(app="none:app")
+    read = lines("info")
+    logging.getLogger("uvicorn.error").info("Uvicorn running")
+    assert [line.split(maxsplit=1)[1] for line in read()] == ["INFO    uvicorn.error Uvicorn running"]
+
+
+def test_uvicorns_own_line_a_request_is_for_debug(lines: Callable[..., Lines]) -> None:
+    read = lines("info")
+    logging.getLogger("uvicorn.access").info("GET /v1/models/demo")
+    assert read() == []
+
+
+def test_other_libraries_are_logged_from_warning_on(lines: Callable[..., Lines]) -> None:
+    read = lines("debug")
+    logging.getLogger("asyncio").info("quiet")
+    logging.getLogger("asyncio").warning("loud")
+    assert [line.split()[-1] for line in read()] == ["loud"]
+
+
+def test_the_level_holds_for_other_libraries_too(lines: Callable[..., Lines]) -> None:
+    read = lines("error")
+    logging.getLogger("asyncio").warning("quiet")
+    assert read() == []
+
+
+def test_a_second_call_replaces_the_first(lines: Callable[..., Lines]) -> None:
+    first, second = lines(), lines()
+    logging.getLogger("tfclf").info("hello")
+    assert (len(first()), len(second())) == (0, 1)
+
+
+@pytest.mark.parametrize("wrong", [{"level": "loud"}, {"format": "xml"}])
+def test_an_unknown_level_or_format_is_an_input_error(wrong: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"is unknown\. Expected one of"):
+        logs.configure(**wrong)  # type: ignore[arg-type]
+
+
+def test_importing_installs_no_handler_and_no_tensorflow() -> None:
+    code = "import logging, sys, tfclf.server.logs; print(logging.root.handlers, 'tensorflow' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[] False"
+
+
+QUOTING = """
+import sys
+from pathlib import Path
+from tfclf.server import logs
+logs.configure(level="debug")
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tfclf.server.call import Call
+from tfclf.server.registry import Registry
+from tfclf.server.servable import Servable
+from tfclf.server.service import Service
+service = Service(Registry([Servable.load("echo", 1, Path(sys.argv[1]))]))
+request = PredictRequest()
+request.model_spec.name, request.model_spec.signature_name = "echo", "parse"
+request.inputs["text"].dtype = 7
+request.inputs["text"].tensor_shape.dim.add(size=1)
+request.inputs["text"].string_val.append(b"a private text")
+try:
+    service.predict(request, Call())
+except Exception as error:
+    print(error)
+"""
+
+
+def test_tensorflow_does_not_write_to_stderr_what_its_ops_complain_of(echo_base: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", QUOTING, str(echo_base / "1")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+    assert "a private text" in ran.stdout
+    assert "code=INVALID_ARGUMENT" in ran.stderr
+    assert "private" not in ran.stderr
