@@ -12,7 +12,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tfclf.errors import ServerError
+from tfclf.errors import InputError, ServerError
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class HttpServer:
       header_timeout: seconds from a connection's first byte, or its beginning, to the end of a request's headers.
       keep_alive: seconds that a connection may stay without a request.
       max_connections: beyond, a request gets 503; None: no limit.
+    Raises: InputError for a port out of range.
 
     Attributes:
       port: the port that it answers on, once started.
@@ -50,6 +51,8 @@ class HttpServer:
         keep_alive: float = 75.0,
         max_connections: int | None = None,
     ) -> None:
+        if not 0 <= port <= 65535:
+            raise InputError(f"port {port} does not exist. Expected 0 (any free one) to 65535.")
         self.host = host
         self.port = port
         self.scheme = "http" if tls is None else "https"
@@ -120,10 +123,10 @@ class HttpServer:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # IPv4 too, as TF Serving listens
             listener.bind(address)
             listener.listen(_BACKLOG)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             if listener is not None:
                 listener.close()
-            reason = getattr(error, "strerror", None) or str(error)
+            reason = error.strerror or str(error)
             raise ServerError(
                 f"cannot listen on {self.host} port {self.port} for REST: {reason}. Expected a free port and an "
                 f"address of this machine. End the process that has the port, or give another one; port 0 takes any "

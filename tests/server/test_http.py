@@ -1,0 +1,202 @@
+"""The HTTP server itself: ports, TLS, slow clients, drain."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tfclf.errors import InputError, ServerError
+from tfclf.server.http import HttpServer
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers "hello", after as many seconds as the path says."""
+    await asyncio.sleep(float(scope["path"][1:] or 0))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HttpServer]:
+    with HttpServer(app, port=0, header_timeout=0.5, keep_alive=0.5) as running:
+        yield running
+
+
+def get(server: HttpServer, path: str = "/", **options: Any) -> httpx.Response:
+    return httpx.get(f"{server.scheme}://127.0.0.1:{server.port}{path}", trust_env=False, timeout=20, **options)
+
+
+def seconds_until_closed(connection: socket.socket) -> float:
+    connection.settimeout(10)
+    started = time.monotonic()
+    try:
+        while connection.recv(1_000):
+            pass
+    except ConnectionResetError:
+        pass
+    return time.monotonic() - started
+
+
+def test_port_0_takes_a_free_port(server: HttpServer) -> None:
+    assert server.port > 0
+    assert get(server).text == "hello"
+
+
+def test_the_server_does_not_name_its_software(server: HttpServer) -> None:
+    assert "server" not in get(server).headers
+
+
+def test_a_taken_port_is_named(server: HttpServer) -> None:
+    with pytest.raises(ServerError, match=f"port {server.port} for REST: Address already in use"):
+        HttpServer(app, port=server.port).start()
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid"])
+def test_an_address_that_cannot_be_had_is_named(host: str) -> None:
+    with pytest.raises(ServerError, match="cannot listen"):
+        HttpServer(app, host=host, port=0).start()
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_a_port_that_does_not_exist_is_named(port: int) -> None:
+    with pytest.raises(InputError, match=f"port {port} does not exist"):
+        HttpServer(app, port=port)
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(server: HttpServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        assert 0.2 < seconds_until_closed(connection) < 5
+
+
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["first", "second"])
+def test_a_client_that_drips_headers_is_hung_up_on(server: HttpServer, before: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(before)
+        if before:
+            received = b""
+            while not received.endswith(b"hello"):
+                received += connection.recv(1_000)
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            for byte in b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 100:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
+        assert time.monotonic() - started < 4
+
+
+def test_an_idle_connection_is_closed(server: HttpServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert 0.2 < seconds_until_closed(connection) < 5
+
+
+def test_a_slow_answer_is_waited_for(server: HttpServer) -> None:
+    assert get(server, "/1.2").text == "hello"
+
+
+def test_what_is_no_http_gets_400(server: HttpServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        connection.settimeout(10)
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 400")
+
+
+def test_headers_without_end_get_an_error(server: HttpServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        try:
+            connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 1_000_000)
+            connection.settimeout(10)
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 400")
+        except ConnectionError:
+            pass  # closed while the client still writes
+    assert get(server).text == "hello"
+
+
+def test_a_stop_waits_for_requests_under_way() -> None:
+    server = HttpServer(app, port=0)
+    server.start()
+    answers: list[str] = []
+    client = threading.Thread(target=lambda: answers.append(get(server, "/1").text))
+    client.start()
+    time.sleep(0.3)
+    server.stop(10)
+    client.join()
+    assert answers == ["hello"]
+
+
+def test_a_stop_ends_in_time() -> None:
+    server = HttpServer(app, port=0)
+    server.start()
+    failures: list[Exception] = []
+
+    def client() -> None:
+        try:
+            get(server, "/15").raise_for_status()
+        except httpx.HTTPError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    time.sleep(0.3)
+    started = time.monotonic()
+    server.stop(0.5)
+    assert time.monotonic() - started < 5
+    thread.join()
+    assert failures
+
+
+def test_a_stopped_server_has_given_its_port_back() -> None:
+    server = HttpServer(app, port=0)
+    server.start()
+    server.stop(1)
+    with HttpServer(app, port=server.port) as again:
+        assert get(again).text == "hello"
+
+
+def test_more_connections_than_allowed_get_503() -> None:
+    with HttpServer(app, port=0, max_connections=2) as server:  # noqa: SIM117
+        with socket.create_connection(("127.0.0.1", server.port)), socket.create_connection(("127.0.0.1", server.port)):
+            time.sleep(0.1)
+            assert get(server).status_code == 503
+
+
+def test_tls(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("tls")
+    _certify(str(folder / "key.pem"), str(folder / "cert.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    trusting = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    with HttpServer(app, port=0, tls=context) as server:
+        assert get(server, verify=trusting).text == "hello"
+
+
+def _certify(key: str, certificate: str) -> None:
+    import shutil
+    import subprocess
+
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate, and is not installed")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [
+        openssl,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    ]
+    subprocess.run([*command, *names], check=True, capture_output=True)
