@@ -128,7 +128,7 @@ def test_a_saved_model_of_others_is_not_batched_unless_asked(fakes: Path, files:
 
 
 def test_a_batching_file_is_taken_as_it_is(fakes: Path, files: Path) -> None:
-    own = ROOT / "serving" / "batching.config"
+    own = ROOT / "serving" / "config" / "batching.config"
     flags = flags_of(launch_of_program(DEMO, replace(FREE, batching_file=own), files).command)
     assert Path(flags["batching_parameters_file"]).read_text() == own.read_text()
 

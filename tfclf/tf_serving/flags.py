@@ -51,14 +51,16 @@ def flags(
 
 
 def batching_parameters(threads: int | None = None) -> str:
-    """BatchingParameters as text, for this machine; serving/batching.config says why these.
+    """BatchingParameters as text, for this machine; serving/config/batching.config says why these.
 
     No allowed_batch_sizes: with them TF Serving repeats rows to fill a batch, and an export of tfclf needs none, its
     XLA signature pads by itself.
     """
     threads = threads or os.cpu_count() or 1
     return (
-        "max_batch_size { value: 32 }\n"
+        "max_execution_batch_size { value: 32 }\n"
+        "enable_large_batch_splitting { value: true }\n"
+        "max_batch_size { value: 1024 }\n"
         "batch_timeout_micros { value: 1000 }\n"
         f"num_batch_threads {{ value: {threads} }}\n"
         "max_enqueued_batches { value: 64 }\n"
