@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 
-.PHONY: help venv demo demo-model demo-checkpoint test check verify bench clean
+.PHONY: help venv demo demo-model demo-checkpoint test check verify bench lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -51,6 +51,11 @@ verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARE
 
 bench: $(VENV)/.dev  ## speed against named peers, into bench/results
 	$(BIN)/python -m bench
+
+# Each file by its own tool. What is not on PATH is passed over, and said so; docs/deploying.md says where to get it.
+lint-deployments: $(VENV)/.dev  ## serving/ by its own tools: kubectl, kubeconform, promtool, docker compose
+	$(BIN)/yamllint -c serving/.yamllint serving
+	$(BIN)/python tests/lint_deployments.py
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,11 +1,25 @@
-"""`tfclf serve`: a SavedModel, answered for as TF Serving answers."""
+"""`tfclf serve`: a SavedModel, answered for as TF Serving answers, or by TF Serving itself."""
 
+import tempfile
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tfclf.cli.quiet import quiet_start
+from tfclf.errors import InputError
+
+if TYPE_CHECKING:
+    from tfclf.tf_serving import Settings
+
+
+class Engine(str, Enum):
+    """Who answers: tfclf's own server, or TF Serving as a program or as a container."""
+
+    embedded = "embedded"
+    tensorflow_model_server = "tensorflow_model_server"
+    docker = "docker"
 
 
 def serve(
@@ -13,29 +27,92 @@ def serve(
         Path,
         typer.Argument(help="A model's base path, which holds version folders; or one version's folder."),
     ],
+    flags: Annotated[
+        list[str] | None,
+        typer.Argument(help="After `--`: further flags for TF Serving, as it spells them.", show_default=False),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gRPC port; 0 takes a free one.")] = 8500,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0 opens the server to the network.")
-    ] = "127.0.0.1",
+        str | None,
+        typer.Option(
+            help="The address to listen on; 0.0.0.0 opens the server to the network.", show_default="127.0.0.1"
+        ),
+    ] = None,
     model_name: Annotated[
         str | None, typer.Option(help="What requests call the model.", show_default="the folder's name")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Who answers. The options below are for the two that are TF Serving.")
+    ] = Engine.embedded,
+    rest_port: Annotated[int, typer.Option(min=0, max=65535, help="The REST port; 0 takes a free one.")] = 8501,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run on GPUs; with docker, in the image for them.")] = False,
+    xla: Annotated[
+        bool | None,
+        typer.Option("--xla/--no-xla", help="Let serving_xla compile.", show_default="with --gpu"),
+    ] = None,
+    batching: Annotated[
+        bool | None,
+        typer.Option("--batching/--no-batching", help="Batch requests.", show_default="for exports of tfclf"),
+    ] = None,
+    batching_file: Annotated[
+        Path | None, typer.Option(help="BatchingParameters as text.", show_default="fit for this machine")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="The container's image.", show_default="tensorflow/serving, as the export needs")
+    ] = None,
 ) -> None:
-    """Serves a SavedModel over gRPC, as TF Serving does.
+    """Serves a SavedModel over gRPC, as TF Serving does; or starts TF Serving.
 
     Example: `tfclf serve saved_models/demo --port 8500`
+
+    Example: `tfclf serve saved_models/demo --engine docker -- --num_load_threads=2`
 
     It answers PredictionService's Predict and GetModelMetadata until SIGTERM or Ctrl-C, then finishes what is
     under way.
     """
+    if engine is not Engine.embedded:
+        from tfclf.tf_serving import Settings
+
+        _serve_with_tf_serving(
+            engine,
+            folder,
+            Settings(
+                model_name=model_name,
+                host=host,
+                port=port,
+                rest_port=rest_port,
+                gpu=gpu,
+                xla=xla,
+                batching=batching,
+                batching_file=batching_file,
+                image=image,
+                flags=flags or (),
+            ),
+        )
+        return
+    if flags:
+        raise InputError(f"{flags[0]}: the embedded server takes TF Serving's flags as `python -m tfclf.server`.")
     with quiet_start():
         import tensorflow_text  # noqa: F401  (it greets too)
 
     from tfclf.server import serve as start
 
     with (
-        start(folder, model_name=model_name, host=host, port=port) as server,
+        start(folder, model_name=model_name, host=host or "127.0.0.1", port=port) as server,
         server.signals() as received,  # before the line that tells others to go ahead
     ):
         typer.echo(f"serving {server}", err=True)
         received.get()
+
+
+def _serve_with_tf_serving(engine: Engine, folder: Path, settings: "Settings") -> None:
+    """Starts TF Serving and ends with its exit code."""
+    from tfclf.tf_serving import launch_of_docker, launch_of_program, run
+
+    with tempfile.TemporaryDirectory(prefix="tfclf-serve-") as files:
+        prepare = launch_of_docker if engine is Engine.docker else launch_of_program
+        launch = prepare(folder, settings, Path(files))
+        for note in launch.notes:
+            typer.echo(f"note: {note}", err=True)
+        code = run(launch, ready=lambda ready: typer.echo(f"serving {ready}, by {engine.value}", err=True))
+    raise typer.Exit(code)

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Puts one version of a model where TF Serving looks for it: $MODELS/$MODEL_NAME/$MODEL_VERSION.
+#
+#   MODEL_URL      an archive (.tar.gz) of what the version's folder holds: tar -czf news-1.tar.gz -C saved_models/news/1 .
+#                  https, or anything else that curl reads: a presigned URL of an object store, say
+#   MODEL_SHA256   of the archive
+#   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION    if set, the request is signed for an S3 store
+#
+# Needs sh, curl, tar and sha256sum. Ends with another code than 0 where anything is wrong; then nothing is left there.
+set -eu
+models="${MODELS:-/models}"
+version="$models/$MODEL_NAME/$MODEL_VERSION"
+if [ -f "$version/saved_model.pb" ]; then
+  echo "$version is there already"
+  exit 0
+fi
+
+archive="$models/.archive"
+beside="$models/.new"
+rm -rf "$archive" "$beside"
+trap 'rm -rf "$archive" "$beside"' EXIT
+
+set -- --fail --location --silent --show-error --retry 5 --retry-connrefused --output "$archive"
+if [ -n "${AWS_ACCESS_KEY_ID:-}" ]; then
+  # Read from standard input: arguments can be seen by other processes.
+  printf 'user = "%s:%s"\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" |
+    curl "$@" --config - --aws-sigv4 "aws:amz:$AWS_REGION:s3" \
+      ${AWS_SESSION_TOKEN:+--header "x-amz-security-token: $AWS_SESSION_TOKEN"} "$MODEL_URL"
+else
+  curl "$@" "$MODEL_URL"
+fi
+
+echo "$MODEL_SHA256  $archive" | sha256sum -c - >/dev/null || {
+  echo "$MODEL_URL has the checksum $(sha256sum "$archive" | cut -d ' ' -f 1), expected $MODEL_SHA256" >&2
+  exit 1
+}
+mkdir -p "$beside" "$models/$MODEL_NAME"
+tar -xzf "$archive" -C "$beside"
+[ -f "$beside/saved_model.pb" ] || {
+  echo "$MODEL_URL holds no saved_model.pb at its top; expected what is in a version's folder" >&2
+  exit 1
+}
+mv "$beside" "$version"
+echo "$version is ready"

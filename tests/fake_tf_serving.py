@@ -1,0 +1,76 @@
+"""Programs that stand in for tensorflow_model_server and docker: they record what they were told, and behave.
+
+A test puts them on PATH with `install`. FAKE_BEHAVIOUR says how they behave:
+  answer      the status of the model is AVAILABLE over REST
+  embedded    the same, and tfclf's embedded server answers on the gRPC port
+  silent      nobody answers
+  deaf        as `answer`, but SIGTERM is ignored
+  fail        end with exit code 7
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+PROGRAM = """#!{python}
+import json, os, signal, sys, threading, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+with open(os.environ["FAKE_RECORD"], "a") as record:
+    record.write(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n")
+behaviour = os.environ.get("FAKE_BEHAVIOUR", "answer")
+version = os.environ.get("FAKE_VERSION", "2.20.0-rc0+dev.sha.abc")
+if sys.argv[1] == "--version":
+    print("TensorFlow ModelServer:", version)
+    sys.exit()
+if sys.argv[1] in ("version", "rm"):  # docker's own commands
+    if behaviour == "no daemon":
+        sys.exit("Cannot connect to the Docker daemon")
+    sys.exit()
+if behaviour == "fail":
+    sys.exit(7)
+if behaviour == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+flags = dict(argument[2:].split("=", 1) for argument in sys.argv if argument.startswith("--") and "=" in argument)
+port, rest_port = flags.get("port"), flags.get("rest_api_port")
+published = [value.rsplit(":", 2)[-2:] for value in sys.argv[1:] if value.count(":") > 1 and value[-4:-1] == "850"]
+for outside, inside in published:  # docker: what a client reaches
+    port, rest_port = (outside, rest_port) if inside == "8500" else (port, outside)
+
+class Status(BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = self.path == "/v1/models/" + flags["model_name"]
+        state = os.environ.get("FAKE_STATE", "AVAILABLE")
+        content = {{"model_version_status": [{{"version": "1", "state": state}}]}} if known else {{"error": "unknown"}}
+        self.send_response(200 if known else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, *_):
+        pass
+
+if behaviour == "embedded":
+    from tfclf.server import serve
+    server = serve(flags["model_base_path"], model_name=flags["model_name"], port=int(port))
+if behaviour != "silent" and rest_port:
+    threading.Thread(target=HTTPServer(("127.0.0.1", int(rest_port)), Status).serve_forever, daemon=True).start()
+while True:
+    time.sleep(60)
+"""
+
+
+def install(folder: Path, *names: str) -> dict[str, str]:
+    """Puts the programs into `folder`; gives the environment that finds them there first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_text(PROGRAM.format(python=sys.executable))
+        (folder / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "FAKE_RECORD": str(folder / "record")}
+
+
+def recorded(folder: Path) -> list[list[str]]:
+    """Every call so far, the program's name first."""
+    path = folder / "record"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
