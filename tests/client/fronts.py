@@ -89,7 +89,7 @@ class Behind:
                 self.released.wait(30)
                 fault = "CANCELLED"
             if fault:
-                raise Fault(fault, f"the script says {fault}")
+                raise FaultError(fault, f"the script says {fault}")
             return self.stub().Predict(request)
         finally:
             with self._lock:
@@ -101,7 +101,7 @@ class Behind:
             channel.close()
 
 
-class Fault(Exception):
+class FaultError(Exception):
     def __init__(self, code: str, details: str) -> None:
         super().__init__(details)
         self.code, self.details = code, details
@@ -134,7 +134,7 @@ class _Models(ModelServiceServicer):
 def _passed(context: Any, ask: Any) -> Any:
     try:
         return ask()
-    except Fault as fault:
+    except FaultError as fault:
         context.abort(grpc.StatusCode[fault.code], fault.details)
     except grpc.RpcError as error:
         context.abort(error.code(), error.details())
@@ -203,7 +203,7 @@ class RestFront:
     def _answer(self, ask: Any) -> Response:
         try:
             return JSONResponse(ask())
-        except Fault as fault:
+        except FaultError as fault:
             return JSONResponse({"error": fault.details}, _HTTP.get(fault.code, 500))
         except grpc.RpcError as error:
             return JSONResponse({"error": error.details()}, _HTTP.get(error.code().name, 500))
@@ -219,9 +219,7 @@ class RestFront:
         found = self._metadata_of(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         found.metadata["signature_def"].Unpack(signatures)
-        shown = MessageToDict(
-            signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
+        shown = MessageToDict(signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
         spec = {"name": found.model_spec.name, "signature_name": "", "version": str(found.model_spec.version.value)}
         return {"model_spec": spec, "metadata": {"signature_def": shown}}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 from tfclf.client.batches import Batch, async_batches, async_rows_of, check_not_both_async, rows_of
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
-from tfclf.client.options import Options, checked_timeout, whole
+from tfclf.client.options import Options, checked_seconds, checked_timeout, whole
 from tfclf.client.set_up import AS_GIVEN, connected, prepared
 from tfclf.client.tls import Tls
 from tfclf.prediction import Prediction
@@ -110,7 +109,7 @@ class AsyncClient:
 
     async def wait_until_ready(self, timeout: float = 60.0) -> None:
         """Returns when the model answers. Raises: ClientError where it does not within `timeout` seconds."""
-        await self._conversation().wait_until_ready(checked_timeout(timeout) or 0.0, time.monotonic)
+        await self._conversation().wait_until_ready(checked_seconds(timeout))
 
     async def close(self) -> None:
         """Ends the connection, and the requests under way."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any, TypeVar, overload
 from tfclf.client.batches import Batch, batches, rows_of
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
-from tfclf.client.options import Options, checked_timeout, whole
+from tfclf.client.options import Options, checked_seconds, checked_timeout, whole
 from tfclf.client.set_up import AS_GIVEN, connected, prepared
 from tfclf.client.tls import Tls
 from tfclf.prediction import Prediction
@@ -138,8 +137,7 @@ class Client:
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
         """Returns when the model answers. Raises: ClientError where it does not within `timeout` seconds."""
-        seconds = checked_timeout(timeout) or 0.0
-        finished(self._talk.wait_until_ready(seconds, time.monotonic))
+        finished(self._talk.wait_until_ready(checked_seconds(timeout)))
 
     def close(self) -> None:
         """Ends the connection, and the requests under way."""

@@ -1,5 +1,6 @@
 """What a client and a server say to one another, whatever the protocol, blocking or not."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -61,15 +62,15 @@ class Conversation:
         """Of the versions that the server has or had."""
         return await self._worded(lambda: self._transport.status(self._choice, timeout))
 
-    async def wait_until_ready(self, timeout: float, now: Callable[[], float]) -> None:
+    async def wait_until_ready(self, timeout: float) -> None:
         """Returns once the model answers; it asks as `predict` would, so that the first call finds all known.
 
         Metadata and not GetModelStatus decides: a version that is AVAILABLE elsewhere may still not be the one asked
         for, and a server whose manager is starting says NOT_FOUND to either.
         """
-        end = now() + timeout
+        end = time.monotonic() + timeout
         while True:
-            left = end - now()
+            left = end - time.monotonic()
             try:
                 self._known = await describe(self._transport, self._choice, timeout=max(left, 0.001))
                 return
@@ -77,7 +78,7 @@ class Conversation:
                 hopeful = refused.again or refused.code in ("NOT_FOUND", "DEADLINE_EXCEEDED")
                 # A label is set when its version is there; until then it is unknown.
                 hopeful |= self._choice.label is not None and "label" in refused.details
-                if not hopeful or end - now() <= _POLL:
+                if not hopeful or end - time.monotonic() <= _POLL:
                     waited = f" It was asked again for {timeout:g} seconds." if hopeful else ""
                     raise self._error(refused, waited) from None
             await self._transport.sleep(_POLL)

@@ -76,3 +76,11 @@ def checked_timeout(value: float | None) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0 < value < math.inf):
         raise InputError(f"timeout is {value!r}; expected seconds, above 0, or None: no limit.")
     return float(value)
+
+
+def checked_seconds(value: float) -> float:
+    """As `checked_timeout`, where there must be a limit. Raises: InputError."""
+    seconds = checked_timeout(value)
+    if seconds is None:
+        raise InputError("timeout is None; expected seconds, above 0: a server may never come.")
+    return seconds

@@ -62,13 +62,10 @@ def _unavailable(address: Address, words: str) -> str:
 
 def _advice(code: str, words: str, address: Address, options: Options) -> str:
     if code == "NOT_FOUND":
-        default = " No model= was given, so that TF Serving's default name was asked for." * (
-            options.model == "default"
-        )
         return (
-            f"{default} Expected a model that the server has: `tfclf serve` calls it after its folder, "
-            f"tensorflow_model_server as --model_name or models.config say. Pass that as model=, and a version that is "
-            f"loaded as version=, or none."
+            f"{_NO_MODEL if options.model == 'default' else ''} Expected a model that the server has: `tfclf serve` "
+            f"calls it after its folder, tensorflow_model_server as --model_name or models.config say. Pass that as "
+            f"model=, and a version that is loaded as version=, or none."
         )
     if code == "RESOURCE_EXHAUSTED":
         return (
