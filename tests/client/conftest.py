@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tfclf
-from tests.checkpoints import DEMO, tiny_checkpoint
+from tests.checkpoints import DEMO, edit_json, tiny_checkpoint, write_small_tokenizer
 from tfclf import AsyncClient, Client, Prediction
 from tfclf.server import serve
 
@@ -34,14 +34,16 @@ Connect = Callable[..., Any]
 
 
 @pytest.fixture(scope="package")
-def models(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Model]]:
+def models(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Model]]:
     """By name; each is exported and served when first asked for."""
     running: dict[str, Model] = {}
     with ExitStack() as servers:
 
         def model(name: str) -> Model:
             if name not in running:
-                path = _export(name, exported, tmp_path_factory)
+                path = {"demo": DEMO, "tiny": small}.get(name) or small_export(
+                    tmp_path_factory.mktemp(name), **_CHANGES[name]
+                )
                 server = servers.enter_context(serve(path, model_name=NAME, port=0))
                 running[name] = Model(server.address, tfclf.load(path))
             return running[name]
@@ -49,18 +51,23 @@ def models(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield model
 
 
-def _export(name: str, exported: Path, folders: pytest.TempPathFactory) -> Path:
-    if name == "demo":
-        return DEMO
-    if name == "tiny":
-        return exported
-    changes: dict[str, Any] = {
-        "multi-label": {"problem_type": "multi_label_classification", "seed": 3},
-        "regression": {"problem_type": "regression", "id2label": {"0": "similarity"}},
-        "relabelled": {"id2label": {"0": "d", "1": "c", "2": "b", "3": "a"}, "seed": 5},
-    }[name]
-    folder = folders.mktemp(name)
-    return tfclf.export(tiny_checkpoint(folder / "checkpoint", **changes), folder / "model")
+@pytest.fixture(scope="package")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 of an export with few words, which is quickly made."""
+    return small_export(tmp_path_factory.mktemp("small"))
+
+
+_CHANGES: dict[str, dict[str, Any]] = {
+    "multi-label": {"problem_type": "multi_label_classification", "seed": 3},
+    "regression": {"problem_type": "regression", "id2label": {"0": "similarity"}},
+}
+
+
+def small_export(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
+    checkpoint = tiny_checkpoint(folder / "checkpoint", **changes)
+    write_small_tokenizer(checkpoint)
+    edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
+    return tfclf.export(checkpoint, folder / "model", version=version)
 
 
 class Blocking:

@@ -1,12 +1,13 @@
 """Servers that are busy, hang, go away, or were never there."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tfclf import Client
+from tfclf import AsyncClient, Client
 from tfclf.errors import ClientError
 
 from .conftest import NAME, connection, front
@@ -175,11 +176,29 @@ def test_a_number_picks_the_version(form: str, address: str) -> None:
         assert len(client.predict(TEXT)) == 1
 
 
-def test_a_closed_client_says_so(form: str, address: str) -> None:
-    with connection(form, address) as client:
-        client.predict(TEXT)
-    if form == "blocking":
-        assert refused(lambda: client.predict(TEXT)).code == "CANCELLED"
+def test_a_closed_client_says_so(address: str) -> None:
+    client = Client(address, model=NAME)
+    client.predict(TEXT)
+    client.close()
+    assert refused(lambda: client.predict(TEXT)).code == "CANCELLED"
+
+
+def test_a_closed_async_client_says_so(address: str) -> None:
+    async def ask() -> None:
+        client = AsyncClient(address, model=NAME)
+        await client.predict(TEXT)
+        await client.close()
+        await client.predict(TEXT)
+
+    assert refused(lambda: asyncio.run(ask())).code == "CANCELLED"
+
+
+def test_an_async_client_that_was_never_used_is_closed_for_nothing() -> None:
+    async def ask() -> None:
+        async with AsyncClient("localhost:1"):
+            pass
+
+    asyncio.run(ask())
 
 
 def test_a_server_that_is_no_tf_serving(form: str) -> None:

@@ -77,7 +77,7 @@ def tiny(request: pytest.FixtureRequest, models: Callable[[str], Model]) -> Iter
         yield made, model.classifier
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters()), max_size=6))
 def test_any_text(tiny: tuple[Any, tfclf.Classifier], texts: list[str]) -> None:
     client, classifier = tiny

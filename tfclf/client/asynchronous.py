@@ -113,7 +113,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends the connection, and the requests under way."""
-        await self._conversation().close()
+        if self._talk is not None:
+            await self._talk.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self

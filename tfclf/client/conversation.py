@@ -88,9 +88,9 @@ class Conversation:
         await self._transport.close()
 
     async def _begin(self, timeout: float | None) -> None:
-        if self._transport.tells_version or self._choice.version is not None:
-            return
         if self._known is not None:
+            if self._transport.tells_version or self._choice.version is not None:
+                return
             versions = await self._transport.status(self._choice, timeout)
             available = [one.version for one in versions if one.state == "AVAILABLE"]
             if available and max(available) == self._known.version:

@@ -61,7 +61,7 @@ class _GrpcTransport:
             return await self._call(method, request, timeout)
         except grpc.RpcError as error:
             code, details = error.code().name, error.details() or ""
-            if code == "UNAVAILABLE" and await self._speaks_http():
+            if code == "UNAVAILABLE" and "connect" in details and await self._speaks_http():
                 details = HTTP
             raise Refused(code, details) from None
         except (ValueError, grpc.aio.UsageError) as error:  # a closed channel
