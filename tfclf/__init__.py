@@ -15,6 +15,8 @@ from tfclf._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier as Classifier
+    from tfclf.client import AsyncClient as AsyncClient
+    from tfclf.client import Client as Client
     from tfclf.errors import TfclfError as TfclfError
     from tfclf.evaluation import evaluate as evaluate
     from tfclf.exporter import export as export
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from tfclf.verifier import verify as verify
 
 _HOME = {
+    "AsyncClient": "tfclf.client",
     "Classifier": "tfclf.classifier",
+    "Client": "tfclf.client",
     "Prediction": "tfclf.prediction",
     "TfclfError": "tfclf.errors",
     "evaluate": "tfclf.evaluation",

@@ -13,6 +13,7 @@
     ├── DataError             rows to train on or to evaluate that cannot be read
     ├── ExportError           an export that cannot be written or would not run where it should
     ├── ServerError           a server that cannot start or go on
+    ├── ClientError           a server that refuses a request, or does not answer it; `code` says how
     └── MissingExtraError     an optional dependency that is not installed (also an ImportError)
 
 A message says what was found, where, what was expected and what to do next. On the command line each of
@@ -70,6 +71,19 @@ class ExportError(TfclfError):
 
 class ServerError(TfclfError):
     """A server that cannot start, or cannot go on."""
+
+
+class ClientError(TfclfError):
+    """A server that refuses a request of `tfclf.Client`, or does not answer it.
+
+    Attributes:
+      code: the status by its canonical name, the same over gRPC and REST: NOT_FOUND, UNAVAILABLE,
+        DEADLINE_EXCEEDED, INVALID_ARGUMENT and so on.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class MissingExtraError(TfclfError, ImportError):

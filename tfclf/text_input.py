@@ -1,12 +1,15 @@
 """Text from Python into a string tensor, or an error that says what came instead."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterable, Iterator, Sized
-from typing import Any
-
-import tensorflow as tf
+from typing import TYPE_CHECKING, Any
 
 from tfclf.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
@@ -14,6 +17,8 @@ def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
 
     Raises: InputError for None, a bare string, numbers, nested lists, tensors of another type or rank.
     """
+    import tensorflow as tf  # here, because a client of a server needs the rest of this module without it
+
     if isinstance(texts, tf.RaggedTensor | tf.SparseTensor):
         raise InputError(f"{name} is a {type(texts).__name__}; expected one string a row: a list of str.")
     if tf.is_tensor(texts):
@@ -64,13 +69,17 @@ def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
     """Each text as UTF-8; lone surrogates, which are no text, become invalid UTF-8 and so U+FFFD in the graph."""
     check_several(texts, name=name)
     for index, text in enumerate(texts):
-        if isinstance(text, str):
-            yield text.encode("utf-8", "surrogatepass")
-        elif isinstance(text, bytes):
-            yield text
-        else:
-            hint = " A missing value? Replace it by '' first." if text is None or text != text else ""
-            raise InputError(f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}")
+        yield encoded_text(text, name=name, index=index)
+
+
+def encoded_text(text: Any, *, name: str, index: int) -> bytes:
+    """`texts[index]` as `encoded` gives it."""
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogatepass")
+    if isinstance(text, bytes):
+        return text
+    hint = " A missing value? Replace it by '' first." if text is None or text != text else ""
+    raise InputError(f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}")
 
 
 def _short(value: object) -> str:

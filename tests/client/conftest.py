@@ -1,0 +1,154 @@
+"""Servers to be clients of, over both protocols, and both forms of the client behind one face."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tfclf
+from tests.checkpoints import DEMO, edit_json, tiny_checkpoint, write_small_tokenizer
+from tfclf import AsyncClient, Client, Prediction
+from tfclf.server import serve
+
+from .fronts import Behind, GrpcFront, RestFront
+
+PROTOCOLS = ("grpc", "rest")
+FORMS = ("blocking", "asyncio")
+MODELS = ("demo", "tiny", "multi-label", "regression")
+NAME = "served"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A served model, and the same one in process."""
+
+    address: str
+    classifier: tfclf.Classifier
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(scope="package")
+def models(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Model]]:
+    """By name; each is exported and served when first asked for."""
+    running: dict[str, Model] = {}
+    with ExitStack() as servers:
+
+        def model(name: str) -> Model:
+            if name not in running:
+                path = {"demo": DEMO, "tiny": small}.get(name) or small_export(
+                    tmp_path_factory.mktemp(name), **_CHANGES[name]
+                )
+                server = servers.enter_context(serve(path, model_name=NAME, port=0))
+                running[name] = Model(server.address, tfclf.load(path))
+            return running[name]
+
+        yield model
+
+
+@pytest.fixture(scope="package")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 of an export with few words, which is quickly made."""
+    return small_export(tmp_path_factory.mktemp("small"))
+
+
+_CHANGES: dict[str, dict[str, Any]] = {
+    "multi-label": {"problem_type": "multi_label_classification", "seed": 3},
+    "regression": {"problem_type": "regression", "id2label": {"0": "similarity"}},
+}
+
+
+def small_export(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
+    checkpoint = tiny_checkpoint(folder / "checkpoint", **changes)
+    write_small_tokenizer(checkpoint)
+    edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
+    return tfclf.export(checkpoint, folder / "model", version=version)
+
+
+class Blocking:
+    """Client, as it is."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._client = Client(*args, **{"model": NAME, **options})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+class Asyncio:
+    """AsyncClient with the face of Client: each call runs to its end in a loop of the client's own."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._client = AsyncClient(*args, **{"model": NAME, **options})
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            return self._loop.run_until_complete(getattr(self._client, name)(*args, **options))
+
+        return call
+
+    def stream(self, texts: Iterable[str], **options: Any) -> list[Prediction]:
+        async def gathered() -> list[Prediction]:
+            return [prediction async for prediction in self._client.stream(texts, **options)]
+
+        return self._loop.run_until_complete(gathered())
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._client.close())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@contextmanager
+def connection(form: str, address: str, **options: Any) -> Iterator[Any]:
+    client = (Blocking if form == "blocking" else Asyncio)(address, **options)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def front(protocol: str, behind: Behind) -> Iterator[GrpcFront | RestFront]:
+    server = (GrpcFront if protocol == "grpc" else RestFront)(behind)
+    try:
+        yield server
+    finally:
+        behind.close()
+        server.stop()
+
+
+@pytest.fixture
+def behind(models: Callable[[str], Model]) -> Behind:
+    """The tiny model's server, to put a front before."""
+    return Behind(models("tiny").address)
+
+
+@pytest.fixture
+def address(protocol: str, behind: Behind) -> Iterator[str]:
+    """Of a front before the tiny model."""
+    with front(protocol, behind) as server:
+        yield server.address
+
+
+@pytest.fixture
+def client(form: str, address: str) -> Iterator[Any]:
+    """Of that front, in both forms and over both protocols."""
+    with connection(form, address) as made:
+        yield made
