@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tfclf.cli.options import Machine, TextColumns, Xla
-from tfclf.cli.quiet import quiet_start
+from tfclf.quiet import quiet_start
 from tfclf.data import Layout
 from tfclf.errors import InputError
 from tfclf.evaluation.report import Report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfclf.cli.options import Machine, TextColumns
-from tfclf.cli.quiet import quiet_start
+from tfclf.quiet import quiet_start
 from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf.cli.quiet import quiet_start
+from tfclf.quiet import quiet_start
 from tfclf.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import typer
 
 from tfclf.cli.evaluate import Header, LabelBase, LabelColumn, layout_of, print_report
 from tfclf.cli.options import Machine, TextColumns
-from tfclf.cli.quiet import quiet_start
+from tfclf.quiet import quiet_start
 from tfclf.training.recipe import Recipe
 
 _DEFAULT = Recipe()

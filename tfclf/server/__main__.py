@@ -12,7 +12,7 @@ from tfclf.server import flags
 def main() -> int:
     """Serves until SIGTERM or Ctrl-C. Returns: the exit code, 0; 2 for what the user can mend."""
     found = flags.parse(sys.argv[1:])
-    from tfclf.cli.quiet import quiet_start
+    from tfclf.quiet import quiet_start
 
     with quiet_start():
         import tensorflow_text  # noqa: F401  (it greets too)
