@@ -132,13 +132,13 @@ class RestHandler:
     def _classify(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
         request = ClassificationRequest(model_spec=spec)
         self._read("Classify", request.model_spec, lambda: read_examples(body(), request))
-        response = self._service.classify(request, call, protocol="rest")  # type: ignore[attr-defined]
+        response = self._service.classify(request, call, protocol="rest")
         return rest_write.write_classifications(response.result)
 
     def _regress(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
         request = RegressionRequest(model_spec=spec)
         self._read("Regress", request.model_spec, lambda: read_examples(body(), request))
-        response = self._service.regress(request, call, protocol="rest")  # type: ignore[attr-defined]
+        response = self._service.regress(request, call, protocol="rest")
         return rest_write.write_regressions(response.result)
 
     def _metadata(self, spec: ModelSpec, call: Call) -> bytes:
@@ -147,7 +147,7 @@ class RestHandler:
 
     def _status(self, spec: ModelSpec, call: Call) -> bytes:
         request = GetModelStatusRequest(model_spec=spec)
-        response = self._service.get_model_status(request, call, protocol="rest")  # type: ignore[attr-defined]
+        response = self._service.get_model_status(request, call, protocol="rest")
         return rest_write.write_status(response)
 
     def _read(self, method: str, spec: ModelSpec, read: Callable[[], Any]) -> Any:
