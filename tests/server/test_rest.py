@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf.json_format import ParseDict
-from grpc import StatusCode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.input_pb2 import Input
+from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tfclf.server import tensors
 from tfclf.server.call import Call
@@ -38,13 +38,14 @@ from tfclf.server.rest import rest_app
 from tfclf.server.rest_handler import RestHandler
 from tfclf.server.servable import Servable
 from tfclf.server.service import Ended, Service
-from tfclf.server.status import RequestError
+
+from .scorers import save_scorer
 
 DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool", "string")
 Fetch = Callable[..., httpx.Response]
 
 
-class Numbers(tf.Module):  # type: ignore[misc]
+class Numbers(tf.Module):
     """Gives back a tensor of every dtype that JSON carries."""
 
     @tf.function(input_signature=[tf.TensorSpec(None, dtype, name=dtype) for dtype in DTYPES])
@@ -57,13 +58,16 @@ class Numbers(tf.Module):  # type: ignore[misc]
 
 
 class StandIn(Service):
-    """Answers what other parts of the server will answer; keeps what it was asked."""
+    """Holds one request until told, and has a bug for another."""
 
     def __init__(self, registry: Registry, **options: Any) -> None:
         super().__init__(registry, **options)
-        self.asked: Any = None
         self.hold: threading.Event | None = None
         self.call: Call | None = None
+
+    def was_cancelled(self) -> bool:
+        """Whether the client of the held request has hung up."""
+        return self.call is not None and self.call.cancelled
 
     def predict(self, request: PredictRequest, call: Call, *, protocol: str = "grpc") -> PredictResponse:
         texts = list(request.inputs["text"].string_val) if "text" in request.inputs else []
@@ -74,40 +78,21 @@ class StandIn(Service):
             raise KeyError(texts)
         return super().predict(request, call, protocol=protocol)
 
-    def classify(self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc") -> ClassificationResponse:
-        self.asked = request
-        response = ClassificationResponse()
-        response.result.classifications.add().classes.add(label="good", score=0.75)
-        return response
-
-    def regress(self, request: RegressionRequest, call: Call, *, protocol: str = "grpc") -> RegressionResponse:
-        self.asked = request
-        response = RegressionResponse()
-        response.result.regressions.add(value=2.5)
-        return response
-
-    def get_model_status(
-        self, request: GetModelStatusRequest, call: Call, *, protocol: str = "grpc"
-    ) -> GetModelStatusResponse:
-        self.asked = request
-        if request.model_spec.name == "gone":
-            raise RequestError(StatusCode.NOT_FOUND, "Could not find any versions of model gone")
-        return ParseDict(
-            {"model_version_status": [{"version": 7, "state": "AVAILABLE", "status": {}}]}, GetModelStatusResponse()
-        )
-
 
 @pytest.fixture(scope="module")
 def registry(echo_base: Path, half_plus_two_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     numbers = tmp_path_factory.mktemp("numbers") / "1"
     module = Numbers()
     tf.saved_model.save(module, str(numbers), signatures={"serving_default": module.same, "half": module.half})
+    scorer = tmp_path_factory.mktemp("scorer") / "1"
+    save_scorer(scorer)
     servables = [
         Servable.load("echo", 1, echo_base / "1"),
         Servable.load("echo", 2, echo_base / "2"),
         Servable.load("half_plus_two", 123, half_plus_two_base / "123"),
         Servable.load("a.b/c:d é", 1, echo_base / "1"),
         Servable.load("numbers", 1, numbers),
+        Servable.load("scorer", 1, scorer),
     ]
     yield Registry(servables, labels={"echo": {"stable": 1}})
     for servable in servables:
@@ -290,6 +275,8 @@ def test_a_tf1_model_fails_as_it_does_over_grpc(fetch: Fetch) -> None:
         ({"signature_name": "parse", "instances": ["x"]}, "StringToNumberOp could not correctly convert string: x"),
         ({"signature_name": "pairs", "inputs": {"text": ["a"]}}, "Missing named input: text_pair in 'inputs' object."),
         ({"signature_name": "with_default", "inputs": {"text": ["a"]}}, "Missing named input: text_pair"),
+        (b'{"instances": [{"\xff": 1}]}', "does not have named input: \ufffd"),
+        (b'{"signature_name": "\xff", "instances": [1]}', 'Serving signature name: "\ufffd" not found'),
         (b"", "JSON Parse error: The document is empty"),
         (b"{", "JSON Parse error: Missing a name for object member. at offset: 1"),
         (b"[" * 100_000, "JSON Parse error: Lists or objects are nested too deeply"),
@@ -348,9 +335,8 @@ def test_every_dtype_comes_back_as_over_grpc(fetch: Fetch, service: StandIn, row
     request = PredictRequest()
     request.model_spec.name = "numbers"
     for dtype, values in _VALUES.items():
-        array = np.empty(6, object)
-        array[:] = values
-        array = (array if dtype == "string" else array.astype(dtype)).reshape(shape)
+        numpy_dtype = object if dtype == "string" else dtype
+        array = np.fromiter(values, numpy_dtype, len(values)).reshape(shape)
         request.inputs[dtype].CopyFrom(tensors.to_proto(array, tf.as_dtype(dtype).as_datatype_enum))
     over_grpc = service.predict(request, Call()).outputs
 
@@ -397,7 +383,7 @@ _ANY = st.recursive(
     )
     | st.binary(max_size=20),
     verb=st.sampled_from(["predict", "classify", "regress"]),
-    model=st.sampled_from(["echo", "numbers", "half_plus_two"]),
+    model=st.sampled_from(["echo", "numbers", "half_plus_two", "scorer"]),
 )
 def test_no_body_gives_500(fetch: Fetch, body: Any, verb: str, model: str) -> None:
     response = fetch("POST", f"/v1/models/{model}:{verb}", body)
@@ -416,27 +402,62 @@ def test_no_path_gives_500(fetch: Fetch, path: str, method: str) -> None:
 # The other routes
 
 
-def test_classify(fetch: Fetch, service: StandIn) -> None:
-    body = {"signature_name": "s", "examples": [{"a": 1}]}
-    assert predicted(fetch, body, "/v1/models/echo/labels/stable:classify") == {"results": [[["good", 0.75]]]}
-    assert service.asked.model_spec.version_label == "stable"
-    assert service.asked.model_spec.signature_name == "s"
-    assert service.asked.input.example_list.examples[0].features.feature["a"].int64_list.value == [1]
+def _examples() -> Input:
+    rows = Input()
+    for x, name in ((0.5, b"a"), (3.0, b"\xff")):
+        features = rows.example_list.examples.add().features.feature
+        features["x"].float_list.value.append(x)
+        features["name"].bytes_list.value.append(name)
+    return rows
 
 
-def test_regress(fetch: Fetch, service: StandIn) -> None:
-    assert predicted(fetch, {"examples": [{"a": 1.5}]}, "/v1/models/m/versions/3:regress") == {"results": [2.5]}
-    assert service.asked.model_spec.version.value == 3
+_EXAMPLES = [{"x": 0.5, "name": "a"}, {"x": [3.0], "name": [{"b64": "/w=="}]}]
+
+
+def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
+    request = ClassificationRequest(model_spec=ModelSpec(name="scorer"), input=_examples())
+    over_grpc = service.classify(request, Call()).result.classifications
+    found = predicted(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")["results"]
+    assert [[(label, np.float32(score)) for label, score in row] for row in found] == [
+        [(entry.label, np.float32(entry.score)) for entry in row.classes] for row in over_grpc
+    ]
+
+
+def test_regress_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
+    spec = ModelSpec(name="scorer", signature_name="regress")
+    over_grpc = service.regress(RegressionRequest(model_spec=spec, input=_examples()), Call()).result.regressions
+    body = {"signature_name": "regress", "examples": _EXAMPLES}
+    found = predicted(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
+    assert found == [entry.value for entry in over_grpc]
+
+
+def test_the_context_counts_for_every_example(fetch: Fetch) -> None:
+    body = {"signature_name": "regress", "context": {"x": 7.5}, "examples": [{"name": "a"}, {"name": "b"}]}
+    assert predicted(fetch, body, "/v1/models/scorer:regress") == {"results": [7.5, 7.5]}
+
+
+@pytest.mark.parametrize("verb", ["classify", "regress"])
+def test_a_signature_that_is_not_there_is_named(fetch: Fetch, verb: str) -> None:
+    body = {"signature_name": "no", "examples": _EXAMPLES}
+    assert refused(fetch, "POST", f"/v1/models/scorer:{verb}", body) == (
+        400,
+        "No signature was found with the name: no",
+    )
 
 
 def test_status(fetch: Fetch) -> None:
-    response = fetch("GET", "/v1/models/echo/versions/7")
+    response = fetch("GET", "/v1/models/echo/versions/2")
     assert response.status_code == 200
     assert json.loads(response.content) == {
         "model_version_status": [
-            {"version": "7", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+            {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
         ]
     }
+
+
+def test_status_of_every_version(fetch: Fetch) -> None:
+    found = json.loads(fetch("GET", "/v1/models/echo").content)["model_version_status"]
+    assert {status["version"] for status in found} == {"1", "2"}
 
 
 def test_status_of_what_is_not_served(fetch: Fetch) -> None:
@@ -518,10 +539,9 @@ def test_the_call_of_a_client_that_hangs_up_is_cancelled(server: HttpServer, ser
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(url, json={"instances": ["hold"]}, timeout=0.5, trust_env=False)
         end = time.monotonic() + 10
-        while time.monotonic() < end and not (service.call and service.call.cancelled):  # type: ignore[unreachable]
+        while time.monotonic() < end and not service.was_cancelled():
             time.sleep(0.02)
-        assert service.call is not None
-        assert service.call.cancelled
+        assert service.was_cancelled()
     finally:
         service.hold.set()
         service.hold = None

@@ -23,6 +23,10 @@ from tfclf.server.status import RequestError, invalid_argument
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_SHOWN = 512  # characters of a value in an error message; TF Serving shows all of it, megabytes or not
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Every escape, so that one after an escaped backslash is not taken for one.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F])|.)", re.DOTALL
+)
 _PHRASES = {
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
     "Illegal trailing comma before end of object": "Missing a name for object member.",
@@ -80,14 +84,11 @@ def parse(body: bytes) -> dict[str, Any]:
     try:
         document = _DECODER.decode(text)
         if "\\ud" in text or "\\uD" in text:
-            encoded(json.dumps(document, ensure_ascii=False))
+            _check_surrogates(text)
     except json.JSONDecodeError as error:
         raise _parse_error(*_explained(text, error), text) from None
     except _TooBigError as error:
         raise _parse_error("Number too big to be stored in double.", text.find(str(error)), text) from None
-    except UnicodeEncodeError:
-        at = max(0, text.lower().find("\\ud"))
-        raise _parse_error("The surrogate pair in string is invalid.", at, text) from None
     except ValueError:  # int() takes 4,300 digits at most
         long = re.search(r"\d{4301}", text)
         raise _parse_error("Number too big to be stored in double.", long.start() if long else 0, text) from None
@@ -106,6 +107,13 @@ def read_signature_name(document: dict[str, Any], spec: ModelSpec) -> None:
             f"JSON Value: {shown(document)} not formatted correctly. 'signature_name' key must be a string value."
         )
     spec.signature_name = readable(name)
+
+
+def _check_surrogates(text: str) -> None:
+    """Half a character could not be told from a byte that is no UTF-8."""
+    for escape in _ESCAPE.finditer(text):
+        if escape["lone"]:
+            raise _parse_error("The surrogate pair in string is invalid.", escape.start(), text)
 
 
 def _parse_error(phrase: str, position: int, text: str) -> RequestError:

@@ -33,7 +33,7 @@ def read_predict(body: bytes, spec: ModelSpec, inputs: Inputs) -> tuple[PredictR
     """
     document = parse(body)
     read_signature_name(document, spec)
-    infos = inputs(spec)
+    infos = dict(inputs(spec))  # a protobuf's map raises where it is asked for a name that is no UTF-8
     if not infos:
         raise invalid_argument(f"Failed to get input map for signature: {spec.signature_name or 'DEFAULT'}")
     request = PredictRequest(model_spec=spec)
