@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from tfclf.cli.options import Machine, TextColumns, Xla
-from tfclf.quiet import quiet_start
 from tfclf.data import Layout
 from tfclf.errors import InputError
 from tfclf.evaluation.report import Report
+from tfclf.quiet import quiet_start
 
 # What both `evaluate` and `train` ask of a file of rows that does not say it itself.
 LabelColumn = Annotated[

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfclf.cli.options import Machine, TextColumns
-from tfclf.quiet import quiet_start
 from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
+from tfclf.quiet import quiet_start
 
 if TYPE_CHECKING:
     from tfclf.certificate import Certificate

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfclf.cli.options import Machine, TextColumns, Xla
-from tfclf.quiet import quiet_start
 from tfclf.cli.text_source import pairs_from, texts_from
 from tfclf.data import Layout
 from tfclf.prediction import Prediction
+from tfclf.quiet import quiet_start
 
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier

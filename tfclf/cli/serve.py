@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf.quiet import quiet_start
 from tfclf.errors import InputError
+from tfclf.quiet import quiet_start
 
 if TYPE_CHECKING:
     from tfclf.tf_serving import Settings

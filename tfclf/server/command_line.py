@@ -1,7 +1,7 @@
 """From TF Serving's flags to a running server."""
 
 import argparse
-import queue
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from tfclf.server.process import ServerOptions
 from tfclf.server.session import SessionOptions
 from tfclf.server.start import start
 
+_log = logging.getLogger(__name__)
+
 
 def run(found: argparse.Namespace) -> int:
     """Serves until a signal. Returns: the exit code. Raises: TfclfError where it cannot start."""
@@ -29,7 +31,6 @@ def run(found: argparse.Namespace) -> int:
     logs.configure(level=found.log_level, format=found.log_format)
     flags.warn_of_flags_without_effect(found)
     options = _server_options(found)
-    received: queue.SimpleQueue[int]
     with (
         start(
             _models(found),
@@ -38,8 +39,9 @@ def run(found: argparse.Namespace) -> int:
             watching=_watching(found),
             observers=[logs.text_log()] if found.log_texts else [],
         ) as server,
-        server.signals() as received,
+        server.signals() as received,  # before the line that tells others to go ahead
     ):
+        _log.info("serving %s", server)
         received.get()
     return 0
 

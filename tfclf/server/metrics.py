@@ -76,6 +76,9 @@ _GRPC_APIS = {"Predict": "Predict", "Classify": "Classify", "Regress": "Regress"
 _REST_APIS = {"Predict": "predict", "Classify": "classify", "Regress": "regress"}
 
 
+_OF_EXAMPLES = {"Classify", "Regress", "MultiInference"}
+
+
 class Metrics:
     """The metrics of one server. Every method may be called from any thread.
 
@@ -112,12 +115,14 @@ class Metrics:
         """Counts a request that has ended; an Observer of Service."""
         rest = ended.protocol == "rest"
         api = _REST_APIS.get(ended.method, "") if rest else _GRPC_APIS.get(ended.method)
-        if api is None:
-            return
         answered = ended.code is StatusCode.OK
         if answered and ended.model:
             self._known.add(ended.model)
         model = ended.model if ended.model in self._known else UNKNOWN_MODEL
+        if answered and ended.method in _OF_EXAMPLES and ended.rows is not None:
+            self.examples(model, ended.rows)
+        if api is None:
+            return
         self._request_count.labels(model, ended.code.name).inc()
         if answered:
             entrypoint = "REST" if rest else "GRPC"

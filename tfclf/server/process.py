@@ -176,7 +176,6 @@ class Server:
             if self._health is not None:
                 self._health.serving()
             undo.pop_all()
-        _log.info("serving %s", self)
 
     def wait(self, timeout: float | None = None) -> None:
         """Returns when the server has stopped, or after `timeout` seconds."""

@@ -105,7 +105,7 @@ class Servable:
                 return self._batcher.run(feeds, fetches, call=call)
             return self._session.run(feeds, fetches, timeout=call.time_left())
         finally:
-            if self._on_run is not None:
+            if self._on_run is not None and call.method:  # none of a warm-up
                 self._on_run(call.method, time.perf_counter() - started)
 
     def close(self) -> None:

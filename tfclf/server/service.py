@@ -60,6 +60,15 @@ class Ended:
     version: int | None = None
     request: Any = field(default=None, repr=False)
 
+    @property
+    def rows(self) -> int | None:
+        """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
+        for tensor in getattr(self.request, "inputs", {}).values():
+            return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
+        if (given := getattr(self.request, "input", None)) is not None and (kind := given.WhichOneof("kind")):
+            return len(getattr(given, kind).examples)
+        return None
+
 
 Observer = Callable[[Ended], None]
 
@@ -228,19 +237,10 @@ def _log_ended(ended: Ended) -> None:
         "signature": shorten(ended.signature),
         "code": ended.code.name,
         "milliseconds": round(ended.seconds * 1000, 1),
-        "rows": _rows(ended.request),
+        "rows": ended.rows,
     }
     _log.debug(
         "method=%(method)s model=%(model)r signature=%(signature)r code=%(code)s milliseconds=%(milliseconds).1f "
         "protocol=%(protocol)s version=%(version)s rows=%(rows)s",
         fields,
     )
-
-
-def _rows(request: Any) -> int | None:
-    """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
-    for tensor in getattr(request, "inputs", {}).values():
-        return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
-    if (given := getattr(request, "input", None)) is not None and (kind := given.WhichOneof("kind")):
-        return len(getattr(given, kind).examples)
-    return None
