@@ -47,7 +47,7 @@ def _said(refused: Refused, address: Address, options: Options, words: str) -> s
 
 def _unavailable(address: Address, words: str) -> str:
     lower = words.lower()
-    if "certificate" in lower or "handshake" in lower or "ssl" in lower:
+    if any(word in lower for word in ("certificate", "handshake", "ssl", "verification")):
         advice = (
             "TLS failed: give the authority that signed the server's certificate as tls=Tls(ca=...), the name in it "
             "as server_name=, and your own certificate where the server asks for one; or the server speaks no TLS."
