@@ -1,5 +1,6 @@
 """Versions come, are swapped, fail and go, while requests are answered all along."""
 
+import math
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -16,16 +17,17 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import SavedModelError, ServerError
 from tfclf.server.call import Call
+from tfclf.server.managed_model import ManagedModel
 from tfclf.server.manager import Manager
 from tfclf.server.registry import Registry
 from tfclf.server.servable import Servable
 from tfclf.server.service import Service
-from tfclf.server.states import AVAILABLE, END, LOADING, UNLOADING, State
+from tfclf.server.states import AVAILABLE, END, LOADING, UNLOADING, State, States
 from tfclf.server.status import RequestError
 from tfclf.server.version_policy import Policy
 
 from .conftest import predict_request, strings
-from .fakes import Loads, is_closed, wait_until, write_version
+from .fakes import Loads, fake_servable, is_closed, wait_until, write_version
 
 POLL = 0.02
 ALL = Policy(all=Policy.All())
@@ -166,6 +168,12 @@ def test_a_base_path_without_versions_fails_the_start(world: World) -> None:
 
 def test_a_missing_base_path_fails_the_start(world: World) -> None:
     with pytest.raises(ServerError, match=r"^Could not find base path .*demo for servable demo.*Correct base_path\."):
+        world.manager.start(world.config())
+
+
+def test_a_start_that_is_refused_names_the_file(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world(config_file=tmp_path / "models.config")
+    with pytest.raises(ServerError, match=rf"Found in {tmp_path}/models\.config\. "):
         world.manager.start(world.config())
 
 
@@ -500,6 +508,30 @@ def test_a_reload_changes_the_base_path_even_to_a_version_of_the_same_number(wor
         assert not is_closed(old)
     wait_until(lambda: is_closed(old))
     assert world.stages() == {1: AVAILABLE}
+
+
+def test_a_base_path_whose_version_cannot_be_loaded_leaves_the_old_one_serving(world: World) -> None:
+    world.write(1)
+    bad = write_version(world.folder / "elsewhere", 1, "corrupt")
+    world.manager.start(world.config())
+    world.manager.reload(config_of(("demo", bad.parent)))
+    wait_until(lambda: len(world.loads.tried) == 2)
+    world.manager.reload(world.config())
+    assert world.stages() == {1: AVAILABLE}
+    assert not is_closed(world.servable(1))
+
+
+def test_a_failure_at_a_base_path_that_was_left_calls_for_no_retry(tmp_path: Path) -> None:
+    states = States()
+    model = ManagedModel(config_of(("demo", tmp_path)).model_config_list.config[0])
+    model.want({1: tmp_path / "a"}, states)
+    model.succeed(1, tmp_path / "a", fake_servable("demo", 1))
+    model.want({1: tmp_path / "b"}, states)
+    model.fail(1, tmp_path / "b", OSError(), again_at=0.0, most_tries=5)
+    assert model.next_retry() == 0.0
+    model.want({1: tmp_path / "a"}, states)
+    assert model.next_retry() == math.inf
+    assert model.next_step(now=1.0) is None
 
 
 def test_a_reload_waits_for_its_new_models(world: World) -> None:

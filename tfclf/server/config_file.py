@@ -27,6 +27,11 @@ class ConfigFile:
         self._problem = ""
         self.due = math.inf
 
+    @property
+    def source(self) -> str:
+        """Where the configuration comes from, as error messages put it."""
+        return "the configuration" if self._path is None else str(self._path)
+
     def start(self) -> None:
         """From now on the next look is `due`, in `time.monotonic` seconds; infinite: never."""
         if self._path is not None and self._poll_seconds > 0:
@@ -43,7 +48,7 @@ class ConfigFile:
             if config != current:
                 apply(config)
         except ConfigError as error:
-            problem = str(error.as_server_error(str(self._path)))
+            problem = str(error.as_server_error(self.source))
         except ServerError as error:
             problem = str(error)
         if problem and problem != self._problem:

@@ -85,7 +85,9 @@ class ManagedModel:
             states.set(self.name, number, failure.ended if failure else State(END))
         for number in versions.keys() - self.wanted.keys() - self.loaded.keys():
             states.set(self.name, number, State(START))
-        self.failures = {number: failure for number, failure in self.failures.items() if number in versions}
+        self.failures = {
+            number: failure for number, failure in self.failures.items() if versions.get(number) == failure.folder
+        }
         self.wanted = versions
 
     def next_step(self, now: float) -> Step | None:

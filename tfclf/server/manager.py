@@ -60,8 +60,8 @@ class Manager:
       load: makes the Servable of a model's name, version and folder; by default it loads and warms up.
       poll_seconds: between two looks at the base paths (`--file_system_poll_wait_seconds`); 0: one look at the start,
         and one at each reload. Less than 0 is as 0 here, where TF Serving would load nothing at all.
-      config_file, config_poll_seconds: a models.config to look at for changes
-        (`--model_config_file_poll_wait_seconds`); 0: never.
+      config_file, config_poll_seconds: where the configuration comes from, for error messages, and how often to look
+        there for changes (`--model_config_file_poll_wait_seconds`); 0: never.
       max_load_retries, retry_seconds: how often, and after how long, a version that could not be loaded is tried
         again (`--max_num_load_retries`, `--load_retry_interval_micros`). One whose files have changed is tried again
         at the next look. At the start a model none of whose versions can be loaded is an error at once.
@@ -116,7 +116,7 @@ class Manager:
                     f"Correct those models or take them out of the configuration."
                 )
         except ConfigError as error:
-            raise error.as_server_error("the configuration that the server was to start with") from error
+            raise error.as_server_error(self._config_file.source) from error
         except BaseException:
             self.close()
             raise
