@@ -20,7 +20,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tfclf.server import serve
 from tfclf.server.process import Server
-from tfclf.server.servable import Servable
+from tfclf.server.runtime.servable import Servable
 
 from .models import save_echo, save_half_plus_two
 from .scorers import save_scorer

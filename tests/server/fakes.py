@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from tfclf.errors import SavedModelError
-from tfclf.server.servable import Servable
-from tfclf.server.session import Session
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.session import Session
 
 
 class FakeSession:

@@ -12,7 +12,7 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server.servable import Servable
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tfclf.server.base_path import BasePath
-from tfclf.server.version_policy import Policy
+from tfclf.server.models.base_path import BasePath
+from tfclf.server.models.version_policy import Policy
 
 from .fakes import write_version
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from tfclf.server.batching import Batcher, Batching, RanBatch
 from tfclf.server.call import Call
-from tfclf.server.session import Fetched, Session
+from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
+from tfclf.server.runtime.session import Fetched, Session
 from tfclf.server.status import RequestError, invalid_argument
 
 

@@ -16,10 +16,11 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tests.checkpoints import DEMO, LABELS
 from tfclf.sample_texts import HEADLINES
-from tfclf.server import examples, serve
-from tfclf.server.inference import classify
-from tfclf.server.predict import predict
-from tfclf.server.servable import Servable
+from tfclf.server import serve
+from tfclf.server.rpc import examples
+from tfclf.server.rpc.inference import classify
+from tfclf.server.rpc.predict import predict
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError
 
 from .conftest import Refusal, predict_request, strings

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tfclf.errors import InputError, ServerError
-from tfclf.server.http import HttpServer
+from tfclf.server.transport.http import HttpServer
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -23,8 +23,9 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tfclf.errors import InputError, SavedModelError
 from tfclf.server import logs
 from tfclf.server.call import Call
+from tfclf.server.ended import Ended
 from tfclf.server.process import Server
-from tfclf.server.service import Ended, Service
+from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 
 from .conftest import predict_request, strings
@@ -232,7 +233,7 @@ def test_an_exception_of_ours_keeps_its_words(lines: Callable[..., Lines]) -> No
     try:
         raise SavedModelError("models/demo/2 cannot be loaded")
     except SavedModelError:
-        logging.getLogger("tfclf.server.manager").exception("version 2 is refused")
+        logging.getLogger("tfclf.server.models.manager").exception("version 2 is refused")
     assert "SavedModelError: models/demo/2 cannot be loaded" in read()[-1]
 
 
@@ -307,8 +308,8 @@ from tfclf.server import logs
 logs.configure(level="debug")
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tfclf.server.call import Call
-from tfclf.server.registry import Registry
-from tfclf.server.servable import Servable
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.service import Service
 service = Service(Registry([Servable.load("echo", 1, Path(sys.argv[1]))]))
 request = PredictRequest()

@@ -17,14 +17,14 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import SavedModelError, ServerError
 from tfclf.server.call import Call
-from tfclf.server.managed_model import ManagedModel
-from tfclf.server.manager import Manager
-from tfclf.server.registry import Registry
-from tfclf.server.servable import Servable
+from tfclf.server.models.managed_model import ManagedModel
+from tfclf.server.models.manager import Manager
+from tfclf.server.models.version_policy import Policy
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.states import AVAILABLE, END, LOADING, UNLOADING, State, States
 from tfclf.server.service import Service
-from tfclf.server.states import AVAILABLE, END, LOADING, UNLOADING, State, States
 from tfclf.server.status import RequestError
-from tfclf.server.version_policy import Policy
 
 from .conftest import predict_request, strings
 from .fakes import Loads, fake_servable, is_closed, wait_until, write_version
@@ -377,11 +377,11 @@ def _bug(*_: Any, **__: Any) -> NoReturn:
 def test_a_bug_in_the_thread_does_not_end_it(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tfclf.server.manager._AFTER_A_BUG", POLL)
+    monkeypatch.setattr("tfclf.server.models.manager._AFTER_A_BUG", POLL)
     world.write(1)
     world.manager.start(world.config())
     with monkeypatch.context() as patch:
-        patch.setattr("tfclf.server.base_path.find_versions", _bug)
+        patch.setattr("tfclf.server.models.base_path.find_versions", _bug)
         wait_until(lambda: "looking after the models failed" in caplog.text)
     world.write(2)
     wait_until(lambda: world.serving() == [2])

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tfclf.server.call import Call
+from tfclf.server.ended import Ended
 from tfclf.server.metrics import CONTENT_TYPE, SERIES, UNKNOWN_MODEL, Metrics
 from tfclf.server.process import Server
-from tfclf.server.service import Ended, Service
+from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 
 from .conftest import predict_request, strings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from tfclf.errors import ServerError
-from tfclf.server.model_config import ConfigError, check_base_path, check_models, read_model_config, single_model
+from tfclf.server.models.model_config import ConfigError, check_base_path, check_models, read_model_config, single_model
 
 from .fakes import write_version
 

@@ -19,11 +19,12 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.server.call import Call
-from tfclf.server.grpc_service import ModelService, PredictionService
-from tfclf.server.manager import Manager
-from tfclf.server.registry import Registry
-from tfclf.server.service import Ended, Service
+from tfclf.server.ended import Ended
+from tfclf.server.models.manager import Manager
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.service import Service
 from tfclf.server.status import RequestError
+from tfclf.server.transport.grpc_service import ModelService, PredictionService
 
 from .conftest import predict_request, strings
 from .fakes import Loads, wait_until, write_version

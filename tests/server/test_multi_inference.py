@@ -20,8 +20,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tests.checkpoints import DEMO, LABELS
 from tfclf.server import serve
-from tfclf.server.inference import classify, multi_inference, regress
-from tfclf.server.servable import Servable
+from tfclf.server.rpc.inference import classify, multi_inference, regress
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError
 
 from .conftest import Refusal

@@ -21,7 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tfclf.errors import InputError, MissingExtraError, SavedModelError, ServerError, SourceNotFoundError
 from tfclf.server import serve
-from tfclf.server.addresses import join_address
+from tfclf.server.transport.addresses import join_address
 
 from .conftest import predict_request, strings
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from tfclf.server.registry import Registry
-from tfclf.server.states import AVAILABLE, END, START, State, States
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.states import AVAILABLE, END, START, State, States
 from tfclf.server.status import RequestError
 
 from .fakes import fake_servable as servable

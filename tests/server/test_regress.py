@@ -19,9 +19,9 @@ import tfclf
 from tests.checkpoints import tiny_checkpoint
 from tfclf.sample_texts import HEADLINES
 from tfclf.server import serve
-from tfclf.server.inference import regress
-from tfclf.server.predict import predict
-from tfclf.server.servable import Servable
+from tfclf.server.rpc.inference import regress
+from tfclf.server.rpc.predict import predict
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError
 
 from .conftest import Refusal, predict_request, strings

@@ -30,14 +30,15 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server import tensors
 from tfclf.server.call import Call
-from tfclf.server.http import HttpServer
-from tfclf.server.registry import Registry
-from tfclf.server.rest import rest_app
-from tfclf.server.rest_handler import RestHandler
-from tfclf.server.servable import Servable
-from tfclf.server.service import Ended, Service
+from tfclf.server.ended import Ended
+from tfclf.server.rpc import tensors
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.service import Service
+from tfclf.server.transport.http import HttpServer
+from tfclf.server.transport.rest.app import rest_app
+from tfclf.server.transport.rest.handler import RestHandler
 
 from .scorers import save_scorer
 

@@ -20,12 +20,12 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
-from tfclf.server import tensors
-from tfclf.server.rest_examples import read_examples
-from tfclf.server.rest_json import decimals
-from tfclf.server.rest_read import read_predict
-from tfclf.server.rest_write import write_classifications, write_predict, write_regressions
+from tfclf.server.rpc import tensors
 from tfclf.server.status import RequestError
+from tfclf.server.transport.rest.examples import read_examples
+from tfclf.server.transport.rest.json_text import decimals
+from tfclf.server.transport.rest.read import read_predict
+from tfclf.server.transport.rest.write import write_classifications, write_predict, write_regressions
 
 DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool", "string")
 

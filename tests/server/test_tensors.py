@@ -15,7 +15,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DataType
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from tfclf.server import tensors
+from tfclf.server.rpc import tensors
 
 from .conftest import predict_request
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfclf.server.version_policy import Policy, choose, next_step
+from tfclf.server.models.version_policy import Policy, choose, next_step
 
 VERSIONS = st.sets(st.integers(-(2**63) + 1, 2**63 - 1), max_size=8)
 FEW = st.sets(st.integers(0, 5))

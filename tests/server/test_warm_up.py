@@ -11,8 +11,8 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 from tests.checkpoints import DEMO
 from tfclf.errors import SavedModelError
 from tfclf.server import serve
-from tfclf.server.servable import Servable
-from tfclf.server.warm_up import warm_up
+from tfclf.server.models.warm_up import warm_up
+from tfclf.server.runtime.servable import Servable
 
 from .conftest import strings
 from .inputs import (

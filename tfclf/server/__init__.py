@@ -1,18 +1,20 @@
 """A server of SavedModels that answers as TF Serving does.
 
-    serve()       finds a model, loads it, starts a Server
-    process       Server: port, threads, signals, drain
-    grpc_service  PredictionService over gRPC
-    service       every RPC, message in, message out, whatever the protocol
-    warm_up       replays a version's recorded requests before it serves
-    predict, metadata     one RPC each, without transport
-    registry      names -> versions -> Servables; labels
-    servable      one loaded version; session runs it
-    tensors       TensorProto <-> numpy
-    call          a request's deadline, its client's presence
-    status        how a request fails
+    serve()           from a path to a running Server
+    __main__, command_line, flags     `python -m tfclf.server`, with TF Serving's flags
+    start             puts a server together
+    process           Server: ports, threads, signals, drain
+    transport/        gRPC, REST, health, TLS
+    service           every RPC, message in, message out, whatever the protocol
+    models/           models.config and folders watched; versions loaded, swapped, drained
+    rpc/              one RPC each, without transport
+    runtime/          loaded versions: registry, Servable, session, batching
+    config_files      TF Serving's text files: batching, TLS, monitoring
+    metrics, logs     what is told of requests
+    limits, call, ended, status       what holds for every request
 
-A module imports only from those below it. Importing this package imports neither TensorFlow nor gRPC.
+A module imports only from those below it, which a test checks. Importing this package imports neither TensorFlow nor
+gRPC.
 """
 
 from importlib.util import find_spec

@@ -12,12 +12,12 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tfclf._version import __version__
 from tfclf.errors import ServerError
 from tfclf.server import flags, logs
-from tfclf.server.batching import Batching
 from tfclf.server.config_files import read_batching, read_monitoring, read_tls
 from tfclf.server.limits import Limits
-from tfclf.server.model_config import read_model_config, single_model
+from tfclf.server.models.model_config import read_model_config, single_model
 from tfclf.server.process import ServerOptions
-from tfclf.server.session import SessionOptions
+from tfclf.server.runtime.batching import Batching
+from tfclf.server.runtime.session import SessionOptions
 from tfclf.server.start import start
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 from tfclf.errors import ServerError
-from tfclf.server.batching import Batching
+from tfclf.server.runtime.batching import Batching
 
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 

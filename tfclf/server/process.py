@@ -18,17 +18,17 @@ from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServi
 from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionServiceServicer_to_server
 
 from tfclf.errors import ServerError
-from tfclf.server.addresses import cannot_listen, join_address
 from tfclf.server.config_files import PROMETHEUS_PATH, Tls
-from tfclf.server.grpc_service import ModelService, PredictionService
-from tfclf.server.health import add_health
-from tfclf.server.http import HttpServer
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
-from tfclf.server.rest import rest_app
+from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
-from tfclf.server.session import cpus
-from tfclf.server.tls import grpc_credentials, ssl_context
+from tfclf.server.transport.addresses import cannot_listen, join_address
+from tfclf.server.transport.grpc_service import ModelService, PredictionService
+from tfclf.server.transport.health import add_health
+from tfclf.server.transport.http import HttpServer
+from tfclf.server.transport.rest.app import rest_app
+from tfclf.server.transport.tls import grpc_credentials, ssl_context
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from grpc import StatusCode
@@ -24,53 +23,18 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
 from tfclf.server.call import Call
-from tfclf.server.inference import classify, first_spec, multi_inference, regress
+from tfclf.server.ended import Ended, Observer
 from tfclf.server.logs import shorten
-from tfclf.server.manager import Manager
-from tfclf.server.metadata import get_model_metadata
-from tfclf.server.model_status import get_model_status
-from tfclf.server.predict import predict
-from tfclf.server.registry import Registry
-from tfclf.server.reload_config import handle_reload_config
+from tfclf.server.models.manager import Manager
+from tfclf.server.models.model_status import get_model_status
+from tfclf.server.models.reload_config import handle_reload_config
+from tfclf.server.rpc.inference import classify, first_spec, multi_inference, regress
+from tfclf.server.rpc.metadata import get_model_metadata
+from tfclf.server.rpc.predict import predict
+from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A request that has got its answer or its error. Its repr shows no text, no error message, which may quote one.
-
-    Attributes:
-      method: the RPC, such as Predict.
-      protocol: grpc or rest.
-      model, signature: as the request names them; they come from outside, any characters may be in them.
-      code: how it ended.
-      seconds: from the transport's call to the end.
-      version: that answered, or that the request asked for; None where neither says one.
-      request: the message itself, with its texts; observers must not keep it.
-    """
-
-    method: str
-    protocol: str
-    model: str
-    signature: str
-    code: StatusCode
-    seconds: float
-    version: int | None = None
-    request: Any = field(default=None, repr=False)
-
-    @property
-    def rows(self) -> int | None:
-        """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
-        for tensor in getattr(self.request, "inputs", {}).values():
-            return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
-        if (given := getattr(self.request, "input", None)) is not None and (kind := given.WhichOneof("kind")):
-            return len(getattr(given, kind).examples)
-        return None
-
-
-Observer = Callable[[Ended], None]
 
 
 class Service:

@@ -8,14 +8,15 @@ from typing import Any
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import InputError
-from tfclf.server.addresses import check_port
-from tfclf.server.loading import Loader
-from tfclf.server.manager import Manager
+from tfclf.server.ended import Observer
 from tfclf.server.metrics import Metrics
-from tfclf.server.model_config import read_model_config, single_model
+from tfclf.server.models.loading import Loader
+from tfclf.server.models.manager import Manager
+from tfclf.server.models.model_config import read_model_config, single_model
 from tfclf.server.process import Server, ServerOptions
-from tfclf.server.registry import Registry
-from tfclf.server.service import Observer, Service
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.service import Service
+from tfclf.server.transport.addresses import check_port
 from tfclf.versions import Version, latest_version
 
 _log = logging.getLogger(__name__)

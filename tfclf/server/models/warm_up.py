@@ -15,9 +15,9 @@ from grpc import StatusCode
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfclf.errors import SavedModelError
-from tfclf.server.inference import classify, multi_inference, regress
-from tfclf.server.predict import predict
-from tfclf.server.servable import Servable
+from tfclf.server.rpc.inference import classify, multi_inference, regress
+from tfclf.server.rpc.predict import predict
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
     SignatureDefMap,
 )
 
-from tfclf.server.registry import Registry
+from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import invalid_argument
 
 _FIELD = "signature_def"

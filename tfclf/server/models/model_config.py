@@ -14,8 +14,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, Model
 
 from tfclf.errors import ServerError
 from tfclf.folders import listing
+from tfclf.server.models.version_policy import Policy
 from tfclf.server.status import RequestError
-from tfclf.server.version_policy import Policy
 from tfclf.versions import find_versions
 
 _log = logging.getLogger(__name__)

@@ -20,16 +20,16 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import ServerError
 from tfclf.server.call import Call
-from tfclf.server.config_file import ConfigFile
-from tfclf.server.configuration import Change, Configuration
-from tfclf.server.drain import Drain
-from tfclf.server.managed_model import ManagedModel, complaint
-from tfclf.server.model_config import ConfigError
-from tfclf.server.registry import Registry
-from tfclf.server.servable import Servable
-from tfclf.server.states import LOADING, State
+from tfclf.server.models.config_file import ConfigFile
+from tfclf.server.models.configuration import Change, Configuration
+from tfclf.server.models.drain import Drain
+from tfclf.server.models.managed_model import ManagedModel, complaint
+from tfclf.server.models.model_config import ConfigError
+from tfclf.server.models.warm_up import warm_up
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.states import LOADING, State
 from tfclf.server.status import RequestError
-from tfclf.server.warm_up import warm_up
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import ServerError
-from tfclf.server.model_config import ConfigError, read_model_config
+from tfclf.server.models.model_config import ConfigError, read_model_config
 
 _log = logging.getLogger(__name__)
 

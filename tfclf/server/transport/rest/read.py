@@ -14,9 +14,9 @@ from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from tfclf.server.rest_json import parse, read_signature_name, readable, shown
-from tfclf.server.rest_values import element, fill, is_base64
 from tfclf.server.status import RequestError, invalid_argument
+from tfclf.server.transport.rest.json_text import parse, read_signature_name, readable, shown
+from tfclf.server.transport.rest.values import element, fill, is_base64
 
 _MOST_DIMENSIONS = 254  # of a TensorShape
 

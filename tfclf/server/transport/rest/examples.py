@@ -8,9 +8,9 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server.rest_json import encoded, parse, read_signature_name, readable, shown
-from tfclf.server.rest_values import INT64, UINT64, decoded, element, is_base64, json_type
 from tfclf.server.status import invalid_argument
+from tfclf.server.transport.rest.json_text import encoded, parse, read_signature_name, readable, shown
+from tfclf.server.transport.rest.values import INT64, UINT64, decoded, element, is_base64, json_type
 
 
 def read_examples(body: bytes, request: ClassificationRequest | RegressionRequest) -> None:

@@ -9,8 +9,8 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 
-from tfclf.server.examples import Computed, debug_string, shape_string
-from tfclf.server.session import Fetched
+from tfclf.server.rpc.examples import Computed, debug_string, shape_string
+from tfclf.server.runtime.session import Fetched
 from tfclf.server.status import invalid_argument
 
 METHOD_NAME = "tensorflow/serving/classify"

@@ -6,7 +6,7 @@ Source: TF Serving, get_model_status_impl.cc. A version label chooses nothing th
 from grpc import StatusCode
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 
-from tfclf.server.registry import Registry
+from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import RequestError
 
 

@@ -21,14 +21,15 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server import rest_write
 from tfclf.server.call import Call
-from tfclf.server.predict import DEFAULT_SIGNATURE
-from tfclf.server.rest_examples import read_examples
-from tfclf.server.rest_json import readable
-from tfclf.server.rest_read import read_predict
-from tfclf.server.service import Ended, Service
+from tfclf.server.ended import Ended
+from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
+from tfclf.server.service import Service
 from tfclf.server.status import RequestError, invalid_argument
+from tfclf.server.transport.rest import write as rest_write
+from tfclf.server.transport.rest.examples import read_examples
+from tfclf.server.transport.rest.json_text import readable
+from tfclf.server.transport.rest.read import read_predict
 
 _log = logging.getLogger(__name__)
 

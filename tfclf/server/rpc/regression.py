@@ -7,7 +7,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.regression_pb2 import Regression, RegressionResult
 
-from tfclf.server.examples import Computed, debug_string, shape_string
+from tfclf.server.rpc.examples import Computed, debug_string, shape_string
 from tfclf.server.status import invalid_argument
 
 METHOD_NAME = "tensorflow/serving/regress"

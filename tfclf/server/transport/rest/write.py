@@ -16,8 +16,8 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRespo
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
-from tfclf.server.rest_json import array, decimals, encoded, quoted
 from tfclf.server.status import invalid_argument
+from tfclf.server.transport.rest.json_text import array, decimals, encoded, quoted
 
 _BYTES_SUFFIX = "_bytes"
 _INDENT = "    "

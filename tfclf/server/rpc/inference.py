@@ -10,11 +10,11 @@ from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiIn
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server import classification, regression
 from tfclf.server.call import Call
-from tfclf.server.examples import compute
-from tfclf.server.predict import DEFAULT_SIGNATURE
-from tfclf.server.servable import Servable
+from tfclf.server.rpc import classification, regression
+from tfclf.server.rpc.examples import compute
+from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tfclf.server.registry import Registry
-from tfclf.server.servable import Servable
-from tfclf.server.states import END, UNLOADING, State
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.states import END, UNLOADING, State
 
 _log = logging.getLogger(__name__)
 

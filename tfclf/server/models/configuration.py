@@ -12,10 +12,10 @@ from typing import NamedTuple
 from grpc import StatusCode
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tfclf.server.managed_model import ManagedModel
-from tfclf.server.model_config import ConfigError, check_base_path, check_models
-from tfclf.server.registry import Registry
-from tfclf.server.states import AVAILABLE
+from tfclf.server.models.managed_model import ManagedModel
+from tfclf.server.models.model_config import ConfigError, check_base_path, check_models
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.states import AVAILABLE
 
 _log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.input_pb2 import Input
 
 from tfclf.server.call import Call
-from tfclf.server.servable import Servable
-from tfclf.server.session import Fetched
+from tfclf.server.rpc.tensors import MOST_REPEATED_BYTES
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.session import Fetched
 from tfclf.server.status import invalid_argument
-from tfclf.server.tensors import MOST_REPEATED_BYTES
 
 
 @dataclass(frozen=True)

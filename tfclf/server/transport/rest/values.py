@@ -14,8 +14,8 @@ from grpc import StatusCode
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from tfclf.server.rest_json import Repeated, encoded, shown
 from tfclf.server.status import RequestError, invalid_argument
+from tfclf.server.transport.rest.json_text import Repeated, encoded, shown
 
 INT64, UINT64 = (-(1 << 63), (1 << 63) - 1), (0, (1 << 64) - 1)
 _TYPES = {type(None): "Null", dict: "Object", Repeated: "Object", list: "Array", str: "String"}

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from grpc import StatusCode
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from tfclf.server.servable import Servable
-from tfclf.server.states import AVAILABLE, State, States
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.states import AVAILABLE, State, States
 from tfclf.server.status import RequestError, invalid_argument
 
 

@@ -9,7 +9,7 @@ from grpc import StatusCode
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 
 from tfclf.server.call import Call
-from tfclf.server.manager import Manager
+from tfclf.server.models.manager import Manager
 from tfclf.server.status import RequestError
 
 _log = logging.getLogger(__name__)

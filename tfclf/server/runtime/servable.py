@@ -12,10 +12,10 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf import text_ops
 from tfclf.errors import SavedModelError
-from tfclf.server.batching import Batcher, Batching, RanBatch
 from tfclf.server.call import Call
 from tfclf.server.limits import Limits
-from tfclf.server.session import Fetched, Session, SessionOptions
+from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
+from tfclf.server.runtime.session import Fetched, Session, SessionOptions
 
 _log = logging.getLogger(__name__)
 

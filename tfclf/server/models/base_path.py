@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfclf.server.version_policy import Policy, choose
+from tfclf.server.models.version_policy import Policy, choose
 from tfclf.versions import find_versions
 
 _log = logging.getLogger(__name__)

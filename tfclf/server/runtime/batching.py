@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from tfclf.server.call import Call
-from tfclf.server.session import Fetched, Session, cpus
+from tfclf.server.runtime.session import Fetched, Session, cpus
 from tfclf.server.status import RequestError, invalid_argument
 
 Feeds = Mapping[str, NDArray[Any]]

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from tfclf.manifest import Manifest
-from tfclf.server.batching import Batching, RanBatch
 from tfclf.server.config_files import read_batching
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
-from tfclf.server.servable import Servable
-from tfclf.server.session import SessionOptions
-from tfclf.server.warm_up import warm_up
+from tfclf.server.models.warm_up import warm_up
+from tfclf.server.runtime.batching import Batching, RanBatch
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.session import SessionOptions
 
 _PER_MODEL_BATCHING = "batching_params.pbtxt"
 

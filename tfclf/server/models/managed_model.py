@@ -8,11 +8,11 @@ from pathlib import Path
 from grpc import StatusCode
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from tfclf.server.base_path import BasePath, Fingerprint
-from tfclf.server.servable import Servable
-from tfclf.server.states import END, LOADING, START, State, States
+from tfclf.server.models.base_path import BasePath, Fingerprint
+from tfclf.server.models.version_policy import Step, next_step
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.states import END, LOADING, START, State, States
 from tfclf.server.status import status_code
-from tfclf.server.version_policy import Step, next_step
 
 _LONGEST_REASON = 300
 

@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from tfclf.server.call import Call
-from tfclf.server.rest_handler import HttpError, RestHandler
-from tfclf.server.rest_write import write_error
 from tfclf.server.service import Service
+from tfclf.server.transport.rest.handler import HttpError, RestHandler
+from tfclf.server.transport.rest.write import write_error
 
 _CORS = (
     (b"access-control-allow-origin", b"*"),

@@ -1,0 +1,1 @@
+"""Which versions answer: models.config and folders are watched, versions loaded, swapped and drained."""

@@ -1,0 +1,1 @@
+"""One RPC a module, message in, message out, without transport; `tensors` and `examples` are what they share."""

@@ -1,0 +1,1 @@
+"""A loaded version: its TensorFlow session, and how requests share runs."""
