@@ -588,6 +588,24 @@ def test_reloads_at_once_end_with_one_of_them(world: World) -> None:
     wait_until(lambda: sum(not is_closed(each) for each in world.loads.servables) == 1)
 
 
+@pytest.mark.parametrize("content", ["fine", "corrupt"])
+def test_a_model_that_is_removed_while_it_is_loaded_ends(make_world: MakeWorld, content: str) -> None:
+    world = make_world(max_load_retries=5)
+    world.write(1)
+    world.write(5, content, model="other")
+    world.manager.start(world.config("demo"))
+    world.loads.gate.clear()
+    with pytest.raises(RequestError):
+        world.manager.reload(world.config("demo", "other"), call=Call(timeout=0.1))
+    wait_until(lambda: world.stages("other") == {5: LOADING})
+    world.manager.reload(world.config("demo"))
+    world.loads.gate.set()
+    world.write(2)
+    wait_until(lambda: world.serving() == [2])
+    assert world.stages("other") == {5: END}
+    assert all(is_closed(each) for each in world.loads.servables if each.name == "other")
+
+
 @pytest.mark.parametrize("names", [("demo", "demo"), ("demo", "nowhere"), ("",)], ids=["twice", "no folder", "no name"])
 def test_a_refused_reload_changes_nothing(world: World, names: tuple[str, ...]) -> None:
     world.write(1)
