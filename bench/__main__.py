@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from rich.console import Console
 
-from bench import contenders, footprint, readme
+from bench import contenders, footprint, readme, serving
 from bench.cases import CASES, Case
 from bench.material import ROOT, available, base_checkpoint, texts
 from bench.measure import as_json, compare, machine
@@ -22,6 +22,7 @@ _BATCH = 32
 # Bulk scoring, and what one request of a server holds.
 _TOKENIZER_BATCHES = (512, _BATCH)
 _TOKENIZER_TEXTS = 2560
+_SERVING_TEXTS = 4096
 _FOOTPRINT_OF = "bert"
 _RESULTS = ROOT / "bench" / "results"
 
@@ -38,6 +39,18 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             _measure(case, Path(folder), options)
+    if options.serving and available(CASES[0]):
+        description, rows = texts("AG News", _SERVING_TEXTS)
+        with tempfile.TemporaryDirectory() as folder:
+            _write(
+                "serving",
+                {
+                    "case": "the bundled demo model",
+                    "texts": description,
+                    "runs": options.runs,
+                    "figures": serving.measure(rows, runs=options.runs, logs=Path(folder)),
+                },
+            )
     if options.update_readme:
         readme.update(ROOT / "README.md", _RESULTS)
     console.print(readme.table(_RESULTS), markup=False, soft_wrap=True)
@@ -85,7 +98,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each contender")
     known = [case.model_type for case in CASES]
-    parser.add_argument("--families", nargs="+", choices=known, default=known)
+    parser.add_argument("--families", nargs="*", choices=known, default=known)
+    parser.add_argument("--serving", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--update-readme", action=argparse.BooleanOptionalAction, default=True)
     return parser.parse_args()
 

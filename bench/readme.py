@@ -49,6 +49,14 @@ def table(results: Path) -> str:
             f"({found['export_to_weights']} x). It loads in {found['load_seconds']} s; the first answer takes "
             f"{found['first_answer_seconds']} s more.",
         ]
+    for one in _read(results, ["serving"]):
+        lines += [
+            "",
+            f"| clients of one text a request, {one['case']} | in process, in bulk | not batched | batched | of bulk | "
+            "batched: p50 / p95 / p99 ms |",
+            "|-:|-:|-:|-:|-:|-:|",
+            *(_row(*_serving_cells(figure)) for figure in one["figures"]),
+        ]
     if encoders:
         machine = encoders[0]["machine"]
         lines += [
@@ -68,6 +76,18 @@ def _read(results: Path, names: Sequence[str]) -> list[dict[str, Any]]:
 
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _serving_cells(figure: dict[str, Any]) -> list[str]:
+    alone, batched = figure["alone"], figure["batched"]
+    return [
+        str(figure["clients"]),
+        f"{figure['in_process_bulk']:,.0f}",
+        f"{alone['texts_per_second']:,.0f}",
+        f"{batched['texts_per_second']:,.0f} ({figure['batched_to_alone']:.2f} x)",
+        f"{figure['batched_to_bulk']:.0%}",
+        " / ".join(f"{batched[f'p{percent}_ms']:,.0f}" for percent in (50, 95, 99)),
+    ]
 
 
 def _cells(content: dict[str, Any]) -> list[str]:
