@@ -41,19 +41,21 @@ class CharacterTable(tf.Module):
         self._replacements = tf.ragged.constant(replacements, dtype=tf.int32, row_splits_dtype=tf.int32)
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
-        # ASCII needs three ops.
         plain = is_ascii(text)
-        if self._ascii_spaced:
-            text = tf.strings.regex_replace(text, self._ascii_spaced, " ")
-        if self._ascii_deleted:
-            text = tf.strings.regex_replace(text, self._ascii_deleted, "")
-        if self._ascii_lower:
-            text = tf.strings.lower(text)
+        text = self.on_ascii(text)
         if not self._concerned:
             return only_where(~plain, text, self._by_table)
         if self._accented:
             text = only_where(self._is_concerned(text), text, self._without_accents)
         return only_where(self._is_concerned(text), text, self._by_table)
+
+    def on_ascii(self, text: tf.Tensor) -> tf.Tensor:
+        """The same for rows of nothing but ASCII, in three ops at most."""
+        if self._ascii_spaced:
+            text = tf.strings.regex_replace(text, self._ascii_spaced, " ")
+        if self._ascii_deleted:
+            text = tf.strings.regex_replace(text, self._ascii_deleted, "")
+        return tf.strings.lower(text) if self._ascii_lower else text
 
     def _is_concerned(self, text: tf.Tensor) -> tf.Tensor:
         return tf.strings.regex_full_match(text, self._concerned)
