@@ -1,6 +1,8 @@
 """Normalizers one after the other: ASCII takes a short way, which must come to the same."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -13,7 +15,7 @@ from tfclf.tokenization.normalizers.replacement import Replacement
 from tfclf.tokenization.spec import CollapseSpace, EachCharacter, PythonLower, Replace
 
 _NFKD = EachCharacter(("NFKD", "StripCombining"), "python")
-_STEPS = {
+_STEPS: dict[str, Callable[[], Any]] = {
     "white space": lambda: SpaceCollapser(CollapseSpace()),
     "quotes": lambda: Replacement(Replace("``", '"')),
     "NFKD": lambda: CharacterTable(_NFKD),
