@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cases import CASES
+from bench.cases import CASES, TOKENIZERS
 
 _START, _END = "<!-- bench: start -->", "<!-- bench: end -->"
 _ORDER = [case.model_type for case in CASES]
@@ -23,10 +23,9 @@ def update(path: Path, results: Path) -> None:
 
 def table(results: Path) -> str:
     """Markdown of all results."""
-    encoders, bulk, small = (
-        _read(results, [f"{prefix}_{model_type}{suffix}" for model_type in _ORDER])
-        for prefix, suffix in (("text_to_label", ""), ("tokenizer", "_512"), ("tokenizer", "_32"))
-    )
+    encoders = _read(results, [f"text_to_label_{model_type}" for model_type in _ORDER])
+    tokenizers = [*_ORDER, *(case.key for case in TOKENIZERS)]
+    bulk, small = (_read(results, [f"tokenizer_{key}_{size}" for key in tokenizers]) for size in (512, 32))
     lines = [
         "| text to label, batches of 32 | texts | TF class | float32 | bfloat16 |",
         "|-|-|-:|-:|-:|",
