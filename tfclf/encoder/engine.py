@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfclf.encoder import bucketed, packed, positions
 from tfclf.encoder.layout import Layout
 from tfclf.encoder.sizes import Sizes
-from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, LayerNorm, Source
+from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, NormShapes, Source
 from tfclf.families import Family
 from tfclf.ladder import Ladder
 from tfclf.packing import Batch
@@ -55,6 +55,7 @@ class LeanEngine(tf.Module):
         compute = _PRECISIONS[precision]
         formats = Formats(stored=tf.as_dtype(storage) if storage else compute, compute=compute)
         self._heads = sizes.heads
+        self._head_width = sizes.width // sizes.heads
         self._compute = compute
         self._position_padding_id = family.position_padding_id
         self._activation = _ACTIVATIONS[sizes.activation]
@@ -131,9 +132,13 @@ class LeanEngine(tf.Module):
         return logits[:batch]
 
     def _packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
-        packing = packed.plan(row_splits, groups=groups, dtype=self._compute)
-        attend = functools.partial(packed.attend, packing=packing, heads=self._heads)
-        return Layout(attend, LayerNorm.__call__, packing.first)
+        packing = packed.plan(
+            row_splits, groups=groups, heads=self._heads, head_width=self._head_width, dtype=self._compute
+        )
+        shapes = NormShapes(tf.size(packing.back))
+        return Layout(
+            functools.partial(packed.attend, packing=packing), lambda norm, rows: norm(rows, shapes), packing.first
+        )
 
     def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """int32[3, batch, length] of ids, positions and types, int32[batch] -> float32[batch, classes]."""

@@ -22,25 +22,35 @@ class Group:
     Attributes:
       tokens: int32[rows, length], where each place's token is among all tokens; padding points at any.
       bias: [rows, 1, 1, length], 0 at tokens and very negative at padding; added to attention scores.
+      split: int32[5], the shape rows, length, 3, heads, head width.
+      joined: int32[2], the shape rows * length, heads * head width.
     """
 
     tokens: tf.Tensor
     bias: tf.Tensor
+    split: tf.Tensor
+    joined: tf.Tensor
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Where everything is, worked out once a batch.
+    """Where everything is, worked out once a batch: what each layer would work out again is nodes of the graph, and
+    the first answer waits for TensorFlow's optimizer to go over every one of them.
 
     Attributes:
       first: int32[batch], each row's first token, in the order in which the rows came.
       groups: for attention.
       back: int32[tokens], each token's place among the groups' padded places.
+      scale: [], 1 / sqrt(head width).
+      to_heads, from_heads: int32[5], int32[4], permutations: 3, rows, heads, length, head width; and back to rows.
     """
 
     first: tf.Tensor
     groups: tuple[Group, ...]
     back: tf.Tensor
+    scale: tf.Tensor
+    to_heads: tf.Tensor
+    from_heads: tf.Tensor
 
 
 def grouped(batch: tf.Tensor) -> tf.Tensor:
@@ -48,7 +58,7 @@ def grouped(batch: tf.Tensor) -> tf.Tensor:
     return batch >= _GROUPED_FROM
 
 
-def plan(row_splits: tf.Tensor, *, groups: bool, dtype: tf.DType) -> Packing:
+def plan(row_splits: tf.Tensor, *, groups: bool, heads: int, head_width: int, dtype: tf.DType) -> Packing:
     """Args:
     row_splits: int32[batch + 1], rows of at least one token each; at least one row.
     """
@@ -67,28 +77,28 @@ def plan(row_splits: tf.Tensor, *, groups: bool, dtype: tf.DType) -> Packing:
         inside = columns < group_lengths[:, tf.newaxis]
         tokens = tf.gather(starts, rows)[:, tf.newaxis] + tf.where(inside, columns, 0)
         bias = tf.where(inside, tf.constant(0, dtype), tf.constant(dtype.min / 2, dtype))
-        made.append(Group(tokens, bias[:, tf.newaxis, tf.newaxis, :]))
+        padded = (last - first) * longest
+        split = tf.stack([last - first, longest, 3, heads, head_width])
+        made.append(Group(tokens, bias[:, tf.newaxis, tf.newaxis, :], split, tf.stack([padded, heads * head_width])))
         places.append(offset + tf.range(last - first) * longest)
-        offset += (last - first) * longest
+        offset += padded
     # Of each row, in the order in which the rows came: where its padded copy begins.
     padded_start = tf.scatter_nd(order[:, tf.newaxis], tf.concat(places, 0), [batch])
     within = tf.ragged.range(lengths, row_splits_dtype=tf.int32)
     back = tf.gather(padded_start, within.value_rowids()) + within.values
-    return Packing(starts, tuple(made), back)
+    scale = tf.constant(head_width**-0.5, dtype)
+    return Packing(starts, tuple(made), back, scale, tf.constant([2, 0, 3, 1, 4]), tf.constant([0, 2, 1, 3]))
 
 
-def attend(query_key_value: tf.Tensor, packing: Packing, *, heads: int) -> tf.Tensor:
+def attend(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
     """Multi-head self-attention. [tokens, 3 * width] of queries, keys and values -> [tokens, width]."""
-    width = query_key_value.shape[1] // 3
-    contexts = [_attend_group(query_key_value, group, heads, width) for group in packing.groups]
+    contexts = [_attend_group(query_key_value, group, packing) for group in packing.groups]
     return tf.gather(tf.concat(contexts, 0) if len(contexts) > 1 else contexts[0], packing.back)
 
 
-def _attend_group(query_key_value: tf.Tensor, group: Group, heads: int, width: int) -> tf.Tensor:
-    rows, length = tf.unstack(tf.shape(group.tokens))
-    padded = tf.gather(query_key_value, group.tokens)
-    split = tf.reshape(padded, [rows, length, 3, heads, width // heads])
-    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
-    scores = tf.matmul(query * (width // heads) ** -0.5, key, transpose_b=True) + group.bias
+def _attend_group(query_key_value: tf.Tensor, group: Group, packing: Packing) -> tf.Tensor:
+    split = tf.reshape(tf.gather(query_key_value, group.tokens), group.split)
+    query, key, value = tf.unstack(tf.transpose(split, packing.to_heads))
+    scores = tf.matmul(query * packing.scale, key, transpose_b=True) + group.bias
     context = tf.matmul(tf.nn.softmax(scores), value)
-    return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [rows * length, width])
+    return tf.reshape(tf.transpose(context, packing.from_heads), group.joined)

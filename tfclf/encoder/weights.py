@@ -40,6 +40,28 @@ class Dense(tf.Module):
         return tf.nn.bias_add(product, tf.cast(self.bias, self._compute))
 
 
+class NormShapes:
+    """[rows, width] as a batch norm sees it, worked out once a batch: in each norm it would be a dozen nodes more.
+
+    TensorFlow's optimizer goes over every node before the first answer, so that nodes are what that waits for.
+
+    Args:
+      rows: int32[], of all inputs.
+    """
+
+    def __init__(self, rows: tf.Tensor) -> None:
+        self.rows = tf.reshape(rows, [1])
+        self._one = tf.constant([1])
+        self._widths: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+
+    def of(self, width: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """int32[2] and int32[4]: the shape itself, and that of the image with a row for a channel."""
+        if width not in self._widths:
+            flat = tf.concat([self.rows, [width]], 0)
+            self._widths[width] = flat, tf.concat([self._one, flat, self._one], 0)
+        return self._widths[width]
+
+
 class LayerNorm(tf.Module):
     """Normalizes the last axis of [rows, width].
 
@@ -53,19 +75,20 @@ class LayerNorm(tf.Module):
         self.beta = _variable(beta, tf.float32, f"{name}/beta")
         self._epsilon = epsilon
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        rows = tf.shape(inputs)[0]
+    def __call__(self, inputs: tf.Tensor, shapes: NormShapes) -> tf.Tensor:
+        flat, image = shapes.of(inputs.shape[1])
         normalized = tf.raw_ops.FusedBatchNormV3(
-            x=tf.reshape(inputs, [1, rows, inputs.shape[1], 1]),
-            scale=tf.fill([rows], 1.0),
-            offset=tf.fill([rows], 0.0),
+            x=tf.reshape(inputs, image),
+            scale=tf.fill(shapes.rows, 1.0),  # not shared: only a fill of its own is a part of the pattern
+            offset=tf.fill(shapes.rows, 0.0),
             mean=[],
             variance=[],
             epsilon=self._epsilon,
             data_format="NCHW",
             is_training=True,
         ).y
-        normalized = tf.reshape(normalized, tf.shape(inputs))
+        normalized = tf.reshape(normalized, flat)
+        normalized.set_shape(inputs.shape)
         return normalized * tf.cast(self.gamma, inputs.dtype) + tf.cast(self.beta, inputs.dtype)
 
     def plain(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -100,9 +123,7 @@ class Embeddings(tf.Module):
             else None
         )
 
-    def __call__(
-        self, *indices: tf.Tensor, norm: Callable[[LayerNorm, tf.Tensor], tf.Tensor] = LayerNorm.__call__
-    ) -> tf.Tensor:
+    def __call__(self, *indices: tf.Tensor, norm: Callable[[LayerNorm, tf.Tensor], tf.Tensor]) -> tf.Tensor:
         # A family without token types has one table less: its types are not looked up.
         found = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
         stream = norm(self.norm, tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
