@@ -111,6 +111,12 @@ def test_status_of_one_version(served: Served) -> None:
     assert (status.status.error_code, status.status.error_message) == (0, "")
 
 
+def test_a_label_chooses_nothing_for_status(served: Served) -> None:
+    request = GetModelStatusRequest(model_spec=model_spec("echo", label="stable"))
+    found = served.models.GetModelStatus(request).model_version_status
+    assert [status.version for status in found] == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("spec", "details"),
     [
