@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.checkpoints import DEMO, ROOT
+from tfclf.errors import TfclfError
 from tfclf.tf_serving.launch import IMAGE, PROGRAM, find_docker, find_program
 
 ENGINES = ("embedded", PROGRAM, "docker")
@@ -83,6 +85,16 @@ def program_of(engine: str, folder: Path) -> list[str]:
     name = f"tfclf-{uuid.uuid4().hex[:12]}"
     options = ["--rm", "--init", "--network=host", f"--user={os.getuid()}", f"--name={name}", *seen]
     return [find_docker(), "run", *options, f"--entrypoint={PROGRAM}", f"{IMAGE}:{_TAG}"]
+
+
+@cache
+def missing(engine: str) -> str:
+    """Why the machine does not have that engine; nothing where it has."""
+    try:
+        program_of(engine, Path())
+    except TfclfError as error:
+        return str(error).split(". ")[0]
+    return ""
 
 
 def run_to_end(engine: str, flags: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:

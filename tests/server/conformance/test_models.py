@@ -40,9 +40,7 @@ def test_metadata_holds_the_signatures_of_the_file(served: Served, models: Model
     assert response.metadata["signature_def"].Unpack(found)
     file = models.bases[model] / str(version) / "saved_model.pb"
     saved = SavedModel.FromString(file.read_bytes()).meta_graphs[0].signature_def
-    assert {name: dict(signature.inputs) for name, signature in found.signature_def.items()} == {
-        name: dict(signature.inputs) for name, signature in saved.items()
-    }
+    assert dict(found.signature_def) == dict(saved)
 
 
 def test_metadata_echoes_name_and_version_but_no_signature(served: Served) -> None:
@@ -74,6 +72,11 @@ def test_another_metadata_field_is_refused_and_named(served: Served) -> None:
     # Not the whole of it: the sources of some versions put the field behind a "%s" that they print as it is.
     assert (code, details[:15], "weights" in details) == ("INVALID_ARGUMENT", "Metadata field ", True)
     assert "is not supported" in details
+
+
+def test_another_metadata_field_comes_before_an_unknown_model(served: Served) -> None:
+    code, details = served.refusal("GetModelMetadata", metadata("weights", model="nobody"))
+    assert (code, details[:15]) == ("INVALID_ARGUMENT", "Metadata field ")
 
 
 # GetModelStatus, policies

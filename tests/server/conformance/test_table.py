@@ -4,6 +4,10 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+from .engines import ENGINES, missing
+
 HERE = Path(__file__).parent
 TABLE = (HERE / "README.md").read_text(encoding="utf-8")
 
@@ -26,3 +30,9 @@ def test_every_case_of_section_6_has_a_row(shared: Path) -> None:
     assert len(cases) > 15
     rows = [line.split(" | ")[0].strip("| ") for line in TABLE.splitlines() if line.startswith("| ")]
     assert rows[: len(cases)] == cases
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_suite_runs_against_this_engine(engine: str) -> None:
+    if reason := missing(engine):
+        pytest.skip(reason)
