@@ -4,17 +4,16 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
-from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
@@ -22,8 +21,11 @@ from tfclf.server import serve
 from tfclf.server.process import Server
 from tfclf.server.runtime.servable import Servable
 
+from .messages import predict_request, strings
 from .models import save_echo, save_half_plus_two
 from .scorers import save_scorer
+
+__all__ = ["Predict", "Refusal", "predict_request", "strings"]
 
 Predict = Callable[..., PredictResponse]
 Refusal = Callable[..., tuple[str, str]]
@@ -59,30 +61,6 @@ def stub(echo_server: Server) -> Iterator[PredictionServiceStub]:
     options = [("grpc.max_receive_message_length", -1)]
     with grpc.insecure_channel(echo_server.address, options=options) as channel:
         yield PredictionServiceStub(channel)
-
-
-def strings(*texts: str | bytes) -> TensorProto:
-    """string[len(texts)]"""
-    return tf.make_tensor_proto(list(texts), dtype=tf.string, shape=[len(texts)])
-
-
-def predict_request(
-    inputs: Mapping[str, TensorProto],
-    *,
-    model: str = "echo",
-    signature: str = "",
-    version: int | None = None,
-    label: str | None = None,
-    output_filter: Sequence[str] = (),
-) -> PredictRequest:
-    request = PredictRequest(inputs=inputs, output_filter=output_filter)
-    request.model_spec.name = model
-    request.model_spec.signature_name = signature
-    if version is not None:
-        request.model_spec.version.value = version
-    if label is not None:
-        request.model_spec.version_label = label
-    return request
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from grpc import StatusCode
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.example.example_pb2 import Example
-from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
+from tensorflow_serving.apis.classification_pb2 import ClassificationResponse
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
@@ -67,19 +67,9 @@ def demo() -> Iterator[Servable]:
     servable.close()
 
 
-def test_each_example_gets_its_classes_in_the_models_order(scorer_stub: PredictionServiceStub) -> None:
-    expected = [[("a", 0.5), ("not a", 0.25)], [("b", 3.0), ("not b", 1.5)]]
-    assert rows(scorer_stub.Classify(classify_request(TWO))) == expected
-
-
 def test_classes_without_scores(scorer_stub: PredictionServiceStub) -> None:
     response = scorer_stub.Classify(classify_request(ONE, signature="only_classes"))
     assert rows(response) == [[("a", 0), ("not a", 0)]]
-
-
-def test_scores_without_classes(scorer_stub: PredictionServiceStub) -> None:
-    response = scorer_stub.Classify(classify_request(TWO, signature="only_scores"))
-    assert rows(response) == [[("", 0.5), ("", 0.25)], [("", 3.0), ("", 1.5)]]
 
 
 def test_classes_beside_an_output_that_is_no_scores(scorer_stub: PredictionServiceStub) -> None:
@@ -116,12 +106,6 @@ def test_a_signature_of_tf2_answers_though_it_is_written_for_predict(native_stub
     assert rows(response) == [[("a", 0.5), ("a", -0.5)]]
 
 
-def test_a_context_stands_in_for_what_an_example_lacks(scorer_stub: PredictionServiceStub) -> None:
-    sent = with_context(example(name="shared", x=9.0), example(x=0.5), Example(), example(name="own"))
-    labels = [(row[0][0], row[0][1]) for row in rows(scorer_stub.Classify(classify_request(sent)))]
-    assert labels == [("shared", 0.5), ("shared", 9.0), ("own", 9.0)]
-
-
 def test_a_feature_without_a_kind_does_not_hide_the_contexts(scorer_stub: PredictionServiceStub) -> None:
     """Here concatenation, which is TF Serving's way too, is not what protobuf's merge gives."""
     sent = with_context(example(name="shared"), Example(features={"feature": {"name": {}}}))
@@ -139,42 +123,9 @@ def test_many_examples(scorer_stub: PredictionServiceStub) -> None:
     assert [row[0] for row in found] == [(str(row), float(row)) for row in range(10_000)]
 
 
-def test_model_spec_is_echoed_with_the_effective_signature(scorer_stub: PredictionServiceStub) -> None:
-    spec = scorer_stub.Classify(classify_request(ONE)).model_spec
-    assert (spec.name, spec.version.value, spec.signature_name) == ("scorer", 3, "serving_default")
-
-
 def test_model_spec_is_echoed_with_the_signature_that_was_asked_for(scorer_stub: PredictionServiceStub) -> None:
     spec = scorer_stub.Classify(classify_request(ONE, version=3, signature="only_scores")).model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == ("scorer", 3, "only_scores")
-
-
-def test_missing_model_spec(scorer_refusal: Refusal) -> None:
-    assert scorer_refusal(ClassificationRequest(input=ONE)) == ("INVALID_ARGUMENT", "Missing ModelSpec")
-
-
-def test_empty_name(scorer_refusal: Refusal) -> None:
-    assert scorer_refusal(classify_request(ONE, "")) == ("INVALID_ARGUMENT", "ModelSpec has no name specified.")
-
-
-def test_unknown_model(scorer_refusal: Refusal) -> None:
-    expected = ("NOT_FOUND", "Servable not found for request: Latest(nobody)")
-    assert scorer_refusal(classify_request(ONE, "nobody")) == expected
-
-
-def test_unknown_version(scorer_refusal: Refusal) -> None:
-    expected = ("NOT_FOUND", "Servable not found for request: Specific(scorer, 7)")
-    assert scorer_refusal(classify_request(ONE, version=7)) == expected
-
-
-def test_unknown_label(scorer_refusal: Refusal) -> None:
-    expected = ("INVALID_ARGUMENT", "Unrecognized servable version label: canary")
-    assert scorer_refusal(classify_request(ONE, label="canary")) == expected
-
-
-def test_unknown_signature(scorer_refusal: Refusal) -> None:
-    expected = ("INVALID_ARGUMENT", "No signature was found with the name: nothing")
-    assert scorer_refusal(classify_request(ONE, signature="nothing")) == expected
 
 
 def test_a_model_without_a_default_signature(native_stub: PredictionServiceStub) -> None:

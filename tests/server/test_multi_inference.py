@@ -11,7 +11,6 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.input_pb2 import Input
@@ -55,11 +54,6 @@ def test_each_task_gets_what_its_own_rpc_gives(scorer_stub: PredictionServiceStu
     assert column.regression_result == value.regression_result
 
 
-def test_results_keep_the_order_of_the_tasks(scorer_stub: PredictionServiceStub) -> None:
-    response = scorer_stub.MultiInference(multi_request(TWO, VALUE, CLASSES))
-    assert [one.WhichOneof("result") for one in response.results] == ["regression_result", "classification_result"]
-
-
 def test_all_tasks_are_answered_by_one_run(scorer_stub: PredictionServiceStub) -> None:
     drawn, draw = scorer_stub.MultiInference(
         multi_request(TWO, (CLASSIFY, model_spec(signature="drawn")), (REGRESS, model_spec(signature="draw")))
@@ -74,18 +68,6 @@ def test_all_tasks_are_answered_by_one_run(scorer_stub: PredictionServiceStub) -
 def test_one_task_is_enough(scorer_stub: PredictionServiceStub) -> None:
     (result,) = scorer_stub.MultiInference(multi_request(TWO, VALUE)).results
     assert [one.value for one in result.regression_result.regressions] == [0.5, 3]
-
-
-def test_a_context_stands_in_for_what_an_example_lacks(scorer_stub: PredictionServiceStub) -> None:
-    sent = with_context(example(x=9.0), example(x=0.5), Example())
-    (result,) = scorer_stub.MultiInference(multi_request(sent, VALUE)).results
-    assert [one.value for one in result.regression_result.regressions] == [0.5, 9]
-
-
-def test_model_specs_are_echoed_with_the_effective_signatures(scorer_stub: PredictionServiceStub) -> None:
-    specs = [one.model_spec for one in scorer_stub.MultiInference(multi_request(TWO, CLASSES, VALUE)).results]
-    found = [(spec.name, spec.version.value, spec.signature_name) for spec in specs]
-    assert found == [("scorer", 3, "serving_default"), ("scorer", 3, "regress")]
 
 
 def test_the_first_tasks_version_is_asked(scorer_stub: PredictionServiceStub, scorer_refusal: Refusal) -> None:
@@ -108,16 +90,6 @@ def test_the_first_tasks_version_is_asked(scorer_stub: PredictionServiceStub, sc
 )
 def test_no_model(scorer_refusal: Refusal, request_: MultiInferenceRequest) -> None:
     assert scorer_refusal(request_) == ("INVALID_ARGUMENT", "ModelSpec has no name specified.")
-
-
-def test_unknown_model(scorer_refusal: Refusal) -> None:
-    expected = ("NOT_FOUND", "Servable not found for request: Latest(nobody)")
-    assert scorer_refusal(multi_request(TWO, (CLASSIFY, model_spec("nobody")))) == expected
-
-
-def test_unknown_label(scorer_refusal: Refusal) -> None:
-    expected = ("INVALID_ARGUMENT", "Unrecognized servable version label: canary")
-    assert scorer_refusal(multi_request(TWO, (CLASSIFY, model_spec(label="canary")))) == expected
 
 
 @pytest.mark.parametrize(

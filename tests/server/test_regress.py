@@ -10,10 +10,9 @@ import tensorflow as tf
 from grpc import StatusCode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionResponse
 
 import tfclf
 from tests.checkpoints import tiny_checkpoint
@@ -26,7 +25,7 @@ from tfclf.server.status import RequestError
 
 from .conftest import Refusal, predict_request, strings
 from .inputs import REGRESS, answer, example, example_list, inputs, regress_request, text_examples, with_context
-from .scorers import SIGNATURES, save_native_scorer
+from .scorers import SIGNATURES
 
 TWO = example_list(example(x=0.5), example(x=-3.0))
 
@@ -56,59 +55,10 @@ def value_model(value_base: Path) -> Iterator[Servable]:
     servable.close()
 
 
-@pytest.mark.parametrize("signature", ["regress", "regress_column"])
-def test_each_example_gets_its_value(scorer_stub: PredictionServiceStub, signature: str) -> None:
-    assert values(scorer_stub.Regress(regress_request(TWO, signature=signature))) == [0.5, -3]
-
-
-def test_a_signature_of_tf2_answers_though_it_is_written_for_predict(tmp_path: Path) -> None:
-    save_native_scorer(tmp_path / "native" / "1")
-    with serve(tmp_path / "native", port=0) as server, grpc.insecure_channel(server.address) as channel:
-        assert values(PredictionServiceStub(channel).Regress(regress_request(TWO, "native"))) == [0.5, -3]
-
-
-def test_a_context_stands_in_for_what_an_example_lacks(scorer_stub: PredictionServiceStub) -> None:
-    sent = with_context(example(x=9.0), example(x=0.5), Example())
-    assert values(scorer_stub.Regress(regress_request(sent))) == [0.5, 9]
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.0, 1e-45, 3.4e38])
 def test_values_keep_their_bits(scorer_stub: PredictionServiceStub, value: float) -> None:
     (found,) = values(scorer_stub.Regress(regress_request(example_list(example(x=value)))))
     assert np.float32(found).tobytes() == np.float32(value).tobytes()
-
-
-def test_model_spec_is_echoed_with_the_signature(scorer_stub: PredictionServiceStub) -> None:
-    spec = scorer_stub.Regress(regress_request(TWO)).model_spec
-    assert (spec.name, spec.version.value, spec.signature_name) == ("scorer", 3, "regress")
-
-
-def test_missing_model_spec(scorer_refusal: Refusal) -> None:
-    assert scorer_refusal(RegressionRequest(input=TWO)) == ("INVALID_ARGUMENT", "Missing ModelSpec")
-
-
-def test_empty_name(scorer_refusal: Refusal) -> None:
-    assert scorer_refusal(regress_request(TWO, "")) == ("INVALID_ARGUMENT", "ModelSpec has no name specified.")
-
-
-def test_unknown_model(scorer_refusal: Refusal) -> None:
-    expected = ("NOT_FOUND", "Servable not found for request: Latest(nobody)")
-    assert scorer_refusal(regress_request(TWO, "nobody")) == expected
-
-
-def test_unknown_version(scorer_refusal: Refusal) -> None:
-    expected = ("NOT_FOUND", "Servable not found for request: Specific(scorer, 7)")
-    assert scorer_refusal(regress_request(TWO, version=7)) == expected
-
-
-def test_unknown_label(scorer_refusal: Refusal) -> None:
-    expected = ("INVALID_ARGUMENT", "Unrecognized servable version label: canary")
-    assert scorer_refusal(regress_request(TWO, label="canary")) == expected
-
-
-def test_unknown_signature(scorer_refusal: Refusal) -> None:
-    expected = ("INVALID_ARGUMENT", "No signature was found with the name: nothing")
-    assert scorer_refusal(regress_request(TWO, signature="nothing")) == expected
 
 
 def test_the_default_signature_is_asked_where_none_is_named(scorer_refusal: Refusal) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf.json_format import ParseDict
+from grpc import StatusCode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -36,6 +37,7 @@ from tfclf.server.rpc import tensors
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.service import Service
+from tfclf.server.status import RequestError
 from tfclf.server.transport.http import HttpServer
 from tfclf.server.transport.rest.app import rest_app
 from tfclf.server.transport.rest.handler import RestHandler
@@ -531,6 +533,47 @@ def test_a_request_out_of_time_gives_504(service: StandIn) -> None:
         response = httpx.post(url, json=body, timeout=30, trust_env=False)
     assert response.status_code == 504
     assert response.json()["error"] == "Timed out waiting for notification"
+
+
+@pytest.mark.parametrize("timeout", [0, -1, None])
+def test_a_time_limit_of_0_is_none_as_tf_serving_has_it(service: StandIn, timeout: float | None) -> None:
+    with ThreadPoolExecutor(1) as threads, HttpServer(rest_app(service, threads, timeout=timeout), port=0) as running:
+        url = f"http://127.0.0.1:{running.port}/v1/models/echo:predict"
+        assert httpx.post(url, json={"inputs": ["a"]}, timeout=30, trust_env=False).status_code == 200
+
+
+HTTP_STATUS = {
+    StatusCode.CANCELLED: 499,
+    StatusCode.UNKNOWN: 500,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.FAILED_PRECONDITION: 400,
+    StatusCode.ABORTED: 409,
+    StatusCode.OUT_OF_RANGE: 400,
+    StatusCode.UNIMPLEMENTED: 501,
+    StatusCode.INTERNAL: 500,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DATA_LOSS: 500,
+    StatusCode.UNAUTHENTICATED: 401,
+}
+
+
+@pytest.mark.parametrize("code", [code for code in StatusCode if code is not StatusCode.OK])
+def test_each_code_has_tf_serving_s_http_status(
+    service: StandIn, monkeypatch: pytest.MonkeyPatch, code: StatusCode
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RequestError(code, "no")
+
+    monkeypatch.setattr(service, "predict", refuse)
+    answered = RestHandler(service, max_body_bytes=1000).answer(
+        "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", Call()
+    )
+    assert (answered[0], json.loads(answered[1])) == (HTTP_STATUS[code], {"error": "no"})
 
 
 def test_the_call_of_a_client_that_hangs_up_is_cancelled(server: HttpServer, service: StandIn) -> None:

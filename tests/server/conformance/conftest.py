@@ -1,100 +1,87 @@
-"""Every engine that this machine has, each serving the same SavedModels; the tests know nothing of which it is.
+"""Every engine that this machine has serves the same models; the tests know nothing of which it is.
 
-`engine` is parametrised over all of them and skips, saying why, where one is missing. TF Serving proper is started by
-`tfclf serve` itself, so that its flags are the ones under test.
+`engine` is parametrised over all of them; test_table.py says which are missing, and why. Each gets the same flags, so
+that `python -m tfclf.server` stands where tensorflow_model_server stands. One process of each serves all models.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from google.protobuf import text_format
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigResponse
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tests.checkpoints import DEMO, ROOT
-from tests.server.models import save_echo
-from tfclf.errors import TfclfError
-from tfclf.tf_serving.launch import find_docker, find_program
+from .engines import ENGINES, Served, missing, running
+from .models import Models, save_models
 
-ENGINES = ("embedded", "tensorflow_model_server", "docker")
-_READY_WITHIN = 120.0
+METRICS_PATH = "/monitoring/prometheus/metrics"
+REST_TIMEOUT = 4.0  # seconds
 
-
-@dataclass(frozen=True)
-class Served:
-    """A model behind an engine: what a plain client needs."""
-
-    engine: str
-    model: str
-    stub: PredictionServiceStub
-
-    def refusal(self, method: str, request: Any) -> tuple[str, str]:
-        """The code's name and the details with which the engine refuses a request."""
-        with pytest.raises(grpc.RpcError) as raised:
-            getattr(self.stub, method)(request, timeout=60)
-        return raised.value.code().name, raised.value.details()
+Reload = Callable[[ModelServerConfig], ReloadConfigResponse]
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="session", params=[name for name in ENGINES if not missing(name)])
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    try:
-        if name == "tensorflow_model_server":
-            find_program()
-        elif name == "docker":
-            find_docker()
-    except TfclfError as error:
-        pytest.skip(str(error).split(". ")[0])
     return name
 
 
 @pytest.fixture(scope="session")
-def echo(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A model that echoes, with versions 1 and 2."""
-    base = tmp_path_factory.mktemp("conformance") / "echo"
-    save_echo(base / "1", 1)
-    save_echo(base / "2", 2)
-    with _served(engine, base) as served:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that an engine must see."""
+    return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture(scope="session")
+def models(
+    engine: str, tmp_path_factory: pytest.TempPathFactory, echo_base: Path, scorer_base: Path, half_plus_two_base: Path
+) -> Models:
+    """Of this engine alone, for tests write new versions."""
+    folder = tmp_path_factory.mktemp(engine)
+    return save_models(folder, echo=echo_base, scorer=scorer_base, half_plus_two=half_plus_two_base)
+
+
+@pytest.fixture(scope="session")
+def served(engine: str, models: Models, folder: Path) -> Iterator[Served]:
+    """All models of a models.config."""
+    config, monitoring = models.folder / "models.config", models.folder / "monitoring.config"
+    config.write_text(text_format.MessageToString(models.config()))
+    monitoring.write_text(f'prometheus_config {{ enable: true path: "{METRICS_PATH}" }}')
+    flags = [
+        f"--model_config_file={config}",
+        f"--monitoring_config_file={monitoring}",
+        "--allow_version_labels_for_unavailable_models=true",  # or else none may have labels at the start
+        "--enable_grpc_healthcheck_service=true",
+        "--file_system_poll_wait_seconds=1",
+        f"--rest_api_timeout_in_ms={1000 * REST_TIMEOUT:.0f}",
+        "--max_num_load_retries=0",
+        "--grpc_channel_arguments=grpc.max_connection_age_ms=600000",
+    ]
+    names = [each.name for each in models.config().model_config_list.config]
+    with running(engine, flags, folder, models=names) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
-def demo(engine: str) -> Iterator[Served]:
-    """The bundled export."""
-    with _served(engine, DEMO) as served:
+def single(engine: str, models: Models, folder: Path) -> Iterator[Served]:
+    """One model named by flags, its graph by tags, answers in tensor_content; no health service, no metrics."""
+    flags = [
+        "--model_name=one",
+        f"--model_base_path={models.bases['graphs']}",
+        "--saved_model_tags=serve,gpu",
+        "--enable_serialization_as_tensor_content=true",
+        f"--grpc_socket_path={models.folder}/socket",
+        "--file_system_poll_wait_seconds=0",
+        "--enable_batching",
+        "--rest_api_enable_cors_support",
+    ]
+    with running(engine, flags, folder, models=["one"]) as served:
         yield served
 
 
-@contextmanager
-def _served(engine: str, base: Path) -> Iterator[Served]:
-    command = [sys.executable, "-m", "tfclf", "serve", str(base), "--engine", engine, "--port", "0", "--rest-port", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        assert process.stderr is not None
-        patience = threading.Timer(_READY_WITHIN, process.kill)
-        patience.start()
-        line = next((line for line in process.stderr if line.startswith("serving ")), "")
-        patience.cancel()
-        # What else it has to say must not fill the pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        try:
-            assert line, f"{engine} did not start"
-            address = line.split(" on ")[1].split(" (gRPC)")[0]
-            with grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)]) as channel:
-                yield Served(engine, base.name, PredictionServiceStub(channel))
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+@pytest.fixture
+def reload(served: Served, models: Models) -> Iterator[Reload]:
+    """Another configuration, for one test."""
+    yield served.reload
+    served.reload(models.config())

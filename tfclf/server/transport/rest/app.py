@@ -37,7 +37,7 @@ def rest_app(
     Args:
       service: what it answers.
       threads: where requests are read, answered and written; the event loop only moves bytes.
-      timeout: seconds for a request from its last byte on (--rest_api_timeout_in_ms); None: no limit.
+      timeout: seconds for a request from its last byte on (--rest_api_timeout_in_ms); None, 0 or less: no limit.
       max_body_bytes: of a request, before and after it is unzipped; beyond, 413.
       body_timeout: seconds for a body to arrive; beyond, 408.
       cors: whether pages of other origins may call (--rest_api_enable_cors_support).
@@ -61,7 +61,7 @@ class _Api:
     ) -> None:
         self._handler = RestHandler(service, max_body_bytes=max_body_bytes)
         self._threads = threads
-        self._timeout = timeout
+        self._timeout = timeout if timeout is not None and timeout > 0 else None
         self._max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
         self._cors = cors
