@@ -181,22 +181,21 @@ def check_base_path(model: ModelConfig) -> None:
             f"Here {reason}. Expected a folder of versions: {path}/1/saved_model.pb. Correct base_path.",
         ) from error
     if not versions:
-        advice = (
-            f"It holds {listing(folder)}. Expected folders named with a number, each a whole SavedModel: "
-            f"{path}/1/saved_model.pb and what was saved beside it."
-        )
-        if holds_saved_model(folder):
-            above = folder.resolve().parent
-            advice = "That is a version itself; the base path is the folder above it: " + (
-                f"{above}."
-                if folder.resolve() in find_versions(above, passed_over=lambda _: None).values()
-                else f"move it to {path}/1, so that its versions can have numbers."
-            )
         raise ConfigError(
             StatusCode.NOT_FOUND,
             f"Unable to find a numerical version path for servable {name} at: {path}",
-            advice,
+            f"It holds {listing(folder)}. {_where_versions_are(folder)}",
         )
+
+
+def _where_versions_are(folder: Path) -> str:
+    expected = f"{folder}/1/saved_model.pb and what was saved beside it."
+    if not holds_saved_model(folder):
+        return f"Expected folders named with a number, each a whole SavedModel: {expected}"
+    above = folder.resolve().parent
+    if folder.resolve() in find_versions(above, passed_over=lambda _: None).values():
+        return f"That is a version itself; the base path is the folder above it: {above}."
+    return f"That is a SavedModel itself; move it to where a version is: {expected}"
 
 
 def _invalid(message: str, advice: str) -> ConfigError:
