@@ -249,14 +249,14 @@ def test_what_cannot_be_used_says_why(bad: tuple[Tls, str], take: Callable[[Tls]
         take(tls)
 
 
-def test_it_is_said_before_a_model_is_loaded(papers: Papers) -> None:
+def test_it_is_said_before_a_model_is_loaded(papers: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
     over = papers.authority.issue_cert("localhost", not_before=NOW - 2 * DAY, not_after=NOW - DAY)
 
     def loaded(*_: Any) -> None:
         pytest.fail("a model was loaded")
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(ServerError, match="certificate has expired"):
-        patch.setattr("tfclf.server.models.loading.Loader.__call__", loaded)
+    monkeypatch.setattr("tfclf.server.models.loading.Loader.__call__", loaded)
+    with pytest.raises(ServerError, match="certificate has expired"):
         start(find_models(DEMO), options=ServerOptions(port=0, tls=tls_of(over)))
 
 

@@ -103,13 +103,7 @@ class Server:
         )
         self._grpc = grpc.server(
             self._grpc_threads,
-            options=(
-                ("grpc.max_receive_message_length", limits.max_message_bytes),
-                ("grpc.max_send_message_length", (1 << 31) - 1),
-                # With it two servers would share a port, and each get some of the requests.
-                ("grpc.so_reuseport", 0),
-                *self._options.channel_arguments,
-            ),
+            options=_channel_arguments(self._options),
             maximum_concurrent_rpcs=max(limits.max_concurrent_requests, grpc_threads),
         )
         add_PredictionServiceServicer_to_server(PredictionService(service), self._grpc)
@@ -245,3 +239,13 @@ class Server:
             return Response(body, media_type=content_type)
 
         return [Route(path, show)]
+
+
+def _channel_arguments(options: ServerOptions) -> list[tuple[str, str | int]]:
+    """Each once: of two gRPC would take the first, and so pass over what was asked for."""
+    ours: dict[str, str | int] = {
+        "grpc.max_receive_message_length": options.limits.max_message_bytes,
+        "grpc.max_send_message_length": (1 << 31) - 1,
+        "grpc.so_reuseport": 0,  # with it two servers would share a port, and each get some of the requests
+    }
+    return list((ours | dict(options.channel_arguments)).items())
