@@ -29,6 +29,8 @@ from tests.checkpoints import ROOT
 from tfclf.errors import ServerError
 from tfclf.server import __main__ as program
 from tfclf.server import command_line, flags
+from tfclf.server.limits import Limits
+from tfclf.server.process import ServerOptions
 from tfclf.server.start import find_models, start
 
 from .conftest import predict_request, strings
@@ -47,7 +49,8 @@ class Program:
         self.process = process
         self.lines: list[str] = []
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -67,7 +70,9 @@ class Program:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """The exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        code = self.process.wait(timeout=30)
+        self._reader.join(30)
+        return code
 
 
 @contextmanager
@@ -287,9 +292,11 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
                 return False
 
         wait_until(renamed)
-        running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(timeout=30) == 0
+        assert running.end(signal.SIGINT) == 0
         assert re.fullmatch(r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0])  # the text form of logs
+        said = "\n".join(running.lines)
+        assert "REST is off; --rest_api_port=8501, say, turns it on" in said
+        assert "only this machine can connect to 127.0.0.1; --host=0.0.0.0 opens the server" in said
 
 
 class Started:
@@ -457,6 +464,48 @@ def test_flags_become_options_of_loading(line: str, options: dict[str, Any]) -> 
 def test_flags_become_options_of_the_session(line: str, expected: tuple[Any, ...]) -> None:
     found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))["session"]
     assert (found.tags, found.intra_op_threads, found.inter_op_threads, found.gpu_memory_fraction) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (None, "/monitoring/prometheus/metrics"),
+        ("prometheus_config { enable: true }", "/monitoring/prometheus/metrics"),
+        ('prometheus_config { enable: true path: "/m" }', "/m"),
+        ("prometheus_config { enable: false }", None),
+        ("", None),
+    ],
+)
+def test_metrics_are_shown_unless_a_monitoring_file_says_otherwise(
+    text: str | None, path: str | None, tmp_path: Path
+) -> None:
+    arguments = ["--model_base_path=x", "--rest_api_port=8501"]
+    if text is not None:
+        (tmp_path / "monitoring").write_text(text)
+        arguments.append(f"--monitoring_config_file={tmp_path}/monitoring")
+    assert command_line._server_options(flags.parse(arguments)).metrics_path == path
+
+
+def test_flags_become_options_of_the_server() -> None:
+    line = (
+        "--model_base_path=x --port=0 --rest_api_port=1 --grpc_socket_path=s --host=::1 --grpc_max_threads=5 "
+        "--rest_api_num_threads=6 --rest_api_timeout_in_ms=250 --rest_api_enable_cors_support --drain_seconds=0.5 "
+        "--enable_grpc_healthcheck_service --max_message_bytes=1 --max_texts=2 --max_text_bytes=3 "
+        "--max_concurrent_requests=4"
+    )
+    assert command_line._server_options(flags.parse(line.split())) == ServerOptions(
+        host="::1",
+        port=None,
+        rest_port=1,
+        socket_path="s",
+        limits=Limits(max_message_bytes=1, max_texts=2, max_text_bytes=3, max_concurrent_requests=4),
+        grpc_threads=5,
+        rest_threads=6,
+        rest_timeout=0.25,
+        cors=True,
+        health=True,
+        drain_seconds=0.5,
+    )
 
 
 def test_sigterm_while_it_starts_ends_it_at_once(echo_base: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tests.checkpoints import DEMO, ROOT
 from tfclf import Client
 from tfclf.client import Tls as ClientTls
 from tfclf.errors import ClientError, ServerError
+from tfclf.server import command_line, flags
 from tfclf.server.config_files import Tls, read_tls
 from tfclf.server.process import Server, ServerOptions
 from tfclf.server.start import find_models, start
@@ -107,6 +108,14 @@ def address_of(request: pytest.FixtureRequest) -> Callable[[Server], str]:
         return f"grpcs://{server.address}" if request.param == "grpc" else str(server.rest_url)
 
     return address
+
+
+def test_the_command_line_takes_the_file(papers: Papers) -> None:
+    path = papers.ssl_config(mutual=True)
+    options = command_line._server_options(flags.parse(["--model_base_path=x", f"--ssl_config_file={path}"]))
+    assert options.tls == read_tls(path)
+    assert options.tls is not None
+    assert options.tls.verify_clients
 
 
 def test_rest_has_tls_too(server: Server) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,18 @@ def run(found: argparse.Namespace) -> int:
         server.signals() as received,  # before the line that tells others to go ahead
     ):
         _log.info("serving %s", server)
+        for hint in _hints(found):
+            _log.info("%s", hint)
         received.get()
     return 0
+
+
+def _hints(found: argparse.Namespace) -> Iterator[str]:
+    """What users of TF Serving may miss."""
+    if not found.rest_api_port:
+        yield "REST is off; --rest_api_port=8501, say, turns it on"
+    if found.host in {"127.0.0.1", "::1", "localhost"}:
+        yield f"only this machine can connect to {found.host}; --host=0.0.0.0 opens the server, as TF Serving's is"
 
 
 def _models(found: argparse.Namespace) -> ModelServerConfig:

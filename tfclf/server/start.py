@@ -88,6 +88,9 @@ def _check(options: ServerOptions) -> None:
     """Finds out what would keep the server from answering before it spends time on models."""
     if options.port and options.port == options.rest_port:
         raise InputError(f"port and rest_port are both {options.port}. Expected two; 0 takes any that is free.")
+    for name in ("grpc_threads", "rest_threads"):
+        if getattr(options, name) < 0:
+            raise InputError(f"{name} is {getattr(options, name)}; expected 0 (a default) or more.")
     for port in (options.port, options.rest_port):
         if port is not None:
             check_port(options.host, port)
