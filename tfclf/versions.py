@@ -38,7 +38,7 @@ def latest_version(folder: str | Path) -> Version:
             f"{folder}: {found}. Expected a model's base path, which holds a folder for each version "
             f"({path.name}/1/saved_model.pb), or the folder of one version."
         )
-    if _holds_saved_model(path):
+    if holds_saved_model(path):
         number = _number(path.name)
         if number is None:
             return Version(path.name, 1, path)
@@ -55,7 +55,7 @@ def latest_version(folder: str | Path) -> Version:
 
 def saved_model_folder(folder: Path) -> Path | None:
     """The folder itself if it holds a SavedModel, else its largest version, else None."""
-    if _holds_saved_model(folder):
+    if holds_saved_model(folder):
         return folder
     versions = find_versions(folder) if folder.is_dir() else {}
     return versions[max(versions)] if versions else None
@@ -92,13 +92,14 @@ def _number(name: str) -> int | None:
     return number if -_LARGEST <= number <= _LARGEST else None
 
 
-def _holds_saved_model(folder: Path) -> bool:
+def holds_saved_model(folder: Path) -> bool:
+    """Whether the folder is a SavedModel itself, whole or not."""
     return any((folder / f"saved_model.{ending}").is_file() for ending in ("pb", "pbtxt", "cpb"))
 
 
 def _is_whole(folder: Path) -> bool:
     """Whether every file is there. TensorFlow writes saved_model.pb last, but a copy goes by name or size."""
-    if not _holds_saved_model(folder):
+    if not holds_saved_model(folder):
         return False
     variables = folder / "variables"
     names = {path.name for path in variables.iterdir()} if variables.is_dir() else set()

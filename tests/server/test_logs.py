@@ -40,6 +40,7 @@ def _restore() -> Iterator[None]:
     """Logging is the process's; other tests must find it as it was."""
     loggers = [logging.getLogger(name) for name in TOUCHED]
     before = [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
+    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # a server of another test has set it
     yield
     for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
         logger.setLevel(level)

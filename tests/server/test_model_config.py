@@ -174,12 +174,12 @@ def test_a_base_path_that_no_folder_can_have_is_refused(path: str) -> None:
 
 
 def test_a_base_path_without_versions_is_named_with_what_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "saved_model.pb").touch()
+    (tmp_path / "model.h5").touch()
     with pytest.raises(ConfigError) as raised:
         check_base_path(model_of(base_path=str(tmp_path)))
     assert raised.value.code is StatusCode.NOT_FOUND
     assert raised.value.message == f"Unable to find a numerical version path for servable demo at: {tmp_path}"
-    assert "It holds saved_model.pb. Expected folders named with a number" in raised.value.advice
+    assert "It holds model.h5. Expected folders named with a number" in raised.value.advice
 
 
 def test_a_single_model_is_a_list_of_one(tmp_path: Path) -> None:
@@ -187,3 +187,44 @@ def test_a_single_model_is_a_list_of_one(tmp_path: Path) -> None:
     config = single_model("demo", tmp_path / "demo")
     check_models(config)
     check_base_path(config.model_config_list.config[0])
+
+
+def test_a_version_for_a_base_path_is_told_from_a_folder_without_versions(tmp_path: Path) -> None:
+    write_version(tmp_path / "demo", 1)
+    with pytest.raises(ConfigError) as raised:
+        check_base_path(ModelConfig(name="demo", base_path=f"{tmp_path}/demo/1"))
+    assert raised.value.advice.endswith(
+        f"That is a version itself; the base path is the folder above it: {tmp_path}/demo."
+    )
+
+
+def test_a_saved_model_without_a_number_is_told_from_a_folder_without_versions(tmp_path: Path) -> None:
+    write_version(tmp_path, 1).rename(tmp_path / "demo")
+    with pytest.raises(ConfigError) as raised:
+        check_base_path(ModelConfig(name="demo", base_path=f"{tmp_path}/demo"))
+    assert f"move it to where a version is: {tmp_path}/demo/1/saved_model.pb" in raised.value.advice
+
+
+@pytest.mark.parametrize(
+    ("given", "base_path"),
+    [
+        ("demo", "{cwd}/demo"),
+        ("./demo", "{cwd}/demo"),
+        ("~/demo", "/home/of/mine/demo"),
+        ("~no-such-user/demo", "{cwd}/~no-such-user/demo"),
+        ("gs://bucket/demo", "gs://bucket/demo"),
+        ("/models/demo/", "/models/demo"),
+    ],
+)
+def test_the_base_path_of_a_single_model_becomes_absolute(
+    given: str, base_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/of/mine")
+    found = single_model("demo", given).model_config_list.config[0].base_path
+    assert found == base_path.format(cwd=Path.cwd())
+
+
+def test_the_base_path_of_a_single_model_may_be_a_link_that_changes(tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(tmp_path)
+    assert single_model("demo", tmp_path / "current").model_config_list.config[0].base_path == f"{tmp_path}/current"

@@ -2,19 +2,17 @@
 
 import argparse
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tfclf._version import __version__
 from tfclf.errors import ServerError
 from tfclf.server import flags, logs
 from tfclf.server.config_files import UNSAID_BATCHING, read_batching, read_monitoring, read_tls
 from tfclf.server.limits import Limits
-from tfclf.server.models.model_config import read_model_config, single_model
+from tfclf.server.models.model_config import ConfigError, check_base_path, read_model_config, single_model
 from tfclf.server.process import ServerOptions
 from tfclf.server.runtime.batching import Batching
 from tfclf.server.runtime.session import SessionOptions
@@ -22,12 +20,11 @@ from tfclf.server.start import start
 
 _log = logging.getLogger(__name__)
 
+_INT32 = range(-(1 << 31), 1 << 31)
+
 
 def run(found: argparse.Namespace) -> int:
     """Serves until a signal. Returns: the exit code. Raises: TfclfError where it cannot start."""
-    if found.version:
-        print(f"tfclf: {__version__}\nTensorFlow Library: {tf.__version__}")  # noqa: T201
-        return 0
     logs.configure(level=found.log_level, format=found.log_format)
     flags.warn_of_flags_without_effect(found)
     options = _server_options(found)
@@ -42,14 +39,29 @@ def run(found: argparse.Namespace) -> int:
         server.signals() as received,  # before the line that tells others to go ahead
     ):
         _log.info("serving %s", server)
+        for hint in _hints(found):
+            _log.info("%s", hint)
         received.get()
     return 0
+
+
+def _hints(found: argparse.Namespace) -> Iterator[str]:
+    """What users of TF Serving may miss."""
+    if not found.rest_api_port:
+        yield "REST is off; --rest_api_port=8501, say, turns it on"
+    if found.host in {"127.0.0.1", "::1", "localhost"}:
+        yield f"only this machine can connect to {found.host}; --host=0.0.0.0 opens the server, as TF Serving's is"
 
 
 def _models(found: argparse.Namespace) -> ModelServerConfig:
     if found.model_config_file:
         return read_model_config(Path(found.model_config_file))
-    return single_model(found.model_name, Path(found.model_base_path))
+    config = single_model(found.model_name or "default", found.model_base_path)
+    try:
+        check_base_path(config.model_config_list.config[0])
+    except ConfigError as error:
+        raise error.as_server_error("--model_base_path") from error
+    return config
 
 
 def _watching(found: argparse.Namespace) -> Mapping[str, Any]:
@@ -67,7 +79,7 @@ def _watching(found: argparse.Namespace) -> Mapping[str, Any]:
 def _loader_options(found: argparse.Namespace) -> Mapping[str, Any]:
     both = found.tensorflow_session_parallelism
     session = SessionOptions(
-        tags=tuple(found.saved_model_tags.split(",")),
+        tags=tuple(filter(None, found.saved_model_tags.split(","))) or SessionOptions.tags,
         intra_op_threads=both or found.tensorflow_intra_op_parallelism,
         inter_op_threads=both or found.tensorflow_inter_op_parallelism,
         gpu_memory_fraction=found.per_process_gpu_memory_fraction,
@@ -114,7 +126,15 @@ def _channel_arguments(text: str) -> tuple[tuple[str, str | int], ...]:
     arguments: list[tuple[str, str | int]] = []
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
-        if not equals:
+        if not (name and equals):
             raise ServerError(f"--grpc_channel_arguments has {part!r}; expected name=value, several with commas.")
-        arguments.append((name, int(value) if value.lstrip("-").isdecimal() else value))
+        arguments.append((name, _whole_number_or_text(value)))
     return tuple(arguments)
+
+
+def _whole_number_or_text(value: str) -> int | str:
+    try:
+        number = int(value)
+    except ValueError:
+        return value
+    return number if number in _INT32 else value  # gRPC's numbers are of that size

@@ -1,6 +1,6 @@
 """How much one request may ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,19 +25,23 @@ class Limits:
     max_text_bytes: int = 1 << 26
     max_concurrent_requests: int = 1_024
 
-    def check(self, feeds: Mapping[str, NDArray[Any]]) -> None:
-        """Raises: RequestError where a tensor of strings is beyond a limit."""
+    def check(self, feeds: Mapping[str, NDArray[Any]], *, called: Callable[[str], str] = str) -> None:
+        """Raises: RequestError where a tensor of strings is beyond a limit.
+
+        Args:
+          called: what a client calls the tensor of a name.
+        """
         for name, array in feeds.items():
             if array.dtype != object:
                 continue
             if array.size > self.max_texts:
                 raise invalid_argument(
-                    f"{name} has {array.size:,} strings; this server takes {self.max_texts:,} in a request "
+                    f"{called(name)} has {array.size:,} strings; this server takes {self.max_texts:,} in a request "
                     f"(--max_texts). Send them in several requests."
                 )
             size = sum(map(len, array.flat))
             if size > self.max_text_bytes:
                 raise invalid_argument(
-                    f"{name} has {size:,} bytes of strings; this server takes {self.max_text_bytes:,} in a request "
-                    f"(--max_text_bytes). Send shorter texts, or fewer at once."
+                    f"{called(name)} has {size:,} bytes of strings; this server takes {self.max_text_bytes:,} in "
+                    f"a request (--max_text_bytes). Send shorter texts, or fewer at once."
                 )

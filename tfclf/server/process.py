@@ -23,7 +23,7 @@ from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
 from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
-from tfclf.server.transport.addresses import cannot_listen, join_address
+from tfclf.server.transport.addresses import cannot_listen, check_socket, join_address
 from tfclf.server.transport.grpc_service import ModelService, PredictionService
 from tfclf.server.transport.health import add_health
 from tfclf.server.transport.http import HttpServer
@@ -103,13 +103,7 @@ class Server:
         )
         self._grpc = grpc.server(
             self._grpc_threads,
-            options=(
-                ("grpc.max_receive_message_length", limits.max_message_bytes),
-                ("grpc.max_send_message_length", (1 << 31) - 1),
-                # With it two servers would share a port, and each get some of the requests.
-                ("grpc.so_reuseport", 0),
-                *self._options.channel_arguments,
-            ),
+            options=_channel_arguments(self._options),
             maximum_concurrent_rpcs=max(limits.max_concurrent_requests, grpc_threads),
         )
         add_PredictionServiceServicer_to_server(PredictionService(service), self._grpc)
@@ -131,7 +125,8 @@ class Server:
 
     def __str__(self) -> str:
         models = ", ".join(f"{servable.name} version {servable.version}" for servable in self.service.registry)
-        grpc_part = [f"{self.address} (gRPC)"] if self.port or self._socket else []
+        addresses = filter(None, [self.address, self._socket if self.port else ""])
+        grpc_part = [f"{' and '.join(addresses)} (gRPC)"] if self.address else []
         rest_part = [f"{self.rest_url} (REST)"] if self._http is not None else []
         return f"{models or 'no models'} on {', '.join([*grpc_part, *rest_part])}"
 
@@ -144,17 +139,25 @@ class Server:
         options = self._options
         with ExitStack() as undo:
             undo.callback(self.stop, 0)
-            try:
-                if options.port is not None:
+            if options.port is not None:
+                credentials = None if options.tls is None else grpc_credentials(options.tls)
+                try:
                     address = join_address(options.host, options.port)
-                    if options.tls is None:
+                    if credentials is None:
                         self.port = self._grpc.add_insecure_port(address)
                     else:
-                        self.port = self._grpc.add_secure_port(address, grpc_credentials(options.tls))
-                if self._socket:
+                        self.port = self._grpc.add_secure_port(address, credentials)
+                except RuntimeError as error:
+                    raise ServerError(cannot_listen(options.host, options.port, "gRPC could not bind it")) from error
+            if self._socket:
+                check_socket(options.socket_path)  # again: loading took its time
+                try:
                     self._grpc.add_insecure_port(self._socket)
-            except RuntimeError as error:
-                raise ServerError(cannot_listen(options.host, options.port or 0, "gRPC could not bind it")) from error
+                except RuntimeError as error:
+                    raise ServerError(
+                        f"cannot listen on the UNIX socket {options.socket_path}: gRPC could not bind it. Expected a "
+                        f"path in a folder that this process may write to. Give another one."
+                    ) from error
             if options.rest_port is not None:
                 self._http = HttpServer(
                     rest_app(
@@ -236,3 +239,13 @@ class Server:
             return Response(body, media_type=content_type)
 
         return [Route(path, show)]
+
+
+def _channel_arguments(options: ServerOptions) -> list[tuple[str, str | int]]:
+    """Each once: of two gRPC would take the first, and so pass over what was asked for."""
+    ours: dict[str, str | int] = {
+        "grpc.max_receive_message_length": options.limits.max_message_bytes,
+        "grpc.max_send_message_length": (1 << 31) - 1,
+        "grpc.so_reuseport": 0,  # with it two servers would share a port, and each get some of the requests
+    }
+    return list((ours | dict(options.channel_arguments)).items())

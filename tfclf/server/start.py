@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from tfclf.server.models.model_config import read_model_config, single_model
 from tfclf.server.process import Server, ServerOptions
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
-from tfclf.server.transport.addresses import check_port
+from tfclf.server.transport.addresses import check_port, check_socket
+from tfclf.server.transport.tls import ssl_context
 from tfclf.versions import Version, latest_version
 
 _log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ def find_models(models: str | Path, name: str | None = None) -> ModelServerConfi
         return read_model_config(path)
     found = latest_version(path)
     if found.folder.parent == path.resolve():
-        return single_model(name or found.model, path.resolve())
+        return single_model(name or found.model, path)
     return found._replace(model=name or found.model)
 
 
@@ -59,25 +61,43 @@ def start(
     options = options or ServerOptions()
     metrics = Metrics()
     loader = Loader(metrics=metrics, limits=options.limits, **(loader_options or {}))
-    for port in (options.port, options.rest_port):
-        if port is not None:
-            check_port(options.host, port)
+    _check(options)
     registry = Registry()
     manager = None
-    if isinstance(models, Version):
-        registry.add(loader(models.model, models.number, models.folder))
-    else:
+    if not isinstance(models, Version):
         manager = Manager(registry, load=loader, drain_seconds=options.drain_seconds, **(watching or {}))
-        manager.start(models)
     service = Service(registry, manager=manager, observers=[metrics.observe, *observers])
     metrics.watch(
         queue_length=lambda: _queues(registry),
         requests_in_flight=lambda: service.in_flight,
         available=lambda: [(servable.name, servable.version) for servable in registry],
     )
-    server = Server(service, options=options, metrics=metrics)
-    server.start()
+    with ExitStack() as undo:
+        undo.callback(service.close)
+        if isinstance(models, Version):
+            registry.add(loader(models.model, models.number, models.folder))
+        elif manager is not None:
+            manager.start(models)
+        server = Server(service, options=options, metrics=metrics)
+        server.start()
+        undo.pop_all()
     return server
+
+
+def _check(options: ServerOptions) -> None:
+    """Finds out what would keep the server from answering before it spends time on models."""
+    if options.port and options.port == options.rest_port:
+        raise InputError(f"port and rest_port are both {options.port}. Expected two; 0 takes any that is free.")
+    for name in ("grpc_threads", "rest_threads"):
+        if getattr(options, name) < 0:
+            raise InputError(f"{name} is {getattr(options, name)}; expected 0 (a default) or more.")
+    for port in (options.port, options.rest_port):
+        if port is not None:
+            check_port(options.host, port)
+    if options.socket_path:
+        check_socket(options.socket_path)
+    if options.tls is not None:
+        ssl_context(options.tls)
 
 
 def _queues(registry: Registry) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """From a version's folder to a Servable that answers: what a Manager calls for each version."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,8 @@ class Loader:
       check_method_names, tensor_content: as for `Servable`.
       batching: of every model; None: exports of tfclf alone are batched, which are known to bear it.
       batch: False: no model is batched.
-      per_model: each version's own batching_params.pbtxt alone; one without it is not batched.
+      per_model: each version's own batching_params.pbtxt; one without it is not batched. Of `batching` the threads
+        hold, as in TF Serving.
       warm_up_runs: how often each warm-up request is replayed; 0: never.
     """
 
@@ -41,8 +42,8 @@ class Loader:
 
     def __call__(self, name: str, version: int, folder: Path) -> Servable:
         """Raises: SavedModelError, or ServerError for a bad batching file; nothing stays loaded then."""
-        started = time.perf_counter()
         metrics = self.metrics
+        started = time.perf_counter()
         try:
             servable = Servable.load(
                 name,
@@ -56,15 +57,15 @@ class Loader:
                 on_run=None if metrics is None else partial(_observe_run, metrics, name),
                 on_batch=None if metrics is None else partial(_observe_batch, metrics, name),
             )
+            loaded = time.perf_counter()
+            try:
+                replayed = warm_up(servable, folder, runs=self.warm_up_runs)
+            except BaseException:
+                servable.close()
+                raise
         except BaseException:
             if metrics is not None:
                 metrics.loaded(name, version, time.perf_counter() - started, ok=False)
-            raise
-        loaded = time.perf_counter()
-        try:
-            replayed = warm_up(servable, folder, runs=self.warm_up_runs)
-        except BaseException:
-            servable.close()
             raise
         if metrics is not None:
             metrics.loaded(name, version, loaded - started)
@@ -77,7 +78,10 @@ class Loader:
             return None
         if self.per_model:
             own = folder / _PER_MODEL_BATCHING
-            return read_batching(own) if own.is_file() else None
+            if not own.is_file():
+                return None
+            batching = read_batching(own)
+            return replace(batching, num_batch_threads=self.batching.num_batch_threads) if self.batching else batching
         if self.batching is not None:
             return self.batching
         return Batching() if Manifest.path(folder).is_file() else None

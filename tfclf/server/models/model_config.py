@@ -5,6 +5,7 @@ file_system_storage_path_source.cc.
 """
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tfclf.errors import ServerError
 from tfclf.folders import listing
 from tfclf.server.models.version_policy import Policy
 from tfclf.server.status import RequestError
-from tfclf.versions import find_versions
+from tfclf.versions import find_versions, holds_saved_model
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +47,19 @@ class ConfigError(RequestError):
         return ServerError(f"{self.message.rstrip('.')}. Found in {source}. {self.advice}")
 
 
-def single_model(name: str, base_path: Path, *, policy: Policy | None = None) -> ModelServerConfig:
-    """The configuration of `--model_name` and `--model_base_path`: one model, by default its latest version."""
+def single_model(name: str, base_path: str | Path, *, policy: Policy | None = None) -> ModelServerConfig:
+    """The configuration of `--model_name` and `--model_base_path`: one model, by default its latest version.
+
+    Args:
+      base_path: one that is relative, or begins with ~ (which a shell leaves as it is behind `=`), becomes absolute;
+        a URI stays, for `check_base_path` to refuse.
+    """
+    path = str(base_path)
+    if not _URI.match(path):
+        # Links stay: one may lead to another folder tomorrow. And Path.expanduser raises for an unknown ~user.
+        path = str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111
     config = ModelServerConfig()
-    model = config.model_config_list.config.add(name=name, base_path=str(base_path.resolve()), model_platform=PLATFORM)
+    model = config.model_config_list.config.add(name=name, base_path=path, model_platform=PLATFORM)
     if policy is not None:
         model.model_version_policy.CopyFrom(policy)
     return config
@@ -174,9 +184,18 @@ def check_base_path(model: ModelConfig) -> None:
         raise ConfigError(
             StatusCode.NOT_FOUND,
             f"Unable to find a numerical version path for servable {name} at: {path}",
-            f"It holds {listing(folder)}. Expected folders named with a number, each a whole SavedModel: "
-            f"{path}/1/saved_model.pb and what was saved beside it.",
+            f"It holds {listing(folder)}. {_where_versions_are(folder)}",
         )
+
+
+def _where_versions_are(folder: Path) -> str:
+    expected = f"{folder}/1/saved_model.pb and what was saved beside it."
+    if not holds_saved_model(folder):
+        return f"Expected folders named with a number, each a whole SavedModel: {expected}"
+    above = folder.resolve().parent
+    if folder.resolve() in find_versions(above, passed_over=lambda _: None).values():
+        return f"That is a version itself; the base path is the folder above it: {above}."
+    return f"That is a SavedModel itself; move it to where a version is: {expected}"
 
 
 def _invalid(message: str, advice: str) -> ConfigError:

@@ -97,7 +97,7 @@ class Servable:
 
         Raises: RequestError.
         """
-        self._limits.check(feeds)
+        self._limits.check(feeds, called=self._input_name)
         call = call or Call()
         started = time.perf_counter()
         try:
@@ -107,6 +107,10 @@ class Servable:
         finally:
             if self._on_run is not None and call.method:  # none of a warm-up
                 self._on_run(call.method, time.perf_counter() - started)
+
+    def _input_name(self, tensor: str) -> str:
+        inputs = (each for signature in self.signatures.values() for each in signature.inputs.items())
+        return next((str(name) for name, info in inputs if info.name == tensor), tensor)
 
     def close(self) -> None:
         """Cancels what runs and refuses what comes."""

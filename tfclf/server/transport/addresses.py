@@ -1,10 +1,16 @@
-"""Hosts and ports."""
+"""Hosts, ports and UNIX sockets."""
 
+import contextlib
 import errno
+import os
 import socket
+import stat
+from pathlib import Path
 from typing import Any
 
 from tfclf.errors import InputError, ServerError
+
+_SOCKET_BYTES = 107  # sun_path, less its NUL
 
 
 def join_address(host: str, port: int) -> str:
@@ -31,6 +37,28 @@ def check_port(host: str, port: int) -> None:
         raise ServerError(cannot_listen(host, port, problem.strerror or str(problem))) from problem
 
 
+def check_socket(path: str) -> None:
+    """Finds out before a model is loaded whether the server could listen there.
+
+    Raises: ServerError; also where another server listens, from which gRPC would take the socket without a word.
+    """
+    folder = Path(path).parent
+    reason = ""
+    if len(os.fsencode(path)) > _SOCKET_BYTES:
+        reason = f"the path has more than {_SOCKET_BYTES} bytes, which sockets do not take"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        reason = f"{folder} cannot be written to" if folder.is_dir() else f"there is no folder {folder}"
+    elif os.path.lexists(path) and not (Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode)):
+        reason = "that is there, and no socket"
+    elif os.path.lexists(path) and _answers(path):
+        reason = "another process listens there"
+    if reason:
+        raise ServerError(
+            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a file that is not there, in a "
+            f"folder that this process may write to. Give another path."
+        )
+
+
 def cannot_listen(host: str, port: int, reason: str) -> str:
     """What is wrong with an address, and what to do."""
     return (
@@ -47,3 +75,12 @@ def _problem(family: int, kind: int, protocol: int, _name: str, address: Any) ->
     except OSError as error:
         return error
     return None
+
+
+def _answers(path: str) -> bool:
+    """False for the socket that a process left behind which was killed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+        probe.settimeout(1.0)
+        probe.connect(path)
+        return True
+    return False

@@ -2,6 +2,7 @@
 
 import ssl
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import grpc
 
 from tfclf.errors import ServerError
 from tfclf.server.config_files import Tls
+
+_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def grpc_credentials(tls: Tls) -> Any:
@@ -24,7 +27,8 @@ def grpc_credentials(tls: Tls) -> Any:
 def ssl_context(tls: Tls) -> ssl.SSLContext:
     """For REST.
 
-    Raises: ServerError where the PEM texts are broken, or key and certificate are not of one pair.
+    Raises: ServerError where the PEM texts are broken, key and certificate are not of one pair, or the time of a
+    certificate is over or has not come.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -35,16 +39,50 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
             certificate.write_bytes(tls.certificate)
             key.write_bytes(tls.key)
             context.load_cert_chain(certificate, key, password=_no_password)
+        _check_time(context, tls.certificate)
         if tls.verify_clients:
             context.load_verify_locations(cadata=tls.ca.decode("ascii"))
             context.verify_mode = ssl.CERT_REQUIRED
+            _check_authorities(context)
     except (ssl.SSLError, ValueError, UnicodeDecodeError) as error:
-        reason = getattr(error, "reason", None) or str(error)
+        reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or str(error)
         raise ServerError(
             f"the key, certificate or CA of --ssl_config_file cannot be used: {reason}. Expected a private key without "
-            f"a password, the certificate that was made for it and, for client_verify, the clients' CA, all as PEM."
+            f"a password, the certificate that was made for it, valid today, and, for client_verify, the clients' CA, "
+            f"all as PEM."
         ) from error
     return context
+
+
+def _check_time(context: ssl.SSLContext, certificate: bytes) -> None:
+    """Shakes hands with itself, as a client that trusts this certificate: Python's ssl tells its time to nobody else.
+
+    Raises: SSLCertVerificationError for a certificate whose time is over or has not come.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cadata=certificate.decode("ascii"))
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server),
+        context.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for end in (*ends, ends[0]):  # hello; hello and certificate; the client's judgement
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in _TIME:
+                raise
+            return  # other rules are the clients' own: they may trust it for their own reasons
+
+
+def _check_authorities(context: ssl.SSLContext) -> None:
+    ends = [ssl.cert_time_to_seconds(str(authority["notAfter"])) for authority in context.get_ca_certs()]
+    if ends and max(ends) < time.time():  # none: a client's own certificate, trusted as it is
+        raise ValueError("custom_ca holds no certificate of an authority whose time is not over")
 
 
 def _no_password() -> str:
