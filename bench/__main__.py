@@ -13,15 +13,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from rich.console import Console
 
-from bench import contenders, footprint, readme
-from bench.cases import CASES, Case
-from bench.material import ROOT, available, base_checkpoint, texts
+from bench import contenders, footprint, readme, serving
+from bench.cases import CASES, TOKENIZERS, Case, TokenizerCase
+from bench.material import ROOT, available, base_checkpoint, texts, tokenizer_folder
 from bench.measure import as_json, compare, machine
 
 _BATCH = 32
 # Bulk scoring, and what one request of a server holds.
 _TOKENIZER_BATCHES = (512, _BATCH)
 _TOKENIZER_TEXTS = 2560
+_SERVING_TEXTS = 4096
 _FOOTPRINT_OF = "bert"
 _RESULTS = ROOT / "bench" / "results"
 
@@ -38,6 +39,22 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             _measure(case, Path(folder), options)
+    for one in TOKENIZERS:
+        if one.key in options.tokenizers and available(one):
+            with tempfile.TemporaryDirectory() as folder:
+                _measure_tokenizer(one, one.key, tokenizer_folder(one, Path(folder) / "tokenizer"), options)
+    if options.serving and available(CASES[0]):
+        description, rows = texts("AG News", _SERVING_TEXTS)
+        with tempfile.TemporaryDirectory() as folder:
+            _write(
+                "serving",
+                {
+                    "case": "the bundled demo model",
+                    "texts": description,
+                    "runs": options.runs,
+                    "figures": serving.measure(rows, runs=options.runs, logs=Path(folder)),
+                },
+            )
     if options.update_readme:
         readme.update(ROOT / "README.md", _RESULTS)
     console.print(readme.table(_RESULTS), markup=False, soft_wrap=True)
@@ -48,7 +65,7 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     if case.model_type == _FOOTPRINT_OF:
         _write("footprint", {"case": case.name, "footprint": footprint.measure(checkpoint, folder / "footprint")})
     if case == next(one for one in CASES if one.vocabulary == case.vocabulary):
-        _measure_tokenizer(case, checkpoint, options)
+        _measure_tokenizer(case, case.model_type, checkpoint, options)
     description, rows = texts(case.data, case.texts)
     figures = compare(
         contenders.text_to_label(checkpoint, folder, rows, batch_size=_BATCH), texts=len(rows), runs=options.runs
@@ -65,12 +82,12 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     )
 
 
-def _measure_tokenizer(case: Case, checkpoint: Path, options: argparse.Namespace) -> None:
+def _measure_tokenizer(case: Case | TokenizerCase, key: str, checkpoint: Path, options: argparse.Namespace) -> None:
     for size in _TOKENIZER_BATCHES:
         description, rows = texts(case.data, _TOKENIZER_TEXTS)
         figures = compare(contenders.tokenizers(checkpoint, rows, batch_size=size), texts=len(rows), runs=options.runs)
         _write(
-            f"tokenizer_{case.model_type}_{size}",
+            f"tokenizer_{key}_{size}",
             {
                 "case": case.tokenizer,
                 "texts": description,
@@ -85,7 +102,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each contender")
     known = [case.model_type for case in CASES]
-    parser.add_argument("--families", nargs="+", choices=known, default=known)
+    parser.add_argument("--families", nargs="*", choices=known, default=known)
+    alone = [case.key for case in TOKENIZERS]
+    parser.add_argument("--tokenizers", nargs="*", choices=alone, default=alone, help="those measured alone")
+    parser.add_argument("--serving", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--update-readme", action=argparse.BooleanOptionalAction, default=True)
     return parser.parse_args()
 

@@ -70,3 +70,34 @@ CASES = (
         {"vocab_size": 250002, **_ROBERTA},
     ),
 )
+
+
+@dataclass(frozen=True)
+class TokenizerCase:
+    """A tokenizer alone, in a layout that no checkpoint above has.
+
+    Attributes:
+      key: names its results.
+      published: which of `tests.tokenization.folders.PUBLISHED` it is.
+      vocabulary, tokenizer, data: as a `Case` has them.
+    """
+
+    key: str
+    published: str
+    vocabulary: str
+    tokenizer: str
+    data: str
+
+
+TOKENIZERS = (
+    TokenizerCase(
+        "albert_json", "albert-base-v2, tokenizer.json", "albert-base-v2", "Unigram, ALBERT's tokenizer.json", "AG News"
+    ),
+    TokenizerCase(
+        "xlm-roberta_json",
+        "xlm-roberta-base, tokenizer.json",
+        "xlm-roberta-base",
+        "Unigram, XLM-R's tokenizer.json",
+        "AlloCine",
+    ),
+)

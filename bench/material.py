@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cases import Case
+from bench.cases import Case, TokenizerCase
+from tests.tokenization.folders import PUBLISHED
 from tfclf._transformers import tf_class, transformers
 from tfclf.families import known
 from tfclf.sample_texts import HEADLINES
@@ -49,7 +50,7 @@ def texts(data: str, count: int) -> tuple[str, list[str]]:
     return f"first {count:,} {data} test rows, file order", list(itertools.islice(_DATA[data](), count))
 
 
-def available(case: Case) -> bool:
+def available(case: Case | TokenizerCase) -> bool:
     """Whether the case's vocabulary is there."""
     return case.vocabulary is None or (SHARED / "vocab" / case.vocabulary).is_dir()
 
@@ -75,6 +76,12 @@ def base_checkpoint(case: Case, folder: Path) -> Path:
             weight.assign(base + dice.normal(0, 0.02, weight.shape))
     model.save_pretrained(folder)
     return folder
+
+
+def tokenizer_folder(case: TokenizerCase, folder: Path) -> Path:
+    """The tokenizer's files alone, made as the tests make them."""
+    folder.mkdir(parents=True)
+    return PUBLISHED[case.published](SHARED, folder)
 
 
 def _write_tokenizer(case: Case, folder: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cases import CASES
+from bench.cases import CASES, TOKENIZERS
 
 _START, _END = "<!-- bench: start -->", "<!-- bench: end -->"
 _ORDER = [case.model_type for case in CASES]
@@ -23,10 +23,9 @@ def update(path: Path, results: Path) -> None:
 
 def table(results: Path) -> str:
     """Markdown of all results."""
-    encoders, bulk, small = (
-        _read(results, [f"{prefix}_{model_type}{suffix}" for model_type in _ORDER])
-        for prefix, suffix in (("text_to_label", ""), ("tokenizer", "_512"), ("tokenizer", "_32"))
-    )
+    encoders = _read(results, [f"text_to_label_{model_type}" for model_type in _ORDER])
+    tokenizers = [*_ORDER, *(case.key for case in TOKENIZERS)]
+    bulk, small = (_read(results, [f"tokenizer_{key}_{size}" for key in tokenizers]) for size in (512, 32))
     lines = [
         "| text to label, batches of 32 | texts | TF class | float32 | bfloat16 |",
         "|-|-|-:|-:|-:|",
@@ -49,6 +48,14 @@ def table(results: Path) -> str:
             f"({found['export_to_weights']} x). It loads in {found['load_seconds']} s; the first answer takes "
             f"{found['first_answer_seconds']} s more.",
         ]
+    for one in _read(results, ["serving"]):
+        lines += [
+            "",
+            f"| clients of one text a request, {one['case']} | in process, in bulk | not batched | batched | of bulk | "
+            "batched: p50 / p95 / p99 ms |",
+            "|-:|-:|-:|-:|-:|-:|",
+            *(_row(*_serving_cells(figure)) for figure in one["figures"]),
+        ]
     if encoders:
         machine = encoders[0]["machine"]
         lines += [
@@ -68,6 +75,18 @@ def _read(results: Path, names: Sequence[str]) -> list[dict[str, Any]]:
 
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _serving_cells(figure: dict[str, Any]) -> list[str]:
+    alone, batched = figure["alone"], figure["batched"]
+    return [
+        str(figure["clients"]),
+        f"{figure['in_process_bulk']:,.0f}",
+        f"{alone['texts_per_second']:,.0f}",
+        f"{batched['texts_per_second']:,.0f} ({figure['batched_to_alone']:.2f} x)",
+        f"{figure['batched_to_bulk']:.0%}",
+        " / ".join(f"{batched[f'p{percent}_ms']:,.0f}" for percent in (50, 95, 99)),
+    ]
 
 
 def _cells(content: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -20,14 +21,14 @@ _MODEL = "distilbert_mini_sequence_classifier_ag_news"
 _PATIENCE = 60
 
 
-def measure(texts: Sequence[str], *, runs: int, log: Path) -> list[dict[str, Any]]:
+def measure(texts: Sequence[str], *, runs: int, logs: Path) -> list[dict[str, Any]]:
     """One entry for each number of clients; medians over the runs, ratios paired run by run.
 
     Returns: texts a second in bulk, batched and not, their ratios, and latencies in milliseconds.
     """
     classifier = tfclf.load(ROOT / "saved_models" / _MODEL)
     list(classifier.predict(texts[:256]))
-    with _server(log, "--enable_batching=false") as alone, _server(log) as batched:
+    with _server(logs / "alone.log", "--enable_batching=false") as alone, _server(logs / "batched.log") as batched:
         return [_at(clients, texts, classifier, {"alone": alone, "batched": batched}, runs) for clients in CLIENTS]
 
 
@@ -88,22 +89,24 @@ def _server(log: Path, *flags: str) -> Iterator[str]:
     """The embedded server in a process of its own; yields its gRPC address."""
     base = ROOT / "saved_models" / _MODEL
     command = [sys.executable, "-m", "tfclf.server", f"--model_name={_MODEL}", f"--model_base_path={base}"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     with log.open("w") as out:
         process = subprocess.Popen(
-            [*command, "--port=0", *flags], stderr=out, cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+            [*command, f"--port={port}", *flags], stderr=out, cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         )
     try:
-        yield _address(process, log)
+        _wait(process, log)
+        yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(_PATIENCE)
 
 
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
     patience = time.monotonic() + _PATIENCE
     while time.monotonic() < patience and process.poll() is None:
-        found = re.search(r"serving .* on (127\.0\.0\.1:\d+) \(gRPC\)", log.read_text())
-        if found:
-            return found[1]
+        if re.search(r"serving .* \(gRPC\)", log.read_text()):
+            return
         time.sleep(0.1)
     raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")

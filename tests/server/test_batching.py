@@ -76,7 +76,7 @@ def batcher(slow: Slow) -> Iterator[Batchers]:
     made = []
 
     def make(*, observe: Callable[[RanBatch], None] | None = None, **options: Any) -> Batcher:
-        options = {"num_batch_threads": 1, "max_batch_size": 8, **options}
+        options = {"num_batch_threads": 1, "max_execution_batch_size": 8, **options}
         made.append(Batcher(cast(Session, slow), Batching(**options), observe=observe))
         return made[-1]
 
@@ -133,7 +133,7 @@ def test_what_waits_together_runs_together(batcher: Batchers, slow: Slow, pool: 
 
 
 def test_a_batch_is_no_larger_than_its_limit(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
-    made = batcher(max_batch_size=3)
+    made = batcher(max_execution_batch_size=3)
     behind_one(made, slow, pool, lambda: ask(made, 1.0, 2.0), lambda: ask(made, 3.0, 4.0), lambda: ask(made, 5.0))
     wait_until(lambda: len(slow.batches) == 3)
     assert slow.batches == [[0.0], [1.0, 2.0, 5.0], [3.0, 4.0]]
@@ -150,7 +150,7 @@ def test_a_request_that_breaks_its_batch_fails_alone(batcher: Batchers, slow: Sl
 
 
 def test_a_full_queue_refuses_at_once(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
-    made = batcher(max_batch_size=2, max_enqueued_batches=1)
+    made = batcher(max_execution_batch_size=2, max_enqueued_batches=1)
 
     def refused() -> list[float]:
         with pytest.raises(RequestError, match=r"to which this task was submitted is full; currently 1") as raised:
@@ -203,13 +203,13 @@ def test_a_run_may_take_as_long_as_its_most_patient_request(
 
 def test_a_large_request_runs_in_pieces(batcher: Batchers, slow: Slow) -> None:
     slow.go.set()
-    assert ask(batcher(max_batch_size=2), 1.0, 2.0, 3.0, 4.0, 5.0) == [2.0, 4.0, 6.0, 8.0, 10.0]
+    assert ask(batcher(max_execution_batch_size=2), 1.0, 2.0, 3.0, 4.0, 5.0) == [2.0, 4.0, 6.0, 8.0, 10.0]
     assert slow.batches == [[1.0, 2.0], [3.0, 4.0], [5.0]]
 
 
-def test_a_large_request_is_refused_where_it_must_not_be_split(batcher: Batchers) -> None:
+def test_a_large_request_is_refused_beyond_its_limit(batcher: Batchers) -> None:
     with pytest.raises(RequestError, match=r"^Task size 3 is larger than maximum input batch size 2$"):
-        ask(batcher(max_batch_size=2, enable_large_batch_splitting=False), 1.0, 2.0, 3.0)
+        ask(batcher(max_batch_size=2, max_execution_batch_size=2), 1.0, 2.0, 3.0)
 
 
 def test_a_batch_is_filled_up_to_an_allowed_size(batcher: Batchers, slow: Slow) -> None:
@@ -247,7 +247,7 @@ def test_rows_of_other_lengths_are_padded_with_their_first_element_where_asked(
 def test_an_output_that_is_not_one_row_a_row_runs_by_itself(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor, fetch: str
 ) -> None:
-    made = batcher(max_batch_size=1)
+    made = batcher(max_execution_batch_size=1)
     slow.go.set()
     assert ask(made, 1.0, 2.0, fetch=fetch) == [2.0, 4.0]
     assert slow.batches == [[1.0, 2.0]]
@@ -314,7 +314,7 @@ def test_however_requests_are_put_together_each_gets_what_it_would_get_alone(
     inputs = echo.signatures["serving_default"].inputs["text"].name
     outputs = [info.name for _, info in sorted(echo.signatures["serving_default"].outputs.items())]
     feeds = [{inputs: np.array([text.encode() for text in texts], dtype=object)} for texts in requests]
-    batcher = Batcher(echo, Batching(max_batch_size=max_batch_size, num_batch_threads=threads))
+    batcher = Batcher(echo, Batching(max_execution_batch_size=max_batch_size, num_batch_threads=threads))
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda each: batcher.run(each, outputs), feeds))
     batcher.close()

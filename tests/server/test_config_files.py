@@ -34,7 +34,16 @@ def test_an_empty_batching_file_means_tf_serving_s_defaults(file: Path) -> None:
     file.write_text("")
     found = read_batching(file)
     assert (found.max_batch_size, found.max_enqueued_batches, found.batch_timeout_micros) == (1_000, 10, 0)
-    assert not found.enable_large_batch_splitting
+    assert found.max_execution_batch_size == 1_000
+
+
+def test_a_batch_may_be_smaller_than_a_request(file: Path) -> None:
+    file.write_text(
+        "max_batch_size { value: 512 } max_execution_batch_size { value: 64 } "
+        "enable_large_batch_splitting { value: true }"
+    )
+    found = read_batching(file)
+    assert (found.max_batch_size, found.max_execution_batch_size) == (512, 64)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +51,9 @@ def test_an_empty_batching_file_means_tf_serving_s_defaults(file: Path) -> None:
     [
         ("max_batch_size: 12", "Invalid protobuf file"),
         ("max_bach_size { value: 12 }", r"1:1 .*no field named \"max_bach_size\".*max_batch_size"),
-        ("max_batch_size { value: 0 }", "max_batch_size is 0; expected a whole number above 0"),
+        ("max_batch_size { value: 0 }", "max_batch_size is 0; expected a whole number, 1 or more"),
         ("batch_timeout_micros { value: -1 }", "batch_timeout_micros is -1"),
-        ("max_batch_size { value: 8 } allowed_batch_sizes: 4", "end with max_batch_size, 8"),
+        ("max_batch_size { value: 8 } allowed_batch_sizes: 4", "end with the largest batch, 8"),
         ("max_batch_size { value: 4 } allowed_batch_sizes: 4 allowed_batch_sizes: 2", "that go up"),
     ],
 )

@@ -271,7 +271,7 @@ def test_both_methods_are_observed() -> None:
 def test_a_model_that_a_reload_brings_answers_predictions(echo_base: Path, tmp_path: Path) -> None:
     shutil.copytree(echo_base / "2", tmp_path / "echo" / "2")
     registry = Registry()
-    with Manager(registry) as manager:
+    with Manager(registry, reload_roots=[tmp_path]) as manager:
         service = Service(registry, manager=manager)
         server = grpc.server(ThreadPoolExecutor(4))
         add_ModelServiceServicer_to_server(ModelService(service), server)
@@ -288,3 +288,16 @@ def test_a_model_that_a_reload_brings_answers_predictions(echo_base: Path, tmp_p
             predicted = PredictionServiceStub(channel).Predict(predict_request({"text": strings("a")}), timeout=60)
         server.stop(0).wait()
     assert predicted.model_spec.version.value == 2
+
+
+@pytest.mark.parametrize("path", ["/etc/models/demo", "{root}/../../elsewhere/demo", "{root}-other/demo"])
+def test_a_reload_cannot_name_folders_beside_those_of_the_start(served: Served, path: str) -> None:
+    config = served.config("demo")
+    config.model_config_list.config.add(
+        name="other", base_path=path.format(root=served.folder), model_platform="tensorflow"
+    )
+    with pytest.raises(grpc.RpcError) as raised:
+        served.reload(config)
+    assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert "other is outside the folders" in raised.value.details()
+    assert str(served.folder) not in raised.value.details()

@@ -26,7 +26,7 @@ from tfclf.server.transport.addresses import join_address
 from .conftest import predict_request, strings
 
 ROOT = Path(__file__).parents[2]
-SERVE = "import sys, tfclf.cli.serve as s; from pathlib import Path; s.serve(Path(sys.argv[1]), port=0)"
+SERVE = "import sys, tfclf.cli.serve as s; from pathlib import Path; s.serve(Path(sys.argv[1]), port=0, rest_port=0)"
 
 
 def steps(number: int) -> Any:
@@ -61,8 +61,8 @@ def command(base: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_signal_lets_requests_end_and_the_exit_code_is_0(echo_base: Path, number: signal.Signals) -> None:
     with command(echo_base) as (process, line):
-        address = line.split()[-2]
-        assert line == f"serving echo version 2 on {address} (gRPC)"
+        address = line.split()[5]
+        assert line.startswith(f"serving echo version 2 on {address} (gRPC), http://127.0.0.1:")
         with grpc.insecure_channel(address) as channel:
             stub = PredictionServiceStub(channel)
             under_way = stub.Predict.future(steps_in(1.0, stub))

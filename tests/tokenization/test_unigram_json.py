@@ -326,3 +326,13 @@ def test_tokenizer_config_overrides_the_prefix(tmp_path: Path, pieces: list[tupl
     folder = _write(tmp_path, _content(pieces))
     edit_json(folder / "tokenizer_config.json", add_prefix_space=False)
     assert list(Pair(folder).differences([*_TRICKY, *HEADLINES])) == []
+
+
+def test_one_long_word_among_many_short_ones_takes_no_memory_for_all_of_them(pieces: list[tuple[str, float]]) -> None:
+    # A mask of words by the longest one's characters took 2.5 GB for a text of 0.1 MB; tf.repeat makes such a one.
+    model = UnigramWordsModel(UnigramWords(tuple(pieces), 3))
+    traced = tf.function(lambda words: model(words)).get_concrete_function(tf.TensorSpec([None], tf.string))
+    functions = traced.graph.as_graph_def().library.function
+    names = [node.name for function in functions for node in function.node_def]
+    assert len(names) > 100
+    assert [name for name in names if "SequenceMask" in name] == []

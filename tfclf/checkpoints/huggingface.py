@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from tfclf.checkpoints import weights
 from tfclf.checkpoints.record import UNLIMITED, Checkpoint
 from tfclf.errors import CheckpointError
 from tfclf.families import Family, family_of
-from tfclf.folders import listing
+from tfclf.folders import json_object, listing
 
 
 def read(folder: Path) -> Checkpoint:
@@ -63,7 +62,7 @@ def _max_length(limit: object, positions: object, folder: Path) -> int:
 def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
     """A JSON object; {} for a file that is not there and not required. Raises: CheckpointError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+        return json_object(path, error=CheckpointError, again="Copy it again from where the checkpoint came.")
     except FileNotFoundError:
         if not required:
             return {}
@@ -71,26 +70,6 @@ def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
             f"{path.parent} has no {path.name}. Expected the folder of a Hugging Face checkpoint; "
             f"found {listing(path.parent)}."
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON ({error}). Copy it again from where the checkpoint came.") from error
-    except _TwiceError as error:
-        raise CheckpointError(f"{path} has the key {error} twice in one object; expected it once.") from None
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
-    return content
-
-
-class _TwiceError(Exception):
-    pass
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of a key that comes twice json takes the last, and never tells."""
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise _TwiceError(repr(key))
-    return dict(pairs)
 
 
 def _check_num_labels(config: Mapping[str, Any], path: Path) -> None:

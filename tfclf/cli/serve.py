@@ -22,10 +22,28 @@ class Engine(str, Enum):
     docker = "docker"
 
 
+class LogLevel(str, Enum):
+    """What is worth a line."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+class LogFormat(str, Enum):
+    """How a line is written."""
+
+    text = "text"
+    json = "json"
+
+
 def serve(
     folder: Annotated[
         Path,
-        typer.Argument(help="A model's base path, which holds version folders; or one version's folder."),
+        typer.Argument(
+            help="A model's base path, which holds version folders; one version's folder; or a models.config."
+        ),
     ],
     flags: Annotated[
         list[str] | None,
@@ -41,14 +59,22 @@ def serve(
     model_name: Annotated[
         str | None, typer.Option(help="What requests call the model.", show_default="the folder's name")
     ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="Who answers. The options below are for the two that are TF Serving.")
-    ] = Engine.embedded,
+    engine: Annotated[Engine, typer.Option(help="Who answers: tfclf's own server, or TF Serving.")] = Engine.embedded,
     rest_port: Annotated[int, typer.Option(min=0, max=65535, help="The REST port; 0 takes a free one.")] = 8501,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run on GPUs; with docker, in the image for them.")] = False,
+    poll_seconds: Annotated[
+        float, typer.Option(min=0, help="How often new versions are looked for; 0: never. Embedded alone.")
+    ] = 1.0,
+    ssl_config_file: Annotated[
+        Path | None, typer.Option(help="SSLConfig as text: TLS on both ports. Embedded alone.", show_default=False)
+    ] = None,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="At debug, each request is a line; never its texts. Embedded alone.")
+    ] = LogLevel.warning,
+    log_format: Annotated[LogFormat, typer.Option(help="Of the log. Embedded alone.")] = LogFormat.text,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run TF Serving on GPUs; docker: the image for them.")] = False,
     xla: Annotated[
         bool | None,
-        typer.Option("--xla/--no-xla", help="Let serving_xla compile.", show_default="with --gpu"),
+        typer.Option("--xla/--no-xla", help="Let TF Serving compile serving_xla.", show_default="with --gpu"),
     ] = None,
     batching: Annotated[
         bool | None,
@@ -58,17 +84,18 @@ def serve(
         Path | None, typer.Option(help="BatchingParameters as text.", show_default="fit for this machine")
     ] = None,
     image: Annotated[
-        str | None, typer.Option(help="The container's image.", show_default="tensorflow/serving, as the export needs")
+        str | None, typer.Option(help="Docker's image.", show_default="tensorflow/serving, as the export needs")
     ] = None,
 ) -> None:
-    """Serves a SavedModel over gRPC, as TF Serving does; or starts TF Serving.
+    """Serves SavedModels over gRPC and REST, as TF Serving does; or starts TF Serving.
 
     Example: `tfclf serve saved_models/demo --port 8500`
 
     Example: `tfclf serve saved_models/demo --engine docker -- --num_load_threads=2`
 
-    It answers PredictionService's Predict and GetModelMetadata until SIGTERM or Ctrl-C, then finishes what is
-    under way.
+    It answers until SIGTERM or Ctrl-C, then finishes what is under way. A new version that is put into the folder is
+    loaded and warmed up, and takes over without a request lost. `python -m tfclf.server` is the same server with TF
+    Serving's own flags.
     """
     if engine is not Engine.embedded:
         from tfclf.tf_serving import Settings
@@ -92,13 +119,28 @@ def serve(
         return
     if flags:
         raise InputError(f"{flags[0]}: the embedded server takes TF Serving's flags as `python -m tfclf.server`.")
+    for option, value in (("--image", image), ("--gpu", gpu or None), ("--xla", xla)):
+        if value is not None:
+            raise InputError(f"{option} is for TF Serving: give --engine tensorflow_model_server or docker too.")
+    from tfclf.server import logs
+    from tfclf.server import serve as start
+
+    logs.configure(level=log_level.value, format=log_format.value)
     with quiet_start():
         import tensorflow_text  # noqa: F401  (it greets too)
 
-    from tfclf.server import serve as start
-
     with (
-        start(folder, model_name=model_name, host=host or "127.0.0.1", port=port) as server,
+        start(
+            folder,
+            model_name=model_name,
+            host=host or "127.0.0.1",
+            port=port,
+            rest_port=rest_port,
+            poll_seconds=poll_seconds,
+            batching=batching is not False,
+            batching_file=batching_file,
+            ssl_config_file=ssl_config_file,
+        ) as server,
         server.signals() as received,  # before the line that tells others to go ahead
     ):
         typer.echo(f"serving {server}", err=True)

@@ -47,6 +47,8 @@ def serve(
     rest_port: int | None = None,
     poll_seconds: float = 1.0,
     batching: bool = True,
+    batching_file: Path | None = None,
+    ssl_config_file: Path | None = None,
     max_threads: int = 0,
 ) -> "Server":
     """Loads models, warms them up, and answers requests for them until stopped.
@@ -62,6 +64,8 @@ def serve(
       port, rest_port: of gRPC and REST; 0 takes a free one. None: no REST.
       poll_seconds: how often new versions are looked for; 0: never.
       batching: whether requests for exports of tfclf share runs.
+      batching_file: TF Serving's BatchingParameters as text; then requests of every model share runs.
+      ssl_config_file: TF Serving's SSLConfig as text: TLS on both ports.
       max_threads: that answer gRPC; 0: 128.
     Returns: a started Server; leaving its `with`, or `stop()`, drains it.
     Raises: SourceNotFoundError, SavedModelError, ServerError, InputError; MissingExtraError.
@@ -69,12 +73,22 @@ def serve(
     for package, module in _PACKAGES.items():
         if find_spec(module) is None:
             raise MissingExtraError(package, extra="server", purpose="serving a model")
+    from tfclf.server.config_files import read_batching, read_tls
     from tfclf.server.process import ServerOptions
     from tfclf.server.start import find_models, start
 
     return start(
         find_models(models, model_name),
-        loader_options={"batch": batching},
-        options=ServerOptions(host=host, port=port, rest_port=rest_port, grpc_threads=max_threads),
+        loader_options={
+            "batch": batching,
+            "batching": None if batching_file is None else read_batching(batching_file),
+        },
+        options=ServerOptions(
+            host=host,
+            port=port,
+            rest_port=rest_port,
+            grpc_threads=max_threads,
+            tls=None if ssl_config_file is None else read_tls(ssl_config_file),
+        ),
         watching={"poll_seconds": poll_seconds, "config_poll_seconds": poll_seconds},
     )

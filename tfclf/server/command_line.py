@@ -12,7 +12,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tfclf._version import __version__
 from tfclf.errors import ServerError
 from tfclf.server import flags, logs
-from tfclf.server.config_files import read_batching, read_monitoring, read_tls
+from tfclf.server.config_files import UNSAID_BATCHING, read_batching, read_monitoring, read_tls
 from tfclf.server.limits import Limits
 from tfclf.server.models.model_config import read_model_config, single_model
 from tfclf.server.process import ServerOptions
@@ -59,6 +59,7 @@ def _watching(found: argparse.Namespace) -> Mapping[str, Any]:
         "config_poll_seconds": found.model_config_file_poll_wait_seconds,
         "max_load_retries": found.max_num_load_retries,
         "retry_seconds": found.load_retry_interval_micros / 1e6,
+        "reload_roots": [Path(root) for root in found.reload_roots.split(",") if root],
         "labels_for_unavailable": found.allow_version_labels_for_unavailable_models,
     }
 
@@ -75,7 +76,7 @@ def _loader_options(found: argparse.Namespace) -> Mapping[str, Any]:
     if found.batching_parameters_file:
         batching = read_batching(Path(found.batching_parameters_file))
     elif found.enable_batching:
-        batching = Batching()
+        batching = UNSAID_BATCHING
     return {
         "session": session,
         "check_method_names": found.enable_signature_method_name_check,

@@ -5,7 +5,7 @@ Source: TF Serving, session_bundle_config.proto, ssl_config.proto, monitoring_co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from tfclf.errors import ServerError
 from tfclf.server.runtime.batching import Batching
+from tfclf.server.runtime.session import cpus
 
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
@@ -29,6 +30,7 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "allowed_batch_sizes": (_Field.TYPE_INT64, "repeated"),
         "pad_variable_length_inputs": (_Field.TYPE_BOOL,),
         "enable_large_batch_splitting": (_Field.TYPE_MESSAGE, ".google.protobuf.BoolValue"),
+        "max_execution_batch_size": _WRAPPED,
     },
     "SSLConfig": {
         "server_key": (_Field.TYPE_STRING,),
@@ -57,41 +59,46 @@ class Tls:
     verify_clients: bool = False
 
 
+# What nobody says, as TF Serving has it: SharedBatchScheduler::QueueOptions.
+UNSAID_BATCHING = Batching(max_batch_size=1_000, max_execution_batch_size=1_000, max_enqueued_batches=10)
+_UNSAID = {"max_batch_size": 1_000, "batch_timeout_micros": 0, "max_enqueued_batches": 10}
+
+
 def read_batching(path: Path) -> Batching:
     """A batching file; what it leaves out is TF Serving's default, not ours. Raises: ServerError."""
     found = _read(path, "BatchingParameters")
-    # TF Serving, SharedBatchScheduler::QueueOptions.
-    values: dict[str, Any] = {
-        "max_batch_size": 1_000,
-        "max_enqueued_batches": 10,
-        "enable_large_batch_splitting": False,
+    numbers = {
+        name: getattr(found, name).value if found.HasField(name) else _UNSAID.get(name)
+        for name, kind in _MESSAGES["BatchingParameters"].items()
+        if kind == _WRAPPED
     }
-    for one in fields(Batching):
-        value = getattr(found, one.name)
-        if hasattr(value, "value"):  # a wrapper, which tells 0 from nothing
-            if found.HasField(one.name):
-                values[one.name] = value.value
-        elif one.name == "allowed_batch_sizes":
-            values[one.name] = tuple(value)
-        else:
-            values[one.name] = value
-    made = Batching(**values)
-    _check_batching(made, path)
-    return made
-
-
-def _check_batching(batching: Batching, path: Path) -> None:
-    for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
-        if getattr(batching, name) < 1:
-            raise ServerError(f"{path}: {name} is {getattr(batching, name)}; expected a whole number above 0.")
-    if batching.batch_timeout_micros < 0:
-        raise ServerError(f"{path}: batch_timeout_micros is {batching.batch_timeout_micros}; expected 0 or more.")
-    allowed = batching.allowed_batch_sizes
-    if allowed and (list(allowed) != sorted(set(allowed)) or allowed[0] < 1 or allowed[-1] != batching.max_batch_size):
+    for name, number in numbers.items():
+        least = 0 if name == "batch_timeout_micros" else 1
+        if number is not None and number < least:
+            raise ServerError(f"{path}: {name} is {number}; expected a whole number, {least} or more.")
+    most = numbers["max_batch_size"]
+    # Without splitting, a batch is at most as large as a request may be.
+    execution = numbers["max_execution_batch_size"] if found.enable_large_batch_splitting.value else None
+    largest = execution or most
+    assert most is not None
+    assert largest is not None
+    if largest > most:
+        raise ServerError(f"{path}: max_execution_batch_size is {largest}, above max_batch_size, {most}.")
+    allowed = tuple(found.allowed_batch_sizes)
+    if allowed and (list(allowed) != sorted(set(allowed)) or allowed[0] < 1 or allowed[-1] != largest):
         raise ServerError(
-            f"{path}: allowed_batch_sizes are {list(allowed)}; expected sizes above 0 that go up and end with "
-            f"max_batch_size, {batching.max_batch_size}."
+            f"{path}: allowed_batch_sizes are {list(allowed)}; expected sizes above 0 that go up and end with the "
+            f"largest batch, {largest}."
         )
+    return Batching(
+        max_execution_batch_size=largest,
+        max_batch_size=most,
+        batch_timeout_micros=numbers["batch_timeout_micros"] or 0,
+        max_enqueued_batches=numbers["max_enqueued_batches"] or 0,
+        num_batch_threads=numbers["num_batch_threads"] or cpus(),
+        allowed_batch_sizes=allowed,
+        pad_variable_length_inputs=found.pad_variable_length_inputs,
+    )
 
 
 def read_tls(path: Path) -> Tls:

@@ -81,6 +81,7 @@ FLAGS = (
         "requests at once; more are refused",
         ours=True,
     ),
+    _Flag("reload_roots", str, "", "folders, with commas, from which requests may load models too", ours=True),
     _Flag("drain_seconds", float, 10.0, "time for requests under way after SIGTERM", ours=True),
     _Flag("log_level", str, "info", "debug: one line a request; info, warning, error", ours=True),
     _Flag("log_format", str, "text", "text or json", ours=True),

@@ -2,7 +2,7 @@
 
 BERT's normalizer and splitter treat every character by itself, so that a table made by asking about each
 of them is exact, whatever Unicode version the reference was built with; and the export carries it along,
-so that no server's ICU has a say. The one exception is canonical reordering: see `normalize`.
+so that no server's ICU has a say. The one exception is canonical reordering: see `normalizers.character_table`.
 """
 
 import functools
@@ -33,7 +33,7 @@ def _ask(answer: Callable[[str], str], points: Iterable[int], *, fence: str = _F
         yield from zip(part, answers, strict=True)
 
 
-def reference_normalizer(spec: BertNormalizer | EachCharacter) -> Any:
+def _reference_normalizer(spec: BertNormalizer | EachCharacter) -> Any:
     """The Rust normalizer itself."""
     if isinstance(spec, EachCharacter):
         package = tokenizers().normalizers
@@ -58,7 +58,7 @@ def normalized(spec: BertNormalizer | EachCharacter) -> dict[int, str]:
     """Code point -> replacement, for every character that the reference's normalizer changes."""
     if isinstance(spec, EachCharacter) and spec.library == "python":
         return _changed_by_python(spec)
-    reference = reference_normalizer(spec)
+    reference = _reference_normalizer(spec)
     fence = _LINE if isinstance(spec, EachCharacter) else _FENCE
     answers = _ask(reference.normalize_str, _code_points(), fence=fence)
     return {point: answer for point, answer in answers if answer != chr(point)}

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.models import byte_bpe, sentencepiece_op, unigram, unigram_words, wordpiece
-from tfclf.tokenization.normalizers import character_table, precompiled, python_text, replacement
+from tfclf.tokenization.normalizers import chain, character_table, precompiled, python_text, replacement
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import (
     AddedToken,
@@ -68,8 +68,8 @@ class Tokenizer(tf.Module):
 
     def __init__(self, spec: TokenizerSpec) -> None:
         super().__init__()
-        self._steps = [_PARTS[type(step)](step) for step in spec.normalizer]
-        self._between_added = [_PARTS[type(step)](step) for step in spec.between]
+        self._normalize = chain.Chain([_PARTS[type(step)](step) for step in spec.normalizer])
+        self._between_added = chain.Chain([_PARTS[type(step)](step) for step in spec.between])
         self._split = _PARTS[type(spec.splitter)](spec.splitter) if spec.splitter else None
         self._model = _PARTS[type(spec.model)](spec.model)
         # What the reference looks for in normalized text is the content, normalized too.
@@ -90,21 +90,8 @@ class Tokenizer(tf.Module):
         text = self._normalize(text)
         return self._in_normalized(text, self._words) if self._in_normalized else self._words(text)
 
-    def _normalize(self, text: tf.Tensor) -> tf.Tensor:
-        if len(self._steps) < 2:
-            return self._normalize_rows(text)
-        # Each half is one thread's work.
-        middle = tf.size(text) // 2
-        return tf.concat([self._normalize_rows(text[:middle]), self._normalize_rows(text[middle:])], axis=0)
-
-    def _normalize_rows(self, text: tf.Tensor) -> tf.Tensor:
-        for step in self._steps:
-            text = step(text)
-        return text
-
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
-        for step in self._between_added:
-            text = step(text)
+        text = self._between_added(text)
         if self._split is None:
             return self._model(text)
         words = self._split(text)

@@ -1,6 +1,11 @@
 """Index arithmetic on ragged rows: one gather instead of many ragged ops."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import tensorflow as tf
+
+_Rows = TypeVar("_Rows", tf.Tensor, tf.RaggedTensor)
 
 
 def take_ranges(pool: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.RaggedTensor:
@@ -19,3 +24,21 @@ def merge_inner(rows: tf.RaggedTensor, outer_splits: tf.Tensor) -> tf.RaggedTens
     """[inner, (values)] grouped by int32[outer + 1] splits over the inner rows -> [outer, (values)]."""
     splits = tf.gather(rows.row_splits, outer_splits)
     return tf.RaggedTensor.from_row_splits(rows.values, splits, validate=False)
+
+
+def in_parts(text: tf.Tensor, change: Callable[[tf.Tensor], _Rows], *, parts: int = 2) -> _Rows:
+    """`change`s string[n] in parts: one op is one thread's work, and TensorFlow runs copies of it side by side.
+
+    A loop would keep the graph smaller, but then the parts share one RE2 object for each pattern, whose lock they
+    would both take at every match.
+
+    Returns: what `change(text)` would: dense, or ragged with row splits of the same type.
+    """
+    size = tf.size(text) // parts
+    sizes = tf.stack([size] * (parts - 1) + [tf.size(text) - (parts - 1) * size])
+    changed = [change(part) for part in tf.split(text, sizes, num=parts)]
+    if not isinstance(changed[0], tf.RaggedTensor):
+        return tf.concat(changed, axis=0)
+    lengths = tf.concat([rows.row_splits[1:] - rows.row_splits[:-1] for rows in changed], axis=0)
+    splits = tf.pad(tf.cumsum(lengths), [[1, 0]])
+    return tf.RaggedTensor.from_row_splits(tf.concat([rows.values for rows in changed], axis=0), splits, validate=False)

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -66,6 +66,8 @@ class Manager:
         again (`--max_num_load_retries`, `--load_retry_interval_micros`). One whose files have changed is tried again
         at the next look. At the start a model none of whose versions can be loaded is an error at once.
       drain_seconds: what requests under way get when their version is unloaded; then they are cancelled.
+      reload_roots: folders that a request may load models from (HandleReloadConfigRequest), besides those that the
+        models of the start stand in.
       labels_for_unavailable: takes labels for versions that are not loaded
         (`--allow_version_labels_for_unavailable_models`), unless the label stood for another version before.
     """
@@ -81,6 +83,7 @@ class Manager:
         max_load_retries: int = 5,
         retry_seconds: float = 60.0,
         drain_seconds: float = 60.0,
+        reload_roots: Sequence[Path] = (),
         labels_for_unavailable: bool = False,
     ) -> None:
         self._registry = registry
@@ -93,6 +96,7 @@ class Manager:
         self._reloading = threading.Lock()  # one reload waits for its models at a time
         self._configuration = Configuration(registry, labels_for_unavailable=labels_for_unavailable)
         self._changed = self._configuration.changed  # guards what follows too
+        self.reload_roots = tuple(path.resolve() for path in reload_roots)
         self._woken = self._stopping = False
         self._next_look = math.inf
         self._thread = threading.Thread(target=self._run, name="tfclf-manager", daemon=True)
@@ -105,6 +109,7 @@ class Manager:
         errors: list[Exception] = []
         try:
             self._apply(config)
+            self.reload_roots += tuple(Path(model.base_path).parent for model in config.model_config_list.config)
             self._look()
             self._take_steps(errors)
             missing = [model for model in self._configuration.models.values() if not model.loaded]

@@ -4,6 +4,8 @@ Source: TF Serving, model_service_impl.cc.
 """
 
 import logging
+import os
+from pathlib import Path
 
 from grpc import StatusCode
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
@@ -23,6 +25,7 @@ def handle_reload_config(manager: Manager | None, request: ReloadConfigRequest, 
     if manager is None:
         raise RequestError(StatusCode.UNIMPLEMENTED, "The models of this server are fixed")
     try:
+        _check_roots(manager, request)
         manager.reload(request.config, call=call)
     except RequestError as error:
         _log.error("reload failed: %s: %r", error.code.name, error.message)  # quoted: it holds what was sent
@@ -30,3 +33,15 @@ def handle_reload_config(manager: Manager | None, request: ReloadConfigRequest, 
     response = ReloadConfigResponse()
     response.status.SetInParent()  # present though it says OK
     return response
+
+
+def _check_roots(manager: Manager, request: ReloadConfigRequest) -> None:
+    """Only by their spelling, for a path from outside must not reach the file system before it is found good."""
+    for model in request.config.model_config_list.config:
+        path = Path(os.path.normpath(model.base_path))
+        if model.base_path and not any(path.is_relative_to(root) for root in manager.reload_roots):
+            raise RequestError(
+                StatusCode.PERMISSION_DENIED,
+                f"The base path of model {model.name} is outside the folders that requests may load models from "
+                f"(--reload_roots)",
+            )

@@ -1,6 +1,6 @@
 """Requests of many clients, answered by one run: what TF Serving's batching session does, and no timer is needed.
 
-A thread that has nothing to do takes what waits, up to `max_batch_size` rows. So a lone request never waits for
+A thread that has nothing to do takes what waits, up to a batch's limit. So a lone request never waits for
 company, and under load batches fill by themselves while the ones before them run. A request that breaks a batch
 (a text that an op refuses) costs the others nothing: each is then run by itself.
 
@@ -32,22 +32,22 @@ class Batching:
     """How requests are put together; the names are those of TF Serving's batching file.
 
     Attributes:
-      max_batch_size: rows in a batch.
+      max_execution_batch_size: rows in a batch.
+      max_batch_size: rows in a request, which is refused beyond; one above a batch's limit runs in pieces. None: any.
       batch_timeout_micros: how long a batch that is not full waits for more once a thread is free for it.
       max_enqueued_batches: what may wait, in full batches; more is refused at once.
       num_batch_threads: batches that run at once.
       allowed_batch_sizes: a batch is filled up to the next of these, by repeating a row; empty: as it is.
       pad_variable_length_inputs: fills other dimensions up to the longest, each tensor with its own first element.
-      enable_large_batch_splitting: cuts a request of more than `max_batch_size` rows, which is refused otherwise.
     """
 
-    max_batch_size: int = 64
+    max_execution_batch_size: int = 64
+    max_batch_size: int | None = None
     batch_timeout_micros: int = 0
     max_enqueued_batches: int = 100
     num_batch_threads: int = field(default_factory=cpus)
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
-    enable_large_batch_splitting: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,11 @@ class Batcher:
         rows = _rows(feeds)
         if rows is None or not self._batchable.issuperset(itertools.chain(feeds, fetches)):
             return self._session.run(feeds, fetches, timeout=call.time_left())
-        largest = self._options.max_batch_size
+        most, largest = self._options.max_batch_size, self._options.max_execution_batch_size
+        if most is not None and rows > most:
+            raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {most}")
         if rows <= largest:
             return self._wait(self._enqueue(feeds, fetches, rows, call))
-        if not self._options.enable_large_batch_splitting:
-            raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {largest}")
         # One piece after the other, so that a large request leaves room for others between its pieces.
         pieces = []
         for start in range(0, rows, largest):
@@ -149,12 +149,12 @@ class Batcher:
         padded = self._options.pad_variable_length_inputs
         shapes = tuple((name, array.dtype, array.ndim if padded else array.shape[1:]) for name, array in feeds.items())
         task = _Task(feeds, tuple(fetches), rows, (shapes, tuple(fetches)), call)
-        most = self._options.max_enqueued_batches * self._options.max_batch_size
+        most = self._options.max_enqueued_batches * self._options.max_execution_batch_size
         with self._changed:
             if self._closed:
                 raise RequestError(StatusCode.UNAVAILABLE, "The model is being unloaded")
             if self._rows + rows > most:
-                waiting = -(-self._rows // self._options.max_batch_size)
+                waiting = -(-self._rows // self._options.max_execution_batch_size)
                 raise RequestError(
                     StatusCode.UNAVAILABLE,
                     f"The batch scheduling queue to which this task was submitted is full; currently {waiting}",
@@ -197,15 +197,15 @@ class Batcher:
                     return []
                 self._changed.wait()
             until = self._tasks[0].queued + self._options.batch_timeout_micros / 1e6
-            while self._rows < self._options.max_batch_size and (left := until - time.monotonic()) > 0:
+            while self._rows < self._options.max_execution_batch_size and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
                 if not self._tasks:
                     return self._take() if not self._closed else []
             batch, rows, others = [self._tasks.popleft()], 0, deque[_Task]()
             rows = batch[0].rows
-            while self._tasks and rows < self._options.max_batch_size:
+            while self._tasks and rows < self._options.max_execution_batch_size:
                 task = self._tasks.popleft()
-                if task.key == batch[0].key and rows + task.rows <= self._options.max_batch_size:
+                if task.key == batch[0].key and rows + task.rows <= self._options.max_execution_batch_size:
                     batch.append(task)
                     rows += task.rows
                 else:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfclf.tokenization.code_point_table import CodePointTable
+
 _NOBODY = -1
-_BLOCK = 256
 # Columns of the array.
 _PARENT, _BASE, _PIECE = range(3)
 
@@ -25,19 +26,13 @@ class Trie(tf.Module):
     def __init__(self, pieces: Sequence[str]) -> None:
         super().__init__()
         symbols = _symbols(pieces)
-        blocks, block_of = np.unique(symbols.reshape(-1, _BLOCK), axis=0, return_inverse=True)
-        self._blocks = tf.constant(blocks.ravel())
-        self._block_of = tf.constant(block_of.astype(np.int32).ravel() * _BLOCK)
+        # int32[n] code points -> int32[n]: the number of each among the pieces' characters; 0: none of them.
+        self.symbols = CodePointTable(symbols)
         rows = _double_array(pieces, symbols)
         self._rows = tf.constant(rows)
         # The last two rows: the root, and the state of those that have fallen off; it is nobody's parent.
         self._root = len(rows) - 2
         self._mask = len(rows) - 3
-
-    def symbols(self, points: tf.Tensor) -> tf.Tensor:
-        """int32[n] code points -> int32[n]: the number of each among the pieces' characters; 0: none of them."""
-        block = tf.gather(self._block_of, points // _BLOCK)
-        return tf.gather(self._blocks, block + points % _BLOCK)
 
     def matches(self, symbols: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Every piece at every place of int32[n] symbols; no piece holds the symbol 0.

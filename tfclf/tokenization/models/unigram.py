@@ -12,9 +12,10 @@ import tensorflow_text as tf_text
 
 from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.patterns import character_class, literal
-from tfclf.tokenization.ragged import merge_inner, take_ranges
+from tfclf.tokenization.ragged import in_parts, take_ranges
 from tfclf.tokenization.spec import Unigram
 
+# More than cores, because texts differ in length.
 _PARTS = 4
 
 
@@ -34,18 +35,23 @@ class UnigramModel(tf.Module):
         if model.trailing:
             self._outside.append(rf"\x{{2581}}{character_class(map(ord, model.trailing))}*\z")
         ids = [spec.ids[piece] for piece in model.original]
-        self._one_each = all(len(each) == 1 for each in ids)
+        lengths = [len(each) for each in ids]
         self._ids = tf.constant(list(itertools.chain.from_iterable(ids)), tf.int32)
-        self._starts = tf.constant(np.cumsum([0, *map(len, ids)]), tf.int32)
+        self._starts = tf.constant(np.cumsum([0, *lengths])[:-1], tf.int32)
+        self._lengths = tf.constant(lengths, tf.int32)
+        self._first_ids = tf.constant([each[0] if each else -1 for each in ids], tf.int32)
         self._unknown = tf.constant(model.unknown)
+        # Pieces that do not just become the one token that stands for them.
+        self._special = tf.constant(np.array(model.unknown) | (np.array(lengths) != 1))
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        pieces = self._runs_of_unknown_as_one(self._pieces(self._without_foreign(text)))
-        if self._one_each:
-            return pieces.with_values(tf.gather(self._ids, pieces.values))
-        starts = tf.gather(self._starts, pieces.values)
-        tokens = take_ranges(self._ids, starts, tf.gather(self._starts, pieces.values + 1) - starts)
-        return merge_inner(tokens, pieces.row_splits)
+        pieces = in_parts(self._without_foreign(text), self._pieces, parts=_PARTS)
+        tokens, splits = tf.cond(
+            tf.reduce_any(tf.gather(self._special, pieces.values)),
+            lambda: self._tokens(pieces.values, pieces.row_splits),
+            lambda: (tf.gather(self._first_ids, pieces.values), pieces.row_splits),
+        )
+        return tf.RaggedTensor.from_row_splits(tokens, splits, validate=False)
 
     def _without_foreign(self, text: tf.Tensor) -> tf.Tensor:
         for outside in self._outside:
@@ -56,17 +62,15 @@ class UnigramModel(tf.Module):
         return text
 
     def _pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
-        # The op takes one text after the other, on one thread; TensorFlow runs its copies side by side.
-        count = tf.size(text)
-        bounds = [count * part // _PARTS for part in range(_PARTS + 1)]
-        parts = [self._op.tokenize(text[bounds[part] : bounds[part + 1]]) for part in range(_PARTS)]
-        return tf.concat([part.with_row_splits_dtype(tf.int32) for part in parts], axis=0)
+        return self._op.tokenize(text).with_row_splits_dtype(tf.int32)
 
-    def _runs_of_unknown_as_one(self, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
-        unknown = tf.gather(self._unknown, pieces.values)
-        return tf.cond(tf.reduce_any(unknown), lambda: self._first_of_each_run(pieces, unknown), lambda: pieces)
-
-    def _first_of_each_run(self, pieces: tf.RaggedTensor, unknown: tf.Tensor) -> tf.RaggedTensor:
-        row = tf.cast(pieces.value_rowids(), tf.int32)
-        follows = tf.concat([[False], unknown[:-1] & (row[1:] == row[:-1])], axis=0)[: tf.size(unknown)]
-        return tf.ragged.boolean_mask(pieces, pieces.with_values(~(unknown & follows)))
+    def _tokens(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """int32[tokens] and their row splits, of int32[pieces] and theirs: as many for each piece as it says."""
+        unknown = tf.gather(self._unknown, pieces)
+        begins = tf.scatter_nd(splits[:, tf.newaxis], tf.ones_like(splits), [tf.size(pieces) + 1])[1:-1] > 0
+        # A run of unknown characters within a row is one token.
+        follows = tf.pad(unknown[1:] & unknown[:-1] & ~begins, [[1, 0]])[: tf.size(pieces)]
+        tokens = take_ranges(
+            self._ids, tf.gather(self._starts, pieces), tf.where(follows, 0, tf.gather(self._lengths, pieces))
+        )
+        return tokens.values, tf.gather(tokens.row_splits, splits)

@@ -126,7 +126,8 @@ class UnigramWordsModel(tf.Module):
         lengths = splits[1:] - splits[:-1]
         words = tf.size(lengths)
         # All in a row, with a place before, between and after the words, where every match and every path ends.
-        word = tf.repeat(tf.range(words), lengths)
+        # Not tf.repeat, which takes memory for as many words as there are, times the longest one's characters.
+        word = tf.cumsum(tf.scatter_nd(splits[1:-1, tf.newaxis], tf.ones_like(splits[1:-1]), [tf.size(points)]))
         places = tf.range(tf.size(points)) + word + 1
         room = tf.size(points) + words + 1
         symbols = tf.scatter_nd(places[:, tf.newaxis], self._trie.symbols(points), [room])

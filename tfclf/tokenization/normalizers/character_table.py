@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.tokenization import code_points
+from tfclf.tokenization.code_point_table import CodePointTable
 from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import BertNormalizer, EachCharacter
 from tfclf.tokenization.utf8 import is_ascii, only_where
 
-_BLOCK = 256
 _LATIN_END = 0x180
 _OFTEN_ACCENTED = frozenset("aceinosuACEINOSU")
 _ITSELF = -1  # stands for the character itself in a replacement
@@ -34,26 +34,27 @@ class CharacterTable(tf.Module):
         letters = character_class(point for point in changes if point >= 0x80)
         self._concerned = f"(?s).*{letters}.*" if isinstance(step, EachCharacter) else ""
         self._accented = _accented_letters(changes) if self._concerned else {}
-        blocks, block_of, replacements = _compress(changes)
-        # Kept as tensors: every function that tokenizes then shares one copy in the export.
-        self._block_of = tf.constant(block_of)
-        self._blocks = tf.constant(blocks)
+        entries, replacements = _entries(changes)
+        self._entry = CodePointTable(entries)
+        # Kept as a tensor: every function that tokenizes then shares one copy in the export.
         self._replacements = tf.ragged.constant(replacements, dtype=tf.int32, row_splits_dtype=tf.int32)
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
-        # ASCII needs three ops.
         plain = is_ascii(text)
-        if self._ascii_spaced:
-            text = tf.strings.regex_replace(text, self._ascii_spaced, " ")
-        if self._ascii_deleted:
-            text = tf.strings.regex_replace(text, self._ascii_deleted, "")
-        if self._ascii_lower:
-            text = tf.strings.lower(text)
+        text = self.on_ascii(text)
         if not self._concerned:
             return only_where(~plain, text, self._by_table)
         if self._accented:
             text = only_where(self._is_concerned(text), text, self._without_accents)
         return only_where(self._is_concerned(text), text, self._by_table)
+
+    def on_ascii(self, text: tf.Tensor) -> tf.Tensor:
+        """The same for rows of nothing but ASCII, in three ops at most."""
+        if self._ascii_spaced:
+            text = tf.strings.regex_replace(text, self._ascii_spaced, " ")
+        if self._ascii_deleted:
+            text = tf.strings.regex_replace(text, self._ascii_deleted, "")
+        return tf.strings.lower(text) if self._ascii_lower else text
 
     def _is_concerned(self, text: tf.Tensor) -> tf.Tensor:
         return tf.strings.regex_full_match(text, self._concerned)
@@ -65,9 +66,7 @@ class CharacterTable(tf.Module):
 
     def _by_table(self, text: tf.Tensor) -> tf.Tensor:
         points = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
-        block = tf.gather(self._block_of, points.flat_values // _BLOCK)
-        entry = tf.gather_nd(self._blocks, tf.stack([block, points.flat_values % _BLOCK], axis=1))
-        replaced = tf.gather(self._replacements, entry)
+        replaced = tf.gather(self._replacements, self._entry(points.flat_values))
         source = tf.repeat(points.flat_values, replaced.row_lengths())
         values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
         splits = tf.gather(replaced.row_splits, points.row_splits)
@@ -91,15 +90,11 @@ def _byte_class(points: list[int]) -> str:
     return "[" + "".join(f"\\x{point:02x}" for point in points) + "]" if points else ""
 
 
-def _compress(changes: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray, list[list[int]]]:
-    """A table of 1,114,112 entries as distinct blocks of 256 and distinct replacements."""
+def _entries(changes: Mapping[int, str]) -> tuple[np.ndarray, list[list[int]]]:
+    """int32[0x110000], the place of each character's replacement among the distinct ones; those."""
     entries: dict[tuple[int, ...], int] = {(_ITSELF,): 0}
     table = np.zeros(0x110000, np.int32)
     for point, text in changes.items():
         replacement = tuple(_ITSELF if ord(character) == point else ord(character) for character in text)
         table[point] = entries.setdefault(replacement, len(entries))
-    distinct: dict[bytes, int] = {}
-    rows = table.reshape(-1, _BLOCK)
-    block_of = np.array([distinct.setdefault(row.tobytes(), len(distinct)) for row in rows], np.int32)
-    _, firsts = np.unique(block_of, return_index=True)
-    return rows[firsts], block_of, [list(replacement) for replacement in entries]
+    return table, [list(replacement) for replacement in entries]

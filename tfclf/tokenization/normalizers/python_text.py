@@ -16,10 +16,15 @@ class SpaceCollapser(tf.Module):
 
     def __init__(self, _: CollapseSpace) -> None:
         super().__init__()
-        self._space = character_class(code_points.python_space())
+        space = code_points.python_space()
+        # Single spaces, nearly all there is, stay as they are: each replacement costs more than the scan between two.
+        others = character_class(point for point in space if chr(point) != " ")
+        self._run = f"{character_class(space)}{{2,}}|{others}"
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
-        return tf.strings.strip(tf.strings.regex_replace(text, self._space + "+", " "))
+        return tf.strings.strip(tf.strings.regex_replace(text, self._run, " "))
+
+    on_ascii = __call__
 
 
 class Lower(tf.Module):
@@ -41,6 +46,10 @@ class Lower(tf.Module):
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         holds_capital = tf.strings.regex_full_match(text, f"(?s).*{_CAPITAL}.*")
         return self._table(only_where(holds_capital, text, self._small_sigmas))
+
+    def on_ascii(self, text: tf.Tensor) -> tf.Tensor:
+        """The same for rows of nothing but ASCII."""
+        return self._table.on_ascii(text)
 
     def _small_sigmas(self, text: tf.Tensor) -> tf.Tensor:
         for _ in range(2):

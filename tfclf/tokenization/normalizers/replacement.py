@@ -17,6 +17,7 @@ class Replacement(tf.Module):
         else:
             self._pattern = " {2,}"
         self._content = step.content.replace("\\", r"\\")
+        self.on_ascii = self.__call__ if step.content.isascii() else None
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         return tf.strings.regex_replace(text, self._pattern, self._content)

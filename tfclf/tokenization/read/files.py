@@ -1,11 +1,10 @@
 """A look at the files as they are: at what transformers would pass over in silence."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tfclf.errors import TokenizerError, VocabularyError
-from tfclf.folders import listing
+from tfclf.folders import json_object, listing
 from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.read import byte_level, slow, tokenizer_json
 
@@ -19,16 +18,16 @@ def check(folder: Path) -> Path:
     """
     for name in _BESIDE:
         if (folder / name).is_file():
-            read_json(folder / name)
+            _read_json(folder / name)
     if (folder / "tokenizer.json").is_file():
         # Here and not only after transformers has read it, because its own message does not name a part.
-        tokenizer_json.check(read_json(folder / "tokenizer.json"), folder / "tokenizer.json")
+        tokenizer_json.check(_read_json(folder / "tokenizer.json"), folder / "tokenizer.json")
         return folder / "tokenizer.json"
     if (folder / "vocab.txt").is_file():
         _check_lines(folder / "vocab.txt")
         return folder / "vocab.txt"
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        byte_level.check_files(read_json(folder / "vocab.json"), folder / "merges.txt")
+        byte_level.check_files(_read_json(folder / "vocab.json"), folder / "merges.txt")
         return folder / "vocab.json"
     if found := sentencepiece_file(folder):
         sentencepiece_model.parse(found.read_bytes(), str(found))
@@ -47,29 +46,14 @@ def sentencepiece_file(folder: Path) -> Path | None:
     return next((folder / name for name in slow.FILES if (folder / name).is_file()), None)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object with distinct keys. Raises: TokenizerError, VocabularyError."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TokenizerError(f"{path} is not JSON ({error}). It may be cut short; download it again.") from error
-    except _DuplicateKeyError as error:
-        raise VocabularyError(f"{path} has the key {error} twice in one object; expected distinct pieces.") from None
-    if not isinstance(content, dict):
-        raise TokenizerError(f"{path} holds a JSON {type(content).__name__}; expected an object.")
-    return content
-
-
-class _DuplicateKeyError(Exception):
-    pass
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(repr(key) for key in keys if keys.count(key) > 1))
-    return content
+def _read_json(path: Path) -> dict[str, Any]:
+    return json_object(
+        path,
+        error=TokenizerError,
+        again="It may be cut short; download it again.",
+        twice=VocabularyError,
+        once="distinct pieces",
+    )
 
 
 def _check_lines(path: Path) -> None:

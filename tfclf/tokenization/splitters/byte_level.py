@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfclf.tokenization import code_points
 from tfclf.tokenization.patterns import character_class
+from tfclf.tokenization.ragged import in_parts
 from tfclf.tokenization.spec import ByteLevel
 
 # No byte of valid UTF-8, so that no text holds it and no class of RE2's matches it: a word ends there.
@@ -33,20 +34,16 @@ class ByteLevelSplitter(tf.Module):
         if self._add_prefix_space:
             spaced = tf.equal(tf.strings.substr(text, 0, 1), " ") | tf.equal(text, "")
             text = tf.where(spaced, text, tf.strings.join([" ", text]))
-        # Each half is one thread's work.
-        middle = tf.size(text) // 2
-        halves = [self._fenced(half) for half in (text[:middle], text[middle:])]
-        values = tf.concat([words for words, _ in halves], axis=0)
-        lengths = tf.concat([counts for _, counts in halves], axis=0)
-        return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+        return in_parts(text, self._fenced)
 
-    def _fenced(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The words of all rows, and how many each has."""
+    def _fenced(self, text: tf.Tensor) -> tf.RaggedTensor:
         if self._use_regex:
             text = tf.strings.regex_replace(text, self._last_of_run, rb"\1" + _FENCE + rb"\2")
             text = tf.strings.regex_replace(text, self._word, rb"\0" + _FENCE)
-        words = tf.strings.split(text, _FENCE)
+        # The op itself gives each word's row; tf.strings.split would turn that into row splits, which change below.
+        words = tf.raw_ops.StringSplitV2(input=text, sep=_FENCE)
         # A fence at a row's end, or beside another, parts nothing.
         kept = tf.where(tf.strings.length(words.values) > 0)[:, 0]
-        splits = tf.searchsorted(kept, words.row_splits, out_type=tf.int64)
-        return tf.gather(words.values, kept), splits[1:] - splits[:-1]
+        rows = tf.gather(words.indices[:, 0], kept)
+        splits = tf.searchsorted(rows, tf.range(tf.size(text, tf.int64) + 1), out_type=tf.int32)
+        return tf.RaggedTensor.from_row_splits(tf.gather(words.values, kept), splits, validate=False)

@@ -6,6 +6,7 @@ Source: tokenizers 0.22, `pre_tokenizers/metaspace.rs`.
 import tensorflow as tf
 
 from tfclf.tokenization.patterns import character_class
+from tfclf.tokenization.ragged import in_parts
 from tfclf.tokenization.spec import Metaspace
 from tfclf.tokenization.white_space import WHITE_SPACE
 
@@ -24,9 +25,7 @@ class MarkedWords(tf.Module):
         self._word = f"{spec.mark}?{self._other}+|{spec.mark}"
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        # Each half is one thread's work.
-        middle = tf.size(text) // 2
-        return tf.concat([self._words(text[:middle]), self._words(text[middle:])], axis=0)
+        return in_parts(text, self._words)
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
         mark = self._spec.mark
