@@ -102,12 +102,12 @@ class Session:
         }
 
     def run(self, block: Block) -> str:
-        """What a block prints; of a server, its last line. Raises: AssertionError where it fails or prints otherwise."""
+        """What a block prints; of a server, its last line. Raises: AssertionError if it fails or prints otherwise."""
         if block.mark == "no-run":
             return ""
-        code = _PORT.sub(lambda match: str(self._port(match[0])), block.code)
         if block.language == "console":
-            return self._converse(block, code)
+            return self._converse(block)
+        code = self._with_free_ports(block.code)
         if block.mark == "server":
             printed = self._serve(block, code)
         elif block.language == "sh":
@@ -129,6 +129,9 @@ class Session:
         codes = [server.wait(30) for server, _ in self._servers.values()]
         assert not any(codes), f"servers ended with {codes}"
 
+    def _with_free_ports(self, code: str) -> str:
+        return _PORT.sub(lambda match: str(self._port(match[0])), code)
+
     def _port(self, shown: str) -> int:
         if shown not in self._ports:
             with socket.socket() as free:
@@ -142,19 +145,25 @@ class Session:
             as_on_page = re.sub(rf"\b{free}\b", port, as_on_page)
         assert agrees(as_on_page, shown), f"{block} shows\n{shown}\nbut this was printed:\n{as_on_page}"
 
-    def _converse(self, block: Block, code: str) -> str:
-        command, *shown = re.split(r"^\$ (.*)\n?", block.code, flags=re.MULTILINE)
-        assert not command.strip(), f"{block} begins with no `$ `"
+    def _converse(self, block: Block) -> str:
+        before, *lines = re.split(r"^\$ (.*)\n?", block.code, flags=re.MULTILINE)
+        assert not before.strip(), f"{block} begins with no `$ `"
         everything = ""
-        for command, output in zip(shown[::2], shown[1::2], strict=True):
-            printed = self._shell(block, _PORT.sub(lambda match: str(self._port(match[0])), command))
+        for command, output in zip(lines[::2], lines[1::2], strict=True):
+            printed = self._shell(block, self._with_free_ports(command))
             self._compare(block, printed, output)
             everything += printed
         return everything
 
     def _shell(self, block: Block, code: str) -> str:
         done = subprocess.run(
-            ["bash", "-e", "-c", code], cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
+            ["bash", "-e", "-c", code],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,  # a page waits for what should come with `until`
         )
         assert done.returncode == 0, f"{block}: {code}\n{done.stdout}{done.stderr}"
         return done.stdout
