@@ -32,7 +32,7 @@ _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = ("python", "sh", "console")
 _SHOWN = ("text", "promql")
 _PORT = re.compile(r"\b85\d\d\b")
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Session:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,  # a page waits for what should come with `until`
+            timeout=120,  # a page waits for what should come with `until`
         )
         assert done.returncode == 0, f"{block}: {code}\n{done.stdout}{done.stderr}"
         return done.stdout
