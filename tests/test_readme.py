@@ -1,61 +1,42 @@
-"""Every block of code in README.md and the model's card runs, and says what it should."""
+"""What README.md says before its servers runs, and says what it should; the rest is tests/test_docs.py's."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.checkpoints import DEMO, ROOT
-from tfclf.server import serve
+from tests.pages import Block, Session, blocks
 
-_BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_BLOCKS = [match.groups() for match in _BLOCK.finditer((ROOT / "README.md").read_text(encoding="utf-8"))]
+_BLOCKS = blocks("README.md")
 
 
-def _code(language: str, mark: str = "") -> list[str]:
-    return [code for found, marked, code in _BLOCKS if found == language and marked.strip() == mark]
-
-
-def _run(*command: str) -> str:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    return Session(tmp_path_factory.mktemp("readme"))
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
+    ("block", "expected"),
     list(
         zip(
-            _code("python"),
+            [found for found in _BLOCKS if found.language == "python" and not found.mark and "grpc" not in found.code],
             [r"World 0\.\d+\nBusiness 0\.\d+\n", r"\['Sports', 'Business'\]\nTrue\n\[b'Business'\]\n"],
             strict=True,
         )
     ),
     ids=["predict", "pipelines"],
 )
-def test_python_blocks_run(code: str, expected: str) -> None:
-    assert re.fullmatch(expected, _run(sys.executable, "-c", code))
+def test_python_blocks_run(block: Block, expected: str, session: Session) -> None:
+    assert re.fullmatch(expected, session.run(block))
 
 
-def test_the_shell_block_runs() -> None:
-    (code,) = (block for block in _code("sh") if "tfclf predict" in block)
-    output = _run("sh", "-e", "-c", code)
+def test_the_shell_block_runs(session: Session) -> None:
+    (block,) = (found for found in _BLOCKS if found.language == "sh" and "tfclf predict" in found.code)
+    output = session.run(block)
     assert re.search(r"^World +0\.\d+  Ceasefire talks", output, re.MULTILINE)
     assert '"label": "Business"' in output
     assert "TF Serving" in output
 
 
-def test_the_grpc_client_gets_labels_and_imports_nothing_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = _code("python", "grpc")
-    assert "tfclf" not in code
-    with serve(DEMO, port=0) as server:
-        exec(code.replace("localhost:8500", server.address), {})
-    assert capsys.readouterr().out == "[b'Business', b'Sports']\n"
+def test_the_grpc_client_imports_nothing_of_ours() -> None:
+    (block,) = (found for found in _BLOCKS if "predict_pb2" in found.code)
+    assert "tfclf" not in block.code

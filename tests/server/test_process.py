@@ -219,3 +219,15 @@ def test_importing_the_package_imports_neither_tensorflow_nor_grpc() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert output.stdout == "[]\n"
+
+
+def test_a_models_config_is_looked_at_again(echo_base: Path, tmp_path: Path) -> None:
+    config = 'model_config_list {{ config {{ name: "{}" base_path: "{}" model_platform: "tensorflow" }} }}'
+    file = tmp_path / "models.config"
+    file.write_text(config.format("first", echo_base))
+    with serve(file, port=0, poll_seconds=0.1) as server:
+        file.write_text(config.format("second", echo_base))
+        end = time.monotonic() + 30.0
+        while (names := {servable.name for servable in server.service.registry}) != {"second"}:
+            assert time.monotonic() < end, names
+            time.sleep(0.05)

@@ -62,7 +62,7 @@ def serve(
       model_name: what requests call it; by default the folder's name. A models.config has names of its own.
       host: "0.0.0.0" or "::" opens the server to the network.
       port, rest_port: of gRPC and REST; 0 takes a free one. None: no REST.
-      poll_seconds: how often new versions are looked for; 0: never.
+      poll_seconds: how often new versions, and changes of a models.config, are looked for; 0: never.
       batching: whether requests for exports of tfclf share runs.
       batching_file: TF Serving's BatchingParameters as text; then requests of every model share runs.
       ssl_config_file: TF Serving's SSLConfig as text: TLS on both ports.
@@ -90,5 +90,9 @@ def serve(
             grpc_threads=max_threads,
             tls=None if ssl_config_file is None else read_tls(ssl_config_file),
         ),
-        watching={"poll_seconds": poll_seconds, "config_poll_seconds": poll_seconds},
+        watching={
+            "poll_seconds": poll_seconds,
+            "config_file": Path(models) if Path(models).is_file() else None,
+            "config_poll_seconds": poll_seconds,
+        },
     )
