@@ -357,7 +357,22 @@ def _text(rng: Rng) -> Any:
 
 
 def _value(rng: Rng) -> Any:
-    values = (None, True, 1, 1.5, 1e300, -1, 10**30, "", [], {}, [[]], [[1], [2, 3]], {"b64": "?!"}, {"b64": "QQ="})
+    values: tuple[Any, ...] = (
+        None,
+        True,
+        1,
+        1.5,
+        1e300,
+        -1,
+        10**30,
+        "",
+        [],
+        {},
+        [[]],
+        [[1], [2, 3]],
+        {"b64": "?!"},
+        {"b64": "QQ="},
+    )
     return rng.choice([*values, *({"b64": 1}, {"b64": "QQ==", "a": 1}, float("nan"), float("inf"), rng.choice(NAMES))])
 
 

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 _TICK = 0.25
 
 
-class Arrivals(grpc.ServerInterceptor):  # type: ignore[misc]
+class Arrivals(grpc.ServerInterceptor):
     """Watches over calls whose message has not come yet; to be closed when the server has stopped.
 
     Args:
@@ -68,11 +68,11 @@ class Arrivals(grpc.ServerInterceptor):  # type: ignore[misc]
     def _message(self, messages: Iterator[bytes], context: grpc.ServicerContext, read: Callable[[bytes], Any]) -> Any:
         self._waiting[context] = time.monotonic()
         try:
-            sent = next(messages, None)
+            sent = next(messages)
+        except StopIteration:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "The method requires exactly one request message.")
         finally:
             del self._waiting[context]
-        if sent is None:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, "The method requires exactly one request message.")
         try:
             return read(sent)
         except DecodeError:  # the code is that of gRPC for C++, and so of TF Serving
