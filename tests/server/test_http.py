@@ -23,6 +23,14 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
+async def reading_app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers once the whole body is there."""
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] == "http.request":
+        await app(scope, receive, send)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[HttpServer]:
     with HttpServer(app, port=0, header_timeout=0.5, keep_alive=0.5) as running:
@@ -160,11 +168,38 @@ def test_a_stopped_server_has_given_its_port_back() -> None:
         assert get(again).text == "hello"
 
 
-def test_more_connections_than_allowed_get_503() -> None:
-    with HttpServer(app, port=0, max_connections=2) as server:  # noqa: SIM117
-        with socket.create_connection(("127.0.0.1", server.port)), socket.create_connection(("127.0.0.1", server.port)):
-            time.sleep(0.1)
-            assert get(server).status_code == 503
+def test_more_requests_than_allowed_get_503() -> None:
+    with HttpServer(app, port=0, max_connections=2) as server, contextlib.ExitStack() as open_:
+        for _ in range(2):
+            connection = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            connection.sendall(b"GET /5 HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(0.2)
+        assert get(server).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"],
+)
+def test_connections_without_a_whole_request_give_way(sent: bytes) -> None:
+    with HttpServer(reading_app, port=0, max_connections=3) as server, contextlib.ExitStack() as open_:
+        others = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(2)]
+        for other in others:
+            other.sendall(sent)
+        time.sleep(0.2)
+        assert get(server).text == "hello"
+        assert seconds_until_closed(others[0]) < 5
+
+
+def test_a_request_under_way_does_not_give_way() -> None:
+    with HttpServer(app, port=0, max_connections=3) as server, contextlib.ExitStack() as open_:
+        under_way = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        under_way.sendall(b"GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(0.2)
+        for _ in range(5):
+            open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        under_way.settimeout(10)
+        assert under_way.makefile("rb").read().endswith(b"hello")
 
 
 def test_tls(tmp_path_factory: pytest.TempPathFactory) -> None:

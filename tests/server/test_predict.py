@@ -1,8 +1,15 @@
 """Predict answers as TF Serving does: TF_SERVING.md, section 6."""
 
+import itertools
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+from tfclf.server.runtime.session import Session
 
 from .conftest import Predict, Refusal, strings
 
@@ -129,3 +136,19 @@ def test_an_empty_batch(predict: Predict) -> None:
 def test_ten_megabytes_of_text(predict: Predict) -> None:
     text = "long " * 2_000_000
     assert list(predict(inputs={"text": strings(text)}).outputs["length"].int_val) == [len(text)]
+
+
+def test_however_many_choices_of_outputs_are_asked_for_few_are_prepared(
+    echo_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfclf.server.runtime.session._MOST_CHOICES", 8)
+    with closing(Session(echo_base / "1")) as session:
+        outputs = session.signatures["serving_default"].outputs
+        names = [outputs[alias].name for alias in ("text", "folded", "length", "half", "id", "version")]
+        feeds = {session.signatures["serving_default"].inputs["text"].name: np.array([b"Ab"], object)}
+        whole = dict(zip(names, session.run(feeds, names), strict=True))
+        for size in range(1, 7):
+            for chosen in itertools.permutations(names, size):
+                fetched = session.run(feeds, chosen)
+                assert [one.array.tolist() for one in fetched] == [whole[name].array.tolist() for name in chosen]
+        assert len(session._choices) == 8

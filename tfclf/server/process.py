@@ -24,6 +24,7 @@ from tfclf.server.metrics import Metrics
 from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
 from tfclf.server.transport.addresses import cannot_listen, check_socket, join_address
+from tfclf.server.transport.arrivals import Arrivals
 from tfclf.server.transport.grpc_service import ModelService, PredictionService
 from tfclf.server.transport.health import add_health
 from tfclf.server.transport.http import HttpServer
@@ -101,8 +102,10 @@ class Server:
         self._rest_threads = ThreadPoolExecutor(
             self._options.rest_threads or max(_THREADS, 4 * cpus()), thread_name_prefix="tfclf-rest"
         )
+        self._arrivals = Arrivals(grpc_threads)
         self._grpc = grpc.server(
             self._grpc_threads,
+            interceptors=(self._arrivals,),
             options=_channel_arguments(self._options),
             maximum_concurrent_rpcs=max(limits.max_concurrent_requests, grpc_threads),
         )
@@ -217,6 +220,7 @@ class Server:
         if self._http is not None:
             self._http.stop(grace)
         grpc_done.wait(max(0.0, end - time.monotonic()) + 1.0)
+        self._arrivals.close()
         self.service.close()
         for threads in (self._grpc_threads, self._rest_threads):
             threads.shutdown(wait=False)

@@ -31,6 +31,10 @@ from tfclf.server.status import RequestError, invalid_argument, status_code
 
 _LONGEST_TIMEOUT = (1 << 31) - 1  # milliseconds
 
+# TensorFlow prepares the graph for each choice of outputs and keeps that for ever: 10 MB for the bundled model. With
+# n outputs a client could ask for 2**n choices, and, since it looks at their order first, for n! more.
+_MOST_CHOICES = 64
+
 
 def cpus() -> int:
     """Those that this process may use: in a container, fewer than the machine has."""
@@ -87,6 +91,7 @@ class Session:
         options = options or SessionOptions()
         self._folder = str(folder)
         self._runs = threading.Semaphore(options.max_runs or 4 * cpus())
+        self._choices: dict[tuple[frozenset[str], tuple[str, ...]], None] = {}
         self._graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=self._graph, config=options.config())
         try:
@@ -108,8 +113,9 @@ class Session:
           timeout: seconds, after which the run is cancelled.
         Raises: RequestError with the code and message that TensorFlow gives.
         """
-        inputs = {self._output(name): array for name, array in feeds.items()}
-        outputs = [self._output(name) for name in fetches]
+        chosen = self._choice(feeds, fetches)
+        inputs = {self._output(name): feeds[name] for name in sorted(feeds)}
+        outputs = [self._output(name) for name in chosen]
         started = time.monotonic()
         if not self._runs.acquire(timeout=timeout):
             raise RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
@@ -126,12 +132,32 @@ class Session:
             self._runs.release()
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)
-        dtypes = [self._dtype(name) for name in fetches]
-        return [Fetched(_array(value), dtype) for value, dtype in zip(values, dtypes, strict=True)]
+        by_name = dict(zip(chosen, values, strict=True))
+        return [Fetched(_array(by_name[name]), self._dtype(name)) for name in fetches]
 
     def close(self) -> None:
         """Cancels what runs and refuses what comes; it does not wait."""
         self._session.close()
+
+    def _choice(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> tuple[str, ...]:
+        """The outputs to compute: those asked for, in one order, or more of them once there were too many choices.
+
+        Raises: RequestError where none of those that there were will do.
+        """
+        fed, wanted = frozenset(feeds), tuple(sorted(set(fetches)))
+        if (fed, wanted) in self._choices:
+            return wanted
+        if len(self._choices) < _MOST_CHOICES:  # threads may race, and add a few more
+            self._choices[fed, wanted] = None
+            return wanted
+        for other_fed, more in list(self._choices):
+            if other_fed == fed and set(wanted) <= set(more):
+                return more
+        raise RequestError(
+            StatusCode.RESOURCE_EXHAUSTED,
+            f"This model was asked for {_MOST_CHOICES} different choices of outputs, and takes no further one. Ask "
+            f"for all outputs of a signature.",
+        )
 
     def _without_folder(self, message: str) -> str:
         """A client has no use for this machine's paths, which messages about missing files carry."""

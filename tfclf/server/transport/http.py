@@ -33,7 +33,8 @@ class HttpServer:
       tls: speaks HTTPS where given.
       header_timeout: seconds from a connection's first byte, or its beginning, to the end of a request's headers.
       keep_alive: seconds that a connection may stay without a request.
-      max_connections: beyond, a request gets 503; None: no limit.
+      max_connections: beyond, the one that has waited longest for a whole request is closed; where all have one, a
+        request gets 503; None: no limit.
     Raises: InputError for a port out of range.
 
     Attributes:
@@ -58,7 +59,7 @@ class HttpServer:
         self.scheme = "http" if tls is None else "https"
         config = uvicorn.Config(
             app,
-            http=_protocol(header_timeout),
+            http=_protocol(header_timeout, max_connections),
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -144,14 +145,24 @@ class HttpServer:
             listener.close()
 
 
-def _protocol(header_timeout: float) -> type[H11Protocol]:
-    """Uvicorn's HTTP protocol, which alone would wait for the end of a request's headers forever."""
+def _protocol(header_timeout: float, max_connections: int | None) -> type[H11Protocol]:
+    """Uvicorn's HTTP protocol, with two defences against clients that connect and say little.
+
+    It alone would wait for the end of a request's headers for ever. And it counts connections without a request as if
+    they had one: a thousand of them, which cost a client nothing, and all others would get 503.
+    """
+    waiting: dict[Any, None] = {}  # connections without a whole request, the longest wait first
 
     class _Protocol(H11Protocol):
         _slow: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if max_connections is not None and len(self.connections) >= max_connections and waiting:
+                oldest = next(iter(waiting))
+                del waiting[oldest]
+                oldest.transport.abort()
+            waiting[self] = None
             self._expect_headers()
 
         def data_received(self, data: bytes) -> None:
@@ -160,8 +171,16 @@ def _protocol(header_timeout: float) -> type[H11Protocol]:
                 self._stop_waiting()
             elif self.conn.trailing_data[0]:
                 self._expect_headers()
+            if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+                waiting.pop(self, None)
+
+        def on_response_complete(self) -> None:
+            waiting.pop(self, None)
+            waiting[self] = None
+            super().on_response_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
+            waiting.pop(self, None)
             self._stop_waiting()
             super().connection_lost(exc)
 

@@ -25,7 +25,7 @@ from tfclf.server.call import Call
 from tfclf.server.ended import Ended
 from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
 from tfclf.server.service import Service
-from tfclf.server.status import RequestError, invalid_argument
+from tfclf.server.status import RequestError, cut, invalid_argument
 from tfclf.server.transport.rest import write as rest_write
 from tfclf.server.transport.rest.examples import read_examples
 from tfclf.server.transport.rest.json_text import readable
@@ -82,7 +82,7 @@ class RestHandler:
         try:
             return 200, self._dispatch(method, path, body, encoding, call)
         except RequestError as error:
-            return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(error.message)
+            return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(cut(error.message))
         except HttpError as error:
             return error.status, rest_write.write_error(error.message)
         except MemoryError:
