@@ -66,7 +66,7 @@ def single_model(name: str, base_path: str | Path, *, policy: Policy | None = No
 
 
 def read_model_config(path: Path) -> ModelServerConfig:
-    """Reads a text-format ModelServerConfig, such as the example in serving/models.config.
+    """Reads a text-format ModelServerConfig, such as the example in serving/config/models.config.
 
     An empty list of models is one (`model_config_list {}`): they may come by a reload. A file that names no list
     at all is more likely cut short, and refused.
