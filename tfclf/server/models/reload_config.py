@@ -12,7 +12,7 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, Re
 
 from tfclf.server.call import Call
 from tfclf.server.models.manager import Manager
-from tfclf.server.status import RequestError
+from tfclf.server.status import RequestError, cut
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def handle_reload_config(manager: Manager | None, request: ReloadConfigRequest, 
         _check_roots(manager, request)
         manager.reload(request.config, call=call)
     except RequestError as error:
-        _log.error("reload failed: %s: %r", error.code.name, error.message)  # quoted: it holds what was sent
+        _log.error("reload failed: %s: %r", error.code.name, cut(error.message))  # quoted: it holds what was sent
         raise
     response = ReloadConfigResponse()
     response.status.SetInParent()  # present though it says OK
