@@ -189,6 +189,20 @@ def test_a_request_whose_client_hung_up_is_not_run(batcher: Batchers, slow: Slow
     assert (raised.value.code, slow.batches) == (StatusCode.CANCELLED, [[0.0]])
 
 
+def test_a_client_that_hangs_up_gives_its_place_to_others_at_once(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
+    made, call = batcher(), Call()
+    pool.submit(ask, made, 0.0)
+    assert slow.entered.acquire(timeout=10)
+    gone = pool.submit(ask, made, 1.0, call=call)
+    wait_until(lambda: made.waiting == 1)
+    call.cancel()
+    with pytest.raises(RequestError):  # while the first one still runs
+        gone.result(10)
+    assert made.waiting == 0
+
+
 def test_a_run_may_take_as_long_as_its_most_patient_request(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:

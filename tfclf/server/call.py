@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from grpc import StatusCode
 
@@ -24,6 +25,7 @@ class Call:
         # gRPC gives a request without a deadline one in the far future, longer than a lock could wait.
         self._end = None if timeout is None or timeout > threading.TIMEOUT_MAX else time.monotonic() + timeout
         self.cancelled = False
+        self._when_cancelled: list[Callable[[], None]] = []
 
     def time_left(self) -> float | None:
         """Seconds to the deadline; None without one.
@@ -42,3 +44,11 @@ class Call:
     def cancel(self) -> None:
         """The client has hung up."""
         self.cancelled = True
+        for callback in self._when_cancelled:
+            callback()
+
+    def when_cancelled(self, callback: Callable[[], None]) -> None:
+        """Calls it as soon as the client hangs up, in another thread; at once if it has."""
+        self._when_cancelled.append(callback)
+        if self.cancelled:
+            callback()

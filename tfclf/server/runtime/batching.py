@@ -162,16 +162,24 @@ class Batcher:
             self._tasks.append(task)
             self._rows += rows
             self._changed.notify()
+        call.when_cancelled(lambda: self._drop(task, RequestError(StatusCode.CANCELLED, "Cancelled")))
         return task
+
+    def _drop(self, task: _Task, reason: RequestError) -> None:
+        """Nobody needs it any more: it leaves its place to others, unless it runs already."""
+        with self._changed:
+            if task not in self._tasks:
+                return
+            self._tasks.remove(task)
+            self._rows -= task.rows
+        task.end(reason)
 
     def _wait(self, task: _Task) -> list[Fetched]:
         left = None if task.call is None else task.call.time_left()
         if not task.done.wait(left):
-            with self._changed:  # if it still waits, nobody needs it any more
-                if task in self._tasks:
-                    self._tasks.remove(task)
-                    self._rows -= task.rows
-            raise RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            late = RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            self._drop(task, late)
+            raise late
         if isinstance(task.answer, RequestError):
             raise task.answer
         assert task.answer is not None
