@@ -129,7 +129,7 @@ def test_an_own_file_is_passed_over_where_nobody_asked_for_it(version: Path) -> 
     ("text", "said"),
     [
         ("max_batch_size: 5", "Invalid protobuf file: '.*batching_params.pbtxt'"),
-        ("max_batch_size { value: 0 }", "max_batch_size is 0; expected a whole number above 0"),
+        ("max_batch_size { value: 0 }", "max_batch_size is 0; expected a whole number, 1 or more"),
     ],
 )
 def test_a_bad_own_file_is_refused(version: Path, closed: list[Session], text: str, said: str) -> None:

@@ -33,10 +33,10 @@ def status_code(number: int) -> StatusCode:
     return _BY_NUMBER.get(number, StatusCode.UNKNOWN)
 
 
-def cut(message: str) -> str:
+def cut(message: str, *, longest: int = _LONGEST_MESSAGE) -> str:
     """The message as TF Serving sends it over gRPC: 1,024 bytes at most, then `...TRUNCATED`."""
     encoded = message.encode("utf-8", "replace")
-    if len(encoded) <= _LONGEST_MESSAGE:
+    if len(encoded) <= longest:
         return encoded.decode("utf-8")
     # The cut may fall inside a character, which a Python client could not decode: leave its first bytes out.
-    return encoded[:_LONGEST_MESSAGE].decode("utf-8", "ignore") + "...TRUNCATED"
+    return encoded[:longest].decode("utf-8", "ignore") + "...TRUNCATED"

@@ -37,6 +37,7 @@ _VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"(?i)/v1/models/([^/:]+){_VERSION}:(classify|regress|predict)")
 _GET = re.compile(rf"(?i)/v1/models(?:/([^/:]+))?{_VERSION}(?:/(metadata))?")
 _INT64_MAX = (1 << 63) - 1
+_LONGEST_ERROR = 1 << 16  # bytes; TF Serving does not cut over REST, and a request could make megabytes of it
 _MOST_UNZIPPED_BYTES = 100 << 20  # TF Serving, gzip_zlib.h
 _HTTP_STATUS = {
     StatusCode.OK: 200,
@@ -82,7 +83,7 @@ class RestHandler:
         try:
             return 200, self._dispatch(method, path, body, encoding, call)
         except RequestError as error:
-            return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(cut(error.message))
+            return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(cut(error.message, longest=_LONGEST_ERROR))
         except HttpError as error:
             return error.status, rest_write.write_error(error.message)
         except MemoryError:
