@@ -146,9 +146,21 @@ def test_however_many_choices_of_outputs_are_asked_for_few_are_prepared(
         outputs = session.signatures["serving_default"].outputs
         names = [outputs[alias].name for alias in ("text", "folded", "length", "half", "id", "version")]
         feeds = {session.signatures["serving_default"].inputs["text"].name: np.array([b"Ab"], object)}
+        known = len(session._choices)
         whole = dict(zip(names, session.run(feeds, names), strict=True))
         for size in range(1, 7):
             for chosen in itertools.permutations(names, size):
                 fetched = session.run(feeds, chosen)
                 assert [one.array.tolist() for one in fetched] == [whole[name].array.tolist() for name in chosen]
-        assert len(session._choices) == 8
+        assert len(session._choices) == known + 8
+
+
+def test_all_outputs_of_a_signature_can_be_had_whatever_was_asked_for_before(
+    echo_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfclf.server.runtime.session._MOST_CHOICES", 0)
+    with closing(Session(echo_base / "1")) as session:
+        pairs = session.signatures["pairs"]
+        feeds = {info.name: np.array([b"a"], object) for info in pairs.inputs.values()}
+        (joined,) = session.run(feeds, [info.name for info in pairs.outputs.values()])
+    assert joined.array.tolist() == [b"a+a"]

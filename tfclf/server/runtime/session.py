@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from grpc import StatusCode
 from numpy.typing import NDArray
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 # Names outside TensorFlow's public API; this is the only module that uses any. The loader: its public alias,
 # tf.compat.v1.saved_model.load, prints a deprecation at every start. The session's raw run: the public `run`
@@ -102,6 +102,10 @@ class Session:
             raise
         self._graph.finalize()
         self.signatures: Mapping[str, SignatureDef] = meta_graph.signature_def
+        # All outputs of a signature can be had whatever clients have asked for before.
+        for signature in self.signatures.values():
+            self._choices[_names(signature.inputs), tuple(sorted(_names(signature.outputs)))] = None
+        self._most_choices = len(self._choices) + _MOST_CHOICES
 
     def run(
         self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, timeout: float | None = None
@@ -147,7 +151,7 @@ class Session:
         fed, wanted = frozenset(feeds), tuple(sorted(set(fetches)))
         if (fed, wanted) in self._choices:
             return wanted
-        if len(self._choices) < _MOST_CHOICES:  # threads may race, and add a few more
+        if len(self._choices) < self._most_choices:  # threads may race, and add a few more
             self._choices[fed, wanted] = None
             return wanted
         for other_fed, more in list(self._choices):
@@ -182,6 +186,10 @@ class Session:
 
     def _dtype(self, name: str) -> int:
         return int(self._operation(name).outputs[_split(name)[1]].dtype.base_dtype.as_datatype_enum)
+
+
+def _names(infos: Mapping[str, TensorInfo]) -> frozenset[str]:
+    return frozenset(info.name for info in infos.values())
 
 
 def _split(name: str) -> tuple[str, int]:
