@@ -48,7 +48,7 @@ class Findings:
           said: words in it that are the server's.
         """
         self.codes[kind] += 1
-        if bug or self._secret.search(said) or len(said) > 5_000:
+        if bug or self._secret.search(said) or len(said) > 70_000:
             self.wrong.append(f"{kind}: {said[:600]!r} to {sent!r:.600}")
 
 
