@@ -50,15 +50,13 @@ class NormShapes:
     """
 
     def __init__(self, rows: tf.Tensor) -> None:
-        self.rows = tf.reshape(rows, [1])
-        self._one = tf.constant([1])
+        self._rows = rows
         self._widths: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
 
     def of(self, width: int) -> tuple[tf.Tensor, tf.Tensor]:
         """int32[2] and int32[4]: the shape itself, and that of the image with a row for a channel."""
         if width not in self._widths:
-            flat = tf.concat([self.rows, [width]], 0)
-            self._widths[width] = flat, tf.concat([self._one, flat, self._one], 0)
+            self._widths[width] = tf.stack([self._rows, width]), tf.stack([1, self._rows, width, 1])
         return self._widths[width]
 
 
@@ -77,10 +75,12 @@ class LayerNorm(tf.Module):
 
     def __call__(self, inputs: tf.Tensor, shapes: NormShapes) -> tf.Tensor:
         flat, image = shapes.of(inputs.shape[1])
+        # Not shared: two fills of one size are made one, and only a fill of its own is a part of the pattern.
+        rows = tf.shape(inputs)[:1]
         normalized = tf.raw_ops.FusedBatchNormV3(
             x=tf.reshape(inputs, image),
-            scale=tf.fill(shapes.rows, 1.0),  # not shared: only a fill of its own is a part of the pattern
-            offset=tf.fill(shapes.rows, 0.0),
+            scale=tf.fill(rows, 1.0),
+            offset=tf.fill(rows, 0.0),
             mean=[],
             variance=[],
             epsilon=self._epsilon,
