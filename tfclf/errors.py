@@ -6,6 +6,7 @@
     │   ├── SourceNotFoundError     nothing of that name
     │   ├── CheckpointError         a checkpoint whose files are missing, broken or disagree
     │   ├── UnknownFamilyError      a model_type that no family declares
+    │   ├── CardError               a file of tfclf/cards that is no model card
     │   └── SavedModelError         a folder that holds no export of ours, or a broken one
     ├── TokenizerError        a tokenizer that cannot be compiled exactly
     │   ├── UnknownComponentError   a part that the compiler does not know
@@ -43,6 +44,10 @@ class CheckpointError(SourceError):
 
 class UnknownFamilyError(SourceError):
     """A `model_type` that no family declares."""
+
+
+class CardError(SourceError):
+    """A file of `tfclf/cards` that is no model card."""
 
 
 class SavedModelError(SourceError):
