@@ -24,7 +24,12 @@ _Row = tuple[str, ...]  # a text, or a text and its pair
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="An exported model, a Hugging Face checkpoint or a KerasHub preset.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="An exported model, a Hugging Face checkpoint, a KerasHub preset, a card's name, or a hub id."
+        ),
+    ],
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; none: --file, or standard input, a line each.")
     ] = None,
