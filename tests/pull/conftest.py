@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,8 @@ def fetch(server: FileServer, tmp_path: Path, waits: list[float]) -> Fetch:
     """Fetches the server's file as the archive of a model."""
     patience = download.Patience(tries=4, sleep=waits.append)
 
-    def from_server(path: str = "/models/x.zip", **options: object) -> tuple[Path, Record]:
-        settings = options.pop("settings", download.Settings(tmp_path / "cache"))
-        return archive.fetch(
-            "model", f"{server.url}{path}", settings=settings, patience=patience, **options  # type: ignore[arg-type]
-        )
+    def from_server(path: str = "/models/x.zip", **options: Any) -> tuple[Path, Record]:
+        usual: dict[str, Any] = {"settings": download.Settings(tmp_path / "cache"), "patience": patience}
+        return archive.fetch("model", f"{server.url}{path}", **(usual | options))
 
     return from_server

@@ -144,7 +144,7 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
                 return 0
             return int(asked.removeprefix("bytes=").split("-")[0])
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     return Handler

@@ -170,8 +170,9 @@ class _Transfer:
 
     def _is_all(self, response: httpx.Response, kept: Head) -> bool:
         """Whether a server that first announced more, or nothing, now says that there is no more than what came."""
-        stated = response.headers.get("Content-Range")
-        return stated == f"bytes */{self._part.size}" and response.headers.get("ETag", kept.etag) == kept.etag
+        if response.headers.get("ETag", kept.etag) != kept.etag:
+            return False
+        return str(response.headers.get("Content-Range")) == f"bytes */{self._part.size}"
 
     def _goes_on(self, response: httpx.Response, kept: Head) -> Head:
         stated = response.headers.get("Content-Range", "nothing")

@@ -230,6 +230,8 @@ def _cache() -> Path:
 def _package() -> Any:
     try:
         import huggingface_hub
+        import huggingface_hub.constants  # a submodule: the package has no such attribute before
+        import huggingface_hub.utils
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", extra="pull", purpose="a checkpoint of the hub") from error
     return huggingface_hub
