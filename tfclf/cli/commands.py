@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tfclf.cli.cards import cards
 from tfclf.cli.evaluate import evaluate
 from tfclf.cli.export import export, show, verify
 from tfclf.cli.predict import predict
@@ -10,4 +11,4 @@ from tfclf.cli.pull import pull
 from tfclf.cli.serve import serve
 from tfclf.cli.train import train
 
-ALL: tuple[Callable[..., Any], ...] = (predict, export, show, verify, evaluate, train, serve, pull)
+ALL: tuple[Callable[..., Any], ...] = (predict, export, show, verify, evaluate, train, serve, cards, pull)
