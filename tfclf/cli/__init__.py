@@ -50,10 +50,6 @@ def main() -> None:
     _speak_utf8()
     # TensorFlow greets on stderr from C++ before anything of ours could silence it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Labels and texts are UTF-8 in files and on the wire; printed by a locale of C or Latin-1 they would be an error.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
     _register()
     try:
         app()
