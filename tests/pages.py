@@ -99,6 +99,7 @@ class Session:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TFCLF_CACHE": str(folder / "cache"),  # what a developer has pulled is not seen
         }
 
     def run(self, block: Block) -> str:
