@@ -40,7 +40,7 @@ def find(source: str | Path, *, exports: bool = True) -> Found:
     """
     path = Path(source)
     if source != "" and _exists(path):
-        return Found(path, path.name)
+        return Found(path, path.name.removesuffix(".zip"))
     if isinstance(source, str):
         if cards.is_name(source):
             return _of_card(cards.find(source), source, exports=exports)
