@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -17,6 +18,14 @@ from .counts import Counts
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
 _COUNTS = pytest.StashKey[Counts]()
+
+
+# The same examples in every run: what passed passes again, however slow the machine is. For others, which may find
+# what these do not: `pytest --hypothesis-profile=explore`.
+_CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+settings.register_profile("suite", derandomize=True, **_CALM)
+settings.register_profile("explore", derandomize=False, **_CALM)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
