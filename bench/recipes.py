@@ -36,9 +36,9 @@ from tfclf.families import known
 _RESULT = ROOT / "bench" / "results" / "recipes.json"
 _PAGE = ROOT / "docs" / "training.md"
 _VERIFIED_TEXTS = 500
-# The share of wrong answers may be at most that of guessing, less this part of it.
+# How far from chance to perfect an accuracy must be, at least: 0.55 for four labels, 0.7 for two.
 _LEAST_GAIN = 0.4
-# Of the export's accuracy and the checkpoint's: rows whose two best labels are within float32's last digits.
+# By how much the accuracies of checkpoint and export may differ: by rows whose two best labels are all but equal.
 _SAME = 1e-3
 
 
@@ -63,7 +63,7 @@ class Case:
 
 _SMALL = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 128}
 _ROBERTA = {**_SMALL, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
-_FAST = {"learning_rate": 1e-3, "epochs": 4}
+_FAST = {"learning_rate": 1e-3, "epochs": 3}
 
 CASES = (
     Case(
@@ -78,7 +78,7 @@ CASES = (
         "bert-base-cased, vocab.txt",
         {"dim": 64, "n_layers": 1, "n_heads": 4, "hidden_dim": 128, "vocab_size": 28996},
         recipe_data.ag_news_parquet,
-        {**_FAST, "max_length": 64},
+        {**_FAST, "epochs": 4, "max_length": 64},
     ),
     Case(
         "roberta_base_sequence_classifier_imdb",
@@ -201,8 +201,9 @@ def _tfclf(*words: object, may_fail: bool = False) -> dict[str, Any]:
 
 def _problems(found: Mapping[str, Any]) -> list[str]:
     problems = []
-    wrong, guessing = 1 - found["test_accuracy"], 1 - found["chance"]
-    if wrong > (1 - _LEAST_GAIN) * guessing:
+    # As a share of what guessing leaves open: 0 is chance, 1 every row right.
+    gain = (found["test_accuracy"] - found["chance"]) / (1 - found["chance"])
+    if gain < _LEAST_GAIN:
         problems.append(f"accuracy {found['test_accuracy']:.4f}, and {found['chance']:.2f} is chance")
     if not found["verified"]["equal"]:
         problems.append("the export differs from the checkpoint")
