@@ -170,6 +170,21 @@ def test_shards_are_understood_together(tmp_path: Path) -> None:
     assert [row.label for row in read(tmp_path, "imdb")] == ["neg", "pos"]
 
 
+@given(numbers=st.lists(st.integers(0, 3), min_size=1, max_size=8), cut=st.integers(0, 8))
+def test_where_rows_are_cut_into_files_changes_nothing(
+    numbers: list[int], cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "cut"
+    records = [{"text": f"row {place}", "label": number} for place, number in enumerate(numbers)]
+    whole = lines(folder / "whole.jsonl", *records)
+    parts = [lines(folder / "a.jsonl", *records[:cut]), lines(folder / "b.jsonl", *records[cut:])]
+    found = [
+        list(split_rows(split_of(files, find_data_set("ag_news"))))
+        for files in ([whole], [path for path in parts if path.stat().st_size])
+    ]
+    assert found[0] == found[1] == [Row(f"row {place}", AG_NEWS[number]) for place, number in enumerate(numbers)]
+
+
 def test_class_folders_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     acl_imdb(tmp_path, neg=["a", "b", "c"], pos=["d"])
     (tmp_path / "train" / "neg" / "._0_7.txt").write_bytes(b"\x00\x05\x16\x07\xff")
@@ -233,6 +248,13 @@ def test_a_text_that_is_not_utf8_is_told_with_its_file_and_byte(tmp_path: Path) 
     acl_imdb(tmp_path, neg=["a"], pos=["b"])
     (tmp_path / "train" / "pos" / "0_7.txt").write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match=r"0_7.txt: byte 4, 0xe9, is not UTF-8"):
+        read(tmp_path, "imdb")
+
+
+def test_a_text_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -> None:
+    acl_imdb(tmp_path, neg=["a"], pos=["b"])
+    (tmp_path / "train" / "pos" / "1_7.txt").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"1_7.txt cannot be read: No such file"):
         read(tmp_path, "imdb")
 
 
