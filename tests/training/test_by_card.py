@@ -130,8 +130,8 @@ def test_metrics_say_what_came_from_the_card_and_what_did_not(run: Run) -> None:
 def test_the_plan_is_printed_before_the_training(run: Run) -> None:
     printed = " ".join(run.stderr.split())
     card = cards.find(_CARDS[run.data_set])
-    assert f"epochs 5 given (the card's recipe has {card.training.recipe['epochs']})" in printed
-    assert "seed 42 assumed: the card does not publish it" in printed
+    assert f"epochs 5 given (the card's is {card.training.recipe['epochs']})" in printed
+    assert "seed 42 assumed, not published" in printed
     assert "save_steps 500 tfclf's default" in printed
 
 

@@ -20,7 +20,7 @@ _DEFAULT = Recipe()
 # Why a figure of a card's recipe is what it is, as the table says it.
 _SOURCES = {
     "card": "the card",
-    "assumed": "assumed: the card does not publish it",
+    "assumed": "assumed, not published",
     "given": "given",
     "default": "tfclf's default",
 }
@@ -230,18 +230,24 @@ def _print_plan(plan: "Plan") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", plan.card.name, "from", box=None, pad_edge=False)
-    table.add_row("base", plan.card.training.base_model or str(plan.base), _SOURCES[plan.base_source])
+    table = Table(show_header=False, box=None, pad_edge=False)
+    base_model = plan.card.training.base_model
+    if plan.base_source == "given":
+        table.add_row("base", str(plan.base), "given" + (f" (the card's is {base_model})" if base_model else ""))
+    else:
+        table.add_row("base", base_model, _SOURCES[plan.base_source])
     recipe = plan.recipe.to_dict()
     for name, source in plan.sources.items():
         was = plan.card.training.recipe.get(name)
-        note = f" (the card's recipe has {was})" if source == "given" and was is not None else ""
+        note = f" (the card's is {was})" if source == "given" and was is not None else ""
         table.add_row(name, "none" if recipe[name] is None else str(recipe[name]), _SOURCES[source] + note)
     data_set = plan.rows.data_set
     table.add_row("data", ", ".join(plan.rows.names), data_set.title)
     table.add_row("test", ", ".join(plan.test_rows.names) if plan.test_rows else "none found", data_set.title)
     table.add_row("labels", ", ".join(plan.labels), f"{data_set.title}, in the order of its numbers")
-    Console(stderr=True, highlight=False).print(table)
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold]{plan.card.name}[/]", soft_wrap=True)
+    console.print(table)
 
 
 def _as_json(result: "TrainingResult", plan: "Plan | None") -> dict[str, Any]:
