@@ -3,6 +3,7 @@
 Exit codes: 0 done; 1 `verify` found a difference; 2 an error that the user can mend, told without a traceback.
 """
 
+import io
 import os
 import sys
 
@@ -33,6 +34,10 @@ def main() -> None:
     """The entry point of `tfclf`."""
     # TensorFlow greets on stderr from C++ before anything of ours could silence it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Labels and texts are UTF-8 in files and on the wire; printed by a locale of C or Latin-1 they would be an error.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     _register()
     try:
         app()
