@@ -37,7 +37,7 @@ def evaluate(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            metavar="[MODEL] [MODEL] DATA",
+            metavar="MODEL DATA",
             help="A model (an export, a checkpoint or a preset), two with --compare, one less with --server; then the "
             "labelled rows: .csv, .jsonl (both also .gz) or .parquet.",
             show_default=False,
@@ -148,8 +148,7 @@ def _evaluate(
     if machine:
         typer.echo(json.dumps(content_of(report, about, published), ensure_ascii=False))
         return
-    where = model.facts.get("source") or f"{subject.name} at {model.facts['server']}"
-    print_report(report, title=f"{where} on {data}", published=published)
+    print_report(report, title=f"{model.place} on {data}", published=published)
     if output is not None:
         typer.echo(f"Written to {output}: {', '.join(REPORT_FILES)}")
 
@@ -194,10 +193,11 @@ def _check(
 ) -> None:
     wanted = (2 if compare else 1) - (server is not None)
     if len(sources) != wanted:
-        models = {0: "no model, since the server has it,", 1: "one model", 2: "two models"}[wanted]
+        found = ", ".join(sources) or "none"
+        expected = ("none, since the server has it", "one", "two")[wanted]
         raise InputError(
-            f"{len(sources)} of the arguments come before {data}, which is taken for the rows. Expected {models} and "
-            f"then the file of rows: `tfclf evaluate MODEL DATA`, `tfclf evaluate --compare MODEL MODEL DATA`, or "
+            f"the last argument, {data}, is taken for the rows; the models before it are: {found}. "
+            f"Expected {expected}: `tfclf evaluate MODEL DATA`, `tfclf evaluate --compare MODEL MODEL DATA`, or "
             f"`tfclf evaluate --server ADDRESS --model NAME DATA`."
         )
     if server is None and (model is not None or model_version is not None):

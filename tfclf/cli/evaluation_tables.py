@@ -43,6 +43,9 @@ def print_comparison(comparison: Comparison, *, title: str) -> None:
             shown_metric(name, second[name]),
             shown_metric(name, difference, signed=True),
         )
+    errors = comparison.first.calibration.ece, comparison.second.calibration.ece
+    shown = [shown_metric("", error) for error in errors]
+    metrics.add_row("calibration error", *shown, shown_metric("", errors[1] - errors[0], signed=True))
     console.print(metrics)
     outcomes = _table("rows", ["second right", "second wrong"])
     outcomes.add_row("first right", f"{comparison.both_right:,}", f"{test.only_first_right:,}")
@@ -51,7 +54,7 @@ def print_comparison(comparison: Comparison, *, title: str) -> None:
     console.print(f"McNemar's test ({test.method}): {verdict(comparison)}", soft_wrap=True)
     console.print(
         f"Same label on {comparison.agreement:.2%} of {comparison.samples:,} rows ({len(comparison.disagreements):,} "
-        f"differ); largest difference of a probability {comparison.largest_probability_difference:.1e}, on row "
+        f"differ); largest difference of a probability {comparison.largest_probability_difference:.3g}, on row "
         f"{comparison.its_row:,}.",
         soft_wrap=True,
     )

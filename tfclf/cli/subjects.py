@@ -33,6 +33,12 @@ class Model:
     facts: Mapping[str, str]
     here: bool
 
+    @property
+    def place(self) -> str:
+        """Where it is: as it was given, or on which server."""
+        facts = self.facts
+        return facts.get("source") or f"{facts['name']} at {facts['server']}, version {facts['version']}"
+
 
 @dataclass(frozen=True)
 class Served:
@@ -77,7 +83,11 @@ def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) 
     Raises: ClientError; InputError for a regression.
     """
     from tfclf.client import Client
+    from tfclf.client.address import GRPC, Address
 
+    if Address.parse(served.address).protocol == GRPC:
+        with quiet_start():  # the stubs import TensorFlow
+            pass
     version: int | str | None = served.version
     if served.version is not None and served.version.isdigit():
         version = int(served.version)
@@ -95,20 +105,16 @@ def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) 
 
 
 def told_apart(first: Model, second: Model) -> tuple[Model, Model]:
-    """Two models under names that differ."""
-    models = (first, second)
-    for key in ("source", "server", "version"):
-        if models[0].subject.name != models[1].subject.name:
-            break
-        models = tuple(_named(model, model.facts.get(key) or model.facts["name"], key) for model in models)  # type: ignore[assignment]
-    if models[0].subject.name == models[1].subject.name:
-        models = (_named(models[0], f"{models[0].subject.name}, first", ""), models[1])
-    return models
+    """Two models under names that differ: their own, or where they are."""
+    if first.subject.name != second.subject.name:
+        return first, second
+    names = (first.place, second.place)
+    if first.place == second.place:
+        names = (f"{first.place} (first)", f"{second.place} (second)")
+    return _renamed(first, names[0]), _renamed(second, names[1])
 
 
-def _named(model: Model, name: str, key: str) -> Model:
-    if key == "version":
-        name = f"{model.subject.name}, version {name}"
+def _renamed(model: Model, name: str) -> Model:
     return replace(model, subject=replace(model.subject, name=name))
 
 

@@ -44,7 +44,13 @@ def described(models: tuple[Mapping[str, str], ...], *, data: str, rows: int, te
     if tensorflow:
         versions["tensorflow"] = importlib.metadata.version("tensorflow")
     made = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return About(models, data, rows, made, versions)
+    in_utf8 = tuple({name: _in_utf8(value) for name, value in facts.items()} for facts in models)
+    return About(in_utf8, _in_utf8(data), rows, made, versions)
+
+
+def _in_utf8(path: str) -> str:
+    """A path may hold bytes that are no UTF-8, which Python has as lone surrogates."""
+    return path.encode("utf-8", "replace").decode("utf-8")
 
 
 def facts_of(manifest: Manifest, *, source: str, version: int | None) -> dict[str, str]:

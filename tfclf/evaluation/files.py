@@ -21,7 +21,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def check_output(folder: Path) -> None:
     """Raises: InputError where no files can be written into the folder, or where it cannot be made."""
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
+    above = _nearest(folder)
     if not above.is_dir():
         raise InputError(f"--output {folder}: {above} is no folder. Expected a folder, or a place to make one.")
     if not os.access(above, os.W_OK | os.X_OK):
@@ -34,13 +34,18 @@ def written_whole(folder: Path) -> Iterator[Path]:
 
     Files of the same names are replaced, others in `folder` stay.
     """
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+    # In the folder itself where it is there already: it may be a file system of its own, such as a container's volume.
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=_nearest(folder)))
     try:
         yield beside
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(beside.iterdir()):
             path.replace(folder / path.name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what is above it and there already."""
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())

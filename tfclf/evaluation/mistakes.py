@@ -80,7 +80,7 @@ def readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
 
 def _printable(character: str) -> str:
     category = unicodedata.category(character)
-    if category == "Cs":
+    if category == "Cs" or ord(character) & 0xFFFE == 0xFFFE:  # no text, and no XML takes it
         return "\ufffd"
     if category == "Cc":
         return " "

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.calibration import Calibration
+from tfclf.evaluation.mistakes import readable
 
 _INCHES_A_CLASS = 1.05
 _MOST_INCHES = 24.0
@@ -93,7 +94,7 @@ def _confusion_matrix(
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     shares = [[count / (sum(row) or 1) for count in row] for row in counts]
-    names = [label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…" for label in labels]
+    names = [readable(label, longest=_LONGEST_LABEL) for label in labels]
     side = min(2.6 + _INCHES_A_CLASS * len(labels), _MOST_INCHES)
     # Figure without pyplot draws with Agg, needs no display, and leaves no global state behind.
     figure = figure_class(figsize=(side, side * 0.86), layout="constrained")
@@ -172,7 +173,7 @@ def _reliability(calibration: Calibration, colours: _Colours, *, title: str | No
 
 def _set_title(axes: Any, title: str | None, colours: _Colours) -> None:
     if title is not None:
-        axes.set_title(title, pad=12, loc="left", color=colours.ink, parse_math=False)
+        axes.set_title(readable(title), pad=12, loc="left", color=colours.ink, parse_math=False)
 
 
 def _save_png(figure: Any, path: Path) -> None:

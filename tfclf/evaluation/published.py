@@ -10,6 +10,8 @@ from tfclf.evaluation.report import Report
 # Of the machine and what else it did, not of the model.
 _OF_SPEED = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
 
+_OF_CLASS = ("precision", "recall", "f1-score")  # support is of the rows
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -53,7 +55,9 @@ def beside_card(report: Report, card: Card) -> Published:
     for line in report.classes:
         of_class = card.metrics_by_class.get(line.label, {})
         mine = line.to_dict()
-        figures += [_figure(f"{line.label}: {name}", mine[name], figure) for name, figure in of_class.items()]
+        figures += [
+            _figure(f"{line.label}: {name}", mine[name], of_class[name]) for name in _OF_CLASS if name in of_class
+        ]
     return Published(card.name, card.title, card.language, tuple(figures), tuple(_remarks(report, card)))
 
 
