@@ -165,4 +165,4 @@ def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path
 
 def test_evaluate_refuses_a_regression(value_model: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
-        evaluate_command(str(value_model[0]), tmp_path / "rows.csv", machine=True)
+        evaluate_command([str(value_model[0]), str(tmp_path / "rows.csv")], machine=True)
