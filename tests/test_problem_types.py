@@ -58,7 +58,7 @@ def test_a_regression_has_no_probabilities_and_keeps_its_label(classifier: tfclf
     prediction = classifier.predict(HEADLINES)[0]
     assert (prediction.label, prediction.probabilities) == ("similarity", None)
     assert set(prediction.to_dict()) == {"label", "score", "truncated"}
-    assert list(tfclf.to_pandas([prediction]).columns) == ["label", "score"]
+    assert list(tfclf.to_pandas([prediction]).columns) == ["label", "score", "truncated"]
 
 
 def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) -> None:
