@@ -1,7 +1,6 @@
 """Unigram tokenizers over SentencePiece files give the ids of the slow Python tokenizers (sentencepiece 0.2.3)."""
 
 import itertools
-import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
