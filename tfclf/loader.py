@@ -23,7 +23,7 @@ def load(
 
     Args:
       source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
-        a Hugging Face checkpoint or a KerasHub preset.
+        a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model.
       engine, precision: for a checkpoint; as `export` takes them. An export has its own.
       xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a short ladder;
         by default where TensorFlow sees a GPU and the model has it.
@@ -35,15 +35,15 @@ def load(
     if version is not None:
         return _load_export(version, xla)
     from tfclf.build import build
-    from tfclf.checkpoints import open_checkpoint
+    from tfclf.checkpoints import open_checkpoint, spark_nlp
     from tfclf.signatures import signatures_of
 
-    if folder.is_dir() and not (folder / "config.json").is_file():
+    if folder.is_dir() and not (folder / "config.json").is_file() and not spark_nlp.is_model(folder):
         raise SourceNotFoundError(
             f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
             f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."
         )
-    graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
+    graph, manifest = build(open_checkpoint(source), name=folder.name.removesuffix(".zip"), engine=engine, precision=precision)
     functions = {
         signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs))
         for signature in signatures_of(graph)
