@@ -20,8 +20,18 @@ _OBJECT = "Ljava/lang/Object;"
 _SYNC = bytes(range(16))
 ZLIB, GZIP = "org.apache.hadoop.io.compress.DefaultCodec", "org.apache.hadoop.io.compress.GzipCodec"
 _PACK: Mapping[str, Callable[[bytes], bytes]] = {ZLIB: zlib.compress, GZIP: gzip.compress}
-# SentencePiece files and vocabularies of any content: the tests that use these run no real text.
+# Small vocabularies of the two kinds that stand in fields.
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *"ABC", "##s", "caf\u00e9")
+
+MERGES = (("t", "h"), ("th", "e"), ("\u0120", "the"))
+
+
+def byte_pieces() -> tuple[str, ...]:
+    """RoBERTa's special tokens, the characters that stand for bytes, and what the merges make."""
+    from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
+
+    special = ("<s>", "<pad>", "</s>", "<unk>")
+    return (*special, *bytes_to_unicode().values(), *("".join(merge) for merge in MERGES), "<mask>")
 
 
 class JavaStream:
@@ -178,7 +188,7 @@ def spark_nlp_model(
     family: str,
     *,
     labels: Sequence[str] = LABELS,
-    vocabulary: Sequence[str] = WORDS,
+    vocabulary: Sequence[str] | None = None,
     saved_model: bool = False,
     parameters: Mapping[str, Any] | None = None,
     **config: Any,
@@ -186,7 +196,7 @@ def spark_nlp_model(
     """A tiny model of a family as a Spark NLP folder, all of it.
 
     Args:
-      vocabulary: of the families that have one in a field.
+      vocabulary: of the families that have one in a field; a small one by default.
       saved_model: writes the graph by `save_pretrained(saved_model=True)`, as Spark NLP's notebooks do, which takes
         long; else the same signature with a graph a tenth as large.
       parameters: in the metadata.
@@ -202,10 +212,14 @@ def spark_nlp_model(
         made = write_sentencepiece(folder / "sentencepiece", family)
         shutil.move(made, folder / annotator.sentencepiece)
         shutil.rmtree(folder / "sentencepiece")
+    elif annotator.vocabulary == "vocab.json":
+        write_field(folder, "vocabulary", numbered(vocabulary or byte_pieces()))
+        # Spark NLP takes the version line for a merge.
+        write_field(folder, "merges", numbered([("#version:", "0.2"), *MERGES]))
     else:
-        write_field(folder, "vocabulary", numbered(vocabulary))
-    settings = {"id2label": {str(number): label for number, label in enumerate(labels)}, "pad_token_id": 1, **config}
-    model = tiny_model(tiny_config(family, **{"vocab_size": 300, **settings}))
+        write_field(folder, "vocabulary", numbered(vocabulary or WORDS))
+    named = {str(number): label for number, label in enumerate(labels)}
+    model = tiny_model(tiny_config(family, **{"vocab_size": 300, "id2label": named, **config}))
     name = short(class_name).removesuffix("ForSequenceClassification").lower()
     export(model, folder.parent / f"{folder.name}_saved", by_transformers=saved_model)
     pack_weights(folder.parent / f"{folder.name}_saved", folder, f"{name}_classification_tensorflow")

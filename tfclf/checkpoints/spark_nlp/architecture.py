@@ -254,7 +254,8 @@ def _activation(between: Collection[Operation]) -> str | None:
     if special == {"Tanh"}:
         return "gelu_fast" if has(_GELU_TERM) else None if numbers else "tanh"
     if special == {"Sigmoid"}:
-        return "quick_gelu" if has(_QUICK_GELU_FACTOR) else None if numbers else "silu"
+        # tf.nn.silu writes down its beta, 1.
+        return "quick_gelu" if has(_QUICK_GELU_FACTOR) else None if set(numbers) - {1.0} else "silu"
     return "relu" if special == {"Relu"} else None
 
 
