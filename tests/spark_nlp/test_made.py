@@ -25,7 +25,7 @@ CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "distilbert": (
         "distilbert",
         ("no", "yes"),
-        {"n_layers": 3, "n_heads": 2, "dim": 24, "hidden_dim": 40, "activation": "relu", "max_position_embeddings": 70},
+        {"n_layers": 2, "n_heads": 2, "dim": 24, "hidden_dim": 40, "activation": "relu", "max_position_embeddings": 70},
     ),
     "bert": (
         "bert",
@@ -42,10 +42,10 @@ CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "albert, groups of layers": (
         "albert",
         LABELS,
-        {"num_hidden_layers": 6, "num_hidden_groups": 2, "inner_group_num": 2, "num_attention_heads": 8}
+        {"num_hidden_layers": 2, "num_hidden_groups": 2, "inner_group_num": 2, "num_attention_heads": 8}
         | {"hidden_act": "gelu_fast", "embedding_size": 12, "layer_norm_eps": 1e-3},
     ),
-    "xlm-roberta, one value": ("xlm-roberta", ("stars",), {"hidden_act": "quick_gelu"}),
+    "xlm-roberta, one value": ("xlm-roberta", ("stars",), {"num_hidden_layers": 1, "hidden_act": "quick_gelu"}),
     "camembert": ("camembert", LABELS, {"num_hidden_layers": 1, "hidden_act": "silu"}),
 }
 # Not of the model's making, or none of its business.
@@ -104,6 +104,7 @@ def test_case_is_as_the_archive_says_unless_its_vocabulary_has_no_capital(
     assert getattr(normalizer, "lowercase", None) is lowercases
 
 
+@pytest.mark.verify  # save_pretrained(saved_model=True) takes its time; the genuine archives are of that make, too
 def test_a_graph_as_transformers_saves_it_is_read(tmp_path: Path) -> None:
     original = spark_nlp_model(tmp_path / "model", "distilbert", saved_model=True, n_layers=1, n_heads=2)
     checkpoint = open_checkpoint(tmp_path / "model")
@@ -181,7 +182,8 @@ def test_every_command_takes_an_archive(
 
     (predicted,) = run("predict", archive, "abc")
     (exported,) = run("export", archive, tmp_path / "saved_models" / "tiny")
-    (verified,) = run("verify", exported["path"], "--source", archive)
+    (tmp_path / "texts.txt").write_text("\n".join(HEADLINES[:4]) + "\n", encoding="utf-8")
+    (verified,) = run("verify", exported["path"], "--source", archive, "--texts", tmp_path / "texts.txt")
     (shown,) = run("show", exported["path"])
     (measured,) = run("evaluate", archive, tmp_path / "rows.jsonl")
     assert set(predicted["probabilities"]) == set(LABELS)

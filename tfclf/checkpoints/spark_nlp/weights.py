@@ -30,7 +30,7 @@ class Variables:
 
     Args:
       folder: holds variables.index and variables.data-*.
-      anchor: a name that one of them must end with; the scope before it is the class's own.
+      anchor: the name of one of them; the scope before it is the class's own.
       origin: how errors name the archive.
     Raises: CheckpointError for files that are no checkpoint, or one of another make.
     """
@@ -48,10 +48,10 @@ class Variables:
                     f"TensorFlow 2 saves; the archive is of an older make."
                 )
             names = _names(reader.get_tensor(_OBJECT_GRAPH))
-        scope = next((name.removesuffix(anchor) for name in names if name.endswith(anchor)), None)
+        scope = next((name.removesuffix(anchor) for name in names if name.endswith(f"/{anchor}")), None)
         if scope is None:
             raise CheckpointError(
-                f"{origin}: none of its {len(names)} variables is {anchor!r}, as in the TF class. Found "
+                f"{origin}: none of its {len(names)} variables is {anchor!r} of the TF class. Found "
                 f"{', '.join(sorted(names)[:5]) or 'none'}; the archive is of another kind of model."
             )
         self._keys = {
