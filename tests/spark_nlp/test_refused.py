@@ -255,7 +255,6 @@ def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> 
 
     expected = (shared / "vocab" / "distilbert-base-uncased" / "vocab.txt").read_text(encoding="utf-8").splitlines()
     found = fields.pieces(shared / "spark_nlp" / "embeddings_folder_sample", "vocabulary")
-    # One part of the eight holds one piece; the vocabulary is that of bert-base-uncased, which is the same.
     assert list(found) == expected
 
 
