@@ -46,7 +46,8 @@ def verify(
 
     Args:
       path: an exported model: one version's folder, or the model's, for its newest version.
-      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs keras-hub); the Spark NLP model.
+      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs keras-hub); or the
+        Spark NLP model.
       texts: to compare on; by default headlines, hostile strings and rows past the length limit.
       progress: shows a bar on standard error.
     Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.

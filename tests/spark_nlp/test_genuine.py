@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,11 @@ from tfclf.tokenization.read import reference
 
 # Family: archive, published tokenizer, checkpoint that went in.
 FAMILIES = {
-    "distilbert": ("distilbert_tiny_sequence_classifier_ag_news_en", "distilbert-base-uncased, vocab.txt", "distilbert"),
+    "distilbert": (
+        "distilbert_tiny_sequence_classifier_ag_news_en",
+        "distilbert-base-uncased, vocab.txt",
+        "distilbert",
+    ),
     "albert": ("albert_tiny_sequence_classifier_ag_news_en", "albert-base-v2, spiece.model", "albert"),
     "roberta": ("roberta_tiny_sequence_classifier_imdb_en", "roberta-base, vocab.json", "roberta"),
     "xlm-roberta": (
@@ -75,7 +80,8 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
             found = answer(tf.constant(batch))
             ids = tf.ragged.boolean_mask(found["ids"]["input_ids"], found["ids"]["attention_mask"] > 0)
             encoded = tokenizer(batch, truncation=True, max_length=512, padding=True, return_tensors="np")
-            right = [row[mask > 0].tolist() for row, mask in zip(encoded["input_ids"], encoded["attention_mask"])]
+            masked = zip(encoded["input_ids"], encoded["attention_mask"], strict=True)
+            right = [row[mask > 0].tolist() for row, mask in masked]
             logits = model(dict(encoded), training=False).logits.numpy()
             labels = [label.decode() for label in found["label"].numpy()]
             parts.append((ids.to_list(), found["logits"].numpy(), labels, right, logits))
@@ -83,10 +89,10 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
         return Imported(
             checkpoint,
             shared / "spark_nlp" / "checkpoints" / name,
-            sum(ids_, []),
+            list(chain(*ids_)),
             np.concatenate(logits_),
-            sum(labels_, []),
-            sum(right_ids, []),
+            list(chain(*labels_)),
+            list(chain(*right_ids)),
             np.concatenate(right_logits),
         )
 

@@ -162,9 +162,7 @@ def test_what_is_unpacked_goes_with_the_checkpoint_and_not_before(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_command_takes_an_archive(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_command_takes_an_archive(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import typer
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))

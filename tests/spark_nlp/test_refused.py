@@ -1,5 +1,6 @@
 """Archives that are hostile, damaged or of another kind are refused with a reason; nothing is left behind."""
 
+import contextlib
 import json
 import shutil
 import stat
@@ -18,7 +19,7 @@ from tests.checkpoints import LABELS
 from tests.spark_nlp.writers import WORDS, annotator_of, numbered, write_field, write_metadata, zipped
 from tfclf.checkpoints import open_checkpoint
 from tfclf.checkpoints.spark_nlp import archive as archive_module
-from tfclf.errors import CheckpointError, SourceNotFoundError, TfclfError, TokenizerError
+from tfclf.errors import CheckpointError, SourceNotFoundError, TokenizerError
 
 WEIGHTS = "distilbert_classification_tensorflow"
 
@@ -65,7 +66,9 @@ def test_a_zip_that_reaches_for_what_is_not_its_own_is_refused_before_a_byte_is_
     name: str, inner: bool, own_model: Path, tmp_path: Path
 ) -> None:
     path = write_zip(own_model / WEIGHTS if inner else tmp_path / "model.zip", *_HOSTILE[name])
-    with pytest.raises(CheckpointError, match=r"refused, and nothing of it was unpacked: of its entry .* (path|kind|its)"):
+    with pytest.raises(
+        CheckpointError, match=r"refused, and nothing of it was unpacked: of its entry .* (path|kind|its)"
+    ):
         open_checkpoint(own_model if inner else path)
     assert not (tmp_path / "outside").exists()
 
@@ -201,6 +204,13 @@ def test_labels_that_are_no_labels_are_refused(
         open_checkpoint(own_model)
 
 
+def test_an_error_about_a_zip_names_the_zip_and_no_folder_that_is_gone(own_model: Path, tmp_path: Path) -> None:
+    shutil.rmtree(own_model / "fields" / "labels")
+    archive = zipped(own_model, tmp_path / "model.zip", below="tiny/")
+    with pytest.raises(CheckpointError, match=rf"^{archive}/tiny has no field 'labels'"):
+        open_checkpoint(archive)
+
+
 def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_model: Path) -> None:
     write_field(own_model, "vocabulary", numbered([*WORDS, *(f"w{number}" for number in range(400))]))
     with pytest.raises(CheckpointError, match="those tokens have no embedding"):
@@ -210,10 +220,8 @@ def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_model: Path) -> 
 def test_a_vocabulary_without_its_special_tokens_is_told_with_the_archives_name(own_model: Path) -> None:
     write_field(own_model, "vocabulary", numbered(["[PAD]", "a", "b"]))
     checkpoint = open_checkpoint(own_model)
-    with pytest.raises(TokenizerError, match="is not among them") as caught:
+    with pytest.raises(TokenizerError, match=rf"^{own_model}/vocab\.txt has .* is not among them"):
         checkpoint.read_tokenizer(checkpoint.folder)
-    assert f"{own_model}/vocab.txt" in str(caught.value)
-    del checkpoint
 
 
 def test_merges_that_are_no_pairs_are_refused(tmp_path: Path) -> None:
@@ -226,14 +234,16 @@ def test_merges_that_are_no_pairs_are_refused(tmp_path: Path) -> None:
 
 def test_fields_in_parquet_are_refused_with_the_setting_that_made_them(own_model: Path) -> None:
     (own_model / "fields" / "labels" / "part-00002-x.snappy.parquet").touch()
-    with pytest.raises(CheckpointError, match="performance.serialization=dataset"):
+    with pytest.raises(CheckpointError, match=r"performance\.serialization=dataset"):
         open_checkpoint(own_model)
 
 
 @pytest.mark.parametrize("file", ["distilbert_classification_onnx", "openvino_model.xml_openvino"])
 def test_an_archive_for_another_engine_is_refused(file: str, own_model: Path) -> None:
     (own_model / WEIGHTS).rename(own_model / file)
-    with pytest.raises(CheckpointError, match=r"holds its weights for (ONNX|OPENVINO).*load the Hugging Face checkpoint"):
+    with pytest.raises(
+        CheckpointError, match=r"holds its weights for (ONNX|OPENVINO).*load the Hugging Face checkpoint"
+    ):
         open_checkpoint(own_model)
 
 
@@ -246,7 +256,7 @@ def test_a_field_of_a_foreign_class_is_refused_with_its_name(shared: Path) -> No
     from tfclf.checkpoints.spark_nlp import fields
 
     folder = shared / "spark_nlp" / "embeddings_folder_sample" / "1_NerDLModel_159c71b98c0a"
-    with pytest.raises(CheckpointError, match="class '.*DatasetEncoderParams;'"):
+    with pytest.raises(CheckpointError, match=r"class '.*DatasetEncoderParams;'"):
         fields.pieces(folder, "datasetParams")
 
 
@@ -290,7 +300,9 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
     write_metadata(tmp_path, "org.apache.spark.ml.PipelineModel")
     for number in range(count):
         write_metadata(tmp_path / "stages" / str(number), annotator_of("bert"))
-    with pytest.raises(CheckpointError, match=f"is a pipeline of .*, {count} of which can be read as a text classifier"):
+    with pytest.raises(
+        CheckpointError, match=f"is a pipeline of .*, {count} of which can be read as a text classifier"
+    ):
         open_checkpoint(tmp_path)
 
 
@@ -364,13 +376,9 @@ def test_a_graph_with_changed_bytes_gives_a_config_or_a_clear_error(data: st.Dat
         family = known()["distilbert"]
         assert family.weights is not None
         variables = weights.Variables(folder, anchor=family.weights.word_embeddings, origin="x")
-        try:
+        with contextlib.suppress(CheckpointError):
             graph = Graph(folder / "saved_model.pb", "StatefulPartitionedCall:0", origin="x")
-            config = architecture.config_of(family, variables.shapes, graph, origin="x")
-        except TfclfError as error:
-            assert str(error).startswith("x")
-        else:
-            json.dumps(config)
+            json.dumps(architecture.config_of(family, variables.shapes, graph, origin="x"))
 
 
 def test_labels_are_in_the_order_of_their_numbers(own_model: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tfclf._transformers import transformers
 from tfclf.checkpoints.record import Checkpoint
-from tfclf.checkpoints.spark_nlp import archive, architecture, fields, metadata, tokenizer, weights
+from tfclf.checkpoints.spark_nlp import architecture, archive, fields, metadata, tokenizer, weights
 from tfclf.checkpoints.spark_nlp.archive import Files, is_model
 from tfclf.checkpoints.spark_nlp.graph import Graph
 from tfclf.errors import CheckpointError
@@ -32,6 +32,9 @@ def read(path: Path) -> Checkpoint:
     files = archive.open_files(path)
     try:
         return _read(files)
+    except CheckpointError as error:
+        files.close()
+        raise CheckpointError(files.told(str(error))) from error
     except BaseException:
         files.close()
         raise
@@ -73,7 +76,7 @@ def _read(files: Files) -> Checkpoint:
         max_length=min(described.max_length, positions),
         max_positions=positions,
         load_model=functools.partial(_load_model, files, family, config, variables),
-        read_tokenizer=functools.partial(tokenizer.read_spec, files.source, converted),
+        read_tokenizer=functools.partial(tokenizer.read_spec, files, converted),
         tokenizer_folder=converted,
     )
 
@@ -83,7 +86,8 @@ def _labels(described: metadata.Metadata) -> tuple[str, ...]:
     if len(set(labels)) != len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         raise CheckpointError(
-            f"{described.folder}/fields/labels has {', '.join(map(repr, twice))} more than once; expected distinct labels."
+            f"{described.folder}/fields/labels has {', '.join(map(repr, twice))} more than once; expected distinct "
+            f"labels."
         )
     return labels
 
@@ -98,4 +102,7 @@ def _check_labels(labels: tuple[str, ...], classes: int, described: metadata.Met
 
 def _load_model(files: Files, family: Family, config: dict[str, Any], variables: weights.Variables) -> Any:
     """Holds on to `files`, whose unpacked weights are read now."""
-    return weights.load_model(family.tf_class, config, variables, origin=files.source)
+    try:
+        return weights.load_model(family.tf_class, config, variables, origin=files.source)
+    except CheckpointError as error:
+        raise CheckpointError(files.told(str(error))) from error

@@ -177,9 +177,8 @@ class _Found:
             parts = list(shape.constant)
         else:
             return None
-        if len(parts) != 4 or any(part is None or np.size(part) != 1 for part in parts[2:]):
-            return None
-        return int(np.ravel(parts[2])[0]), int(np.ravel(parts[3])[0])
+        last = [part for part in parts[2:] if part is not None and np.size(part) == 1]
+        return (int(last[0]), int(last[1])) if len(parts) == 4 and len(last) == 2 else None
 
     def epsilon(self) -> float:
         """Of the layer norms: all have the same."""
@@ -218,7 +217,9 @@ class _Found:
             raise self.strange(f"the graph never reads {self._names.position_embeddings}")
         behind = self._graph.behind(self._graph.inputs(gather)[1] for gather in gathers)
         compared = [self._graph.inputs(operation) for operation in behind if operation.kind == "NotEqual"]
-        ids = {int(one.constant) for pair in compared for one in pair if one.constant is not None and not one.constant.ndim}
+        ids = {
+            int(one.constant) for pair in compared for one in pair if one.constant is not None and not one.constant.ndim
+        }
         expected = set() if self._family.position_padding_id is None else {self._family.position_padding_id}
         if ids != expected:
             raise self.strange(

@@ -10,6 +10,7 @@ import stat
 import tempfile
 import weakref
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -44,6 +45,12 @@ class Files:
         # Not TemporaryDirectory: that one warns where it is let go instead of closed.
         self._finalizer = weakref.finalize(self, shutil.rmtree, self.work, ignore_errors=True)
         self.model = source
+
+    def told(self, message: str) -> str:
+        """A message with the archive's own name where it has that of a folder which is gone when it is read."""
+        for name in ("archive", "weights", "checkpoint"):
+            message = message.replace(str(self.work / name), str(self.source))
+        return message
 
     def close(self) -> None:
         """Removes `work` at once."""
@@ -130,7 +137,7 @@ def _telling(path: Path, name: object) -> Iterator[None]:
     try:
         yield
     # RuntimeError and NotImplementedError: what zipfile makes of encryption and of compression that it lacks.
-    except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, zlib.error) as error:
         size = path.stat().st_size if path.is_file() else 0
         raise CheckpointError(
             f"{name} ({size:,} bytes) is no zip that can be read: {error or type(error).__name__}. Expected the zip "
@@ -193,14 +200,14 @@ def _check_room(total: int, folder: Path, name: object) -> None:
 def weights_file(files: Files) -> Path:
     """The file that holds graph and weights. Raises: CheckpointError for another engine's, or none."""
     names = sorted(entry.name for entry in files.model.iterdir() if not entry.name.startswith("."))
-    for engine in ("onnx", "openvino"):
+    found = [name for name in names if name.endswith("_classification_tensorflow")]
+    for engine in () if found else ("onnx", "openvino"):
         if any(name.lower().endswith((f"_{engine}", f".{engine}")) for name in names):
             raise CheckpointError(
                 f"{files.source} holds its weights for {engine.upper()} (found {listing(files.model)}), which cannot "
                 f"be read here. Expected a *_classification_tensorflow file: take an archive that was saved with the "
                 f"engine tensorflow, or load the Hugging Face checkpoint that it was made from."
             )
-    found = [name for name in names if name.endswith("_classification_tensorflow")]
     if len(found) != 1:
         raise CheckpointError(
             f"{files.source} holds {', '.join(found) or 'no *_classification_tensorflow file'}: found "

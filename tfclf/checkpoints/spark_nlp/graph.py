@@ -65,7 +65,8 @@ class Operation:
         """The name of the variable that a handle stands for."""
         if self.kind != _VARIABLE:
             return None
-        return (self.node.attr["shared_name"].s or self.node.name.encode()).decode("utf-8", "replace")
+        name: bytes = self.node.attr["shared_name"].s or self.node.name.encode()
+        return name.decode("utf-8", "replace")
 
 
 @dataclass
@@ -164,8 +165,7 @@ class Graph:
         if len(self._frames) >= _MOST_OPERATIONS:
             raise self._broken(f"functions are called more than {_MOST_OPERATIONS:,} times")
         arguments = {
-            argument.name: (frame, name)
-            for argument, name in zip(function.signature.input_arg, given, strict=True)
+            argument.name: (frame, name) for argument, name in zip(function.signature.input_arg, given, strict=True)
         }
         results = tuple(function.ret.get(result.name, "") for result in function.signature.output_arg)
         self._frames.append(_Frame(self._nodes[called], arguments, results))

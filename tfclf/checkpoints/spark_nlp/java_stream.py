@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from tfclf.errors import CheckpointError
 
-Value: TypeAlias = "str | int | None | tuple[Value, ...] | list[Value]"
+Value: TypeAlias = "str | int | tuple[Value, ...] | list[Value] | None"
 # (type code, name) of each field, from the stream, by class; a subclass's own first.
 _CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
     "scala.Tuple2": (("L", "_1"), ("L", "_2")),
@@ -212,7 +212,7 @@ class _Stream:
     def _described_field(self) -> tuple[str, str]:
         code = chr(self.take(1)[0])
         name = self._utf()
-        if code in "L[":
-            if not isinstance(self.value(), str):  # the name of the field's class, which may be said by reference
-                raise self.broken(f"the field {name[:_LONGEST_NAME]!r} of a class has no class of its own")
+        # The name of the field's class, which may be said by reference.
+        if code in "L[" and not isinstance(self.value(), str):
+            raise self.broken(f"the field {name[:_LONGEST_NAME]!r} of a class has no class of its own")
         return code, name

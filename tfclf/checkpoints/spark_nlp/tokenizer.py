@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tfclf._transformers import sentencepiece
 from tfclf.checkpoints.spark_nlp import fields
+from tfclf.checkpoints.spark_nlp.archive import Files
 from tfclf.checkpoints.spark_nlp.metadata import Metadata
 from tfclf.errors import CheckpointError, TokenizerError
 from tfclf.folders import listing
@@ -100,9 +101,9 @@ def _pieces(vocabulary: Path) -> Iterable[str]:
     return [piece.piece for piece in model.pieces]
 
 
-def read_spec(source: Path, folder: Path, _: Path) -> TokenizerSpec:
-    """The tokenizer in `folder`, under the archive's own name. Raises: TokenizerError."""
+def read_spec(files: Files, folder: Path, _: Path) -> TokenizerSpec:
+    """The tokenizer in `folder`, which is of `files`, under the archive's own name. Raises: TokenizerError."""
     try:
-        return dataclasses.replace(read(folder), origin=str(source))
+        return dataclasses.replace(read(folder), origin=str(files.source))
     except TokenizerError as error:
-        raise type(error)(str(error).replace(str(folder), str(source))) from error
+        raise type(error)(files.told(str(error))) from error
