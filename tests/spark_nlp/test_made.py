@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import tfclf
@@ -42,7 +43,7 @@ CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "albert, groups of layers": (
         "albert",
         LABELS,
-        {"num_hidden_layers": 2, "num_hidden_groups": 2, "inner_group_num": 2, "num_attention_heads": 8}
+        {"num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2, "num_attention_heads": 8}
         | {"hidden_act": "gelu_fast", "embedding_size": 12, "layer_norm_eps": 1e-3},
     ),
     "xlm-roberta, one value": ("xlm-roberta", ("stars",), {"num_hidden_layers": 1, "hidden_act": "quick_gelu"}),
@@ -162,36 +163,41 @@ def test_what_is_unpacked_goes_with_the_checkpoint_and_not_before(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_command_takes_an_archive(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import typer
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    rows = "".join(json.dumps({"text": text, "label": LABELS[0]}) + "\n" for text in HEADLINES[:4])
-    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+def run(*words: object) -> Any:
+    """A command's lines of JSON."""
     app = typer.Typer()
     for command in commands.ALL:
         app.command()(command)
+    result = CliRunner().invoke(app, [*map(str, words), "--json"])
+    assert result.exit_code == 0, (words, result.output, result.exception)
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
-    def run(*words: object) -> Any:
-        result = CliRunner().invoke(app, [*map(str, words), "--json"])
-        assert result.exit_code == 0, (words, result.output, result.exception)
-        return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
-    (predicted,) = run("predict", archive, "abc")
-    (exported,) = run("export", archive, tmp_path / "saved_models" / "tiny")
+def test_an_archive_is_exported_verified_and_shown(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     (tmp_path / "texts.txt").write_text("\n".join(HEADLINES[:4]) + "\n", encoding="utf-8")
+    (exported,) = run("export", archive, tmp_path / "saved_models" / "tiny")
     (verified,) = run("verify", exported["path"], "--source", archive, "--texts", tmp_path / "texts.txt")
     (shown,) = run("show", exported["path"])
-    (measured,) = run("evaluate", archive, tmp_path / "rows.jsonl")
-    assert set(predicted["probabilities"]) == set(LABELS)
     assert verified["equal"]
     assert verified["reference"] == "TFDistilBertForSequenceClassification, DistilBertTokenizerFast"
     assert list(verified["source_checksums"]) == [archive.name]
     assert shown["source"] == archive.name
-    assert measured["eval_samples"] == 4
     gc.collect()
     assert list((tmp_path / "temporary").glob("tfclf-spark-nlp-*")) == []
+
+
+@pytest.mark.verify  # both load the archive anew
+def test_an_archive_predicts_and_is_evaluated(archive: Path, tmp_path: Path) -> None:
+    rows = "".join(json.dumps({"text": text, "label": LABELS[0]}) + "\n" for text in HEADLINES[:4])
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    (predicted,) = run("predict", archive, "abc")
+    (measured,) = run("evaluate", archive, tmp_path / "rows.jsonl")
+    assert set(predicted["probabilities"]) == set(LABELS)
+    assert measured["eval_samples"] == 4
 
 
 def test_a_model_is_named_for_its_archive(archive: Path) -> None:

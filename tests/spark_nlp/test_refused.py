@@ -381,6 +381,36 @@ def test_a_graph_with_changed_bytes_gives_a_config_or_a_clear_error(data: st.Dat
             json.dumps(architecture.config_of(family, variables.shapes, graph, origin="x"))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(part=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+def test_an_archive_with_a_changed_byte_is_read_or_refused(
+    part: float, byte: int, archive: Path, tmp_path: Path
+) -> None:
+    content = bytearray(archive.read_bytes())
+    content[int(part * len(content))] = byte
+    (tmp_path / "model.zip").write_bytes(content)
+    with contextlib.suppress(CheckpointError):
+        open_checkpoint(tmp_path / "model.zip").load_model()
+
+
+def test_functions_that_call_themselves_without_end_are_refused(own_model: Path) -> None:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    def change(inside: Path) -> None:
+        graph = GraphDef()
+        graph.ParseFromString((inside / "saved_model.pb").read_bytes())
+        wrapper = next(
+            function for function in graph.library.function if "signature_wrapper" in function.signature.name
+        )
+        (call,) = (node for node in wrapper.node_def if node.op == "StatefulPartitionedCall")
+        call.attr["f"].func.name = wrapper.signature.name
+        (inside / "saved_model.pb").write_bytes(graph.SerializeToString())
+
+    respoil(own_model, change)
+    with pytest.raises(CheckpointError, match=r"functions are called more than 10,000 times"):
+        open_checkpoint(own_model)
+
+
 def test_labels_are_in_the_order_of_their_numbers(own_model: Path) -> None:
     write_field(own_model, "labels", reversed(numbered(LABELS)), parts=3)
     assert open_checkpoint(own_model).labels == LABELS

@@ -20,6 +20,7 @@ _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _SUMS = ("Add", "AddV2")
 # Between a kernel's variable and the product that it is in.
 _REARRANGED = ("Reshape", "Transpose", "Cast")
+_MOST_REARRANGED = 5
 # What a dense layer on three dimensions, or a formula, is built of, whatever the function that it writes down.
 _PLAIN = {
     *("Const", "Shape", "Prod", "Pack", "ConcatV2", "GatherV2", "Transpose", "Reshape", "StridedSlice", "MatMul"),
@@ -118,10 +119,10 @@ class _Found:
         """Matrix products by the kernel that they multiply with."""
         products: dict[str, list[Operation]] = {}
         for product in self._graph.of_kind(*_PRODUCTS):
-            inputs = self._graph.inputs(product)
-            source = inputs[1] if len(inputs) > 1 else product
-            while source.kind in _REARRANGED:
-                source = self._graph.inputs(source)[0]
+            source = self._graph.input(product, 1)
+            for _ in range(_MOST_REARRANGED):
+                if source.kind in _REARRANGED:
+                    source = self._graph.input(source, 0)
             if source.variable is not None:
                 products.setdefault(_scope_free(source.variable), []).append(product)
         return products
@@ -161,7 +162,7 @@ class _Found:
         """From the shape [..., heads, width of a head] that queries are given, in every layer."""
         found = set()
         for reshape in self._graph.of_kind("Reshape"):
-            sizes = self._constant_end(self._graph.inputs(reshape)[1])
+            sizes = self._constant_end(self._graph.input(reshape, 1))
             if sizes and sizes[0] > 0 and sizes[0] * sizes[1] == width:
                 found.add(sizes[0])
         if len(found) != 1:
@@ -184,7 +185,7 @@ class _Found:
         """Of the layer norms: all have the same."""
         found = {float(norm.node.attr["epsilon"].f) for norm in self._graph.of_kind(*_NORMS)}
         for root in self._graph.of_kind("Rsqrt"):
-            (under,) = self._graph.inputs(root)
+            under = self._graph.input(root, 0)
             added = [operation.constant for operation in self._graph.inputs(under)] if under.kind in _SUMS else []
             found |= {float(value) for value in added if value is not None and value.ndim == 0}
         # As it was written before it became a float32: 1e-12, not 9.999999960041972e-13.
@@ -199,7 +200,7 @@ class _Found:
         found = set()
         for place in self._layer_names():
             inner, outer = (self.products(name.format(**place)) for name in (self._names.inner, self._names.output))
-            between = self._graph.behind((self._graph.inputs(product)[0] for product in outer), until=inner)
+            between = self._graph.behind((self._graph.input(product, 0) for product in outer), until=inner)
             found.add(_activation(between) or ", ".join(sorted({each.kind for each in between} - _PLAIN)) or "none")
         (name, *others) = sorted(found)
         if others or name not in _NAMES:
@@ -215,7 +216,7 @@ class _Found:
         ]
         if not gathers:
             raise self.strange(f"the graph never reads {self._names.position_embeddings}")
-        behind = self._graph.behind(self._graph.inputs(gather)[1] for gather in gathers)
+        behind = self._graph.behind(self._graph.input(gather, 1) for gather in gathers)
         compared = [self._graph.inputs(operation) for operation in behind if operation.kind == "NotEqual"]
         ids = {
             int(one.constant) for pair in compared for one in pair if one.constant is not None and not one.constant.ndim
@@ -228,7 +229,7 @@ class _Found:
             )
 
     def _reads(self, gather: Operation, name: str) -> bool:
-        source = self._graph.inputs(gather)[0]
+        source = self._graph.input(gather, 0)
         return source.variable is not None and _scope_free(source.variable) == name
 
 

@@ -4,6 +4,7 @@ From the tensor that holds the logits backwards, through calls of functions, as 
 name, and which operation takes what from which.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,8 +22,9 @@ _CALLS = ("StatefulPartitionedCall", "PartitionedCall")
 # What hands its input on as it is.
 _SAME = ("Identity", "IdentityN", "ReadVariableOp", "StopGradient", "Snapshot", "PreventGradient")
 _VARIABLE = "VarHandleOp"
-# XLM-RoBERTa-large has some 10,000 operations. Functions that call functions could make them any number.
-_MOST_OPERATIONS = 1_000_000
+# XLM-RoBERTa-large has some 10,000 operations in 3 functions. Functions that call functions could make them any number.
+_MOST_OPERATIONS = 300_000
+_MOST_CALLS = 10_000
 _LARGEST_CONSTANT = 1_000
 
 Key = tuple[int, str]
@@ -47,18 +49,18 @@ class Operation:
 
     @cached_property
     def constant(self) -> np.ndarray | None:
-        """The value of a small Const."""
+        """The value of a small Const of numbers."""
         if self.kind != "Const":
             return None
         tensor = self.node.attr["value"].tensor
         sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
-        if any(size < 0 for size in sizes) or int(np.prod(sizes, dtype=object)) > _LARGEST_CONSTANT:
+        if any(size < 0 for size in sizes) or math.prod(sizes) > _LARGEST_CONSTANT:
             return None
         try:
             found: np.ndarray = tf.make_ndarray(tensor)
         except (ValueError, TypeError, KeyError):
             return None
-        return found
+        return found if found.dtype.kind in "iuf" else None
 
     @property
     def variable(self) -> str | None:
@@ -162,8 +164,8 @@ class Graph:
         given = [name for name in node.input if not name.startswith("^")]
         if function is None or len(given) != len(function.signature.input_arg):
             raise self._broken(f"{node.name[:200]!r} calls the function {called[:200]!r}, which is not there as called")
-        if len(self._frames) >= _MOST_OPERATIONS:
-            raise self._broken(f"functions are called more than {_MOST_OPERATIONS:,} times")
+        if len(self._frames) >= _MOST_CALLS:
+            raise self._broken(f"functions are called more than {_MOST_CALLS:,} times")
         arguments = {
             argument.name: (frame, name) for argument, name in zip(function.signature.input_arg, given, strict=True)
         }
@@ -179,6 +181,12 @@ class Graph:
     def inputs(self, operation: Operation) -> tuple[Operation, ...]:
         """What an operation takes values from."""
         return tuple(self.operations[key] for key in operation.inputs)
+
+    def input(self, operation: Operation, index: int) -> Operation:
+        """One of them. Raises: CheckpointError where there are fewer."""
+        if index >= len(operation.inputs):
+            raise self._broken(f"a {operation.kind} of the graph has {len(operation.inputs)} inputs")
+        return self.operations[operation.inputs[index]]
 
     def behind(self, start: Iterable[Operation], *, until: Iterable[Operation] = ()) -> list[Operation]:
         """`start` and all that its values come from; of `until`, and of what only they come from, nothing.
