@@ -27,12 +27,13 @@ from pathlib import Path
 from types import TracebackType
 
 from .checkpoints import ROOT
+from .ports import free_ports
 
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = ("python", "sh", "console")
 _SHOWN = ("text", "promql")
 _PORT = re.compile(r"\b85\d\d\b")
-_START_SECONDS = 180.0
+_START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Session:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TFCLF_CACHE": str(folder / "cache"),  # what a developer has pulled is not seen
         }
 
     def run(self, block: Block) -> str:
@@ -126,7 +128,7 @@ class Session:
     ) -> None:
         for server, _ in self._servers.values():
             server.send_signal(signal.SIGTERM)
-        codes = [server.wait(30) for server, _ in self._servers.values()]
+        codes = [server.wait(120) for server, _ in self._servers.values()]
         assert not any(codes), f"servers ended with {codes}"
 
     def _with_free_ports(self, code: str) -> str:
@@ -134,9 +136,7 @@ class Session:
 
     def _port(self, shown: str) -> int:
         if shown not in self._ports:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._ports[shown] = free.getsockname()[1]
+            (self._ports[shown],) = free_ports(1)
         return self._ports[shown]
 
     def _compare(self, block: Block, printed: str, shown: str) -> None:
@@ -163,7 +163,7 @@ class Session:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,  # a page waits for what should come with `until`
+            timeout=600,  # a page waits for what should come with `until`
         )
         assert done.returncode == 0, f"{block}: {code}\n{done.stdout}{done.stderr}"
         return done.stdout

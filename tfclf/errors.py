@@ -4,8 +4,10 @@
     ├── InputError            text or an option that the call does not take (also a ValueError)
     ├── SourceError           what was to be loaded cannot be
     │   ├── SourceNotFoundError     nothing of that name
+    │   ├── DownloadError           what cannot be fetched, or came other than announced
     │   ├── CheckpointError         a checkpoint whose files are missing, broken or disagree
     │   ├── UnknownFamilyError      a model_type that no family declares
+    │   ├── CardError               a file of tfclf/cards that is no model card
     │   └── SavedModelError         a folder that holds no export of ours, or a broken one
     ├── TokenizerError        a tokenizer that cannot be compiled exactly
     │   ├── UnknownComponentError   a part that the compiler does not know
@@ -37,12 +39,20 @@ class SourceNotFoundError(SourceError):
     """Nothing answers to that name: no folder, no card, no hub id."""
 
 
+class DownloadError(SourceError):
+    """What cannot be fetched: refused, cut short, other than announced; or a cache that cannot be written."""
+
+
 class CheckpointError(SourceError):
     """A checkpoint whose files are missing, broken or disagree with one another."""
 
 
 class UnknownFamilyError(SourceError):
     """A `model_type` that no family declares."""
+
+
+class CardError(SourceError):
+    """A file of `tfclf/cards` that is no model card."""
 
 
 class SavedModelError(SourceError):

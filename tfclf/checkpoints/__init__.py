@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tfclf import sources
 from tfclf.checkpoints import huggingface, kerashub, spark_nlp
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import SourceNotFoundError
@@ -13,15 +14,11 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
     """Reads what a checkpoint says of itself; its weights are read later.
 
     Args:
-      source: a folder with a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model.
+      source: a folder with a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model;
+        or a name of one of these, as `tfclf.sources` resolves it.
     Raises: SourceNotFoundError, CheckpointError, UnknownFamilyError.
     """
-    folder = Path(source)
-    if not folder.exists():
-        raise SourceNotFoundError(
-            f"{source}: there is no such folder. Expected a Hugging Face checkpoint: a folder with config.json, "
-            f"weights (tf_model.h5 or model.safetensors) and tokenizer files."
-        )
+    folder = sources.find(source, exports=False).path
     if spark_nlp.is_model(folder):
         return spark_nlp.read(folder)
     if not folder.is_dir():
