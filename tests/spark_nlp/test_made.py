@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import typer
+from tensorflow.core.framework.graph_pb2 import GraphDef
 from typer.testing import CliRunner
 
 import tfclf
 from tests.checkpoints import LABELS
-from tests.spark_nlp.writers import MERGES, WORDS, annotator_of, spark_nlp_model, write_metadata, zipped
+from tests.spark_nlp.writers import MERGES, WORDS, annotator_of, change_weights, spark_nlp_model, write_metadata, zipped
 from tfclf.checkpoints import open_checkpoint
 from tfclf.cli import commands
 from tfclf.errors import CheckpointError
@@ -103,6 +105,37 @@ def test_case_is_as_the_archive_says_unless_its_vocabulary_has_no_capital(
     checkpoint = open_checkpoint(own_model)
     normalizer = checkpoint.read_tokenizer(checkpoint.folder).normalizer[0]
     assert getattr(normalizer, "lowercase", None) is lowercases
+
+
+def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> None:
+    """As transformers of 2021 did: tf.cast(tf.math.divide(dim, n_heads), tf.int32), and no constant."""
+    heads, width = 4, 32
+
+    def change(inside: Path) -> None:
+        graph = GraphDef()
+        graph.ParseFromString((inside / "saved_model.pb").read_bytes())
+        for function in graph.library.function:
+            packs = [node for node in function.node_def if node.op == "Pack" and len(node.input) == 4]
+            constants = {node.name for node in function.node_def if node.op == "Const"}
+            ends = {pack.input[3] for pack in packs if pack.input[3].partition(":")[0] in constants}
+            for number, end in enumerate(ends):
+                for part, value in (("dim", width), ("heads", heads)):
+                    made = function.node_def.add(name=f"{part}{number}", op="Const")
+                    made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, tf.int32))
+                    function.node_def.add(name=f"{part}{number}_", op="Cast", input=[f"{part}{number}:output:0"])
+                inputs = [f"dim{number}_:y:0", f"heads{number}_:y:0"]
+                function.node_def.add(name=f"divided{number}", op="RealDiv", input=inputs)
+                function.node_def.add(name=f"end{number}", op="Cast", input=[f"divided{number}:z:0"])
+                for pack in packs:
+                    if pack.input[3] == end:
+                        pack.input[3] = f"end{number}:y:0"
+        assert sum(
+            node.op == "RealDiv" and "divided" in node.name for f in graph.library.function for node in f.node_def
+        )
+        (inside / "saved_model.pb").write_bytes(graph.SerializeToString())
+
+    change_weights(own_model, "distilbert_classification_tensorflow", change)
+    assert open_checkpoint(own_model).config["n_heads"] == heads
 
 
 @pytest.mark.verify  # save_pretrained(saved_model=True) takes its time; the genuine archives are of that make, too

@@ -7,7 +7,7 @@ import stat
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import tfclf
 from tests.checkpoints import LABELS
-from tests.spark_nlp.writers import WORDS, annotator_of, numbered, write_field, write_metadata, zipped
+from tests.spark_nlp.writers import WORDS, annotator_of, change_weights, numbered, write_field, write_metadata, zipped
 from tfclf.checkpoints import open_checkpoint
 from tfclf.checkpoints.spark_nlp import archive as archive_module
 from tfclf.errors import CheckpointError, SourceNotFoundError, TokenizerError
@@ -306,16 +306,6 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
         open_checkpoint(tmp_path)
 
 
-def respoil(model: Path, change: Callable[[Path], None]) -> None:
-    """Changes the files inside the zip of the weights."""
-    inside = model.parent / "inside"
-    shutil.unpack_archive(model / WEIGHTS, inside, "zip")
-    change(inside)
-    (model / WEIGHTS).unlink()
-    zipped(inside, model / WEIGHTS)
-    shutil.rmtree(inside)
-
-
 @pytest.mark.parametrize(
     ("file", "told"),
     [
@@ -325,7 +315,7 @@ def respoil(model: Path, change: Callable[[Path], None]) -> None:
     ],
 )
 def test_a_part_of_the_weights_that_is_missing_is_named(file: str, told: str, own_model: Path) -> None:
-    respoil(own_model, lambda inside: (inside / file).unlink())
+    change_weights(own_model, WEIGHTS, lambda inside: (inside / file).unlink())
     with pytest.raises(CheckpointError, match=told):
         open_checkpoint(own_model)
 
@@ -336,7 +326,7 @@ def test_a_part_of_the_weights_that_is_cut_short_is_refused(file: str, own_model
         content = (inside / file).read_bytes()
         (inside / file).write_bytes(content[: len(content) * 9 // 10])
 
-    respoil(own_model, cut)
+    change_weights(own_model, WEIGHTS, cut)
     with pytest.raises(CheckpointError, match=str(own_model)):
         open_checkpoint(own_model)
 
@@ -348,7 +338,7 @@ def test_weights_of_which_a_byte_has_changed_are_refused(own_model: Path) -> Non
         content[len(content) // 2] ^= 0xFF
         path.write_bytes(content)
 
-    respoil(own_model, change)
+    change_weights(own_model, WEIGHTS, change)
     with pytest.raises(CheckpointError, match="its variables cannot be read"):
         open_checkpoint(own_model).load_model()
 
@@ -406,7 +396,7 @@ def test_functions_that_call_themselves_without_end_are_refused(own_model: Path)
         call.attr["f"].func.name = wrapper.signature.name
         (inside / "saved_model.pb").write_bytes(graph.SerializeToString())
 
-    respoil(own_model, change)
+    change_weights(own_model, WEIGHTS, change)
     with pytest.raises(CheckpointError, match=r"functions are called more than 10,000 times"):
         open_checkpoint(own_model)
 

@@ -265,3 +265,13 @@ def zipped(folder: Path, path: Path, *, below: str = "") -> Path:
         for file in sorted(folder.rglob("*")):
             archive.write(file, f"{below}{file.relative_to(folder).as_posix()}")
     return path
+
+
+def change_weights(model: Path, name: str, change: Callable[[Path], None]) -> None:
+    """Changes the files inside the zip of the weights."""
+    inside = model.parent / "inside"
+    shutil.unpack_archive(model / name, inside, "zip")
+    change(inside)
+    (model / name).unlink()
+    zipped(inside, model / name)
+    shutil.rmtree(inside)

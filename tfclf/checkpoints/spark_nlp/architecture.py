@@ -25,7 +25,7 @@ _MOST_REARRANGED = 5
 _PLAIN = {
     *("Const", "Shape", "Prod", "Pack", "ConcatV2", "GatherV2", "Transpose", "Reshape", "StridedSlice", "MatMul"),
     *("BatchMatMul", "BatchMatMulV2", "BiasAdd", "Mul", "Add", "AddV2", "Sub", "RealDiv", "Neg", "Cast", "Square"),
-    *("VarHandleOp", "Placeholder", "ExpandDims", "Squeeze", "Einsum"),
+    *("VarHandleOp", "Placeholder", "ExpandDims", "Squeeze", "Einsum", "Sqrt"),
 }
 _GELU_TERM, _QUICK_GELU_FACTOR = 0.044715, 1.702
 
@@ -171,15 +171,15 @@ class _Found:
         return int(found.pop())
 
     def _constant_end(self, shape: Operation) -> tuple[int, int] | None:
-        """The last two of four sizes, where the graph has them as constants."""
+        """The last two of four sizes, where the graph has them as constants, or works them out from such."""
         if shape.kind == "Pack":
-            parts = [operation.constant for operation in self._graph.inputs(shape)]
+            sizes = [self._graph.number(operation) for operation in self._graph.inputs(shape)]
         elif shape.constant is not None and shape.constant.ndim == 1:
-            parts = list(shape.constant)
+            sizes = [float(size) for size in shape.constant]
         else:
             return None
-        last = [part for part in parts[2:] if part is not None and np.size(part) == 1]
-        return (int(last[0]), int(last[1])) if len(parts) == 4 and len(last) == 2 else None
+        heads, head_width = sizes[2:] if len(sizes) == 4 else (None, None)
+        return None if heads is None or head_width is None else (int(heads), int(head_width))
 
     def epsilon(self) -> float:
         """Of the layer norms: all have the same."""

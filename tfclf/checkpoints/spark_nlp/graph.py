@@ -5,7 +5,8 @@ name, and which operation takes what from which.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,12 @@ _VARIABLE = "VarHandleOp"
 # XLM-RoBERTa-large has some 10,000 operations in 3 functions. Functions that call functions could make them any number.
 _MOST_OPERATIONS = 300_000
 _MOST_CALLS = 10_000
+_MOST_CASTS = 5
+_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+    "RealDiv": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mul": operator.mul,
+}
 _LARGEST_CONSTANT = 1_000
 
 Key = tuple[int, str]
@@ -188,6 +195,23 @@ class Graph:
             raise self._broken(f"a {operation.kind} of the graph has {len(operation.inputs)} inputs")
         return self.operations[operation.inputs[index]]
 
+    def number(self, operation: Operation) -> float | None:
+        """What a scalar comes to that is worked out from constants alone; None for any other.
+
+        Older graphs divide the width by the number of heads as they run.
+        """
+        operation = self._uncast(operation)
+        if operation.kind not in _ARITHMETIC:
+            return _scalar(operation.constant)
+        numbers = [_scalar(self._uncast(given).constant) for given in self.inputs(operation)]
+        first, second = numbers if len(numbers) == 2 else (None, None)
+        return None if first is None or not second else _ARITHMETIC[operation.kind](first, second)
+
+    def _uncast(self, operation: Operation) -> Operation:
+        for _ in range(_MOST_CASTS):
+            operation = self.input(operation, 0) if operation.kind == "Cast" else operation
+        return operation
+
     def behind(self, start: Iterable[Operation], *, until: Iterable[Operation] = ()) -> list[Operation]:
         """`start` and all that its values come from; of `until`, and of what only they come from, nothing.
 
@@ -207,3 +231,7 @@ class Graph:
 
 def _by_name(nodes: Iterable[Any]) -> dict[str, Any]:
     return {node.name: node for node in nodes}
+
+
+def _scalar(value: np.ndarray | None) -> float | None:
+    return float(value.item()) if value is not None and value.size == 1 else None
