@@ -10,6 +10,7 @@ from tfclf.data import Row, find_data_set, find_split, split_rows
 
 _SHARDS = 2
 _IMDB_TRAIN, _IMDB_TEST = 8_000, 4_000
+_ALLOCINE_TRAIN, _ALLOCINE_TEST = 4_000, 2_000
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,16 @@ def imdb_folders(folder: Path) -> Folder:
     return Folder(home, "IMDB: part of it, as an aclImdb folder", folder / "test.jsonl")
 
 
-def allocine_parquet(_: Path) -> Folder:
-    """As it is shared: without a file that is called train."""
-    path = SHARED / "data" / "allocine"
+def allocine_parquet(folder: Path) -> Folder:
+    """Part of what is shared, in the same files: none of them is called train."""
+    from pyarrow import parquet
+
+    folder.mkdir(parents=True)
+    for name, count in (("validation.parquet", _ALLOCINE_TRAIN), ("test.parquet", _ALLOCINE_TEST)):
+        rows = parquet.read_table(SHARED / "data" / "allocine" / name)
+        parquet.write_table(rows.slice(0, count), folder / name)
     options = ("--train-file", "validation.parquet")
-    return Folder(path, "AlloCiné: validation.parquet to train on, test.parquet", path / "test.parquet", options)
+    return Folder(folder, "AlloCiné: part of validation.parquet and test.parquet", folder / "test.parquet", options)
 
 
 def _rows(data_set: str, split: str) -> Iterable[Row]:

@@ -170,7 +170,10 @@ def test_a_base_model_that_is_not_at_hand_says_how_to_get_it(
     news: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(SourceNotFoundError, match=r"`tfclf pull albert/albert-base-v2`, .*--base FOLDER"):
+    with pytest.raises(
+        SourceNotFoundError,
+        match=r"starts from albert/albert-base-v2. .*tfclf pull albert/albert-base-v2 - or .*--base",
+    ):
         plan_card(ALBERT, news)
 
 
@@ -179,11 +182,14 @@ def test_a_base_model_that_was_downloaded_is_found(news: Path, monkeypatch: pyte
     snapshot = home / "snapshots" / "8e2f239c5f8a2c0f253781ca60135db913e5c80c"
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text('{"model_type": "albert"}')
+    (snapshot / "model.safetensors").touch()
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text(snapshot.name)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     plan = plan_card(ALBERT, news)
     assert (plan.base, plan.base_source) == (snapshot, "assumed")
+    plan = plan_card(ALBERT, news, base="albert/albert-base-v2")
+    assert (plan.base, plan.base_source) == (snapshot, "given")
 
 
 def test_a_base_of_another_family_is_refused(news: Path, bases: Path) -> None:
@@ -192,7 +198,7 @@ def test_a_base_of_another_family_is_refused(news: Path, bases: Path) -> None:
 
 
 def test_a_base_that_is_not_there_is_told(news: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match=r"--base .*none does not exist. Expected a folder with the albert"):
+    with pytest.raises(SourceNotFoundError, match=r"--base .*none does not exist, .*Expected a folder with the albert"):
         plan_card(ALBERT, news, base=tmp_path / "none")
 
 

@@ -52,7 +52,9 @@ def train(
         str | None,
         typer.Option(help="Card or NLU reference whose recipe, base model and data set to take."),
     ] = None,
-    base: Annotated[Path | None, typer.Option(help="The same as BASE.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="The same as BASE; with --card also a hub id that was pulled.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="The same as DATA.")] = None,
     train_file: Annotated[
         Path | None,

@@ -1,25 +1,22 @@
 """The checkpoint that a card's training starts from, on this machine."""
 
+import contextlib
 from pathlib import Path
 
 from tfclf.cards import Card
-from tfclf.errors import CheckpointError, InputError, MissingExtraError, SourceNotFoundError
+from tfclf.download import hub_folder, hub_id
+from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.folders import json_object, listing
 
 
 def base_folder(card: Card, given: str | Path | None = None) -> Path:
-    """The folder of the card's base model: the one given, else where the hub id was downloaded to.
+    """The folder of the card's base model: the one given, a folder or a hub id, else the card's own as it was pulled.
 
     Raises: SourceNotFoundError where it is not at hand, with how to get it; InputError where the card has no base
       model, or the folder is of another family; CheckpointError for a folder that is no checkpoint.
     """
     if given is not None:
-        folder = Path(given)
-        if not folder.is_dir():
-            raise SourceNotFoundError(
-                f"--base {folder} {'is a file' if folder.exists() else 'does not exist'}. Expected a folder with the "
-                f"{card.family} checkpoint to start from: config.json, weights and tokenizer files."
-            )
+        folder = _given_folder(card, given)
         _refuse_other_family(card, folder)
         return folder
     base_model = card.training.base_model
@@ -28,25 +25,26 @@ def base_folder(card: Card, given: str | Path | None = None) -> Path:
             f"The card {card.name} names no base model to download: in the project's repository `make demo-model` "
             f"makes it (build/demo_model/base) and trains it. To start from a checkpoint of your own: --base FOLDER"
         )
-    found = _downloaded(base_model)
-    if found is None:
-        raise SourceNotFoundError(
-            f"{base_model}, which {card.name} starts from, is not on this machine. Download it: "
-            f"`tfclf pull {base_model}`, or give a folder that holds it: --base FOLDER"
-        )
-    return found
-
-
-def _downloaded(hub_id: str) -> Path | None:
-    """Where huggingface_hub's cache has it; nothing is downloaded."""
     try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError as error:
-        raise MissingExtraError(
-            "huggingface_hub", extra="checkpoints", purpose=f"finding the download of {hub_id}"
-        ) from error
-    config = try_to_load_from_cache(hub_id, "config.json")
-    return Path(config).parent if isinstance(config, str) else None
+        return hub_folder(base_model)
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(
+            f"{card.name} starts from {base_model}. {error} - or give a folder that holds it: --base FOLDER"
+        ) from None
+
+
+def _given_folder(card: Card, given: str | Path) -> Path:
+    folder = Path(given)
+    if folder.is_dir():
+        return folder
+    if not folder.exists() and hub_id(str(given)) is not None:
+        with contextlib.suppress(SourceNotFoundError):
+            return hub_folder(str(given))
+    there_is = "is a file" if folder.exists() else "does not exist, and no model of that name was pulled"
+    raise SourceNotFoundError(
+        f"--base {given} {there_is}. Expected a folder with the {card.family} checkpoint to start from (config.json, "
+        f"weights and tokenizer files), or the hub id of one that `tfclf pull` has got."
+    )
 
 
 def _refuse_other_family(card: Card, folder: Path) -> None:
