@@ -55,6 +55,16 @@ def test_a_pulled_archive_is_found(server: FileServer) -> None:
     assert sources.find(cards.find(CARD).name, exports=False).path == pulled.path
 
 
+def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(server: FileServer, shared: Path) -> None:
+    """The tiny ALBERT that Spark NLP 3.4.4 wrote, in the place of the card's own."""
+    genuine = shared / "spark_nlp" / "archives" / "albert_tiny_sequence_classifier_ag_news_en_3.4.4_3.0.zip"
+    server.content = genuine.read_bytes()
+    download.pull(CARD, settings=download.settings(mirror=server.url))
+    classifier = tfclf.load(CARD)
+    assert (classifier.manifest.name, classifier.manifest.family) == (cards.find(CARD).name, "albert")
+    assert set(classifier.predict(cards.find(CARD).example).probabilities or ()) == set(cards.find(CARD).labels)
+
+
 def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
     archive = cards.find(CARD).archive
     assert archive is not None
