@@ -97,6 +97,10 @@ def _become(asked: socket.socket) -> None:
         wanted, streams = _read(asked)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        # Anew: the old ones remember of what kind their files were.
+        sys.stdin = open(0, closefd=False, encoding="utf-8")  # noqa: SIM115
+        sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+        sys.stderr = open(2, "w", closefd=False, encoding="utf-8", buffering=1)  # noqa: SIM115
         os.chdir(wanted["folder"])
         os.environ.clear()
         os.environ.update(wanted["environment"])
@@ -104,7 +108,7 @@ def _become(asked: socket.socket) -> None:
         code = _run(wanted["arguments"])
     except BaseException:
         traceback.print_exc()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a pipe that nobody reads any more, or closed by the program
         sys.stdout.flush()
     asked.sendall(bytes([code]))
     os._exit(code)

@@ -195,7 +195,7 @@ def _figures(card: Card) -> Iterator[str]:
         )
     where = card.saved_model or f"saved_models/{card.name}"
     yield "To measure a model beside them:"
-    yield _block("sh no-run: needs the data set", f"tfclf evaluate {where} FOLDER --card {card.name}")
+    yield _block("sh no-run: needs the data set", f"tfclf evaluate {where} TEST_ROWS --card {card.name}")
 
 
 def _language(card: Card) -> str:
