@@ -107,7 +107,9 @@ def test_a_card_s_page_has_its_labels_figures_and_recipe(card: Card) -> None:
     page = MADE[card_pages.address(card)]
     figures = [card_pages.figure(value) for value in card.metrics.values()]
     recipe = [f"| `{key}` | `{value}` |" for key, value in card.training.recipe.items()]
-    missing = [part for part in (*card.labels, *card.nlu_references, *card.metrics, *figures, *recipe) if part not in page]
+    missing = [
+        part for part in (*card.labels, *card.nlu_references, *card.metrics, *figures, *recipe) if part not in page
+    ]
     assert not missing
     assert page.count("the card does not say") == len(card.training.assumed)
 

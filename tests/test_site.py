@@ -81,12 +81,14 @@ def test_a_block_that_nobody_would_run_is_an_error(text: str, problem: str) -> N
 
 
 def test_a_block_in_a_tab_is_read_without_its_indentation() -> None:
-    (program, output) = fences.fences('=== "tfclf"\n\n    ```python\n    print(1)\n    ```\n\n    ```text\n    1\n    ```\n')
+    (program, output) = fences.fences(
+        '=== "tfclf"\n\n    ```python\n    print(1)\n    ```\n\n    ```text\n    1\n    ```\n'
+    )
     assert (program.code, program.output, output.is_output) == ("print(1)\n", "1\n", True)
 
 
 def test_a_docstring_becomes_markdown() -> None:
-    text = "Adds.\n\n>>> add(1)\n2\n\nArgs:\n  one, other: numbers;\n    whole ones.\nReturns: their sum.\n"
+    text = "Adds.\n\n>>> add(1)\n2\n\nArgs:\n  one, other: numbers;\n    whole ones.\nReturns: their\n  sum.\n"
     assert docstrings.markdown(text).split("\n") == [
         "Adds.",
         "",
@@ -102,6 +104,6 @@ def test_a_docstring_becomes_markdown() -> None:
         "- `one`, `other`: numbers;",
         "    whole ones.",
         "",
-        "**Returns:** their sum.",
-        "",
+        "**Returns:** their",
+        "  sum.",
     ]

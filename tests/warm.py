@@ -11,7 +11,6 @@ import json
 import os
 import runpy
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -75,7 +74,6 @@ class Warm:
 def _main(address: str) -> None:
     for name in _BEFOREHAND:
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the children are nobody's to wait for
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
@@ -83,6 +81,9 @@ def _main(address: str) -> None:
         sys.stdout.buffer.flush()
         while True:
             asked, _ = listening.accept()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:  # programs that have ended since
+                    pass
             with asked, warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork beside threads
                 if os.fork() == 0:
@@ -93,7 +94,6 @@ def _become(asked: socket.socket) -> None:
     """Runs what is asked for, in this process, and ends it."""
     code = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         wanted, streams = _read(asked)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)

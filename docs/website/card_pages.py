@@ -68,8 +68,8 @@ def overview() -> str:
     heads = ("card", "NLU reference", "language", "family", "labels", "accuracy, as published", "archive")
     return _joined(
         "# Cards",
-        "The published models that tfclf knows by name. A card is a TOML file in `tfclf/cards`; these pages are made of "
-        "the same files that `tfclf cards`, `tfclf pull` and `tfclf train --card` read.",
+        "The published models that tfclf knows by name. A card is a TOML file in `tfclf/cards`; these pages are made "
+        "of the same files that `tfclf cards`, `tfclf pull` and `tfclf train --card` read.",
         _table(heads, rows),
         "In a terminal, `tfclf cards` lists them and `tfclf cards NAME` shows one.",
     )
@@ -118,7 +118,9 @@ def _run(card: Card) -> Iterator[str]:
     here = card.saved_model is not None
     shell = snippet.shell(card)
     steps = _block(f"sh no-run: {_why_not(card)}", shell) + "\n\n" if shell else ""
-    steps += _block("python" if here else "python no-run: the model is not here until that has been done", snippet.python(card))
+    steps += _block(
+        "python" if here else "python no-run: the model is not here until that has been done", snippet.python(card)
+    )
     if card.spark_nlp is None:
         yield steps
         return
@@ -127,8 +129,8 @@ def _run(card: Card) -> Iterator[str]:
     yield _tab("NLU", _block("python no-run: NLU and Spark NLP need a JVM", _nlu(card)))
     yield _tab("Spark NLP", _block("python no-run: Spark NLP needs a JVM", _spark_nlp(card)))
     yield (
-        "Text goes to the tokenizer of the training here, as a whole. Spark NLP cuts it into words first, so that tokens "
-        "can differ."
+        "Text goes to the tokenizer of the training here, as a whole. Spark NLP cuts it into words first, so that "
+        "tokens can differ."
     )
 
 
@@ -170,7 +172,7 @@ def _serve(card: Card) -> Iterator[str]:
 def _train(card: Card) -> Iterator[str]:
     training = card.training
     base = training.base_model
-    yield f"Data: {_DATA_SETS.get(training.data_set, training.data_set)}, {training.test_rows:,} test rows."
+    yield f"Data: {_data_set(card)}, {training.test_rows:,} test rows."
     if base is not None:
         yield _block(
             "sh no-run: needs the data set and the base model, and hours",
@@ -184,7 +186,7 @@ def _train(card: Card) -> Iterator[str]:
 
 
 def _figures(card: Card) -> Iterator[str]:
-    yield f"On the {card.training.test_rows:,} test rows of {_DATA_SETS.get(card.training.data_set, card.training.data_set)}:"
+    yield f"On the {card.training.test_rows:,} test rows of {_data_set(card)}:"
     rows = ((f"`{key}`", figure(value), _METRICS.get(key, "")) for key, value in card.metrics.items())
     yield _table(("metric", "as published", ""), rows, right=1)
     if card.metrics_by_class:
@@ -196,6 +198,10 @@ def _figures(card: Card) -> Iterator[str]:
     where = card.saved_model or f"saved_models/{card.name}"
     yield "To measure a model beside them:"
     yield _block("sh no-run: needs the data set", f"tfclf evaluate {where} TEST_ROWS --card {card.name}")
+
+
+def _data_set(card: Card) -> str:
+    return _DATA_SETS.get(card.training.data_set, card.training.data_set)
 
 
 def _language(card: Card) -> str:

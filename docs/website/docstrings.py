@@ -28,7 +28,7 @@ def markdown(docstring: str) -> str:
     for line in _with_examples(docstring.splitlines()):
         section, entry = _SECTION.match(line), _ENTRY.match(line)
         if section:
-            lines += ["", f"**{section[1]}:** {section[2]}".rstrip(), ""]
+            lines += ["", f"**{section[1]}:** {section[2]}".rstrip(), *([] if section[2] else [""])]
         elif entry:
             names = ", ".join(f"`{name}`" for name in entry[1].split(", "))
             lines.append(f"- {names}: {entry[2]}")

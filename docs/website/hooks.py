@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from docs.website import card_pages, fences, links, reference  # noqa: E402
-from tfclf.cards import cards  # noqa: E402
+from tfclf.cards import Card, cards  # noqa: E402
 
 # Pages that the navigation has a place for and that are not written yet. Strict for every other.
 AWAITED = ("evaluation.md", "pull.md", "spark-nlp.md", "training.md")
@@ -41,10 +42,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
     """Blocks of code and links as the site has them."""
     site = page.file.src_uri
-    return fences.for_site(links.for_site(markdown, in_repository(site), site, linked_files()))
+    titles = dict(_titles(config.nav or []))
+    return fences.for_site(links.for_site(markdown, in_repository(site), site, files=linked_files(), titles=titles))
 
 
 def _without_awaited(entries: list[Any]) -> list[Any]:
@@ -67,8 +69,22 @@ def _with_cards(entry: Any) -> Any:
     if isinstance(entry, list):
         return [_with_cards(inner) for inner in entry]
     if entry == f"{card_pages.FOLDER}/index.md":
-        return [entry, *({card.name: card_pages.address(card)} for card in cards())]
+        return [entry, *({_short(card): card_pages.address(card)} for card in cards())]
     return entry
+
+
+def _titles(entries: list[Any]) -> Iterator[tuple[str, str]]:
+    """Address and title of every page of the navigation."""
+    for entry in entries:
+        for title, inside in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(inside, list):
+                yield from _titles(inside)
+            else:
+                yield inside, title
+
+
+def _short(card: Card) -> str:
+    return card.title.replace(" Sequence Classification", "")
 
 
 def in_repository(site: str) -> str:

@@ -5,7 +5,7 @@ The pages are read in the repository as well, so that their links are paths ther
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from docs.website.fences import fences
@@ -18,7 +18,7 @@ PAGES = {
     "serving/README.md": "deployments.md",
 }
 # Of README.md the site has the substance on pages of its own.
-_INSTEAD = {"README.md": "index.md"}
+_INSTEAD = {"README.md": "index.md", "README.md#what-the-numbers-are": "speed.md"}
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -38,13 +38,14 @@ def links(text: str, page: str) -> Iterator[Link]:
                 yield Link(number, posixpath.normpath(posixpath.join(posixpath.dirname(page), match[2])))
 
 
-def for_site(text: str, page: str, at: str, files: frozenset[str]) -> str:
+def for_site(text: str, page: str, at: str, *, files: frozenset[str], titles: Mapping[str, str]) -> str:
     """The page with links as they are on the site.
 
     Args:
       page: its path in the repository.
       at: its path on the site.
       files: of the repository, those that the site has a copy of, under `files/`.
+      titles: of the site's pages: a reader of the site knows no names of files.
     """
     lines = text.split("\n")
 
@@ -52,10 +53,18 @@ def for_site(text: str, page: str, at: str, files: frozenset[str]) -> str:
         if "://" in match[2] or match[2].startswith("mailto:"):
             return match[0]
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), match[2]))
-        there = on_site(target, files)
+        anchor = match[3] or ""
+        there = _INSTEAD.get(target + anchor) if anchor else None
+        if there is not None:
+            anchor = ""
+        else:
+            there = on_site(target, files)
         if there is None:  # a folder: the site has none of it to show
             return match[1][1:-1]
-        return f"{match[1]}({posixpath.relpath(there, posixpath.dirname(at) or '.')}{match[3] or ''})"
+        shown = match[1]
+        if shown[1:-1].endswith(".md") and there in titles:
+            shown = f"[{titles[there]}]"
+        return f"{shown}({posixpath.relpath(there, posixpath.dirname(at) or '.')}{anchor})"
 
     for number, line in _prose(text):
         lines[number] = _LINK.sub(moved, line)

@@ -1,6 +1,7 @@
 """The reference: Markdown made of the public names, the errors and the command line, so that it cannot go stale."""
 
 import inspect
+from typing import Any
 
 import typer
 import typer.main
@@ -59,8 +60,8 @@ def errors_page() -> str:
         (
             "# Errors",
             "",
-            "Whatever tfclf raises of its own is a `tfclf.TfclfError`, and says what was found, where, what was expected "
-            "and what to do next. All are in `tfclf.errors`. On the command line each ends with exit code 2.",
+            "Whatever tfclf raises of its own is a `tfclf.TfclfError`, and says what was found, where, what was "
+            "expected and what to do next. All are in `tfclf.errors`. On the command line each ends with exit code 2.",
             "",
             *rows,
             "",
@@ -82,13 +83,15 @@ def command_line() -> str:
         "`tfclf COMMAND --help`, or `-h`, prints what is here. Exit codes: 0 done; 1 `verify` found a difference; 2 an "
         "error that you can mend.",
         "\n".join(["| command | what it does |", "|-|-|", *rows]),
-        *(
-            get_docs_for_click(obj=one, ctx=typer.Context(one, info_name=name, parent=context), indent=1, name=name, call_prefix="tfclf")
-            for name, one in found.items()
-        ),
+        *(_command(name, one, context) for name, one in found.items()),
     ]
     # A usage line is no command that one could run.
     return "\n\n".join(part.strip() for part in parts).replace("```console\n$ ", "```text\n") + "\n"
+
+
+def _command(name: str, command: Any, parent: typer.Context) -> str:
+    context = typer.Context(command, info_name=name, parent=parent)
+    return get_docs_for_click(obj=command, ctx=context, indent=1, name=name, call_prefix="tfclf")
 
 
 def _entry(path: str) -> str:
