@@ -12,13 +12,18 @@ _ORDER = [case.model_type for case in CASES]
 
 
 def update(path: Path, results: Path) -> None:
-    """Rewrites what stands between the markers; everything else stays."""
+    """The tables of README.md."""
+    write_table(path, table(results))
+
+
+def write_table(path: Path, content: str) -> None:
+    """Rewrites what stands between a page's markers; everything else stays."""
     text = path.read_text(encoding="utf-8")
     if _START not in text or _END not in text:
         raise SystemExit(f"{path} lacks the markers {_START} and {_END}; the tables have no place.")
     before, rest = text.split(_START, 1)
     _, after = rest.split(_END, 1)
-    path.write_text(f"{before}{_START}\n{table(results)}\n{_END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{_START}\n{content}\n{_END}{after}", encoding="utf-8")
 
 
 def table(results: Path) -> str:

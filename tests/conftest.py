@@ -1,10 +1,13 @@
 """What many tests need: where shared files are, checkpoints, exports."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -16,11 +19,41 @@ from .counts import Counts
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
+_TOGETHER = ("tests/client/", "tests/server/conformance/")
 _COUNTS = pytest.StashKey[Counts]()
+
+
+# The same examples in every run: what passed passes again, however slow the machine is. For others, which may find
+# what these do not: `pytest --hypothesis-profile=explore`.
+_CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+settings.register_profile("suite", derandomize=True, **_CALM)
+settings.register_profile("explore", derandomize=False, **_CALM)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hostile", type=int, default=1_000_000, help="hostile strings for each tokenizer in verify")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `--dist loadfile`, but folders whose files share servers and exports go to one worker as a whole."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((folder for folder in _TOGETHER if file.startswith(folder)), file)
+
+    return _Scheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no garbage collection need look at its millions of objects again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -4,7 +4,7 @@ A test puts them on PATH with `install`. FAKE_BEHAVIOUR says how they behave:
   answer      the status of the model is AVAILABLE over REST
   embedded    the same, and tfclf's embedded server answers on the gRPC port
   silent      nobody answers
-  deaf        as `answer`, but SIGTERM is ignored
+  deaf        as `answer`, but SIGTERM is recorded, and that is all
   fail        end with exit code 7
 """
 
@@ -17,8 +17,11 @@ PROGRAM = """#!{python}
 import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-with open(os.environ["FAKE_RECORD"], "a") as record:
-    record.write(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n")
+def note(*words):
+    with open(os.environ["FAKE_RECORD"], "a") as record:
+        record.write(json.dumps(words) + "\\n")
+
+note(os.path.basename(sys.argv[0]), *sys.argv[1:])
 behaviour = os.environ.get("FAKE_BEHAVIOUR", "answer")
 version = os.environ.get("FAKE_VERSION", "2.20.0-rc0+dev.sha.abc")
 if sys.argv[1] == "--version":
@@ -31,7 +34,7 @@ if sys.argv[1] in ("version", "rm"):  # docker's own commands
 if behaviour == "fail":
     sys.exit(7)
 if behaviour == "deaf":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: note("SIGTERM"))
 
 flags = dict(argument[2:].split("=", 1) for argument in sys.argv if argument.startswith("--") and "=" in argument)
 port, rest_port = flags.get("port"), flags.get("rest_api_port")

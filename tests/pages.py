@@ -23,6 +23,7 @@ import yaml
 from docs.website import fences
 
 from .checkpoints import ROOT
+from .ports import free_ports
 from .warm import Warm
 
 if sys.version_info >= (3, 11):
@@ -31,8 +32,8 @@ else:
     import tomli as tomllib
 
 _PORT = re.compile(r"\b85\d\d\b")
-_START_SECONDS = 180.0
-_SECONDS = 300.0  # a page waits for what should come with `until`
+_START_SECONDS = 300.0
+_SECONDS = 600.0  # a page waits for what should come with `until`
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Session:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TFCLF_CACHE": str(folder / "cache"),  # what a developer has pulled is not seen
         }
         self._stack = contextlib.ExitStack()
         self._warm: Warm | None = None
@@ -114,7 +116,7 @@ class Session:
         self._stack.close()
         for server, _ in self._servers.values():
             server.send_signal(signal.SIGTERM)
-        codes = [server.wait(30) for server, _ in self._servers.values()]
+        codes = [server.wait(120) for server, _ in self._servers.values()]
         assert not any(codes), f"servers ended with {codes}"
 
     def _with_free_ports(self, code: str) -> str:
@@ -122,9 +124,7 @@ class Session:
 
     def _port(self, shown: str) -> int:
         if shown not in self._ports:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._ports[shown] = free.getsockname()[1]
+            (self._ports[shown],) = free_ports(1)
         return self._ports[shown]
 
     def _compare(self, block: Block, printed: str, shown: str) -> None:

@@ -77,7 +77,6 @@ def test_memory_does_not_grow_with_the_rows(classifier: tfclf.Classifier, rows: 
     ("given_texts", "told"),
     [
         (None, "texts is None"),
-        ("one text", r"a bare str 'one text'; expected a list of texts: \[text\]"),
         (b"one text", "a bare bytes"),
         (3, r"texts is 3 \(int\)"),
         ([1, 2], r"texts\[0\] is 1 \(int\); expected str"),
@@ -92,6 +91,12 @@ def test_memory_does_not_grow_with_the_rows(classifier: tfclf.Classifier, rows: 
 def test_what_is_no_text_is_refused(classifier: tfclf.Classifier, method: str, given_texts: Any, told: str) -> None:
     with pytest.raises(InputError, match=told):
         getattr(classifier, method)(given_texts)
+
+
+@pytest.mark.parametrize("method", ["__call__", "tokenize"])
+def test_one_text_is_no_batch(classifier: tfclf.Classifier, method: str) -> None:
+    with pytest.raises(InputError, match=r"a bare str 'one text'; expected a list of texts: \[text\]"):
+        getattr(classifier, method)("one text")
 
 
 @pytest.mark.parametrize(
@@ -139,8 +144,59 @@ def test_any_batch_of_text_gets_one_finite_answer_a_row(classifier: tfclf.Classi
 
 def test_predictions_become_a_data_frame(classifier: tfclf.Classifier) -> None:
     frame = tfclf.to_pandas(classifier.predict(HEADLINES))
-    assert list(frame.columns) == ["label", "score", *LABELS]
+    assert list(frame.columns) == ["label", "score", *LABELS, "truncated"]
     assert len(frame) == len(HEADLINES)
+
+
+def test_one_text_gets_one_prediction(classifier: tfclf.Classifier) -> None:
+    one = classifier.predict("Late goal wins the cup")
+    assert isinstance(one, tfclf.Prediction)
+    assert one == classifier.predict(["Late goal wins the cup"])[0]
+
+
+def test_one_pair_gets_one_prediction(classifier: tfclf.Classifier) -> None:
+    assert classifier.predict("a b", pairs="d") == classifier.predict(["a b"], pairs=["d"])[0]
+    with pytest.raises(InputError, match="texts is one str and pairs is a list"):
+        classifier.predict("a b", pairs=["d"])  # type: ignore[call-overload]
+
+
+def test_one_prediction_becomes_a_row(classifier: tfclf.Classifier) -> None:
+    text = "Un café déjà vu à Orléans"
+    frame = tfclf.to_pandas(classifier.predict(text), texts=text)
+    assert list(frame.columns) == ["text", "label", "score", *LABELS, "truncated"]
+    assert frame["text"].tolist() == [text]
+
+
+def test_no_prediction_keeps_its_columns(classifier: tfclf.Classifier) -> None:
+    empty = tfclf.to_pandas(classifier.predict([]), labels=classifier.labels)
+    full = tfclf.to_pandas(classifier.predict(["news"]))
+    assert empty.empty
+    assert (empty.dtypes == full.dtypes).all()
+    assert list(empty.columns) == list(full.columns)
+
+
+def test_windows_have_a_column_where_they_were_counted(classifier: tfclf.Classifier) -> None:
+    frame = tfclf.to_pandas(classifier.predict(["news " * 600, "news"], long="windows"))
+    assert frame["windows"].tolist() == [2, 1]
+    assert frame["truncated"].tolist() == [False, False]
+
+
+def test_labels_in_french_are_columns() -> None:
+    made = tfclf.Prediction("négatif", 0.75, {"négatif": 0.75, "positif": 0.25}, False)
+    frame = tfclf.to_pandas([made])
+    assert list(frame.columns) == ["label", "score", "négatif", "positif", "truncated"]
+    assert frame["négatif"].tolist() == [0.75]
+
+
+def test_a_label_named_as_a_column_keeps_both() -> None:
+    frame = tfclf.to_pandas([tfclf.Prediction("score", 0.75, {"score": 0.75, "label": 0.25}, None)])
+    assert list(frame.columns) == ["label", "score", "score (probability)", "label (probability)", "truncated"]
+    assert frame["truncated"].isna().all()
+
+
+def test_as_many_texts_as_predictions(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match="there are 1 predictions and 2 texts"):
+        tfclf.to_pandas(classifier.predict(["a"]), texts=["a", "b"])
 
 
 def test_a_prediction_says_whether_its_text_was_cut(classifier: tfclf.Classifier) -> None:

@@ -1,6 +1,7 @@
 """The command line: what it prints, how it ends."""
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 
 import tfclf
 from tests.checkpoints import DEMO, LABELS, edit_json
+from tfclf import cli
 from tfclf.certificate import Agreement, Certificate
 from tfclf.cli.commands import ALL
 from tfclf.manifest import Manifest
@@ -21,8 +23,26 @@ from tfclf.sample_texts import HEADLINES
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`tfclf` in this process, where TensorFlow is there already; `process` is what a user has."""
+
+    def tfclf(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        command = ["tfclf", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capfd.readouterr()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), said.out, said.err)
+
+    return tfclf
+
+
 @pytest.fixture(scope="module")
-def run() -> Run:
+def process() -> Run:
     """`tfclf` as a process of its own, as a user has it."""
     # No TF_CPP_MIN_LOG_LEVEL: that nothing of TensorFlow's greeting is seen is ours to see to.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
@@ -38,8 +58,8 @@ def run() -> Run:
     return tfclf
 
 
-def test_predict_prints_a_table(run: Run) -> None:
-    done = run("predict", DEMO, *HEADLINES[:2])
+def test_predict_prints_a_table(process: Run) -> None:
+    done = process("predict", DEMO, *HEADLINES[:2])
     header, first, second = done.stdout.splitlines()
     assert header.split() == ["label", "score", "text"]
     assert first.split()[0] == "Business"
@@ -47,8 +67,8 @@ def test_predict_prints_a_table(run: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_predict_prints_json_lines(run: Run) -> None:
-    done = run("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
+def test_predict_prints_json_lines(process: Run) -> None:
+    done = process("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["text"] for row in rows] == ["Shares jump", "", "Late goal wins the cup"]
     assert set(rows[0]) == {"text", "label", "score", "probabilities", "truncated"}
@@ -214,6 +234,13 @@ def test_an_error_ends_with_2_and_no_traceback(
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert told in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_ends_a_process_with_2_and_no_traceback(process: Run, tmp_path: Path) -> None:
+    done = process("predict", tmp_path / "nowhere", "text")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
 
 

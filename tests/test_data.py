@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
-def parquet(path: Path, **columns: list[object]) -> Path:
+def parquet(path: Path, **columns: Sequence[object]) -> Path:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table(columns), path)

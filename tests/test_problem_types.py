@@ -58,7 +58,7 @@ def test_a_regression_has_no_probabilities_and_keeps_its_label(classifier: tfclf
     prediction = classifier.predict(HEADLINES)[0]
     assert (prediction.label, prediction.probabilities) == ("similarity", None)
     assert set(prediction.to_dict()) == {"label", "score", "truncated"}
-    assert list(tfclf.to_pandas([prediction]).columns) == ["label", "score"]
+    assert list(tfclf.to_pandas([prediction]).columns) == ["label", "score", "truncated"]
 
 
 def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) -> None:
@@ -165,4 +165,4 @@ def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path
 
 def test_evaluate_refuses_a_regression(value_model: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
-        evaluate_command(str(value_model[0]), tmp_path / "rows.csv", machine=True)
+        evaluate_command([str(value_model[0]), str(tmp_path / "rows.csv")], machine=True)

@@ -21,6 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tests.checkpoints import DEMO, ROOT
 from tests.fake_tf_serving import install, recorded
+from tests.server.fakes import wait_until
 from tfclf.errors import InputError, ServerError
 from tfclf.tf_serving import Launch, Settings, launch_of_docker, launch_of_program, run
 
@@ -314,32 +315,45 @@ def test_a_signal_is_passed_on_and_the_exit_code_relayed(started: Started, fakes
     assert line.startswith(f"serving {DEMO.name} version 1 on 127.0.0.1:")
     assert line.endswith("(REST), by tensorflow_model_server")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 128 + signal.SIGTERM
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
 def test_a_container_is_removed_when_a_signal_ends_it(started: Started, fakes: Path) -> None:
     process = started(DEMO, "--engine", "docker", "--port", 0, "--rest-port", 0)
     assert line_of(process, "serving ")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=15) != 0
+    assert process.wait(timeout=60) != 0
     calls = recorded(fakes)
     ran = next(call for call in calls if call[1] == "run")
     assert ["docker", "rm", "--force", *values_of(tuple(ran), "--name")] == calls[-1]
 
 
-def test_a_second_signal_kills_what_does_not_listen(started: Started) -> None:
+def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Path) -> None:
     process = started(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0, FAKE_BEHAVIOUR="deaf")
     assert line_of(process, "serving ")
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.6)
+    wait_until(lambda: ["SIGTERM"] in recorded(fakes))
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=8) == 128 + signal.SIGKILL
+    assert process.wait(timeout=60) == 128 + signal.SIGKILL
+
+
+def test_two_signals_that_come_together_are_two(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_BEHAVIOUR", "deaf")
+    monkeypatch.setattr("tfclf.tf_serving.process._GRACE", 600.0)  # after which it is killed anyway
+    started = time.monotonic()
+
+    def twice(_: Launch) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):  # two of one kind could be taken for one
+            signal.raise_signal(number)
+
+    assert run(launch_of_program(DEMO, FREE, files), ready=twice) == 128 + signal.SIGKILL
+    assert time.monotonic() - started < 300
 
 
 def test_what_ends_before_it_answers_is_relayed(started: Started) -> None:
     process = started(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0, FAKE_BEHAVIOUR="fail")
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 7
     assert "serving " not in errors
 
@@ -380,7 +394,7 @@ def test_without_rest_it_is_asked_over_grpc(fakes: Path, files: Path, monkeypatc
         text.string_val.append(b"Late goal wins the cup")
         text.tensor_shape.dim.add(size=1)
         with grpc.insecure_channel(ready.address) as channel:
-            labels.extend(PredictionServiceStub(channel).Predict(request, timeout=30).outputs["label"].string_val)
+            labels.extend(PredictionServiceStub(channel).Predict(request, timeout=60).outputs["label"].string_val)
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     assert run(launch, ready=ask) == 128 + signal.SIGTERM

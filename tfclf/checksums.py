@@ -1,4 +1,4 @@
-"""SHA-256 of a folder's files."""
+"""SHA-256 of files."""
 
 import hashlib
 from pathlib import Path
@@ -7,10 +7,11 @@ from pathlib import Path
 def checksums(folder: Path) -> dict[str, str]:
     """By path within the folder, sorted."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Of one file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

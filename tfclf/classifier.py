@@ -115,6 +115,17 @@ class Classifier(tf.Module):
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
+    ) -> Prediction: ...
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self,
         texts: Sequence[str],
         *,
         pairs: Iterable[str] | None = None,
@@ -143,12 +154,13 @@ class Classifier(tf.Module):
         stride: int | None = None,
         batch_size: int = _BATCH,
         progress: bool = False,
-    ) -> list[Prediction] | Iterator[Prediction]:
+    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
         """One `Prediction` a text, in order.
 
         Args:
-          texts: of a list comes a list; of any other iterable an iterator that reads as it goes, in constant memory.
-          pairs: the second text of each row, as many as there are texts; read as it goes, like them.
+          texts: of one str comes its prediction; of a list comes a list; of any other iterable an iterator that reads
+            as it goes, in constant memory.
+          pairs: the second text of each row, as many as there are texts; read as it goes, like them; of one str one.
           long: what becomes of a text that is too long: 'truncate' cuts it as in training; 'windows' reads all of
             it in overlapping windows and gives the mean of their logits, each weighted by the tokens of text in it
             (so that tokens which two windows share count twice). A text that fits gets the same answer either way.
@@ -158,6 +170,18 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text, naming its index; for more texts than pairs or fewer; for options
           that do not exist or do not go together.
         """
+        if isinstance(texts, str):
+            if pairs is not None and not isinstance(pairs, str):
+                raise InputError(f"texts is one str and pairs is a {type(pairs).__name__}; expected one str, too.")
+            (one,) = self.predict(
+                [texts],
+                pairs=None if pairs is None else [pairs],
+                long=long,
+                stride=stride,
+                batch_size=batch_size,
+                progress=progress,
+            )
+            return one
         check_several(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")

@@ -4,6 +4,7 @@
     ├── InputError            text or an option that the call does not take (also a ValueError)
     ├── SourceError           what was to be loaded cannot be
     │   ├── SourceNotFoundError     nothing of that name
+    │   ├── DownloadError           what cannot be fetched, or came other than announced
     │   ├── CheckpointError         a checkpoint whose files are missing, broken or disagree
     │   ├── UnknownFamilyError      a model_type that no family declares
     │   ├── CardError               a file of tfclf/cards that is no model card
@@ -36,6 +37,10 @@ class SourceError(TfclfError):
 
 class SourceNotFoundError(SourceError):
     """Nothing answers to that name: no folder, no card, no hub id."""
+
+
+class DownloadError(SourceError):
+    """What cannot be fetched: refused, cut short, other than announced; or a cache that cannot be written."""
 
 
 class CheckpointError(SourceError):

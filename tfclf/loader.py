@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfclf import text_ops
+from tfclf import sources, text_ops
 from tfclf.classifier import Classifier
 from tfclf.errors import SavedModelError, SourceNotFoundError
 from tfclf.folders import listing
@@ -23,14 +23,16 @@ def load(
 
     Args:
       source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
-        a Hugging Face checkpoint or a KerasHub preset.
+        a Hugging Face checkpoint or a KerasHub preset. Or a name: a card's, its NLU reference, or a hub id,
+        `ORG/NAME`, of what is on this machine already; `tfclf pull NAME` gets it.
       engine, precision: for a checkpoint; as `export` takes them. An export has its own.
       xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a short ladder;
         by default where TensorFlow sees a GPU and the model has it.
     Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers;
       InputError for `xla=True` where the model has no `serving_xla`.
     """
-    folder = Path(source)
+    found = sources.find(source)
+    folder = found.path
     version = saved_model_folder(folder)
     if version is not None:
         return _load_export(version, xla)
@@ -43,7 +45,7 @@ def load(
             f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
             f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."
         )
-    graph, manifest = build(open_checkpoint(source), name=folder.name, engine=engine, precision=precision)
+    graph, manifest = build(open_checkpoint(folder), name=found.name, engine=engine, precision=precision)
     functions = {
         signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs))
         for signature in signatures_of(graph)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tfclf.errors import InputError, MissingExtraError
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -47,10 +49,48 @@ def predictions_of(answers: Mapping[str, Iterable[Any]], labels: Sequence[str]) 
         yield Prediction(label.decode(), score, by_label, truncated, windows)
 
 
-def to_pandas(predictions: Iterable[Prediction]) -> Any:
-    """A DataFrame with the columns label, score and one of each label's probability, named for the label."""
-    import pandas
+_OWN_COLUMNS = ("text", "label", "score", "truncated", "windows")
 
-    return pandas.DataFrame(
-        {"label": one.label, "score": one.score, **(one.probabilities or {})} for one in predictions
-    )
+
+def to_pandas(
+    predictions: Prediction | Iterable[Prediction],
+    *,
+    texts: str | Iterable[str] | None = None,
+    labels: Sequence[str] = (),
+) -> Any:
+    """A DataFrame, one row a prediction.
+
+    >>> list(tfclf.to_pandas(clf.predict(["Shares jump"])).columns)
+    ['label', 'score', 'World', 'Sports', 'Business', 'Sci/Tech', 'truncated']
+
+    The columns: `text` where `texts` are given; `label`, `score`; each label's probability under the label's name
+    (none of a regression); `truncated`; `windows` where they were counted. A label that is named as one of these
+    columns gets " (probability)" behind its name.
+
+    Args:
+      predictions: what `predict` gave for one text, a list or any other iterable.
+      texts: what was predicted, as many.
+      labels: the model's (`clf.labels`), so that also of no prediction at all come the columns of its probabilities.
+    Raises: InputError where there are not as many texts as predictions; MissingExtraError without pandas.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError("pandas", extra="pandas", purpose="a DataFrame") from error
+    rows = [predictions] if isinstance(predictions, Prediction) else list(predictions)
+    columns: dict[str, Any] = {}
+    if texts is not None:
+        columns["text"] = [texts] if isinstance(texts, str) else list(texts)
+        if len(columns["text"]) != len(rows):
+            raise InputError(f"there are {len(rows)} predictions and {len(columns['text'])} texts; expected as many.")
+    columns["label"] = pandas.Series([row.label for row in rows], dtype="str")
+    columns["score"] = pandas.Series([row.score for row in rows], dtype="float64")
+    of_first = next((row.probabilities for row in rows if row.probabilities is not None), dict.fromkeys(labels, 0.0))
+    for label in {} if rows and rows[0].probabilities is None else of_first:
+        shares = [(row.probabilities or {})[label] for row in rows]
+        name = f"{label} (probability)" if label in _OWN_COLUMNS else label
+        columns[name] = pandas.Series(shares, dtype="float64")
+    columns["truncated"] = pandas.Series([row.truncated for row in rows], dtype="boolean")
+    if any(row.windows is not None for row in rows):
+        columns["windows"] = pandas.Series([row.windows for row in rows], dtype="Int64")
+    return pandas.DataFrame(columns)

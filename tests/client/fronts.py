@@ -9,7 +9,6 @@ import asyncio
 import base64
 import ssl
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,6 +33,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
+from tests.server.fakes import wait_until
+
 HANG = "hang"
 _OPTIONS = [("grpc.max_receive_message_length", -1)]
 _HTTP = {"INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "NOT_FOUND": 404, "RESOURCE_EXHAUSTED": 429}
@@ -56,6 +57,7 @@ class Behind:
       address: of the real server, over gRPC; may change while requests come.
       script: of the next Predict requests: a code's name, HANG, or '' for an answer; when it ends, all are answered.
       seen: all that arrived, in order.
+      company: Predict requests wait until so many have been under way together.
       most_at_once: the largest number of Predict requests that were under way together.
     """
 
@@ -63,12 +65,16 @@ class Behind:
     script: list[str] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
-    delay: float = 0.0
+    company: int = 1
     most_at_once: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _joined: threading.Condition = field(init=False)
     _now: int = 0
     _channels: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._joined = threading.Condition(self._lock)
 
     def stub(self) -> PredictionServiceStub:
         with self._lock:
@@ -82,11 +88,13 @@ class Behind:
             fault = self.script.pop(0) if self.script else ""
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
+            self._joined.notify_all()
         try:
-            if self.delay:
-                time.sleep(self.delay)
+            if self.company > 1:
+                with self._joined:
+                    assert self._joined.wait_for(lambda: self.most_at_once >= self.company, 60), "nobody joined it"
             if fault == HANG:
-                self.released.wait(30)
+                self.released.wait(600)
                 fault = "CANCELLED"
             if fault:
                 raise FaultError(fault, f"the script says {fault}")
@@ -175,19 +183,25 @@ class RestFront:
         ]
         self._app = Starlette(routes=routes)
         config = uvicorn.Config(
-            self._app, port=0, log_level="critical", ws="none", lifespan="off", timeout_graceful_shutdown=0, **tls
+            self._app,
+            port=0,
+            log_level="critical",
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=0,
+            timeout_keep_alive=600,
+            **tls,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
+        wait_until(lambda: self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.address = f"http{'s' if tls else ''}://127.0.0.1:{port}"
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(60)
 
     async def _predict(self, request: Request) -> Response:
         body = await request.json()

@@ -81,24 +81,24 @@ def test_a_server_that_hangs_ends_with_the_timeout(client: Any, behind: Behind) 
     error = refused(lambda: client.predict(TEXT, timeout=0.5))
     assert error.code == "DEADLINE_EXCEEDED"
     assert "longer timeout=" in str(error)
-    assert 0.4 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.4
 
 
 def test_retries_end_with_the_timeout(client: Any, behind: Behind) -> None:
     client.predict(TEXT)
+    sent = len(behind.seen)
     behind.script = ["UNAVAILABLE"] * 10
-    began = time.monotonic()
     assert refused(lambda: client.predict(TEXT, timeout=0.5)).code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-    assert time.monotonic() - began < 2
+    assert len(behind.seen) <= sent + 3  # of five: the fourth would come 1.1 seconds after the first
 
 
 def test_the_server_hears_of_the_deadline_over_grpc(form: str, behind: Behind) -> None:
     with front("grpc", behind) as server, connection(form, server.address) as client:
-        client.predict(TEXT, timeout=30)
+        client.predict(TEXT, timeout=300)
         client.predict(TEXT, timeout=None)
     left = [seen.seconds_left for seen in behind.seen if seen.request.model_spec.signature_name == "detail"]
     assert left[0] is not None
-    assert 20 < left[0] < 31
+    assert 200 < left[0] < 301
     assert left[1] is None or left[1] > 1e6
 
 

@@ -40,7 +40,7 @@ def test_status_has_the_versions(client: Any, behind: Behind) -> None:
 
 
 def test_what_is_ready_is_not_waited_for(client: Any) -> None:
-    client.wait_until_ready(30)
+    client.wait_until_ready(60)
     assert len(client.predict(["a"])) == 1
 
 
@@ -53,7 +53,7 @@ def test_a_model_that_comes_later_is_waited_for(client: Any, behind: Behind, mod
 
     timer = threading.Timer(1.0, come)
     timer.start()
-    client.wait_until_ready(30)
+    client.wait_until_ready(60)
     timer.join()
     assert time.monotonic() - began >= 1.0
 
@@ -75,9 +75,9 @@ def test_a_model_that_never_comes_ends_with_the_servers_words(protocol: str, beh
     with (
         front(protocol, behind) as server,
         Client(server.address, model="nobody") as client,
-        pytest.raises(ClientError, match=r"Latest\(nobody\).*asked again for 0.5 seconds"),
+        pytest.raises(ClientError, match=r"Latest\(nobody\).*asked again for 3 seconds"),
     ):
-        client.wait_until_ready(0.5)
+        client.wait_until_ready(3)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), None])

@@ -1,8 +1,7 @@
 """A server swaps versions while a client goes on: no answer is read with another version's labels."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import tfclf
 from tfclf.errors import ClientError
 from tfclf.server import serve
 
-from .conftest import NAME, connection, front, small_export
+from .conftest import NAME, Model, connection, front, small_export
 from .fronts import Behind
 from .test_same_as_in_process import check
 
@@ -21,16 +20,16 @@ TEXTS = ["Stocks rally as oil prices fall", "Late goal wins the cup"]
 
 
 @pytest.fixture(scope="module")
-def versions(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, tuple[str, Any]]]:
+def versions(
+    models: Callable[[str], Model], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[int, tuple[str, Any]]]:
     """Version 1, and version 2 with other labels in another order: addresses, and the same in process."""
+    first = models("tiny")
     folder = tmp_path_factory.mktemp("swap")
     labels = {"0": "d", "1": "World", "2": "b"}
     second = small_export(folder, version=2, seed=5, id2label=labels)
-    with ExitStack() as servers:
-        yield {
-            number: (servers.enter_context(serve(path, model_name=NAME, port=0)).address, tfclf.load(path))
-            for number, path in ((1, small), (2, second))
-        }
+    with serve(second, model_name=NAME, port=0) as server:
+        yield {1: (first.address, first.classifier), 2: (server.address, tfclf.load(second))}
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def message(body: bytes, *, compressed: int = 0, length: int | None = None) -> b
 
 
 def connect(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     connection.sendall(PREFACE + frame(SETTINGS))
     return connection
 

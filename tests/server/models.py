@@ -57,12 +57,18 @@ class Echo(tf.Module):
         loop = tf.while_loop(lambda i, _: i < steps, lambda i, x: (i + 1, x @ x * 0.001), [0, square])
         return {"sum": tf.reduce_sum(loop[1])}
 
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, name="file")])
+    def until(self, file: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Is under way until there is such a file: for as long as a test needs, however fast the machine is."""
+        loop = tf.while_loop(lambda found: found < 1, lambda _: [tf.size(tf.io.matching_files(file))], [tf.constant(0)])
+        return {"found": loop[0]}
+
 
 def save_echo(folder: Path, version: int) -> None:
     vocabulary = folder.parent.parent / "vocabulary.txt"
     vocabulary.write_text("good\nbad\n")
     echo = Echo(version, vocabulary)
-    signatures = {name: getattr(echo, name) for name in ("pairs", "scalar", "dtypes", "parse", "slow")}
+    signatures = {name: getattr(echo, name) for name in ("pairs", "scalar", "dtypes", "parse", "slow", "until")}
     tf.saved_model.save(echo, str(folder), signatures={"serving_default": echo.echo, **signatures})
     _add_odd_signatures(folder / "saved_model.pb")
 

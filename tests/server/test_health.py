@@ -1,6 +1,5 @@
 """gRPC's health service, asked over a real channel."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from tfclf.server.transport.health import NAMES, Health, add_health
 
+from .fakes import wait_until
+
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 
@@ -22,11 +23,11 @@ class Running:
     stub: HealthStub
 
     def check(self, name: str = "") -> int:
-        status: int = self.stub.Check(HealthCheckRequest(service=name), timeout=10).status
+        status: int = self.stub.Check(HealthCheckRequest(service=name), timeout=60).status
         return status
 
     def watch(self, name: str = "") -> Iterator[HealthCheckResponse]:
-        watch: Iterator[HealthCheckResponse] = self.stub.Watch(HealthCheckRequest(service=name), timeout=30)
+        watch: Iterator[HealthCheckResponse] = self.stub.Watch(HealthCheckRequest(service=name), timeout=60)
         return watch
 
 
@@ -120,16 +121,11 @@ def test_an_open_watch_does_not_use_up_the_grace_of_a_drain(running: Running) ->
     watch = running.watch()
     next(watch)
     running.health.draining()
-    started = time.perf_counter()
-    running.server.stop(20).wait()
-    assert time.perf_counter() - started < 10
+    assert running.server.stop(600).wait(60)
 
 
 def test_a_client_that_hangs_up_leaves_nothing_behind(running: Running) -> None:
     watch = running.watch()
     next(watch)
     watch.cancel()  # type: ignore[attr-defined]
-    patience = time.monotonic() + 10
-    while running.health._servicer._watches and time.monotonic() < patience:
-        time.sleep(0.01)
-    assert not running.health._servicer._watches
+    wait_until(lambda: not running.health._servicer._watches)

@@ -47,7 +47,7 @@ class Served:
             request.model_spec.version.value = spec["version"]
         if "label" in spec:
             request.model_spec.version_label = spec["label"]
-        return self.stub.GetModelStatus(request, timeout=20)
+        return self.stub.GetModelStatus(request, timeout=60)
 
     def versions(self, **spec: Any) -> list[tuple[int, int]]:
         return [(each.version, each.state) for each in self.status(**spec).model_version_status]
@@ -59,10 +59,10 @@ class Served:
             config.model_config_list.config.add(name=name, **model)
         return config
 
-    def reload(self, config: ModelServerConfig | None, *, timeout: float = 20) -> ReloadConfigResponse:
+    def reload(self, config: ModelServerConfig | None, *, timeout: float = 60) -> ReloadConfigResponse:
         return self.stub.HandleReloadConfigRequest(ReloadConfigRequest(config=config), timeout=timeout)
 
-    def refused(self, config: ModelServerConfig | None, *, timeout: float = 20) -> tuple[str, str]:
+    def refused(self, config: ModelServerConfig | None, *, timeout: float = 60) -> tuple[str, str]:
         with pytest.raises(grpc.RpcError) as raised:
             self.reload(config, timeout=timeout)
         return raised.value.code().name, raised.value.details()
@@ -146,7 +146,7 @@ def test_what_is_not_known_is_not_found(served: Served, spec: dict[str, Any], wo
 
 def test_a_missing_spec_is_named(served: Served) -> None:
     with pytest.raises(grpc.RpcError) as raised:
-        served.stub.GetModelStatus(GetModelStatusRequest(), timeout=20)
+        served.stub.GetModelStatus(GetModelStatusRequest(), timeout=60)
     assert (raised.value.code().name, raised.value.details()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
 
 
@@ -201,7 +201,8 @@ def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None
 
 def test_a_deadline_ends_the_wait(served: Served) -> None:
     served.loads.gate.clear()
-    assert served.refused(served.config("demo", "other"), timeout=0.3)[0] == "DEADLINE_EXCEEDED"
+    served.status()  # it is connected
+    assert served.refused(served.config("demo", "other"), timeout=1.5)[0] == "DEADLINE_EXCEEDED"
     served.loads.gate.set()
     wait_until(lambda: served.versions(name="other") == [(5, 30)])
 

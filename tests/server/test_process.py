@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
@@ -24,6 +26,7 @@ from tfclf.server import serve
 from tfclf.server.transport.addresses import join_address
 
 from .conftest import predict_request, strings
+from .fakes import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVE = "import sys, tfclf.cli.serve as s; from pathlib import Path; s.serve(Path(sys.argv[1]), port=0, rest_port=0)"
@@ -33,12 +36,25 @@ def steps(number: int) -> Any:
     return predict_request({"steps": tf.make_tensor_proto(number)}, signature="slow")
 
 
-def steps_in(seconds: float, stub: PredictionServiceStub) -> Any:
-    """A request that takes about that long on this machine."""
-    stub.Predict(steps(10))
-    started = time.perf_counter()
-    stub.Predict(steps(200))
-    return steps(int(200 * seconds / (time.perf_counter() - started)))
+def until(file: Path) -> Any:
+    """A request that is under way until there is such a file."""
+    return predict_request({"file": tf.make_tensor_proto(str(file))}, signature="until")
+
+
+def in_flight(rest_url: str, path: str = "/monitoring/prometheus/metrics") -> int:
+    """Requests that a server computes, by its metrics."""
+    page = httpx.get(f"{rest_url}{path}", trust_env=False, timeout=60).text
+    (line,) = re.findall(r"^:tfclf:server:requests_in_flight (\S+)$", page, re.MULTILINE)
+    return int(float(line))
+
+
+def refuses_connections(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=60).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @contextmanager
@@ -59,17 +75,21 @@ def command(base: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_signal_lets_requests_end_and_the_exit_code_is_0(echo_base: Path, number: signal.Signals) -> None:
+def test_a_signal_lets_requests_end_and_the_exit_code_is_0(
+    echo_base: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     with command(echo_base) as (process, line):
-        address = line.split()[5]
+        address, rest_url = line.split()[5], line.split()[7]
         assert line.startswith(f"serving echo version 2 on {address} (gRPC), http://127.0.0.1:")
         with grpc.insecure_channel(address) as channel:
-            stub = PredictionServiceStub(channel)
-            under_way = stub.Predict.future(steps_in(1.0, stub))
-            time.sleep(0.3)
+            under_way = PredictionServiceStub(channel).Predict.future(until(tmp_path / "done"))
+            wait_until(lambda: in_flight(rest_url) == 1)
             process.send_signal(number)
-            assert "sum" in under_way.result(timeout=30).outputs
-        assert process.wait(timeout=15) == 0
+            wait_until(lambda: refuses_connections(rest_url.removeprefix("http://")))
+            assert not under_way.done()
+            (tmp_path / "done").touch()
+            assert "found" in under_way.result(timeout=60).outputs
+        assert process.wait(timeout=60) == 0
 
 
 def test_stop_cancels_what_takes_longer_than_its_grace(echo_base: Path) -> None:
@@ -77,28 +97,26 @@ def test_stop_cancels_what_takes_longer_than_its_grace(echo_base: Path) -> None:
     server = serve(echo_base, port=0)
     with grpc.insecure_channel(server.address) as channel:
         under_way = PredictionServiceStub(channel).Predict.future(steps(10**9))
-        time.sleep(0.3)
+        wait_until(lambda: server.service.in_flight == 1)
         threads = [each for each in set(threading.enumerate()) - others if each.name.startswith("tfclf-grpc")]
         assert threads
         started = time.monotonic()
         server.stop(grace=0.5)
         with pytest.raises(grpc.RpcError):
-            under_way.result(timeout=10)
-        assert 0.4 < time.monotonic() - started < 5
-    patience = time.monotonic() + 10
-    while any(thread in threading.enumerate() for thread in threads):
-        assert time.monotonic() < patience
-        time.sleep(0.01)
+            under_way.result(timeout=60)
+        assert time.monotonic() - started > 0.4
+    wait_until(lambda: not any(thread.is_alive() for thread in threads))
 
 
-def test_a_request_whose_deadline_passed_while_it_waited_is_not_computed(echo_base: Path) -> None:
+def test_a_request_whose_deadline_passed_while_it_waited_is_not_computed(echo_base: Path, tmp_path: Path) -> None:
     with serve(echo_base, port=0, max_threads=1) as server, grpc.insecure_channel(server.address) as channel:
         stub = PredictionServiceStub(channel)
-        under_way = stub.Predict.future(steps_in(1.0, stub))
-        time.sleep(0.1)
+        under_way = stub.Predict.future(until(tmp_path / "done"))
+        wait_until(lambda: server.service.in_flight == 1)
         with pytest.raises(grpc.RpcError) as raised:
             stub.Predict(steps(10**9), timeout=0.1)
         assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        (tmp_path / "done").touch()
         under_way.result(timeout=60)
         assert stub.Predict(steps(1), timeout=60)  # the only thread is free
 
@@ -117,8 +135,13 @@ def test_stopping_twice_is_stopping_once(echo_base: Path) -> None:
 
 def test_wait_returns_when_the_server_stops(echo_base: Path) -> None:
     with serve(echo_base, port=0) as server:
-        threading.Timer(0.2, server.stop).start()
-        server.wait(timeout=30)
+        waiter = threading.Thread(target=server.wait)
+        waiter.start()
+        waiter.join(0.2)
+        assert waiter.is_alive()
+        server.stop()
+        waiter.join(60)
+        assert not waiter.is_alive()
 
 
 def test_a_port_in_use_is_named(echo_base: Path) -> None:
@@ -227,7 +250,4 @@ def test_a_models_config_is_looked_at_again(echo_base: Path, tmp_path: Path) -> 
     file.write_text(config.format("first", echo_base))
     with serve(file, port=0, poll_seconds=0.1) as server:
         file.write_text(config.format("second", echo_base))
-        end = time.monotonic() + 30.0
-        while (names := {servable.name for servable in server.service.registry}) != {"second"}:
-            assert time.monotonic() < end, names
-            time.sleep(0.05)
+        wait_until(lambda: {servable.name for servable in server.service.registry} == {"second"})

@@ -124,18 +124,21 @@ def save_faults(folder: Path) -> None:
         builder.save()
 
 
-def save_slow_to_load(folder: Path) -> None:
-    """Its init op computes for a second or so; `slow` too, for as long as it is told."""
+def save_slow_to_load(folder: Path, go: Path) -> None:
+    """It is loaded once there is the file `go`. A request makes the file `began`, and ends once there is `done`."""
+
+    def until(file: Any) -> Any:
+        return tf.while_loop(lambda found: found < 1, lambda _: tf.size(tf.io.matching_files(file)), [0])
+
     with tf.Graph().as_default(), v1.Session() as session:
-        steps = v1.placeholder_with_default(5_000, [], name="steps")
-        square = tf.ones([200, 200])
-        loop = tf.while_loop(lambda i, _: i < steps, lambda i, y: (i + 1, y @ y * 0.001), [0, square])
-        last = tf.reduce_sum(loop[1])
+        began, done = (v1.placeholder(tf.string, [], name=name) for name in ("began", "done"))
+        with tf.control_dependencies([tf.io.write_file(began, "")]):
+            found = until(tf.identity(done))
         builder = v1.saved_model.Builder(str(folder))
         builder.add_meta_graph_and_variables(
             session,
             ["serve"],
-            {"serving_default": _signature("predict", {"steps": steps}, {"last": last})},
-            main_op=tf.group(last),
+            {"serving_default": _signature("predict", {"began": began, "done": done}, {"found": found})},
+            main_op=tf.group(until(tf.constant(str(go)))),
         )
         builder.save()

@@ -159,25 +159,29 @@ _ADDED = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"additional_special_tokens": ["<e1>", "<E2>"]},
-        {"added_tokens_decoder": {"900": {**_ADDED, "content": "<e1>", "special": True}}},
-        {"added_tokens_decoder": {"900": {**_ADDED, "content": "<E2>", "normalized": True}}},
-        {"added_tokens_decoder": {"900": {**_ADDED, "content": "<E2>"}}},
-        {"added_tokens_decoder": {"900": {**_ADDED, "content": "<e1>", "lstrip": True, "rstrip": True}}},
-        {"added_tokens_decoder": {"20": {**_ADDED, "content": "bank"}}},
+        {
+            "added_tokens_decoder": {
+                "900": {**_ADDED, "content": "<e1>", "special": True},
+                "901": {**_ADDED, "content": "<E2>", "normalized": True},
+                "902": {**_ADDED, "content": "<E3>"},
+                "903": {**_ADDED, "content": "<e4>", "lstrip": True, "rstrip": True},
+                "20": {**_ADDED, "content": "bank"},
+            }
+        },
+        {"additional_special_tokens": ["<e1>", "<E2>"], "mask_token": "<e4>", "tokenizer_class": None},
         {"split_special_tokens": True},
-        {"mask_token": "<e1>"},
-        {"tokenizer_class": None},
     ],
-    ids=lambda changes: json.dumps(changes)[:70],
+    ids=["added", "special", "split"],
 )
 def test_added_tokens_are_found_as_the_slow_tokenizer_finds_them(
     tmp_path: Path, family: str, changes: dict[str, Any]
 ) -> None:
     write_sentencepiece(tmp_path, family)
     edit_json(tmp_path / "tokenizer_config.json", **changes)
-    special = ("<e1>", "<E1>", "<E2>", "<e2>", "bank", "BANK", "<mask>", "[MASK]", "[mask]", "<s>")
+    special = ("<e1>", "<E1>", "<E2>", "<e2>", "<E3>", "<e3>", "<e4>", "<E4>", "bank", "BANK", "<mask>", "[MASK]")
+    special += ("[mask]", "<s>")
     texts = [f"The{gap}{token}{gap}news{token}{token}" for token in special for gap in ("", " ", "  ", "\u00a0")]
+    texts += [f"a {one}{gap}{two} b" for one, two in itertools.product(special, special) for gap in ("", " ")]
     assert list(Pair(tmp_path).differences(texts)) == []
 
 

@@ -100,3 +100,38 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
             raise Killed
 
     monkeypatch.setattr(TrainingProgress, "step", killed)
+
+
+def make_family_base(folder: Path, family: str, words: Sequence[str]) -> Path:
+    """A base model of one layer of any family that has these names for its sizes, over WordPiece of these words."""
+    from tests.checkpoints import edit_json
+    from tfclf._transformers import tf_class, transformers
+    from tfclf.families import known
+
+    package = transformers()
+    folder.mkdir()
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    tokenizer = package.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=32, strip_accents=False)
+    tokenizer.save_pretrained(folder)
+    config = package.AutoConfig.for_model(
+        family,
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        embedding_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+        pad_token_id=0,
+        initializer_range=0.2,
+    )
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(7)
+    model = tf_class(known()[family].tf_class.replace("ForSequenceClassification", "Model"))(config)
+    model.build_in_name_scope()
+    model.save_pretrained(folder, safe_serialization=False)
+    # The families' own tokenizer classes take no WordPiece files.
+    edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    return folder

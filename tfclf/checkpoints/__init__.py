@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tfclf import sources
 from tfclf.checkpoints import huggingface, kerashub
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import SourceNotFoundError
@@ -13,15 +14,11 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
     """Reads what a checkpoint says of itself; its weights are read later.
 
     Args:
-      source: a folder with a Hugging Face checkpoint or a KerasHub preset.
+      source: a folder with a Hugging Face checkpoint or a KerasHub preset; or a name of one, as `tfclf.sources`
+        resolves it.
     Raises: SourceNotFoundError, CheckpointError, UnknownFamilyError.
     """
-    folder = Path(source)
-    if not folder.exists():
-        raise SourceNotFoundError(
-            f"{source}: there is no such folder. Expected a Hugging Face checkpoint: a folder with config.json, "
-            f"weights (tf_model.h5 or model.safetensors) and tokenizer files."
-        )
+    folder = sources.find(source, exports=False).path
     if not folder.is_dir():
         raise SourceNotFoundError(
             f"{source} is a file. Expected the folder of a Hugging Face checkpoint; "

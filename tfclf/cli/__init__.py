@@ -30,14 +30,26 @@ def _register() -> None:
         app.command()(command)
 
 
-def main() -> None:
-    """The entry point of `tfclf`."""
-    # TensorFlow greets on stderr from C++ before anything of ours could silence it.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Labels and texts are UTF-8 in files and on the wire; printed by a locale of C or Latin-1 they would be an error.
+def _speak_utf8() -> None:
+    """Arguments, file names, standard output and errors in UTF-8, whatever the locale says.
+
+    How arguments and file names are read is settled when Python starts: where that is not UTF-8 (PYTHONUTF8=0 with
+    LC_ALL=C, or a locale of ISO 8859), it starts once more, in the same process, in its UTF-8 mode (PEP 540).
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+            # What is no text, such as half of a surrogate pair, is written as JSON writes it.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def main() -> None:
+    """The entry point of `tfclf`."""
+    _speak_utf8()
+    # TensorFlow greets on stderr from C++ before anything of ours could silence it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _register()
     try:
         app()

@@ -7,7 +7,8 @@ from tfclf.cli.cards import cards
 from tfclf.cli.evaluate import evaluate
 from tfclf.cli.export import export, show, verify
 from tfclf.cli.predict import predict
+from tfclf.cli.pull import pull
 from tfclf.cli.serve import serve
 from tfclf.cli.train import train
 
-ALL: tuple[Callable[..., Any], ...] = (predict, export, show, verify, evaluate, train, serve, cards)
+ALL: tuple[Callable[..., Any], ...] = (predict, export, show, verify, evaluate, train, serve, cards, pull)

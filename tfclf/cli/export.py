@@ -12,6 +12,7 @@ from tfclf.cli.options import Machine, TextColumns
 from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
 from tfclf.quiet import quiet_start
+from tfclf.sources import find_export
 
 if TYPE_CHECKING:
     from tfclf.certificate import Certificate
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def export(
-    source: Annotated[str, typer.Argument(help="The folder of a Hugging Face checkpoint or of a KerasHub preset.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="The folder of a Hugging Face checkpoint or a KerasHub preset, a card's name, or a hub id."
+        ),
+    ],
     folder: Annotated[Path, typer.Argument(help="The model's base path; its name is the model's.")],
     version: Annotated[int | None, typer.Option(help="Version number.", show_default="the next free one")] = None,
     engine: Annotated[
@@ -66,7 +72,9 @@ def export(
 
 
 def show(
-    model: Annotated[Path, typer.Argument(help="An exported model: the model's folder, or one version's.")],
+    model: Annotated[
+        str, typer.Argument(help="An exported model: the model's folder, or one version's; or a card, if bundled.")
+    ],
     machine: Machine = False,
 ) -> None:
     """Prints what an export says of itself: labels, limits, versions, certificate.
@@ -76,7 +84,7 @@ def show(
     from tfclf.manifest import Manifest
     from tfclf.versions import latest_version
 
-    version = latest_version(model).folder
+    version = latest_version(find_export(model)).folder
     manifest = Manifest.read(version)
     if machine:
         typer.echo(json.dumps(manifest.to_dict() | {"path": str(version)}, ensure_ascii=False))
@@ -102,8 +110,10 @@ def show(
 
 
 def verify(
-    export: Annotated[Path, typer.Argument(help="An exported model: the model's folder, or one version's.")],
-    source: Annotated[str, typer.Option(help="The checkpoint or preset that it came from.")],
+    export: Annotated[
+        str, typer.Argument(help="An exported model: the model's folder, or one version's; or a card, if bundled.")
+    ],
+    source: Annotated[str, typer.Option(help="What it came from: a folder, a card's name or a hub id.")],
     texts: Annotated[
         Path | None,
         typer.Option(help="Texts: .txt (a line each), .csv, .jsonl or .parquet.", show_default="built-in ones"),
@@ -121,7 +131,7 @@ def verify(
 
     given = texts_in(texts, Layout(text=tuple(text_column or ()))) if texts else None
     certificate = compare(
-        export, source, itertools.islice(given, limit) if given is not None else None, progress=not machine
+        find_export(export), source, itertools.islice(given, limit) if given is not None else None, progress=not machine
     )
     if machine:
         typer.echo(json.dumps(certificate.to_dict(), ensure_ascii=False))

@@ -24,7 +24,12 @@ _Row = tuple[str, ...]  # a text, or a text and its pair
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="An exported model, a Hugging Face checkpoint or a KerasHub preset.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="An exported model, a Hugging Face checkpoint, a KerasHub preset, a card's name, or a hub id."
+        ),
+    ],
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts; none: --file, or standard input, a line each.")
     ] = None,
@@ -93,9 +98,9 @@ def _json_lines(answers: Iterable[tuple[_Row, Prediction]]) -> Iterator[str]:
 
 def _table(answers: Iterable[tuple[_Row, Prediction]], classifier: "Classifier") -> Iterator[str]:
     """Line by line, not as one rich table: a million rows must fit."""
-    from rich.cells import set_cell_size
+    from rich.cells import cell_len, set_cell_size
 
-    label_width = max(len(name) for name in (*classifier.labels, "label"))
+    label_width = max(cell_len(name) for name in (*classifier.labels, "label"))
     # A probability has five characters; a value may have a sign and any size.
     score_width = 10 if classifier.manifest.problem_type == "regression" else 5
     room = max(20, shutil.get_terminal_size().columns - label_width - score_width - 4)

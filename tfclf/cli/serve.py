@@ -9,6 +9,7 @@ import typer
 
 from tfclf.errors import InputError
 from tfclf.quiet import quiet_start
+from tfclf.sources import find_export
 
 if TYPE_CHECKING:
     from tfclf.tf_serving import Settings
@@ -39,10 +40,12 @@ class LogFormat(str, Enum):
 
 
 def serve(
-    folder: Annotated[
-        Path,
+    model: Annotated[
+        str,
         typer.Argument(
-            help="A model's base path, which holds version folders; one version's folder; or a models.config."
+            metavar="folder",
+            help="A model's base path, which holds version folders; one version's folder; a models.config; or a card "
+            "whose model is bundled.",
         ),
     ],
     flags: Annotated[
@@ -97,6 +100,7 @@ def serve(
     loaded and warmed up, and takes over without a request lost. `python -m tfclf.server` is the same server with TF
     Serving's own flags.
     """
+    folder = find_export(model)
     if engine is not Engine.embedded:
         from tfclf.tf_serving import Settings
 

@@ -150,3 +150,4 @@ _FORMATS: dict[str, Callable[[Path], Iterator[Record]]] = {
     ".jsonl.gz": _json_records,
     ".parquet": _parquet_records,
 }
+SUFFIXES = tuple(_FORMATS)

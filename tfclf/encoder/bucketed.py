@@ -79,13 +79,23 @@ def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType
     inside = tf.sequence_mask(lengths, length)[:, tf.newaxis, tf.newaxis, :]
     bias = tf.where(inside, 0.0, tf.float32.min / 2)
 
-    def attend(query_key_value: tf.Tensor) -> tf.Tensor:
+    def heads_of(query_key_value: tf.Tensor) -> list[tf.Tensor]:
         width = query_key_value.shape[1] // 3
         split = tf.reshape(query_key_value, [batch, length, 3, heads, width // heads])
-        query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
-        scores = tf.matmul(query * (width // heads) ** -0.5, key, transpose_b=True)
-        weights = tf.nn.softmax(tf.cast(scores, tf.float32) + bias)
-        context = tf.matmul(tf.cast(weights, dtype), value)
-        return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch * length, width])
+        found: list[tf.Tensor] = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
+        return found
 
-    return Layout(attend, LayerNorm.plain, tf.range(batch) * length)
+    def context(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+        scores = tf.matmul(query * query.shape[3] ** -0.5, key, transpose_b=True)
+        weights = tf.nn.softmax(tf.cast(scores, tf.float32) + bias)
+        return tf.matmul(tf.cast(weights, dtype), value)
+
+    def attend(query_key_value: tf.Tensor) -> tf.Tensor:
+        found = context(*heads_of(query_key_value))
+        return tf.reshape(tf.transpose(found, [0, 2, 1, 3]), [batch * length, query_key_value.shape[1] // 3])
+
+    def attend_first(query_key_value: tf.Tensor) -> tf.Tensor:
+        query, key, value = heads_of(query_key_value)
+        return tf.reshape(context(query[:, :, :1], key, value), [batch, query_key_value.shape[1] // 3])
+
+    return Layout(attend, attend_first, LayerNorm.plain, LayerNorm.plain, tf.range(batch) * length)

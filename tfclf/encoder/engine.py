@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfclf.encoder import bucketed, packed, positions
-from tfclf.encoder.layout import Layout
+from tfclf.encoder.layout import Layout, Norm
 from tfclf.encoder.sizes import Sizes
 from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, NormShapes, Source
 from tfclf.families import Family
@@ -135,9 +135,13 @@ class LeanEngine(tf.Module):
         packing = packed.plan(
             row_splits, groups=groups, heads=self._heads, head_width=self._head_width, dtype=self._compute
         )
-        shapes = NormShapes(tf.size(packing.back))
+        tokens, firsts = NormShapes(tf.size(packing.back)), NormShapes(tf.size(packing.first))
         return Layout(
-            functools.partial(packed.attend, packing=packing), lambda norm, rows: norm(rows, shapes), packing.first
+            attend=functools.partial(packed.attend, packing=packing),
+            attend_first=functools.partial(packed.attend_first, packing=packing),
+            norm=lambda norm, rows: norm(rows, tokens),
+            norm_first=lambda norm, rows: norm(rows, firsts),
+            first=packing.first,
         )
 
     def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -147,12 +151,20 @@ class LeanEngine(tf.Module):
 
     def _logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
         stream = self.embeddings(*indices, norm=layout.norm)
-        for layer in self.layers:
+        *lower, last = self.layers
+        for layer in lower:
             context = layout.attend(layer.query_key_value(stream))
-            stream = layout.norm(layer.attention_norm, layer.attention_output(context) + stream)
-            inner = self._activation(layer.inner(stream))
-            stream = layout.norm(layer.output_norm, layer.output(inner) + stream)
-        pooled = tf.cast(tf.gather(stream, layout.first), tf.float32)
+            stream = self._feed_forward(layer, context, stream, layout.norm)
+        # The head reads each row's first token. Of the last layer only keys and values are needed of the others.
+        context = layout.attend_first(last.query_key_value(stream))
+        firsts = self._feed_forward(last, context, tf.gather(stream, layout.first), layout.norm_first)
+        pooled = tf.cast(firsts, tf.float32)
         for dense, activation in zip(self.head, self._head_activations, strict=True):
             pooled = activation(dense(pooled))
         return pooled
+
+    def _feed_forward(self, layer: Layer, context: tf.Tensor, stream: tf.Tensor, norm: Norm) -> tf.Tensor:
+        """What a layer does after attention; a row of [rows, width] has nothing to do with another."""
+        stream = norm(layer.attention_norm, layer.attention_output(context) + stream)
+        inner = self._activation(layer.inner(stream))
+        return norm(layer.output_norm, layer.output(inner) + stream)

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from tfclf.encoder.weights import LayerNorm
 
+Norm = Callable[[LayerNorm, tf.Tensor], tf.Tensor]
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -14,10 +16,14 @@ class Layout:
 
     Attributes:
       attend: [tokens, 3 * width] of queries, keys and values -> [tokens, width], each row for itself.
-      norm: which of the forms of a layer norm suits the device's compiler.
+      attend_first: the same for each row's first token alone -> [batch, width], in the order in which the rows came.
+      norm: which of the forms of a layer norm suits the device's compiler, for [tokens, width].
+      norm_first: the same for [batch, width].
       first: int32[batch], where each row's first token is among all.
     """
 
     attend: Callable[[tf.Tensor], tf.Tensor]
-    norm: Callable[[LayerNorm, tf.Tensor], tf.Tensor]
+    attend_first: Callable[[tf.Tensor], tf.Tensor]
+    norm: Norm
+    norm_first: Norm
     first: tf.Tensor

@@ -41,6 +41,7 @@ class Packing:
       first: int32[batch], each row's first token, in the order in which the rows came.
       groups: for attention.
       back: int32[tokens], each token's place among the groups' padded places.
+      back_first: int32[batch], each row's place among the groups' rows.
       scale: [], 1 / sqrt(head width).
       to_heads, from_heads: int32[5], int32[4], permutations: 3, rows, heads, length, head width; and back to rows.
     """
@@ -48,6 +49,7 @@ class Packing:
     first: tf.Tensor
     groups: tuple[Group, ...]
     back: tf.Tensor
+    back_first: tf.Tensor
     scale: tf.Tensor
     to_heads: tf.Tensor
     from_heads: tf.Tensor
@@ -87,18 +89,42 @@ def plan(row_splits: tf.Tensor, *, groups: bool, heads: int, head_width: int, dt
     within = tf.ragged.range(lengths, row_splits_dtype=tf.int32)
     back = tf.gather(padded_start, within.value_rowids()) + within.values
     scale = tf.constant(head_width**-0.5, dtype)
-    return Packing(starts, tuple(made), back, scale, tf.constant([2, 0, 3, 1, 4]), tf.constant([0, 2, 1, 3]))
+    to_heads, from_heads = tf.constant([2, 0, 3, 1, 4]), tf.constant([0, 2, 1, 3])
+    back_first = tf.math.invert_permutation(order)
+    return Packing(starts, tuple(made), back, back_first, scale, to_heads, from_heads)
 
 
 def attend(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
     """Multi-head self-attention. [tokens, 3 * width] of queries, keys and values -> [tokens, width]."""
-    contexts = [_attend_group(query_key_value, group, packing) for group in packing.groups]
-    return tf.gather(tf.concat(contexts, 0) if len(contexts) > 1 else contexts[0], packing.back)
+    contexts = []
+    for group in packing.groups:
+        query, key, value = _heads(query_key_value, group, packing)
+        context = _context(query, key, value, group, packing)
+        contexts.append(tf.reshape(tf.transpose(context, packing.from_heads), group.joined))
+    return tf.gather(_joined(contexts), packing.back)
 
 
-def _attend_group(query_key_value: tf.Tensor, group: Group, packing: Packing) -> tf.Tensor:
+def attend_first(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
+    """`attend`, of each row's first token alone -> [batch, width]."""
+    contexts = []
+    for group in packing.groups:
+        query, key, value = _heads(query_key_value, group, packing)
+        context = _context(query[:, :, :1], key, value, group, packing)
+        contexts.append(tf.reshape(context, [-1, query_key_value.shape[1] // 3]))
+    return tf.gather(_joined(contexts), packing.back_first)
+
+
+def _heads(query_key_value: tf.Tensor, group: Group, packing: Packing) -> list[tf.Tensor]:
+    """Queries, keys and values of a group's rows, each [rows, heads, length, head width]."""
     split = tf.reshape(tf.gather(query_key_value, group.tokens), group.split)
-    query, key, value = tf.unstack(tf.transpose(split, packing.to_heads))
+    heads: list[tf.Tensor] = tf.unstack(tf.transpose(split, packing.to_heads))
+    return heads
+
+
+def _context(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, group: Group, packing: Packing) -> tf.Tensor:
     scores = tf.matmul(query * packing.scale, key, transpose_b=True) + group.bias
-    context = tf.matmul(tf.nn.softmax(scores), value)
-    return tf.reshape(tf.transpose(context, packing.from_heads), group.joined)
+    return tf.matmul(tf.nn.softmax(scores), value)
+
+
+def _joined(contexts: list[tf.Tensor]) -> tf.Tensor:
+    return tf.concat(contexts, 0) if len(contexts) > 1 else contexts[0]

@@ -2,25 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from tfclf.data import Row
-from tfclf.errors import DataError, InputError, MissingExtraError
-from tfclf.evaluation.report import ClassMetrics, Report
-from tfclf.prediction import Prediction
+import numpy
 
-# A probability that underflowed to 0 would make the loss of every row infinite; this is float32's smallest.
-_SMALLEST_PROBABILITY = 1.17549435e-38
+from tfclf.data import Row
+from tfclf.errors import MissingExtraError
+from tfclf.evaluation.calibration import BINS, calibration_of
+from tfclf.evaluation.report import ClassMetrics, Report
+from tfclf.evaluation.tally import Predict, Tally, answered, shares_of
 
 
 def evaluate(
-    predict: Callable[[Iterable[str]], Iterable[Prediction]],
+    predict: Predict,
     rows: Iterable[Row],
     labels: Sequence[str],
     *,
     independent: bool = False,
+    batch_size: int | None = None,
+    bins: int = BINS,
+    mistakes: int = 0,
 ) -> Report:
     """Predicts every row and compares.
 
@@ -28,55 +31,23 @@ def evaluate(
     0.9125
 
     Args:
-      predict: takes texts, gives their predictions in the same order; `Classifier.predict` is one.
+      predict: takes texts, gives their predictions in the same order; `Classifier.predict` and `Client.predict` are.
       rows: with labels that are among `labels`. Read one at a time, not held.
       labels: of the model, in the order of its outputs.
       independent: whether each label has a probability by itself, as in a multi-label model. Its top label is
         compared, and the loss is the binary cross entropy, the mean over labels and rows.
+      batch_size: of `predict`; with it the report has eval_steps_per_second, whose steps are batches.
+      bins: of the calibration.
+      mistakes: how many of the worst ones are kept, with the start of their texts.
     Raises: DataError without a row or with another label; InputError for a regression, which gives no
       probabilities; MissingExtraError without scikit-learn.
     """
-    metrics = sklearn_metrics()
-    index = {label: position for position, label in enumerate(labels)}
-    truth: list[int] = []
-    predicted: list[int] = []
-    loss = 0.0
+    sklearn_metrics()
+    tally = Tally(labels, independent=independent, mistakes=mistakes)
     started = time.perf_counter()
-    for prediction in predict(_texts(rows, index, truth)):
-        if len(predicted) >= len(truth) or prediction.label not in index:
-            raise _not_an_answer(prediction, len(predicted), len(truth), labels)
-        if prediction.probabilities is None:
-            raise InputError(
-                f"predict gave {prediction.label} {prediction.score} and no probabilities: the model is a regression. "
-                f"Only classification is measured here; expected a model of two labels or more."
-            )
-        row_loss = _loss(prediction.probabilities, labels[truth[len(predicted)]], independent=independent)
-        if math.isnan(row_loss):
-            raise InputError(
-                f"predict gave a probability that is no number for text {len(predicted) + 1}. "
-                f"The model's weights are broken; train or export it again."
-            )
-        loss += row_loss
-        predicted.append(index[prediction.label])
-    runtime = time.perf_counter() - started
-    if not truth:
-        raise DataError("There is no row to evaluate on. Expected at least one.")
-    if len(predicted) != len(truth):
-        raise InputError(f"predict gave {len(predicted)} predictions for {len(truth)} texts; expected one a text.")
-    return _report(metrics, truth, predicted, labels, loss=loss / len(truth), runtime=runtime)
-
-
-def _loss(probabilities: Mapping[str, float], true: str, *, independent: bool) -> float:
-    """Nats; NaN where a probability that counts is."""
-    if not independent:
-        return -_log(probabilities[true])
-    logs = [_log(share if label == true else 1 - share) for label, share in probabilities.items()]
-    return -sum(logs) / len(logs)
-
-
-def _log(share: float) -> float:
-    # NaN first: max() gives back the first of its arguments where comparing says no.
-    return math.log(max(share, _SMALLEST_PROBABILITY))
+    for row, prediction in answered(predict, rows, labels):
+        tally.add(row, shares_of(prediction), prediction.label)
+    return report_of(tally, runtime=time.perf_counter() - started, batch_size=batch_size, bins=bins)
 
 
 def sklearn_metrics() -> ModuleType:
@@ -89,32 +60,12 @@ def sklearn_metrics() -> ModuleType:
     return found
 
 
-def _texts(rows: Iterable[Row], index: dict[str, int], truth: list[int]) -> Iterator[str]:
-    for number, row in enumerate(rows, 1):
-        if row.label not in index:
-            raise DataError(
-                f"Row {number} has the label {row.label!r}; expected one of the model's: {', '.join(index)}. "
-                f"`labelled_rows` turns a file's own labels into these."
-            )
-        truth.append(index[row.label])
-        yield row.text
-
-
-def _not_an_answer(prediction: Prediction, given: int, asked: int, labels: Sequence[str]) -> InputError:
-    if given >= asked:
-        return InputError(f"predict gave prediction {given + 1} after {asked} texts; expected one a text, in order.")
-    return InputError(f"predict gave the label {prediction.label!r}; expected one of {', '.join(labels)}.")
-
-
-def _report(
-    metrics: Any,
-    truth: Sequence[int],
-    predicted: Sequence[int],
-    labels: Sequence[str],
-    *,
-    loss: float,
-    runtime: float,
-) -> Report:
+def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int) -> Report:
+    """All figures of what has been answered."""
+    metrics: Any = sklearn_metrics()
+    labels = tally.labels
+    truth, predicted = numpy.asarray(tally.truth), numpy.asarray(tally.predicted)
+    samples = len(truth)
     classes = list(range(len(labels)))
 
     def scores(average: str | None) -> Any:
@@ -124,15 +75,15 @@ def _report(
 
     def average(name: str) -> ClassMetrics:
         precision, recall, f1, _ = scores(name)
-        return ClassMetrics(f"{name} avg", float(precision), float(recall), float(f1), len(truth))
+        return ClassMetrics(f"{name} avg", float(precision), float(recall), float(f1), samples)
 
     precision, recall, f1, support = scores(None)
     return Report(
-        labels=tuple(labels),
+        labels=labels,
         accuracy=float(metrics.accuracy_score(truth, predicted)),
-        loss=loss,
+        loss=tally.loss / samples,
         runtime=runtime,
-        samples=len(truth),
+        samples=samples,
         classes=tuple(
             ClassMetrics(label, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
             for i, label in enumerate(labels)
@@ -141,4 +92,7 @@ def _report(
         confusion_matrix=tuple(
             tuple(int(count) for count in row) for row in metrics.confusion_matrix(truth, predicted, labels=classes)
         ),
+        calibration=calibration_of(tally.confidence, truth == predicted, bins=bins),
+        steps=None if batch_size is None else math.ceil(samples / batch_size),
+        mistakes=tuple(tally.mistakes.items()),
     )

@@ -1,12 +1,46 @@
-"""The confusion matrix as a picture."""
+"""The confusion matrix and the reliability diagram as pictures: PNG files, or SVG that takes a page's colours."""
 
-from collections.abc import Sequence
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from tfclf.errors import MissingExtraError
+from tfclf.evaluation.calibration import Calibration
+from tfclf.evaluation.mistakes import readable
 
 _INCHES_A_CLASS = 1.05
+_MOST_INCHES = 24.0
+_MOST_NUMBERED = 20  # classes; with more, the cells are too small for their numbers
+_LONGEST_LABEL = 24
+_SVG = "{http://www.w3.org/2000/svg}"
+_XLINK = "{http://www.w3.org/1999/xlink}"
+
+
+@dataclass(frozen=True)
+class _Colours:
+    ink: str
+    paper: str
+    accent: str
+    gap: str
+    on_accent: str
+
+
+_PRINTED = _Colours(ink="#1b2a3a", paper="#ffffff", accent="#2359a8", gap="#c2410c", on_accent="#ffffff")
+# matplotlib writes these into the SVG, and a page's own colours take their places: each stands for one CSS variable.
+_STAND_INS = _Colours(ink="#010101", paper="#020202", accent="#030303", gap="#040404", on_accent="#050505")
+_VARIABLES = {
+    _STAND_INS.ink: "var(--ink)",
+    _STAND_INS.paper: "var(--paper)",
+    _STAND_INS.accent: "var(--accent)",
+    _STAND_INS.gap: "var(--gap)",
+    _STAND_INS.on_accent: "var(--on-accent)",
+}
 
 
 def plot_confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str) -> None:
@@ -17,37 +51,31 @@ def plot_confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]
       path: a .png file.
     Raises: MissingExtraError without matplotlib.
     """
-    figure_class = require_matplotlib()
-    shares = [[count / (sum(row) or 1) for count in row] for row in counts]
-    side = 2.6 + _INCHES_A_CLASS * len(labels)
-    # Figure without pyplot draws with Agg, needs no display, and leaves no global state behind.
-    figure = figure_class(figsize=(side, side * 0.86), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03)
-    bar.outline.set_visible(False)
-    bar.set_label("share of the true label's rows")
-    bar.ax.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    ticks = range(len(labels))
-    crowded = max(len(label) for label in labels) > 11 or len(labels) > 8
-    axes.set_xticks(ticks, labels, rotation=35 if crowded else 0, ha="right" if crowded else "center")
-    axes.set_yticks(ticks, labels)
-    axes.set_xlabel("predicted label")
-    axes.set_ylabel("true label")
-    axes.set_title(title, pad=12, loc="left")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xticks([tick - 0.5 for tick in ticks][1:], minor=True)
-    axes.set_yticks([tick - 0.5 for tick in ticks][1:], minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
-    axes.tick_params(which="minor", length=0)
-    for row, (found, shared) in enumerate(zip(counts, shares, strict=True)):
-        for column, (count, share) in enumerate(zip(found, shared, strict=True)):
-            colour = "white" if share > 0.55 else "#1b2a3a"
-            axes.text(column, row - 0.08, f"{count:,}", ha="center", va="center", color=colour, fontsize=12)
-            axes.text(column, row + 0.15, f"{share:.1%}", ha="center", va="center", color=colour, fontsize=8.5)
-    # tight: the constrained layout leaves a square image too little room for the labels on its left.
-    figure.savefig(path, dpi=150, format="png", bbox_inches="tight", pad_inches=0.2)
+    _save_png(_confusion_matrix(counts, labels, _PRINTED, title=title), path)
+
+
+def plot_reliability(calibration: Calibration, path: Path, *, title: str) -> None:
+    """Draws each bin's accuracy, its distance from the bin's confidence, and how many rows there are.
+
+    Args:
+      path: a .png file.
+    Raises: MissingExtraError without matplotlib.
+    """
+    _save_png(_reliability(calibration, _PRINTED, title=title), path)
+
+
+def confusion_matrix_svg(counts: Sequence[Sequence[int]], labels: Sequence[str], *, name: str) -> str:
+    """An <svg> element to stand in a page that defines --ink, --paper, --accent, --gap and --on-accent.
+
+    Args:
+      name: begins the ids in it; no two in a page may be the same.
+    """
+    return _svg(_confusion_matrix(counts, labels, _STAND_INS), name)
+
+
+def reliability_svg(calibration: Calibration, *, name: str) -> str:
+    """As `confusion_matrix_svg`."""
+    return _svg(_reliability(calibration, _STAND_INS), name)
 
 
 def require_matplotlib() -> Any:
@@ -55,5 +83,140 @@ def require_matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="evaluate", purpose="drawing a confusion matrix") from error
+        raise MissingExtraError("matplotlib", extra="evaluate", purpose="drawing a report's plots") from error
     return Figure
+
+
+def _confusion_matrix(
+    counts: Sequence[Sequence[int]], labels: Sequence[str], colours: _Colours, *, title: str | None = None
+) -> Any:
+    figure_class = require_matplotlib()
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    shares = [[count / (sum(row) or 1) for count in row] for row in counts]
+    names = [readable(label, longest=_LONGEST_LABEL) for label in labels]
+    side = min(2.6 + _INCHES_A_CLASS * len(labels), _MOST_INCHES)
+    # Figure without pyplot draws with Agg, needs no display, and leaves no global state behind.
+    figure = figure_class(figsize=(side, side * 0.86), layout="constrained")
+    axes = figure.add_subplot()
+    accent = to_rgb(colours.accent)
+    # From nearly nothing to the full colour, so that whatever is behind it shows through.
+    colour_map = LinearSegmentedColormap.from_list("shares", [(*accent, 0.04), (*accent, 1.0)])
+    edges = [position - 0.5 for position in range(len(labels) + 1)]
+    axes.pcolormesh(edges, edges, shares, cmap=colour_map, vmin=0.0, vmax=1.0, edgecolors=colours.paper, linewidth=1.5)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    ticks = range(len(labels))
+    size = 10 if len(labels) <= _MOST_NUMBERED else max(4.0, 10 * _MOST_NUMBERED / len(labels))
+    crowded = max(map(len, names)) > 11 or len(labels) > 8
+    # parse_math: a label with two dollar signs is no formula.
+    words = {"color": colours.ink, "parse_math": False, "fontsize": size}
+    axes.set_xticks(ticks, names, rotation=35 if crowded else 0, ha="right" if crowded else "center", **words)
+    axes.set_yticks(ticks, names, **words)
+    axes.set_xlabel("predicted label", color=colours.ink)
+    axes.set_ylabel("true label", color=colours.ink)
+    _set_title(axes, title, colours)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if len(labels) <= _MOST_NUMBERED:
+        _number(axes, counts, shares, colours)
+    return figure
+
+
+def _number(axes: Any, counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float]], colours: _Colours) -> None:
+    for row, (found, shared) in enumerate(zip(counts, shares, strict=True)):
+        for column, (count, share) in enumerate(zip(found, shared, strict=True)):
+            colour = colours.on_accent if share > 0.6 else colours.ink
+            place = {"ha": "center", "va": "center", "color": colour}
+            axes.text(column, row - 0.08, f"{count:,}", fontsize=12, **place)
+            axes.text(column, row + 0.17, f"{share:.1%}", fontsize=8.5, **place)
+
+
+def _reliability(calibration: Calibration, colours: _Colours, *, title: str | None = None) -> Any:
+    figure = require_matplotlib()(figsize=(6.2, 6.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    width = 1 / len(calibration.bins)
+    rows = sum(one.rows for one in calibration.bins)
+    for one in calibration.bins:
+        if one.accuracy is None or one.confidence is None:
+            continue
+        middle = (one.low + one.high) / 2
+        bar = {"x": middle, "width": 0.92 * width}
+        upper.bar(height=one.accuracy, color=colours.accent, **bar)
+        upper.bar(
+            height=one.confidence - one.accuracy,
+            bottom=one.accuracy,
+            facecolor="none",
+            edgecolor=colours.gap,
+            hatch="////",
+            linewidth=1.0,
+            **bar,
+        )
+        lower.bar(height=one.rows / rows, color=colours.accent, **bar)
+    upper.plot([0, 1], [0, 1], linestyle="--", linewidth=1.0, color=colours.ink)
+    lower.axvline(calibration.confidence, linestyle="--", linewidth=1.0, color=colours.gap)
+    upper.set_ylabel("accuracy")
+    lower.set_ylabel("share of rows")
+    lower.set_xlabel("confidence: probability of the predicted label")
+    _set_title(upper, title, colours)
+    for axes in (upper, lower):
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.patch.set_alpha(0)
+        axes.tick_params(colors=colours.ink)
+        axes.xaxis.label.set_color(colours.ink)
+        axes.yaxis.label.set_color(colours.ink)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(colours.ink)
+    return figure
+
+
+def _set_title(axes: Any, title: str | None, colours: _Colours) -> None:
+    if title is not None:
+        axes.set_title(readable(title), pad=12, loc="left", color=colours.ink, parse_math=False)
+
+
+def _save_png(figure: Any, path: Path) -> None:
+    with _any_script():
+        # tight: the constrained layout leaves a square image too little room for the labels on its left.
+        figure.savefig(path, dpi=150, format="png", bbox_inches="tight", pad_inches=0.2)
+
+
+def _svg(figure: Any, name: str) -> str:
+    from matplotlib import rc_context
+
+    written = io.StringIO()
+    # none: text stays text, so that the reader's own fonts show what matplotlib's one has no shapes for.
+    with _any_script(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(written, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.1)
+    root = ElementTree.fromstring(written.getvalue())  # noqa: S314 (written just above)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):  # a style would hold for the whole page
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        attributes = {key.removeprefix(_XLINK): _in_page(value, name) for key, value in element.attrib.items()}
+        if "id" in attributes:
+            attributes["id"] = f"{name}-{attributes['id']}"
+        element.attrib.clear()
+        element.attrib.update(attributes)
+    size = root.attrib.pop("width").removesuffix("pt")
+    del root.attrib["height"]
+    root.attrib.update({"aria-hidden": "true", "style": f"max-width: {float(size) * 4 / 3:.0f}px"})
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _in_page(value: str, name: str) -> str:
+    """An attribute with its references led to this plot's own ids, and its colours to the page's."""
+    for stand_in, variable in _VARIABLES.items():
+        value = value.replace(stand_in, variable)
+    return re.sub(r"^#|(?<=url\()#", f"#{name}-", value)
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Matplotlib warns of each character that its own font has no shape for, and draws a box in its place."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        yield

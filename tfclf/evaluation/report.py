@@ -1,10 +1,17 @@
 """What an evaluation found, and its form on disk."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tfclf.evaluation.calibration import Calibration
+from tfclf.evaluation.files import write_json as write_json
+from tfclf.evaluation.mistakes import Mistake
+
+if TYPE_CHECKING:
+    from tfclf.evaluation.about import About
+    from tfclf.evaluation.published import Published
 
 FORMAT_VERSION = 1
 
@@ -36,11 +43,14 @@ class Report:
     Attributes:
       labels: in the order of the model's outputs, and of every table here.
       loss: mean cross entropy, in nats; of a multi-label model the binary one.
-      runtime: seconds, reading the rows included.
+      runtime: seconds, reading the rows and the first call included, loading the model not.
       samples: rows.
       classes: precision, recall and F1 of each label.
       averages: micro, macro, weighted.
       confusion_matrix: rows by the true label, columns by the predicted one.
+      calibration: how far the probability of the predicted label is from how often it is right.
+      steps: batches; None where their size is not known.
+      mistakes: the worst first; as many as were asked for.
     """
 
     labels: tuple[str, ...]
@@ -51,6 +61,9 @@ class Report:
     classes: tuple[ClassMetrics, ...]
     averages: Mapping[str, ClassMetrics]
     confusion_matrix: tuple[tuple[int, ...], ...]
+    calibration: Calibration
+    steps: int | None = None
+    mistakes: tuple[Mistake, ...] = ()
 
     def metrics(self) -> dict[str, float]:
         """The metrics under the names of the published cards.
@@ -73,31 +86,56 @@ class Report:
                 f"eval_{average}_precision": found.precision,
                 f"eval_{average}_recall": found.recall,
             }
+        steps = {} if self.steps is None else {"eval_steps_per_second": self._a_second(self.steps)}
         return named | {
             "eval_runtime": self.runtime,
             "eval_samples": self.samples,
-            "eval_samples_per_second": self.samples / self.runtime if self.runtime else 0.0,
+            "eval_samples_per_second": self._a_second(self.samples),
+            **steps,
         }
 
+    def _a_second(self, count: int) -> float:
+        return count / self.runtime if self.runtime else 0.0
+
+    @property
+    def wrong(self) -> int:
+        """Rows whose top label is not the true one."""
+        return self.samples - sum(row[position] for position, row in enumerate(self.confusion_matrix))
+
     def to_dict(self) -> dict[str, Any]:
-        """As `metrics.json` has it."""
+        """As `metrics.json` has it; `worst_mistakes`, which hold texts, only where there are any."""
+        worst = {"worst_mistakes": [mistake.to_dict() for mistake in self.mistakes]} if self.mistakes else {}
         return {
             "format_version": FORMAT_VERSION,
             **self.metrics(),
             "labels": list(self.labels),
             "classification_report": {line.label: line.to_dict() for line in (*self.classes, *self.averages.values())},
             "confusion_matrix": [list(row) for row in self.confusion_matrix],
+            "calibration": self.calibration.to_dict(),
+            **worst,
         }
 
-    def write(self, folder: str | Path, *, title: str = "Confusion matrix") -> None:
-        """Writes metrics.json, confusion_matrix.json and confusion_matrix.png into the folder.
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        title: str = "Evaluation",
+        about: "About | None" = None,
+        published: "Published | None" = None,
+    ) -> None:
+        """Writes metrics.json, report.html, report.md, confusion_matrix.json, .png and reliability.png.
 
-        Raises: MissingExtraError without matplotlib.
+        All are made beside the folder and then put into it, so that an interrupted run leaves none of them behind.
+
+        Args:
+          title: of the report and its plots.
+          about: which model, which rows.
+          published: a card's figures.
+        Raises: MissingExtraError without matplotlib or Jinja.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "metrics.json", self.to_dict())
-        self.write_confusion_matrix(folder, title=title)
+        from tfclf.evaluation.writing import write_report
+
+        write_report(self, Path(folder), title=title, about=about, published=published)
 
     def write_confusion_matrix(self, folder: Path, *, title: str) -> None:
         """Writes confusion_matrix.json and .png. Raises: MissingExtraError without matplotlib."""
@@ -113,10 +151,3 @@ class Report:
         }
         write_json(folder / "confusion_matrix.json", content)
         plot_confusion_matrix(self.confusion_matrix, self.labels, folder / "confusion_matrix.png", title=title)
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Indented, in UTF-8, beside and renamed: a reader never sees half of it."""
-    beside = path.with_name(f"{path.name}.partial")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)

@@ -15,10 +15,13 @@ class CodePointTable(tf.Module):
 
     def __init__(self, numbers: np.ndarray) -> None:
         super().__init__()
-        blocks, block_of = np.unique(numbers.reshape(-1, _BLOCK), axis=0, return_inverse=True)
+        places: dict[bytes, int] = {}  # of each different block: most are like others
+        block_of = [
+            places.setdefault(block.tobytes(), len(places)) for block in numbers.astype(np.int32).reshape(-1, _BLOCK)
+        ]
         # Kept as tensors: every function that tokenizes then shares one copy in the export.
-        self._numbers = tf.constant(blocks.ravel(), tf.int32)
-        self._block = tf.constant(block_of.ravel() * _BLOCK, tf.int32)
+        self._numbers = tf.constant(np.frombuffer(b"".join(places), np.int32))
+        self._block = tf.constant(np.array(block_of, np.int32) * _BLOCK, tf.int32)
 
     def __call__(self, points: tf.Tensor) -> tf.Tensor:
         return tf.gather(self._numbers, tf.gather(self._block, points // _BLOCK) + points % _BLOCK)

@@ -1,7 +1,7 @@
 """`train`: base checkpoint and rows in, fine-tuned Hugging Face checkpoint out."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ def train(
     labels: Sequence[str] | None = None,
     test: str | Path | Iterable[Row] | None = None,
     layout: Layout | None = None,
+    origin: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> TrainingResult:
     """Fine-tunes the checkpoint's TF class and writes a checkpoint that classifies.
@@ -68,6 +69,7 @@ def train(
       labels: in the order of the model's outputs; None: the checkpoint's own.
       test: rows to measure the final model on, never trained on.
       layout: of `data` and `test` where they are files.
+      origin: where all this comes from, for metrics.json; a `Plan` knows it.
       progress: whether to show a progress bar on stderr.
     Raises: InputError, DataError, SourceError, MissingExtraError.
     """
@@ -105,7 +107,7 @@ def train(
             parts,
             test_rows,
             position=position,
-            run=run,
+            run=run if origin is None else {**run, "origin": origin},
             batch_size=recipe.batch_size,
             output=output,
         )

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,12 +24,13 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.checkpoints import DEMO, ROOT
+from tests.ports import free_ports
 from tfclf.errors import TfclfError
 from tfclf.tf_serving.launch import IMAGE, PROGRAM, find_docker, find_program
 
 ENGINES = ("embedded", PROGRAM, "docker")
 _TAG = "2.20.0"
-_READY_WITHIN = 120.0
+_READY_WITHIN = 300.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def run_to_end(engine: str, flags: Sequence[str], folder: Path) -> subprocess.Co
 @contextmanager
 def running(engine: str, flags: Sequence[str], folder: Path, *, models: Sequence[str]) -> Iterator[Served]:
     """Starts an engine on two free ports, waits until the models are available, and ends it."""
-    port, rest_port = _free_ports()
+    port, rest_port = free_ports(2)
     command = [*program_of(engine, folder), f"--port={port}", f"--rest_api_port={rest_port}", *flags]
     log = folder / f"{engine}-{port}.log"
     with ExitStack() as stack:
@@ -130,13 +130,6 @@ def running(engine: str, flags: Sequence[str], folder: Path, *, models: Sequence
         yield served
 
 
-def wait_until(condition: Any, *, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def _wait_until_available(served: Served, models: Sequence[str], process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + _READY_WITHIN
     while True:
@@ -155,7 +148,7 @@ def _wait_until_available(served: Served, models: Sequence[str], process: subpro
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(timeout=30)
+        process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -163,10 +156,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:  # both at once, so that they differ
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

@@ -14,10 +14,15 @@ from tests.server.tf1_models import save_columns, save_faults, save_graphs, save
 
 @dataclass(frozen=True)
 class Models:
-    """The folder of all models, and their base paths by name."""
+    """The folder of all models, and their base paths by name.
+
+    Attributes:
+      go: the file that `slow_to_load` waits for when it is loaded.
+    """
 
     folder: Path
     bases: dict[str, Path]
+    go: Path
 
     def one(self, name: str, *, of: str | None = None) -> ModelConfig:
         """A model's entry. `of`: the model whose base path it has, by default its own."""
@@ -51,7 +56,7 @@ def save_models(folder: Path, *, echo: Path, scorer: Path, half_plus_two: Path) 
     save_columns(folder / "old_columns" / "1", legacy_init_op=True)
     save_graphs(folder / "graphs" / "1")
     save_faults(folder / "faults" / "1")
-    save_slow_to_load(folder / "slow_to_load" / "1")
+    save_slow_to_load(folder / "slow_to_load" / "1", folder / "go")
     own = ("numbers", "moving", "native", "columns", "old_columns", "graphs", "faults", "slow_to_load")
     bases = {"echo": echo, "scorer": scorer, "half_plus_two": half_plus_two, "demo": DEMO}
-    return Models(folder, {**bases, **{name: folder / name for name in own}})
+    return Models(folder, {**bases, **{name: folder / name for name in own}}, folder / "go")

@@ -14,10 +14,11 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from tests.server.fakes import wait_until
 from tests.server.messages import model_spec, predict_request, strings
 
 from .conftest import Reload
-from .engines import Served, wait_until
+from .engines import Served
 from .models import Models
 
 START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
@@ -213,13 +214,19 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
         seen.extend(found - set(seen[-1:]))
         return last in found
 
-    reloaded = served.models.HandleReloadConfigRequest.future(ReloadConfigRequest(config=config), timeout=60)
+    reloaded = served.models.HandleReloadConfigRequest.future(ReloadConfigRequest(config=config), timeout=120)
+    wait_until(lambda: see(LOADING))
+    models.go.touch()
     wait_until(lambda: see(AVAILABLE))
     reloaded.result()
-    steps = {"steps": tf.make_tensor_proto(10_000)}  # it is unloaded once its last request has ended
-    under_way = served.stub.Predict.future(predict_request(steps, model="slow_to_load"), timeout=60)
-    served.stub.Predict(predict_request({"steps": tf.make_tensor_proto(1)}, model="slow_to_load"), timeout=60)
+    # It is unloaded once its last request has ended.
+    began, done = models.folder / "began", models.folder / "done"
+    files = {"began": tf.make_tensor_proto(str(began)), "done": tf.make_tensor_proto(str(done))}
+    under_way = served.stub.Predict.future(predict_request(files, model="slow_to_load"), timeout=120)
+    wait_until(began.exists)
     reload(models.config())
+    wait_until(lambda: see(UNLOADING))
+    done.touch()
     wait_until(lambda: see(END))
     under_way.result()
     assert seen == sorted(seen)

@@ -1,13 +1,17 @@
 """Requests of many clients, answered by one run: what TF Serving's batching session does, and no timer is needed.
 
 A thread that has nothing to do takes what waits, up to a batch's limit. So a lone request never waits for
-company, and under load batches fill by themselves while the ones before them run. A request that breaks a batch
-(a text that an op refuses) costs the others nothing: each is then run by itself.
+company, and under load batches fill by themselves while the ones before them run. For that, half of the threads stay
+back while the others keep the machine busy: a row takes a core, a batch two, and a batch beside them, of the few
+requests that have come since, costs more than it gains. Those threads take full batches, and what has waited too long
+behind a slow one. A request that breaks a batch (a text that an op refuses) costs the others nothing: each is then
+run by itself.
 
 Source: TF Serving, batching_session.cc; TensorFlow, batching_util/shared_batch_scheduler.h.
 """
 
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -25,6 +29,10 @@ from tfclf.server.runtime.session import Fetched, Session, cpus
 from tfclf.server.status import RequestError, invalid_argument
 
 Feeds = Mapping[str, NDArray[Any]]
+
+# Seconds that a request waits behind slow batches while threads stay back. Far above what a batch costs whatever its
+# size (7 ms for the bundled model), so that short batches beside long ones cost little.
+_PATIENCE = 0.25
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ class Batcher:
         self._batchable = _batchable(session.signatures.values())
         self._tasks: deque[_Task] = deque()
         self._rows = 0
+        self._running: list[int] = []  # the rows of each batch
         self._closed = False
         self._changed = threading.Condition()
         for _ in range(options.num_batch_threads):
@@ -161,7 +170,8 @@ class Batcher:
                 )
             self._tasks.append(task)
             self._rows += rows
-            self._changed.notify()
+            if len(self._tasks) == 1 or self._full:  # in between, somebody waits for either already
+                self._changed.notify()
         call.when_cancelled(lambda: self._drop(task, RequestError(StatusCode.CANCELLED, "Cancelled")))
         return task
 
@@ -186,29 +196,38 @@ class Batcher:
         return task.answer
 
     def _work(self) -> None:
-        while True:
-            batch = self._take()
-            if not batch:
-                return
+        while batch := self._take():
+            rows = sum(task.rows for task in batch)
             try:
                 self._answer(batch)
             except BaseException as error:
                 for task in batch:
                     if not task.done.is_set():
                         task.end(_as_request_error(error))
+            finally:
+                with self._changed:
+                    self._running.remove(rows)
+
+    @property
+    def _full(self) -> bool:
+        return self._rows >= self._options.max_execution_batch_size
+
+    def _not_before(self) -> float:
+        """When what waits is to run."""
+        if self._full:
+            return -math.inf
+        threads = self._options.num_batch_threads
+        busy = 2 * len(self._running) >= threads and sum(self._running) >= threads
+        patience = self._options.batch_timeout_micros / 1e6
+        return self._tasks[0].queued + (max(patience, _PATIENCE) if busy else patience)
 
     def _take(self) -> list[_Task]:
         """The oldest task and those that fit with it; empty at the end."""
         with self._changed:
-            while not self._tasks:
+            while not self._tasks or (left := self._not_before() - time.monotonic()) > 0:
                 if self._closed:
                     return []
-                self._changed.wait()
-            until = self._tasks[0].queued + self._options.batch_timeout_micros / 1e6
-            while self._rows < self._options.max_execution_batch_size and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
-                if not self._tasks:
-                    return self._take() if not self._closed else []
+                self._changed.wait(left if self._tasks else None)
             batch, rows, others = [self._tasks.popleft()], 0, deque[_Task]()
             rows = batch[0].rows
             while self._tasks and rows < self._options.max_execution_batch_size:
@@ -220,6 +239,9 @@ class Batcher:
                     others.append(task)
             self._tasks.extendleft(reversed(others))
             self._rows -= rows
+            self._running.append(rows)
+            if self._tasks:
+                self._changed.notify()
             return batch
 
     def _answer(self, batch: Sequence[_Task]) -> None:

@@ -147,8 +147,10 @@ def _foreign(proto: Any, rules: Mapping[str, str]) -> tuple[tuple[int, ...], set
     usable = (piece.piece for piece in proto.pieces if piece.type in (_NORMAL, _USER_DEFINED))
     left = {character for text in (*usable, *rules.values()) for character in text} | left_as_is | {SPACE_MARK}
     known = {ord(character) for character in left.union(" ", *rules)}
-    foreign = (point for point in range(_LAST_POINT + 1) if point not in known and not 0xD800 <= point < 0xE000)
-    return tuple(foreign), left - {" "}
+    foreign = np.ones(_LAST_POINT + 1, bool)
+    foreign[0xD800:0xE000] = False
+    foreign[list(known)] = False
+    return tuple(np.flatnonzero(foreign).tolist()), left - {" "}
 
 
 def _crowded(proto: Any, rules: Mapping[str, str], origin: str) -> list[str]:

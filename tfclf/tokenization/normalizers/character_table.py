@@ -5,7 +5,10 @@ them because they are younger than the reference's Unicode tables) stand side by
 the reference's NFD swaps them, a table cannot. docs/exactness.md says when that can reach token ids.
 """
 
+import functools
+import itertools
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -27,17 +30,18 @@ class CharacterTable(tf.Module):
     def __init__(self, step: BertNormalizer | EachCharacter) -> None:
         super().__init__()
         changes = code_points.normalized(step)
+        table = _table(step)
         self._ascii_deleted = _byte_class([p for p in range(128) if changes.get(p) == ""])
         self._ascii_spaced = _byte_class([p for p in range(128) if changes.get(p) == " "])
         self._ascii_lower = changes.get(ord("A")) == "a"
         # Lower-casing leaves most rows beyond ASCII as they are; a look at them costs less than the table.
-        letters = character_class(point for point in changes if point >= 0x80)
-        self._concerned = f"(?s).*{letters}.*" if isinstance(step, EachCharacter) else ""
+        self._concerned = f"(?s).*{table.changed}.*" if isinstance(step, EachCharacter) else ""
         self._accented = _accented_letters(changes) if self._concerned else {}
-        entries, replacements = _entries(changes)
-        self._entry = CodePointTable(entries)
+        self._entry = CodePointTable(table.entries)
         # Kept as a tensor: every function that tokenizes then shares one copy in the export.
-        self._replacements = tf.ragged.constant(replacements, dtype=tf.int32, row_splits_dtype=tf.int32)
+        self._replacements = tf.RaggedTensor.from_row_splits(
+            tf.constant(table.replacements, tf.int32), tf.constant(table.splits, tf.int32), validate=False
+        )
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         plain = is_ascii(text)
@@ -90,11 +94,33 @@ def _byte_class(points: list[int]) -> str:
     return "[" + "".join(f"\\x{point:02x}" for point in points) + "]" if points else ""
 
 
-def _entries(changes: Mapping[int, str]) -> tuple[np.ndarray, list[list[int]]]:
-    """int32[0x110000], the place of each character's replacement among the distinct ones; those."""
-    entries: dict[tuple[int, ...], int] = {(_ITSELF,): 0}
-    table = np.zeros(0x110000, np.int32)
+class _Table(NamedTuple):
+    """What every CharacterTable of a step holds.
+
+    Attributes:
+      changed: the characters beyond ASCII that are changed, as a class.
+      entries: int32[0x110000], the place of each character's replacement among the distinct ones.
+      replacements, splits: those, one after the other, and where each begins and ends.
+    """
+
+    changed: str
+    entries: np.ndarray
+    replacements: list[int]
+    splits: list[int]
+
+
+@functools.cache
+def _table(step: BertNormalizer | EachCharacter) -> _Table:
+    """Half a second's work for BERT's, and the same for each of its checkpoints."""
+    changes = code_points.normalized(step)
+    places: dict[tuple[int, ...], int] = {(_ITSELF,): 0}
+    entries = np.zeros(0x110000, np.int32)
     for point, text in changes.items():
         replacement = tuple(_ITSELF if ord(character) == point else ord(character) for character in text)
-        table[point] = entries.setdefault(replacement, len(entries))
-    return table, [list(replacement) for replacement in entries]
+        entries[point] = places.setdefault(replacement, len(places))
+    return _Table(
+        character_class(point for point in changes if point >= 0x80),
+        entries,
+        list(itertools.chain.from_iterable(places)),
+        [0, *itertools.accumulate(map(len, places))],
+    )

@@ -1,42 +1,19 @@
-"""Metrics and their names, the confusion matrix, and what `tfclf evaluate` prints."""
+"""Metrics and their names, the confusion matrix, and which rows are kept."""
 
-import json
+import itertools
 import math
-import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+import weakref
+from collections.abc import Iterable, Iterator
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from tfclf.cli.evaluate import evaluate as evaluate_command
 from tfclf.data import Row
 from tfclf.errors import DataError, InputError, MissingExtraError
 from tfclf.evaluation import Report, evaluate
 from tfclf.prediction import Prediction
 
-LABELS = ("neg", "pos")
-Predict = Callable[[Iterable[str]], Iterator[Prediction]]
-
-
-def says(answers: Iterable[str], score: float = 0.75) -> Predict:
-    """A `predict` that gives these labels in order, each with the same probability."""
-    remaining = iter(answers)
-
-    def predict(texts: Iterable[str]) -> Iterator[Prediction]:
-        for _ in texts:
-            label = next(remaining)
-            shares = {other: score if other == label else 1 - score for other in LABELS}
-            yield Prediction(label, score, shares)
-
-    return predict
-
-
-def rows(labels: Iterable[str]) -> list[Row]:
-    return [Row(f"text {number}", label) for number, label in enumerate(labels)]
+from .answers import LABELS, gives, rows, says
 
 
 @pytest.fixture(scope="module")
@@ -155,74 +132,70 @@ def test_a_missing_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch)
         evaluate(says(["neg"]), rows(["neg"]), LABELS)
 
 
-def test_a_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch, report: Report, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"tfclf\[evaluate\]"):
-        report.write(tmp_path)
+def test_steps_are_batches() -> None:
+    found = evaluate(says(["neg"] * 5), rows(["neg"] * 5), LABELS, batch_size=2)
+    metrics = found.metrics()
+    assert found.steps == 3
+    assert metrics["eval_steps_per_second"] * metrics["eval_runtime"] == pytest.approx(3)
 
 
-def test_the_report_is_written_with_a_format_version(report: Report, tmp_path: Path) -> None:
-    report.write(tmp_path)
-    content = json.loads((tmp_path / "metrics.json").read_text())
-    assert content["format_version"] == 1
-    assert content == report.to_dict()
+def test_without_a_batch_size_there_are_no_steps(report: Report) -> None:
+    assert "eval_steps_per_second" not in report.metrics()
 
 
-def test_the_confusion_matrix_is_written_as_json(report: Report, tmp_path: Path) -> None:
-    report.write(tmp_path, title="five rows")
-    content = json.loads((tmp_path / "confusion_matrix.json").read_text())
-    assert (content["title"], content["labels"]) == ("five rows", ["neg", "pos"])
-    assert content["counts"] == [[2, 1], [0, 2]]
+def test_rows_that_nobody_read_are_missed() -> None:
+    def predict(texts: Iterable[str]) -> Iterator[Prediction]:
+        yield from says(["neg"])(itertools.islice(texts, 1))
+
+    with pytest.raises(InputError, match="gave 1 predictions for 3 texts"):
+        evaluate(predict, rows(["neg"] * 3), LABELS)
 
 
-def test_the_confusion_matrix_is_drawn(report: Report, tmp_path: Path) -> None:
-    report.write(tmp_path)
-    header = (tmp_path / "confusion_matrix.png").read_bytes()[:24]
-    width, height = struct.unpack(">II", header[16:])
-    assert header.startswith(b"\x89PNG")
-    assert 400 < height < width < 2_000
+def test_an_answer_too_many_is_refused() -> None:
+    def predict(texts: Iterable[str]) -> Iterator[Prediction]:
+        yield from says(["neg"] * 3)([*texts, "another"])
+
+    with pytest.raises(InputError, match="gave prediction 3 after 2 texts"):
+        evaluate(predict, rows(["neg"] * 2), LABELS)
 
 
-class _Stub:
-    labels = LABELS
-    manifest = SimpleNamespace(problem_type="single_label_classification")
-
-    def predict(self, texts: Iterable[str], *, batch_size: int, progress: bool) -> Iterator[Prediction]:
-        assert batch_size == 2
-        return says(["neg", "pos", "pos"])(texts)
+def test_another_label_of_predict_is_refused() -> None:
+    with pytest.raises(InputError, match=r"the label 'good'; expected one of neg, pos"):
+        evaluate(gives([("good", 0.8)], labels=("good", "bad")), rows(["neg"]), LABELS)
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
-    loader = ModuleType("tfclf.loader")
-    loader.load = lambda source, **_: _Stub()  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
-    data = tmp_path / "rows.csv"
-    data.write_text("text,label\na,0\nb,1\nc,0\n")
-    app = typer.Typer()
-    app.command()(evaluate_command)
+def test_rows_are_let_go_once_they_are_answered() -> None:
+    alive: weakref.WeakSet[Row] = weakref.WeakSet()
+    most = 0
 
-    def run(*options: str) -> str:
-        arguments = ["some_model", str(data), "--batch-size", "2", *options]
-        outcome = CliRunner().invoke(app, arguments, catch_exceptions=False)
-        assert outcome.exit_code == 0, outcome.output
-        return outcome.output
+    def lazy() -> Iterator[Row]:
+        nonlocal most
+        for number in range(500):
+            row = Row(f"text {number}", "neg")
+            alive.add(row)
+            most = max(most, len(alive))
+            yield row
 
-    return run
+    evaluate(says(["pos"] * 500), lazy(), LABELS, mistakes=5)
+    assert most < 10
 
 
-def test_the_command_prints_one_json_object(run: Callable[..., str]) -> None:
-    content = json.loads(run("--json"))
-    assert content["eval_accuracy"] == pytest.approx(2 / 3)
+def test_the_worst_mistakes_are_those_of_the_highest_probability() -> None:
+    answers = gives([("pos", 0.7), ("pos", 0.9), ("neg", 0.99), ("pos", 0.8)])
+    found = evaluate(answers, rows(["neg"] * 4), LABELS, mistakes=2)
+    assert [(one.row, one.true, one.predicted, one.text) for one in found.mistakes] == [
+        (2, "neg", "pos", "text 2"),
+        (4, "neg", "pos", "text 4"),
+    ]
+    assert found.mistakes[0].true_probability == pytest.approx(0.1)
 
 
-def test_the_command_prints_tables(run: Callable[..., str]) -> None:
-    printed = run()
-    assert "accuracy 0.6667" in printed
-    assert "macro avg" in printed
+def test_no_text_is_kept_where_none_is_asked_for(report: Report) -> None:
+    assert report.wrong == 1
+    assert report.mistakes == ()
+    assert "worst_mistakes" not in report.to_dict()
 
 
-def test_the_command_writes_a_folder(run: Callable[..., str], tmp_path: Path) -> None:
-    run("--output", str(tmp_path / "report"))
-    names = {path.name for path in (tmp_path / "report").iterdir()}
-    assert names == {"metrics.json", "confusion_matrix.json", "confusion_matrix.png"}
+def test_the_worst_mistakes_are_in_the_json_when_asked_for() -> None:
+    found = evaluate(says(["pos"]), rows(["neg"]), LABELS, mistakes=1)
+    assert [one["text"] for one in found.to_dict()["worst_mistakes"]] == ["text 1"]

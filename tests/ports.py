@@ -1,0 +1,42 @@
+"""Ports for programs that must be told theirs, and bind them seconds later.
+
+A free port that the kernel picks comes from the range that it picks from for everybody, so that by then another test's
+server, or a client's connection, may have it. These come from below that range, at random.
+"""
+
+import random
+import socket
+from pathlib import Path
+
+_FIRST = 10_000
+_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_given: set[int] = set()
+
+
+def free_ports(number: int) -> list[int]:
+    """So many different ports of 127.0.0.1 that nobody listens on; never one that this process got before."""
+    found: list[int] = []
+    while len(found) < number:
+        port = _candidate()
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            found.append(port)
+    return found
+
+
+def _candidate() -> int:
+    lowest = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
+    if lowest - _FIRST > 1_000:
+        return random.SystemRandom().randrange(_FIRST, lowest)
+    with socket.socket() as probe:  # the kernel's range is nearly all there is
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

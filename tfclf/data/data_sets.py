@@ -1,0 +1,103 @@
+"""The data sets that cards name, as data: their labels by number, and what their files are called.
+
+A new data set is a new record here; how the files are found and read is `splits`'s.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfclf.errors import DataError
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as it is published.
+
+    Attributes:
+      name: as cards name it.
+      title: for people.
+      labels: in the order of the data set's numbers, which is that of the head's outputs.
+      address: where its page is.
+      spellings: other names of the labels, in lower case, to the label.
+      first_numbers: what the first label is called where labels are numbers, by suffix; 0 where it is not here.
+        It counts only where the numbers themselves leave it open.
+      stems: names of a split's files without suffix, the best first: "train" -> train.csv and the like.
+      subfolders: where in a downloaded repository or archive the files may be.
+      ignored_folders: of a split in class folders: those that hold no labelled texts.
+    """
+
+    name: str
+    title: str
+    labels: tuple[str, ...]
+    address: str
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    first_numbers: Mapping[str, int] = field(default_factory=dict)
+    stems: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"train": ("train",), "test": ("test",)})
+    subfolders: tuple[str, ...] = ("data", "default")
+    ignored_folders: tuple[str, ...] = ()
+
+    def label_named(self, written: str) -> str | None:
+        """The label that a name stands for, whatever its case; None: none of them."""
+        by_name = {**self.spellings, **{label.lower(): label for label in self.labels}}
+        return by_name.get(written.strip().lower())
+
+    def first_number(self, path: Path) -> int:
+        """What the first label is called in such a file."""
+        return next((self.first_numbers[suffix] for suffix in path.suffixes[-2:] if suffix in self.first_numbers), 0)
+
+
+_NEGATIVE_POSITIVE = {"negative": "neg", "positive": "pos"}
+
+_ALL = (
+    DataSet(
+        name="ag_news",
+        title="AG News",
+        # Zhang et al. 2015, arXiv:1509.01626; classes.txt of the official archive.
+        labels=("World", "Sports", "Business", "Sci/Tech"),
+        address="https://huggingface.co/datasets/fancyzhx/ag_news",
+        # The official CSV files count from 1, what the hub made of them from 0.
+        first_numbers={".csv": 1},
+        stems={"train": ("train", "train_subset"), "test": ("test",)},
+        subfolders=("data", "default", "ag_news_csv"),
+    ),
+    DataSet(
+        name="imdb",
+        title="IMDB",
+        # Maas et al. 2011, ACL P11-1015.
+        labels=("neg", "pos"),
+        address="https://ai.stanford.edu/~amaas/data/sentiment/",
+        spellings=_NEGATIVE_POSITIVE,
+        subfolders=("data", "plain_text", "aclImdb"),
+        ignored_folders=("unsup",),
+    ),
+    DataSet(
+        name="allocine",
+        title="AlloCiné",
+        # Blard 2020, github.com/TheophileBlard/french-sentiment-analysis-with-bert.
+        labels=("neg", "pos"),
+        address="https://huggingface.co/datasets/tblard/allocine",
+        spellings={**_NEGATIVE_POSITIVE, "négatif": "neg", "positif": "pos"},
+        subfolders=("data", "allocine"),
+    ),
+)
+DATA_SETS: Mapping[str, DataSet] = {data_set.name: data_set for data_set in _ALL}
+
+
+def find_data_set(name: str) -> DataSet:
+    """The data set of that name.
+
+    >>> find_data_set("ag_news").labels
+    ('World', 'Sports', 'Business', 'Sci/Tech')
+
+    Raises: DataError, which names the nearest one.
+    """
+    if name in DATA_SETS:
+        return DATA_SETS[name]
+    near = difflib.get_close_matches(name.lower(), DATA_SETS, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise DataError(
+        f"No data set is called {name!r}.{hint} Known: {', '.join(sorted(DATA_SETS))}. To add one, see "
+        f"tfclf/data/data_sets.py."
+    )
