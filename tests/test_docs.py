@@ -84,7 +84,7 @@ def test_commands_of_a_page_have_only_options_that_there_are(page: str) -> None:
             _check(block, words)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES)  # of pages that are made, the site's strict build sees to it
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     missing = {link.target for link in links.links(text, page) if not (ROOT / link.target).exists()}
