@@ -130,8 +130,8 @@ def _run(card: Card) -> Iterator[str]:
     yield _tab("Spark NLP", _block("python no-run: Spark NLP needs a JVM", _spark_nlp(card)))
     yield (
         "Text goes to the tokenizer of the training here, as a whole. Spark NLP cuts it into words first, so that "
-        "tokens can differ: [From Spark NLP](../spark-nlp.md). [Get a model](../pull.md) says where it is kept, and what "
-        "to do without a network."
+        "tokens can differ: [From Spark NLP](../spark-nlp.md). [Get a model](../pull.md) says where it is kept, and "
+        "what to do without a network."
     )
 
 
