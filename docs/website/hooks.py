@@ -1,6 +1,5 @@
 """What MkDocs calls while it builds the site (mkdocs.yml, `hooks`)."""
 
-import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -18,13 +17,12 @@ sys.path.insert(0, str(ROOT))
 from docs.website import card_pages, fences, links, reference  # noqa: E402
 from tfclf.cards import Card, cards  # noqa: E402
 
-_log = logging.getLogger("mkdocs.hooks")
 _SPEED = re.compile(r"<!-- bench: start -->\n(.*?)<!-- bench: end -->", re.DOTALL)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts each card below the page of all cards; leaves out pages that are still being written, and says so."""
-    config.nav = _with_cards(_without_awaited(config.nav or []))
+    """Puts each card below the page of all cards."""
+    config.nav = _with_cards(config.nav or [])
     return config
 
 
@@ -44,19 +42,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     site = page.file.src_uri
     titles = dict(_titles(config.nav or []))
     return fences.for_site(links.for_site(markdown, in_repository(site), site, files=linked_files(), titles=titles))
-
-
-def _without_awaited(entries: list[Any]) -> list[Any]:
-    kept = []
-    for entry in entries:
-        ((title, inside),) = entry.items()
-        if isinstance(inside, list):
-            kept.append({title: _without_awaited(inside)})
-        elif f"docs/{inside}" in links.AWAITED and not (ROOT / "docs" / inside).is_file():
-            _log.info("docs/%s is not there yet: left out of the navigation", inside)
-        else:
-            kept.append(entry)
-    return kept
 
 
 def _with_cards(entry: Any) -> Any:

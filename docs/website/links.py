@@ -7,11 +7,9 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from docs.website.fences import fences
 
-ROOT = Path(__file__).parent.parent.parent
 # Files outside docs/ that are pages of the site.
 PAGES = {
     "CHANGELOG.md": "changelog.md",
@@ -19,8 +17,6 @@ PAGES = {
     "saved_models/distilbert_mini_sequence_classifier_ag_news/README.md": "bundled-model.md",
     "serving/README.md": "deployments.md",
 }
-# Pages that the index and the navigation name and that are not written yet. Strict for every other.
-AWAITED = ("docs/evaluation.md", "docs/spark-nlp.md")
 # Of README.md the site has the substance on pages of its own.
 _INSTEAD = {"README.md": "index.md", "README.md#what-the-numbers-are": "speed.md"}
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)")
@@ -63,7 +59,7 @@ def for_site(text: str, page: str, at: str, *, files: frozenset[str], titles: Ma
             anchor = ""
         else:
             there = on_site(target, files)
-        if there is None:  # a folder, say: the site has none of it to show
+        if there is None:  # a folder: the site has none of it to show
             return match[1][1:-1]
         shown = match[1]
         if shown[1:-1].endswith(".md") and there in titles:
@@ -79,8 +75,6 @@ def on_site(target: str, files: frozenset[str]) -> str | None:
     """Where the site has a file of the repository; None where it has not."""
     if target in PAGES or target in _INSTEAD:
         return PAGES.get(target) or _INSTEAD[target]
-    if target in AWAITED and not (ROOT / target).is_file():
-        return None
     if target.startswith("docs/"):
         return target.removeprefix("docs/")
     return f"files/{target}" if target in files else None

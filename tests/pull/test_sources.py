@@ -1,6 +1,7 @@
 """A name, wherever a model is asked for: found on this machine, or told how to get it."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -70,6 +71,15 @@ def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
 def test_every_card_with_an_archive_can_be_asked_for(card: cards.Card) -> None:
     for name in (card.name, *card.nlu_references):
         with pytest.raises(SourceNotFoundError, match=f"tfclf pull {name} - or download https://"):
+            sources.find(name)
+
+
+@pytest.mark.parametrize("package", ["platformdirs", "huggingface_hub"])
+def test_names_are_told_how_to_get_also_without_the_extra(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delenv("TFCLF_CACHE")
+    for name in (CARD, "org/name"):
+        with pytest.raises(SourceNotFoundError, match=f"tfclf pull {name}"):
             sources.find(name)
 
 
