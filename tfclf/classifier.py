@@ -14,7 +14,7 @@ from tfclf.ladder import text_of
 from tfclf.manifest import Manifest
 from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
-from tfclf.text_input import as_text_tensor, check_several, paired
+from tfclf.text_input import as_pairs, as_text_tensor, check_several, paired
 
 LONG = ("truncate", "windows")
 _BATCH = 32
@@ -171,11 +171,9 @@ class Classifier(tf.Module):
           that do not exist or do not go together.
         """
         if isinstance(texts, str):
-            if pairs is not None and not isinstance(pairs, str):
-                raise InputError(f"texts is one str and pairs is a {type(pairs).__name__}; expected one str, too.")
             (one,) = self.predict(
                 [texts],
-                pairs=None if pairs is None else [pairs],
+                pairs=as_pairs(pairs),
                 long=long,
                 stride=stride,
                 batch_size=batch_size,

@@ -39,6 +39,13 @@ def check_several(texts: Any, *, name: str = "texts") -> None:
         raise InputError(f"{name} is {_short(texts)} ({type(texts).__name__}); expected a list of str.")
 
 
+def as_pairs(pair: Any) -> list[str] | None:
+    """The second text of one text, as `predict` takes those of several. Raises: InputError for what is none."""
+    if pair is not None and not isinstance(pair, str):
+        raise InputError(f"texts is one str and pairs is a {type(pair).__name__}; expected one str, too.")
+    return None if pair is None else [pair]
+
+
 def paired(texts: Iterable[str], pairs: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each text with its pair, read side by side.
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tfclf
 from tfclf import Prediction
+from tfclf.errors import InputError
 from tfclf.sample_texts import HEADLINES
 
 from .conftest import MODELS, Model, connection, front
@@ -49,6 +50,16 @@ def test_texts_get_the_same_predictions(of_model: Any, model: Model) -> None:
 
 def test_pairs_get_the_same_predictions(of_model: Any, model: Model) -> None:
     check(of_model.predict(TEXTS, pairs=PAIRS), model.classifier.predict(TEXTS, pairs=PAIRS))
+
+
+def test_one_text_gets_one_prediction(client: Any) -> None:
+    check([client.predict("late goal")], client.predict(["late goal"]))
+    check([client.predict("late goal", pairs="cup")], client.predict(["late goal"], pairs=["cup"]))
+
+
+def test_one_text_takes_one_pair(client: Any) -> None:
+    with pytest.raises(InputError, match="texts is one str and pairs is a list"):
+        client.predict("late goal", pairs=["cup"])
 
 
 def test_tokens_are_the_same(of_model: Any, model: Model) -> None:

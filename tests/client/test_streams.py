@@ -150,7 +150,7 @@ def test_answers_larger_than_grpcs_default_limit_come_back(models: Callable[[str
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("one text", "bare str 'one text'; expected a list"),
+        (b"one text", "bare bytes b'one text'; expected a list"),
         (None, "texts is None"),
         (["a", None], r"texts\[1\] is None .*missing value"),
         ([["a"]], r"texts\[0\] is \['a'\]"),

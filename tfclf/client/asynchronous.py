@@ -7,7 +7,7 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from tfclf.client.batches import Batch, async_batches, async_rows_of, check_not_both_async, rows_of
 from tfclf.client.conversation import Conversation
@@ -17,6 +17,7 @@ from tfclf.client.set_up import AS_GIVEN, connected, prepared
 from tfclf.client.tls import Tls
 from tfclf.prediction import Prediction
 from tfclf.progress import shown
+from tfclf.text_input import as_pairs
 
 _T = TypeVar("_T")
 
@@ -61,6 +62,17 @@ class AsyncClient:
         self._place, self._tls = prepared(address, tls)
         self._talk: Conversation | None = None
 
+    @overload
+    async def predict(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = AS_GIVEN,
+        progress: bool = False,
+    ) -> Prediction: ...
+    @overload
     async def predict(
         self,
         texts: Iterable[str] | AsyncIterable[str],
@@ -69,8 +81,23 @@ class AsyncClient:
         batch_size: int | None = None,
         timeout: float | None = AS_GIVEN,
         progress: bool = False,
-    ) -> list[Prediction]:
-        """One `Prediction` a text, in order; arguments and errors as `Client.predict`'s."""
+    ) -> list[Prediction]: ...
+    async def predict(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        pairs: str | Iterable[str] | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = AS_GIVEN,
+        progress: bool = False,
+    ) -> Prediction | list[Prediction]:
+        """One `Prediction` a text, in order, or one of one str; arguments and errors as `Client.predict`'s."""
+        if isinstance(texts, str):
+            several = as_pairs(pairs)
+            (one,) = await self.predict(
+                [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
+            )
+            return one
         answers = self.stream(texts, pairs=pairs, batch_size=batch_size, timeout=timeout, progress=progress)
         return [prediction async for prediction in answers]
 

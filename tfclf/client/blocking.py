@@ -17,6 +17,7 @@ from tfclf.client.set_up import AS_GIVEN, connected, prepared
 from tfclf.client.tls import Tls
 from tfclf.prediction import Prediction
 from tfclf.progress import shown
+from tfclf.text_input import as_pairs
 
 _T = TypeVar("_T")
 
@@ -80,6 +81,16 @@ class Client:
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = AS_GIVEN,
+        progress: bool = False,
+    ) -> Prediction: ...
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self,
         texts: Sequence[str],
         *,
         pairs: Iterable[str] | None = None,
@@ -101,21 +112,25 @@ class Client:
         self,
         texts: Iterable[str],
         *,
-        pairs: Iterable[str] | None = None,
+        pairs: str | Iterable[str] | None = None,
         batch_size: int | None = None,
         timeout: float | None = AS_GIVEN,
         progress: bool = False,
-    ) -> list[Prediction] | Iterator[Prediction]:
+    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
         """One `Prediction` a text, in order.
 
         Args:
-          texts: of a list comes a list; of any other iterable an iterator that reads as it goes, in constant memory,
-            with `in_flight` requests under way.
-          pairs: the second text of each row, as many as there are texts.
+          texts: of one str comes its prediction; of a list comes a list; of any other iterable an iterator that reads
+            as it goes, in constant memory, with `in_flight` requests under way.
+          pairs: the second text of each row, as many as there are texts; of one str one.
           batch_size, timeout: as the client's, for this call.
           progress: shows a bar on standard error, once it takes longer than a second.
         Raises: InputError for anything but text, naming its index; ClientError.
         """
+        if isinstance(texts, str):
+            several = as_pairs(pairs)
+            (one,) = self.predict([texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress)
+            return one
         rows = rows_of(texts, pairs)
         total = len(texts) if isinstance(texts, Sequence) else None
         predictions = self._stream(rows, self._talk.predict, batch_size, timeout)
