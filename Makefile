@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 
-.PHONY: help venv demo demo-model demo-checkpoint test check verify bench lint-deployments clean
+.PHONY: help venv demo demo-model demo-checkpoint test check verify bench docs lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -21,6 +21,11 @@ $(VENV)/.core: pyproject.toml
 $(VENV)/.dev: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.core $(VENV)/.docs
+
+$(VENV)/.docs: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@ $(VENV)/.core
 
 # Without its dependencies: it asks for sentence-transformers and so for torch, and only its files are wanted.
@@ -51,6 +56,10 @@ verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARE
 
 bench: $(VENV)/.dev  ## speed against named peers, into bench/results
 	$(BIN)/python -m bench
+
+docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo build/docs/index.html
 
 # Each file by its own tool. What is not on PATH is passed over, and said so; docs/deploying.md says where to get it.
 lint-deployments: $(VENV)/.dev  ## serving/ by its own tools: kubectl, kubeconform, promtool, docker compose

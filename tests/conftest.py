@@ -25,9 +25,9 @@ _COUNTS = pytest.StashKey[Counts]()
 
 # The same examples in every run: what passed passes again, however slow the machine is. For others, which may find
 # what these do not: `pytest --hypothesis-profile=explore`.
-_CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
-settings.register_profile("suite", derandomize=True, **_CALM)
-settings.register_profile("explore", derandomize=False, **_CALM)
+_CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("suite", _CALM, derandomize=True)
+settings.register_profile("explore", _CALM, derandomize=False)
 settings.load_profile("suite")
 
 
@@ -42,7 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    class _Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file: str = super()._split_scope(nodeid)
             return next((folder for folder in _TOGETHER if file.startswith(folder)), file)

@@ -1,20 +1,12 @@
 """Pages as programs: the blocks of code of a Markdown page, and a place where they run.
 
-The first line of a block says what becomes of it:
-
-    ```python              runs; a ```text block right below is what it prints
-    ```sh                  as well, in bash
-    ```console             each line after `$ ` runs, the lines below are what it prints
-    ```sh server           starts a server, which runs until the session ends; a ```text block: its last line
-    ```sh no-run: REASON   does not run, as the reader should know why
-    ```text, ```promql     shown only
-
-`...` in what is printed stands for anything within a line, and a line of it for any lines. Ports 8500 to 8599 of a page
-are free ones here. The working directory is a folder of its own with `saved_models` and `serving` in it.
+docs/website/fences.py says what becomes of a block. `...` in what is printed stands for anything within a line, and a
+line of it for any lines. Ports 8500 to 8599 of a page are free ones here. The working directory is a folder of its own
+with `saved_models` and `serving` in it.
 """
 
 import contextlib
-import io
+import json
 import os
 import re
 import signal
@@ -26,55 +18,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import yaml
+
+from docs.website import fences
+
 from .checkpoints import ROOT
 from .ports import free_ports
+from .warm import Warm
 
-_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_RUN = ("python", "sh", "console")
-_SHOWN = ("text", "promql")
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 _PORT = re.compile(r"\b85\d\d\b")
 _START_SECONDS = 300.0
+_SECONDS = 600.0  # a page waits for what should come with `until`
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of code.
-
-    Attributes:
-      mark: "server", "no-run" or nothing.
-      output: what it should print; None: the page does not say.
-    """
+    """One block of code that is a program or data, and where it stands."""
 
     page: str
-    line: int
-    language: str
-    mark: str
-    reason: str
-    code: str
-    output: str | None
+    fence: fences.Fence
 
     def __str__(self) -> str:
-        return f"{self.page}, line {self.line}"
+        return f"{self.page}, line {self.fence.first + 1}"
 
 
-def blocks(page: str) -> list[Block]:
-    """The blocks of a page that are programs, in their order. Raises: ValueError for a block that says nothing."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    found = list(_FENCE.finditer(text))
-    made = []
-    for index, match in enumerate(found):
-        language, _, rest = match[1].partition(" ")
-        mark, _, reason = (part.strip() for part in rest.partition(":"))
-        following = found[index + 1] if index + 1 < len(found) else None
-        output = None
-        if following and following[1] == "text" and not text[match.end() : following.start()].strip():
-            output = following[2]
-        line = text.count("\n", 0, match.start()) + 1
-        if language not in (*_RUN, *_SHOWN) or mark not in ("", "server", "no-run"):
-            raise ValueError(f"{page}, line {line}: a block of {match[1]!r}; tests/pages.py knows no such thing")
-        if language in _RUN:
-            made.append(Block(page, line, language, mark, reason, match[2], output))
-    return made
+def blocks(page: str, text: str | None = None) -> list[Block]:
+    """The blocks of a page, in their order; `text` is that of a page which is made. Raises: ValueError."""
+    content = (ROOT / page).read_text(encoding="utf-8") if text is None else text
+    try:
+        return [Block(page, fence) for fence in fences.fences(content) if fence.language not in fences.SHOWN]
+    except ValueError as error:
+        raise ValueError(f"{page}, {error}") from error
 
 
 def agrees(printed: str, shown: str) -> bool:
@@ -91,7 +70,10 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "saved_models").symlink_to(ROOT / "saved_models")
+        (folder / "programs").mkdir()
+        (folder / "saved_models").mkdir()  # a page may add to it
+        for path in (ROOT / "saved_models").iterdir():
+            (folder / "saved_models" / path.name).symlink_to(path)
         (folder / "serving").symlink_to(ROOT / "serving")
         self._servers: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
         self._ports: dict[str, int] = {}
@@ -102,22 +84,27 @@ class Session:
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "TFCLF_CACHE": str(folder / "cache"),  # what a developer has pulled is not seen
         }
+        self._stack = contextlib.ExitStack()
+        self._warm: Warm | None = None
 
     def run(self, block: Block) -> str:
         """What a block prints; of a server, its last line. Raises: AssertionError if it fails or prints otherwise."""
-        if block.mark == "no-run":
+        fence = block.fence
+        if fence.mark == fences.NO_RUN:
             return ""
-        if block.language == "console":
+        if fence.language in fences.DATA:
+            return _check_data(block)
+        if fence.language == "console":
             return self._converse(block)
-        code = self._with_free_ports(block.code)
-        if block.mark == "server":
+        code = self._with_free_ports(fence.code)
+        if fence.mark == fences.SERVER:
             printed = self._serve(block, code)
-        elif block.language == "sh":
+        elif fence.language == "sh":
             printed = self._shell(block, code)
         else:
             printed = self._python(block, code)
-        if block.output is not None:
-            self._compare(block, printed, block.output)
+        if fence.output is not None:
+            self._compare(block, printed, fence.output)
         return printed
 
     def __enter__(self) -> "Session":
@@ -126,6 +113,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stack.close()
         for server, _ in self._servers.values():
             server.send_signal(signal.SIGTERM)
         codes = [server.wait(120) for server, _ in self._servers.values()]
@@ -146,7 +134,7 @@ class Session:
         assert agrees(as_on_page, shown), f"{block} shows\n{shown}\nbut this was printed:\n{as_on_page}"
 
     def _converse(self, block: Block) -> str:
-        before, *lines = re.split(r"^\$ (.*)\n?", block.code, flags=re.MULTILINE)
+        before, *lines = re.split(r"^\$ (.*)\n?", block.fence.code, flags=re.MULTILINE)
         assert not before.strip(), f"{block} begins with no `$ `"
         everything = ""
         for command, output in zip(lines[::2], lines[1::2], strict=True):
@@ -156,39 +144,28 @@ class Session:
         return everything
 
     def _shell(self, block: Block, code: str) -> str:
+        return self._finished(block, code, ["bash", "-e", "-o", "pipefail", "-c", code])
+
+    def _python(self, block: Block, code: str) -> str:
+        program = self.folder / "programs" / f"{block.page.replace('/', '-')}-{block.fence.first + 1}.py"
+        program.write_text(code, encoding="utf-8")
+        return self._finished(block, code, ["run-python", str(program)])
+
+    def _finished(self, block: Block, code: str, command: list[str]) -> str:
+        if self._warm is None:
+            self._warm = self._stack.enter_context(Warm(self._environment))
+        path = f"{self._warm.commands('tfclf', 'run-python')}{os.pathsep}{self._environment['PATH']}"
         done = subprocess.run(
-            ["bash", "-e", "-c", code],
+            ["env", f"PATH={path}", *command],
             cwd=self.folder,
             env=self._environment,
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,  # a page waits for what should come with `until`
+            timeout=_SECONDS,
         )
         assert done.returncode == 0, f"{block}: {code}\n{done.stdout}{done.stderr}"
         return done.stdout
-
-    def _python(self, block: Block, code: str) -> str:
-        if "localhost" not in code:
-            done = subprocess.run(
-                [sys.executable, "-c", code],
-                cwd=self.folder,
-                env=self._environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{block}\n{done.stderr}"
-            return done.stdout
-        # Clients run here, since to import TensorFlow anew takes longer than all that they ask.
-        before = Path.cwd()
-        os.chdir(self.folder)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
-                exec(compile(code, str(block), "exec"), {"__name__": "__main__"})
-        finally:
-            os.chdir(before)
-        return printed.getvalue()
 
     def _serve(self, block: Block, code: str) -> str:
         """Starts a server, if none runs by that command, and waits until its ports answer."""
@@ -199,7 +176,7 @@ class Session:
                     ["bash", "-c", f"exec {code.strip()}"], cwd=self.folder, env=self._environment, stderr=file
                 )
             self._servers[code] = process, errors
-            ports = [self._port(port) for port in _PORT.findall(block.code)]
+            ports = [self._port(port) for port in _PORT.findall(block.fence.code)]
             assert ports, f"{block} names no port by which to know that it answers"
             end = time.monotonic() + _START_SECONDS
             while not all(_answers(port) for port in ports):
@@ -207,10 +184,16 @@ class Session:
                 assert time.monotonic() < end, f"{block} does not answer after {_START_SECONDS:g} seconds"
                 time.sleep(0.05)
         process, errors = self._servers[code]
-        while block.output is not None and "serving" not in errors.read_text():  # it comes just after the ports
+        while block.fence.output is not None and "serving" not in errors.read_text():  # it comes just after the ports
             assert process.poll() is None, f"{block}\n{errors.read_text()}"
             time.sleep(0.05)
         return (errors.read_text().rstrip().rsplit("\n", 1)[-1]) + "\n"
+
+
+def _check_data(block: Block) -> str:
+    code = block.fence.code
+    {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}[block.fence.language](code)
+    return code
 
 
 def _answers(port: int) -> bool:

@@ -157,7 +157,7 @@ def test_one_text_gets_one_prediction(classifier: tfclf.Classifier) -> None:
 def test_one_pair_gets_one_prediction(classifier: tfclf.Classifier) -> None:
     assert classifier.predict("a b", pairs="d") == classifier.predict(["a b"], pairs=["d"])[0]
     with pytest.raises(InputError, match="texts is one str and pairs is a list"):
-        classifier.predict("a b", pairs=["d"])  # type: ignore[call-overload]
+        classifier.predict("a b", pairs=["d"])
 
 
 def test_one_prediction_becomes_a_row(classifier: tfclf.Classifier) -> None:

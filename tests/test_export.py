@@ -240,7 +240,6 @@ def test_a_full_disk_leaves_nothing_behind(
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_disk_that_fills_up_in_the_middle_is_told(tmp_path: Path, checkpoint: Path) -> None:
     """A real one: the limit on file size stops TensorFlow's own writer."""
     limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)

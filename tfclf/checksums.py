@@ -1,11 +1,13 @@
-"""SHA-256 of files."""
+"""SHA-256 of a folder's files, or of one file."""
 
 import hashlib
 from pathlib import Path
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """By path within the folder, sorted."""
+    """By path within the folder, sorted; of a file by its name."""
+    if folder.is_file():
+        return {folder.name: sha256_of(folder)}
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 

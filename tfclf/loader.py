@@ -23,8 +23,9 @@ def load(
 
     Args:
       source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
-        a Hugging Face checkpoint or a KerasHub preset. Or a name: a card's, its NLU reference, or a hub id,
-        `ORG/NAME`, of what is on this machine already; `tfclf pull NAME` gets it.
+        a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model. Or a name: a
+        card's, its NLU reference, or a hub id, `ORG/NAME`, of what is on this machine already; `tfclf pull NAME`
+        gets it.
       engine, precision: for a checkpoint; as `export` takes them. An export has its own.
       xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a short ladder;
         by default where TensorFlow sees a GPU and the model has it.
@@ -37,10 +38,10 @@ def load(
     if version is not None:
         return _load_export(version, xla)
     from tfclf.build import build
-    from tfclf.checkpoints import open_checkpoint
+    from tfclf.checkpoints import open_checkpoint, spark_nlp
     from tfclf.signatures import signatures_of
 
-    if folder.is_dir() and not (folder / "config.json").is_file():
+    if folder.is_dir() and not (folder / "config.json").is_file() and not spark_nlp.is_model(folder):
         raise SourceNotFoundError(
             f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
             f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."

@@ -46,7 +46,8 @@ def verify(
 
     Args:
       path: an exported model: one version's folder, or the model's, for its newest version.
-      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs keras-hub).
+      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs keras-hub); or the
+        Spark NLP model.
       texts: to compare on; by default headlines, hostile strings and rows past the length limit.
       progress: shows a bar on standard error.
     Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.
@@ -80,7 +81,7 @@ class _Original:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self._tokenizer = reference(checkpoint.folder)
+        self._tokenizer = reference(checkpoint.tokenizer_folder or checkpoint.folder)
         self._model = checkpoint.load_model()
         # What the tokenizer hands to the model: token types, too, if its class has them.
         self._tokenizer.padding_side = checkpoint.family.padding_side(self._tokenizer.padding_side)

@@ -6,19 +6,22 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import threading
 from pathlib import Path
 
+import filelock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfclf import download
 from tfclf.download import Settings, room
 from tfclf.download.address import address, shown
 from tfclf.download.archive import _flaw
 from tfclf.download.http import _retry_after
 from tfclf.download.part import Head, Part
-from tfclf.errors import DownloadError, InputError
+from tfclf.errors import CardError, DownloadError, InputError, MissingExtraError
 
 from .conftest import Fetch
 from .server import Answer, FileServer, etag_of, zip_of
@@ -430,8 +433,33 @@ def test_a_cache_that_may_not_be_written_is_told(fetch: Fetch, tmp_path: Path) -
         fetch()
 
 
+@pytest.mark.parametrize("package", ["httpx", "tenacity", "filelock"])
+def test_a_missing_package_names_the_extra(fetch: Fetch, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*pip install 'tfclf\[pull\]'"):
+        fetch()
+
+
+def test_without_platformdirs_a_cache_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    monkeypatch.setenv("TFCLF_CACHE", "named")
+    assert download.settings().cache == Path("named")
+    monkeypatch.delenv("TFCLF_CACHE")
+    with pytest.raises(MissingExtraError, match="platformdirs"):
+        download.settings()
+
+
+def test_a_file_system_without_locks_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object, **__: object) -> None:
+        raise NotImplementedError("no flock")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", no_locks)
+    with pytest.raises(DownloadError, match="has no locks"):
+        fetch()
+
+
 def test_an_archive_without_a_zip_s_name_is_refused(fetch: Fetch) -> None:
-    with pytest.raises(Exception, match=r"ends in \.zip"):
+    with pytest.raises(CardError, match=r"ends in \.zip"):
         fetch("/models/x.tar")
 
 

@@ -123,6 +123,21 @@ def test_an_error_ends_with_2_and_no_traceback(run: Run, arguments: list[str], t
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.parametrize("command", ["serve", "show"])
+@pytest.mark.parametrize("name", [CARD, "org/name"])
+def test_what_needs_an_export_says_how_to_make_one(command: str, name: str) -> None:
+    words = [sys.executable, "-m", "tfclf", command, name]
+    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 2
+    assert f"`tfclf pull {name}` gets it, `tfclf export {name} saved_models/NAME` makes one" in done.stderr
+
+
+def test_a_bundled_model_is_shown_by_its_card() -> None:
+    words = [sys.executable, "-m", "tfclf", "show", "en.classify.distilbert_mini.ag_news", "--json"]
+    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=True)
+    assert json.loads(done.stdout)["name"] == "distilbert_mini_sequence_classifier_ag_news"
+
+
 def test_two_processes_share_one_download(server: FileServer) -> None:
     other_waits = threading.Event()
     server.answers = [Answer(before=lambda: other_waits.wait(), after=100_000)]

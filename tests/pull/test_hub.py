@@ -162,7 +162,9 @@ def test_hub_ids(text: str, repository: str, revision: str | None) -> None:
     assert (found.repository, found.revision, str(found)) == (repository, revision, text)
 
 
-@pytest.mark.parametrize("text", ["", "name", "a/b/c", "./name", "../name", "/name", "a b/c", "org/", "~/x", "a/b..c"])
+@pytest.mark.parametrize(
+    "text", ["", "name", "a/b/c", "./name", "../name", "/name", "a b/c", "org/", "~/x", "a/b..c", "a/b@../c"]
+)
 def test_what_is_no_hub_id(text: str) -> None:
     assert hub_id(text) is None
 

@@ -1,6 +1,7 @@
 """A name, wherever a model is asked for: found on this machine, or told how to get it."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -54,6 +55,16 @@ def test_a_pulled_archive_is_found(server: FileServer) -> None:
     assert sources.find(cards.find(CARD).name, exports=False).path == pulled.path
 
 
+def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(server: FileServer, shared: Path) -> None:
+    """The tiny ALBERT that Spark NLP 3.4.4 wrote, in the place of the card's own."""
+    genuine = shared / "spark_nlp" / "archives" / "albert_tiny_sequence_classifier_ag_news_en_3.4.4_3.0.zip"
+    server.content = genuine.read_bytes()
+    download.pull(CARD, settings=download.settings(mirror=server.url))
+    classifier = tfclf.load(CARD)
+    assert (classifier.manifest.name, classifier.manifest.family) == (cards.find(CARD).name, "albert")
+    assert set(classifier.predict(cards.find(CARD).example).probabilities or ()) == set(cards.find(CARD).labels)
+
+
 def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
     archive = cards.find(CARD).archive
     assert archive is not None
@@ -70,6 +81,15 @@ def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
 def test_every_card_with_an_archive_can_be_asked_for(card: cards.Card) -> None:
     for name in (card.name, *card.nlu_references):
         with pytest.raises(SourceNotFoundError, match=f"tfclf pull {name} - or download https://"):
+            sources.find(name)
+
+
+@pytest.mark.parametrize("package", ["platformdirs", "huggingface_hub"])
+def test_names_are_told_how_to_get_also_without_the_extra(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delenv("TFCLF_CACHE")
+    for name in (CARD, "org/name"):
+        with pytest.raises(SourceNotFoundError, match=f"tfclf pull {name}"):
             sources.find(name)
 
 

@@ -16,6 +16,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf.server.call import Call
+from tfclf.server.runtime import batching
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
 from tfclf.server.runtime.session import Fetched, Session
 from tfclf.server.status import RequestError, invalid_argument
@@ -133,6 +134,47 @@ def test_a_batch_is_no_larger_than_its_limit(batcher: Batchers, slow: Slow, pool
     behind_one(made, slow, pool, lambda: ask(made, 1.0, 2.0), lambda: ask(made, 3.0, 4.0), lambda: ask(made, 5.0))
     wait_until(lambda: len(slow.batches) == 3)
     assert slow.batches == [[0.0], [1.0, 2.0, 5.0], [3.0, 4.0]]
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    return lambda seconds: monkeypatch.setattr(batching, "_PATIENCE", seconds)
+
+
+def test_a_small_batch_does_not_start_beside_one_that_keeps_the_machine_busy(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor, patience: Callable[[float], None]
+) -> None:
+    patience(60)
+    made = batcher(num_batch_threads=2)
+    first = pool.submit(ask, made, 0.0, 0.0)
+    assert slow.entered.acquire(timeout=10)
+    others = [pool.submit(ask, made, 1.0), pool.submit(ask, made, 1.0)]
+    wait_until(lambda: made.waiting == 2)
+    slow.go.set()
+    assert [future.result(10) for future in (first, *others)] == [[0.0, 0.0], [2.0], [2.0]]
+    assert slow.batches == [[0.0, 0.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("running", "coming", "seconds"),
+    [([0.0, 0.0], [1.0] * 8, 60), ([0.0, 0.0], [1.0], 0.01), ([0.0], [1.0], 60)],
+    ids=["full", "has waited for long", "beside a single row"],
+)
+def test_a_batch_starts_beside_another_where_it_is(
+    batcher: Batchers,
+    slow: Slow,
+    pool: ThreadPoolExecutor,
+    patience: Callable[[float], None],
+    running: list[float],
+    coming: list[float],
+    seconds: float,
+) -> None:
+    patience(seconds)
+    made = batcher(num_batch_threads=2)
+    for values in (running, coming):
+        pool.submit(ask, made, *values)
+        assert slow.entered.acquire(timeout=10)
+    assert slow.batches == [running, coming]
 
 
 def test_a_request_that_breaks_its_batch_fails_alone(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:

@@ -18,6 +18,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from . import hostile
 from .conftest import predict_request, strings
+from .fakes import wait_until
 from .own_process import DEMO, ROOT, ServerProcess, own_process, write_config
 from .scorers import save_scorer
 
@@ -69,7 +70,7 @@ def over_grpc(server: ServerProcess, rng: Random, count: int, findings: Findings
         for _ in range(count):
             path, body = hostile.grpc_request(rng)
             try:
-                channel.unary_unary(path)(body, timeout=20)
+                channel.unary_unary(path)(body, timeout=60)
                 findings.add("OK", "", bug=False, sent=path)
             except grpc.RpcError as error:
                 code, details = error.code(), error.details()
@@ -83,7 +84,7 @@ def over_rest(server: ServerProcess, rng: Random, count: int, findings: Findings
         for _ in range(count):
             request = hostile.rest_request(rng)
             if connection is None:
-                connection = socket.create_connection(("127.0.0.1", server.rest_port), timeout=40)
+                connection = socket.create_connection(("127.0.0.1", server.rest_port), timeout=60)
                 open_.callback(connection.close)
             status, body, goes_on = exchange(connection, request)
             if not goes_on:
@@ -150,9 +151,9 @@ def right_answers(server: ServerProcess) -> tuple[object, ...]:
     """What well-behaved clients get."""
     with server.channel() as channel:
         stub = PredictionServiceStub(channel)
-        answered = stub.Predict(predict_request({"text": strings(TEXT)}, model="demo"), timeout=20)
-        echoed = stub.Predict(predict_request({"text": strings(TEXT)}), timeout=20)
-    with httpx.Client(base_url=server.rest_url, trust_env=False, timeout=20) as client:
+        answered = stub.Predict(predict_request({"text": strings(TEXT)}, model="demo"), timeout=60)
+        echoed = stub.Predict(predict_request({"text": strings(TEXT)}), timeout=60)
+    with httpx.Client(base_url=server.rest_url, trust_env=False, timeout=60) as client:
         rest = [
             client.post(f"/v1/models/{model}:predict", json={"inputs": [TEXT]}).raise_for_status().json()
             for model in ("demo", "echo")
@@ -186,6 +187,7 @@ def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str
         curve.append(at_rest(server)[0])
     seconds = time.monotonic() - started
     assert right_answers(server) == before
+    wait_until(lambda: server.descriptors() <= descriptors + 8)  # closed a while after its clients have gone
     memory_after, threads_after, descriptors_after = at_rest(server)
     figures = (
         f"{requests:,} requests in {seconds:.0f} s: megabytes {curve}, threads {threads} -> "

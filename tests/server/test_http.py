@@ -225,8 +225,8 @@ def test_more_requests_than_allowed_get_503() -> None:
     [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"],
 )
 def test_connections_without_a_whole_request_give_way(sent: bytes) -> None:
-    patient = {"header_timeout": 600, "keep_alive": 600}  # nothing but the limit closes one
-    with HttpServer(reading_app, port=0, max_connections=3, **patient) as server, contextlib.ExitStack() as open_:
+    patient = HttpServer(reading_app, port=0, max_connections=3, header_timeout=600, keep_alive=600)
+    with patient as server, contextlib.ExitStack() as open_:  # nothing but the limit closes one
         others = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(2)]
         for other in others:
             other.sendall(sent)

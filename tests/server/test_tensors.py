@@ -152,7 +152,7 @@ def test_claimed_elements_take_no_memory(dtype: int, shape: list[int]) -> None:
         tensors.from_proto(proto)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 100_000
+    assert peak < 1_000_000  # of all threads, those of other tests' servers too; what was claimed is 256 times that
 
 
 def test_one_long_string_is_not_repeated_without_limit() -> None:

@@ -128,7 +128,7 @@ def save_slow_to_load(folder: Path, go: Path) -> None:
     """It is loaded once there is the file `go`. A request makes the file `began`, and ends once there is `done`."""
 
     def until(file: Any) -> Any:
-        return tf.while_loop(lambda found: found < 1, lambda _: tf.size(tf.io.matching_files(file)), [0])
+        return tf.while_loop(lambda found: found < 1, lambda _: [tf.size(tf.io.matching_files(file))], [0])[0]
 
     with tf.Graph().as_default(), v1.Session() as session:
         began, done = (v1.placeholder(tf.string, [], name=name) for name in ("began", "done"))

@@ -1,7 +1,6 @@
 """Unigram tokenizers over SentencePiece files give the ids of the slow Python tokenizers (sentencepiece 0.2.3)."""
 
 import itertools
-import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -178,8 +177,22 @@ def test_added_tokens_are_found_as_the_slow_tokenizer_finds_them(
 ) -> None:
     write_sentencepiece(tmp_path, family)
     edit_json(tmp_path / "tokenizer_config.json", **changes)
-    special = ("<e1>", "<E1>", "<E2>", "<e2>", "<E3>", "<e3>", "<e4>", "<E4>", "bank", "BANK", "<mask>", "[MASK]")
-    special += ("[mask]", "<s>")
+    special = (
+        "<e1>",
+        "<E1>",
+        "<E2>",
+        "<e2>",
+        "<E3>",
+        "<e3>",
+        "<e4>",
+        "<E4>",
+        "bank",
+        "BANK",
+        "<mask>",
+        "[MASK]",
+        "[mask]",
+        "<s>",
+    )
     texts = [f"The{gap}{token}{gap}news{token}{token}" for token in special for gap in ("", " ", "  ", "\u00a0")]
     texts += [f"a {one}{gap}{two} b" for one, two in itertools.product(special, special) for gap in ("", " ")]
     assert list(Pair(tmp_path).differences(texts)) == []

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfclf import sources
-from tfclf.checkpoints import huggingface, kerashub
+from tfclf.checkpoints import huggingface, kerashub, spark_nlp
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import SourceNotFoundError
 
@@ -14,14 +14,16 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
     """Reads what a checkpoint says of itself; its weights are read later.
 
     Args:
-      source: a folder with a Hugging Face checkpoint or a KerasHub preset; or a name of one, as `tfclf.sources`
-        resolves it.
+      source: a folder with a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model;
+        or a name of one of these, as `tfclf.sources` resolves it.
     Raises: SourceNotFoundError, CheckpointError, UnknownFamilyError.
     """
     folder = sources.find(source, exports=False).path
+    if spark_nlp.is_model(folder):
+        return spark_nlp.read(folder)
     if not folder.is_dir():
         raise SourceNotFoundError(
-            f"{source} is a file. Expected the folder of a Hugging Face checkpoint; "
+            f"{source} is a file. Expected the folder of a Hugging Face checkpoint, or the zip of a Spark NLP model; "
             f"if it is one of a checkpoint's files, give its folder: {folder.parent}"
         )
     if kerashub.is_preset(folder):

@@ -20,7 +20,7 @@ class Checkpoint:
     """A checkpoint of a text classifier, its weights not yet read.
 
     Attributes:
-      folder: where its files are.
+      folder: where its files are; of what comes in one file, that.
       config: config.json; what it leaves out is as transformers' class for its model_type has it.
       family: the declaration that answers to its model_type; without weights where only the original engine runs it.
       labels: in the order of the head's outputs.
@@ -32,6 +32,7 @@ class Checkpoint:
       load_variables: the weights by the names of `family.weights`; None where they are those of the TF class. Raises
         CheckpointError.
       read_tokenizer: the tokenizer, from `folder`. Raises TokenizerError.
+      tokenizer_folder: where transformers finds its tokenizer; None: in `folder`.
       load_reference: what `verify` compares with; None where that is `load_model` behind transformers' tokenizer.
     """
 
@@ -45,4 +46,5 @@ class Checkpoint:
     load_model: Callable[[], Any]
     load_variables: Callable[[], Mapping[str, np.ndarray]] | None = None
     read_tokenizer: Callable[[Path], TokenizerSpec] = read
+    tokenizer_folder: Path | None = None
     load_reference: "Callable[[Checkpoint], Any] | None" = None

@@ -56,6 +56,14 @@ def evaluate(
         str | None,
         typer.Option(help="Card whose figures stand beside these.", show_default="the card of the model's name"),
     ] = None,
+    data_set: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose rows they are: ag_news, imdb or allocine. Numbers are then its labels, and DATA may be its "
+            "folder.",
+            show_default="the card's",
+        ),
+    ] = None,
     text_column: TextColumns = None,
     label_column: LabelColumn = None,
     header: Header = None,
@@ -81,14 +89,14 @@ def evaluate(
 
     A served model: `tfclf evaluate --server 127.0.0.1:8500 --model news test.csv`
     """
+    from tfclf.cli.evaluation_rows import rows_of
     from tfclf.cli.subjects import Served, asked, loaded, told_apart
-    from tfclf.data import labelled_rows
 
     *sources, last = arguments
     data = Path(last)
     _check(sources, data, compare=compare, server=server, model=model, model_version=model_version, card=card)
     # What is needed only at the end is asked for first.
-    published_card = _named_card(card)
+    asked_card = _named_card(card)
     _check_extras(output)
     layout = layout_of(text_column, label_column, header, label_base)
     measuring: dict[str, Any] = {"batch_size": batch_size, "bins": bins}
@@ -106,12 +114,14 @@ def evaluate(
             else:
                 place = Served(str(server), model, model_version)
                 models.append(open_clients.enter_context(asked(place, **options)))
-        rows = labelled_rows(data, models[0].subject.labels, layout)
+        own_card = asked_card or (None if compare else _card_of(models[0]))
+        card_set = None if own_card is None else own_card.training.data_set
+        rows = rows_of(data, models[0].subject.labels, layout, named=data_set, card=card_set)
         texts = mistakes if machine or output is not None else 0
         if compare:
             _compare(told_apart(*models), rows, data, output, machine=machine, mistakes=texts, **measuring)
         else:
-            _evaluate(models[0], rows, data, output, published_card, machine=machine, mistakes=texts, **measuring)
+            _evaluate(models[0], rows, data, output, own_card, machine=machine, mistakes=texts, **measuring)
 
 
 def layout_of(
@@ -131,14 +141,11 @@ def _evaluate(
     machine: bool,
     **measuring: Any,
 ) -> None:
-    from tfclf.cards import find, is_name
     from tfclf.evaluation import evaluate as measure
     from tfclf.evaluation.about import described
     from tfclf.evaluation.published import beside_card
     from tfclf.evaluation.writing import REPORT_FILES, content_of
 
-    if card is None:
-        card = next((find(name) for name in model.names if is_name(name)), None)
     subject = model.subject
     report = measure(subject.predict, rows, subject.labels, independent=subject.independent, **measuring)
     about = described((model.facts,), data=str(data), rows=report.samples, tensorflow=model.here)
@@ -210,6 +217,12 @@ def _named_card(name: str | None) -> "Card | None":
     from tfclf.cards import find
 
     return None if name is None else find(name)
+
+
+def _card_of(model: "Model") -> "Card | None":
+    from tfclf.cards import find, is_name
+
+    return next((find(name) for name in model.names if is_name(name)), None)
 
 
 def _check_extras(output: Path | None) -> None:

@@ -145,6 +145,11 @@ def _alone(where: Place, watch: Watch) -> Iterator[None]:
     lock = filelock.FileLock(where.lock)
     try:
         lock.acquire(timeout=0)
+    except NotImplementedError as error:
+        raise DownloadError(
+            f"the file system of {where.folder} has no locks ({error}). Choose another folder with --cache or "
+            f"TFCLF_CACHE."
+        ) from error
     except filelock.Timeout:
         watch.note(f"another process is fetching {where.path.name}; waiting for it")
         lock.acquire()

@@ -64,7 +64,7 @@ class HubId:
 def hub_id(text: str) -> HubId | None:
     """The hub id that a text is, by its looks; None where it is none."""
     match = _HUB_ID.fullmatch(text)
-    return None if match is None or ".." in match[1] or "--" in match[1] else HubId(match[1], match[2])
+    return None if match is None or ".." in text or "--" in match[1] else HubId(match[1], match[2])
 
 
 def hub_folder(source: str | HubId) -> Path:

@@ -58,11 +58,11 @@ def facts_of(manifest: Manifest, *, source: str, version: int | None) -> dict[st
 
     Args:
       source: what was loaded, as it was given.
-      version: of an export; None for a checkpoint, which has none, and no certificate either.
+      version: of an export; None for a checkpoint, which has none, and where it is not known.
     """
-    exported = {}
-    if version is not None:
-        exported = {"version": str(version), "certificate": certificate_in_words(manifest.certificate)}
+    exported = {} if version is None else {"version": str(version)}
+    if exported or manifest.certificate:
+        exported["certificate"] = certificate_in_words(manifest.certificate)
     return {
         "name": manifest.name,
         "source": source,

@@ -1,0 +1,1 @@
+"""The pages, and in `website` what makes a site of them."""

@@ -1,0 +1,88 @@
+"""What MkDocs calls while it builds the site (mkdocs.yml, `hooks`)."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parent.parent.parent
+# MkDocs runs this file by itself: neither this package nor an uninstalled tfclf would be found.
+sys.path.insert(0, str(ROOT))
+
+from docs.website import card_pages, fences, links, reference  # noqa: E402
+from tfclf.cards import Card, cards  # noqa: E402
+
+_SPEED = re.compile(r"<!-- bench: start -->\n(.*?)<!-- bench: end -->", re.DOTALL)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Puts each card below the page of all cards."""
+    config.nav = _with_cards(config.nav or [])
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages that are made of data, and those files of the repository that pages link to."""
+    made = {**card_pages.pages(), **reference.pages(), "speed.md": speed()}
+    copies = {site: (ROOT / page).read_text(encoding="utf-8") for page, site in links.PAGES.items()}
+    for site, content in {**made, **copies}.items():
+        files.append(File.generated(config, site, content=content))
+    for path in sorted(linked_files()):
+        files.append(File.generated(config, f"files/{path}", abs_src_path=str(ROOT / path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
+    """Blocks of code and links as the site has them."""
+    site = page.file.src_uri
+    titles = dict(_titles(config.nav or []))
+    return fences.for_site(links.for_site(markdown, in_repository(site), site, files=linked_files(), titles=titles))
+
+
+def _with_cards(entry: Any) -> Any:
+    """A part of the navigation: a page, a title with a page, or a title with parts."""
+    if isinstance(entry, dict):
+        return {title: _with_cards(inner) for title, inner in entry.items()}
+    if isinstance(entry, list):
+        return [_with_cards(inner) for inner in entry]
+    if entry == f"{card_pages.FOLDER}/index.md":
+        return [entry, *({_short(card): card_pages.address(card)} for card in cards())]
+    return entry
+
+
+def _titles(entries: list[Any]) -> Iterator[tuple[str, str]]:
+    """Address and title of every page of the navigation."""
+    for entry in entries:
+        for title, inside in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(inside, list):
+                yield from _titles(inside)
+            else:
+                yield inside, title
+
+
+def _short(card: Card) -> str:
+    return card.title.replace(" Sequence Classification", "")
+
+
+def in_repository(site: str) -> str:
+    """The path of a page in the repository; of one that is made, where it would be."""
+    return {there: here for here, there in links.PAGES.items()}.get(site, f"docs/{site}")
+
+
+def linked_files() -> frozenset[str]:
+    """The files of the repository, pages aside, that pages link to."""
+    pages = [*(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")), *links.PAGES]
+    found = {link.target for page in pages for link in links.links((ROOT / page).read_text(encoding="utf-8"), page)}
+    return frozenset(path for path in found if not path.endswith(".md") and (ROOT / path).is_file())
+
+
+def speed() -> str:
+    """README.md's measurements, as a page."""
+    match = _SPEED.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert match is not None, "README.md has lost the marks of its measurements"
+    return f"# Speed\n\nMeasured beside named peers, by `make bench`.\n\n{match[1]}"
