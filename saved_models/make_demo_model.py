@@ -26,15 +26,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from tfclf._transformers import tf_class, transformers
+from tfclf.cards import find
 from tfclf.errors import TfclfError
 from tfclf.training import Recipe, train
 
 NAME = "distilbert_mini_sequence_classifier_ag_news"
 LAYERS = 3
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
-RECIPE = Recipe(
-    epochs=3, batch_size=32, learning_rate=1e-4, warmup=0.05, max_length=96, seed=1, round_weights="float16"
-)
+RECIPE = Recipe(**find("distilbert_mini_sequence_classifier_ag_news").training.recipe)
 LEAST_ACCURACY = 0.90
 LARGEST_DIFFERENCE = 1e-5
 _TEXTS = (

@@ -23,7 +23,8 @@ def export(
     source: Annotated[
         str,
         typer.Argument(
-            help="The folder of a Hugging Face checkpoint or a KerasHub preset, a card's name, or a hub id."
+            help="The folder of a Hugging Face checkpoint or KerasHub preset, a Spark NLP archive, a card's "
+            "name, or a hub id."
         ),
     ],
     folder: Annotated[Path, typer.Argument(help="The model's base path; its name is the model's.")],

@@ -27,7 +27,8 @@ def predict(
     model: Annotated[
         str,
         typer.Argument(
-            help="An exported model, a Hugging Face checkpoint, a KerasHub preset, a card's name, or a hub id."
+            help="An exported model, a Hugging Face checkpoint, a KerasHub preset, a Spark NLP archive, a "
+            "card's name, or a hub id."
         ),
     ],
     texts: Annotated[

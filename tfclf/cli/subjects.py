@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfclf import sources
 from tfclf.errors import InputError, SourceError
 from tfclf.evaluation import Subject
 from tfclf.evaluation.about import facts_of
@@ -120,7 +120,7 @@ def _renamed(model: Model, name: str) -> Model:
 
 def _version(source: str) -> int | None:
     try:
-        return latest_version(Path(source)).number
+        return latest_version(sources.find(source).path).number
     except SourceError:  # no export
         return None
 
