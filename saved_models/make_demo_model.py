@@ -33,7 +33,7 @@ from tfclf.training import Recipe, train
 NAME = "distilbert_mini_sequence_classifier_ag_news"
 LAYERS = 3
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
-RECIPE = Recipe(**find("distilbert_mini_sequence_classifier_ag_news").training.recipe)
+RECIPE = Recipe(**find(NAME).training.recipe)
 LEAST_ACCURACY = 0.90
 LARGEST_DIFFERENCE = 1e-5
 _TEXTS = (
