@@ -217,8 +217,6 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
         (["predict", DEMO, "a", "--pair-column", "b"], "give each text its --pair"),
         (["predict", DEMO, "a", "--long", "some"], "long is 'some'; expected 'truncate' or 'windows'"),
         (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
-        (["predict", DEMO, "text", "--xla"], "has no signature 'serving_xla'"),
-        (["evaluate", DEMO, "rows.csv", "--xla"], "has no signature 'serving_xla'"),
         (["show", "nowhere"], "there is no such folder"),
         (["export", DEMO, "out"], "has no config.json"),
         (["verify", "nowhere", "--source", DEMO], "there is no such folder"),

@@ -177,11 +177,12 @@ def test_xla_is_on_where_it_is_of_use(
     assert {flag for flag in flags if flag.startswith("xla")} == expected
 
 
-def test_xla_stays_off_where_the_export_has_no_signature_for_it(fakes: Path, files: Path) -> None:
-    launch = launch_of_program(DEMO, replace(FREE, gpu=True), files)
+def test_xla_stays_off_where_the_export_has_no_signature_for_it(fakes: Path, files: Path, own_demo: Path) -> None:
+    change_manifest(own_demo, ladder=None)
+    launch = launch_of_program(own_demo, replace(FREE, gpu=True), files)
     assert not [flag for flag in flags_of(launch.command) if flag.startswith("xla")]
     with pytest.raises(InputError, match="no signature serving_xla"):
-        launch_of_program(DEMO, replace(FREE, xla=True), files)
+        launch_of_program(own_demo, replace(FREE, xla=True), files)
 
 
 def test_warm_up_records_for_xla_turn_it_on(fakes: Path, files: Path, own_demo: Path) -> None:

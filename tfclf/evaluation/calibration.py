@@ -1,10 +1,12 @@
 """Whether a probability of 0.9 is right nine times in ten."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from __future__ import annotations
 
-import numpy
-from numpy.typing import ArrayLike
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 BINS = 15  # Guo et al.'s
 
@@ -63,6 +65,8 @@ def calibration_of(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS)
       bins: of equal width.
     Source: Guo et al. 2017, arXiv:1706.04599, equations 3 and 5: bin m of M is the interval ((m-1)/M, m/M].
     """
+    import numpy  # here, because the command line's options need this module without it
+
     sure = numpy.asarray(confidence, numpy.float64)
     hits = numpy.asarray(right, numpy.float64)
     edges = numpy.linspace(0.0, 1.0, bins + 1)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-import numpy
-
 from tfclf.data import Row
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.calibration import BINS, calibration_of
@@ -62,6 +60,8 @@ def sklearn_metrics() -> ModuleType:
 
 def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int) -> Report:
     """All figures of what has been answered."""
+    import numpy  # here, because the command line's tables need this module without it
+
     metrics: Any = sklearn_metrics()
     labels = tally.labels
     truth, predicted = numpy.asarray(tally.truth), numpy.asarray(tally.predicted)
