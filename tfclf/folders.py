@@ -1,6 +1,7 @@
 """What a folder holds, as error messages put it; and its JSON files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def json_object(
     if not isinstance(content, dict):
         raise error(f"{path} holds a JSON {type(content).__name__}; expected an object.")
     return content
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Indented, in UTF-8, beside and renamed: a reader never sees half of it."""
+    beside = path.with_name(f"{path.name}.partial")
+    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.replace(path)
 
 
 class _TwiceError(Exception):

@@ -38,10 +38,10 @@ def load(
     if version is not None:
         return _load_export(version, xla)
     from tfclf.build import build
-    from tfclf.checkpoints import open_checkpoint, spark_nlp
+    from tfclf.checkpoints import is_checkpoint, open_checkpoint
     from tfclf.signatures import signatures_of
 
-    if folder.is_dir() and not (folder / "config.json").is_file() and not spark_nlp.is_model(folder):
+    if folder.is_dir() and not is_checkpoint(folder):
         raise SourceNotFoundError(
             f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
             f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."

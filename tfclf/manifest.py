@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.errors import InputError, SavedModelError
+from tfclf.folders import write_json
 from tfclf.ladder import Ladder
 
 FORMAT_VERSION = 1
@@ -58,9 +59,7 @@ class Manifest:
         """Writes it into an export, beside and renamed, so that a reader sees the old one or the new."""
         path = self.path(version_folder)
         path.parent.mkdir(exist_ok=True)
-        beside = path.with_suffix(".json.new")
-        beside.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_json(path, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """As the file has it."""

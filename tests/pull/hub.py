@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import unquote, urlsplit
+
+from .server import LocalServer
 
 COMMIT = "c" * 40
 
 
-class Hub:
+class Hub(LocalServer):
     """Serves one model, `org/name`, with `files`, those of `large` as LFS.
 
     Attributes:
@@ -28,14 +28,7 @@ class Hub:
         self.error_code = ""
         self.sent: list[str] = []
         self.false_digest = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        """For HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(_handler(self))
 
     def described(self) -> dict[str, object]:
         """As /api/models/org/name answers."""
@@ -45,16 +38,6 @@ class Hub:
             lfs = {"sha256": digest, "size": len(content), "pointerSize": 1} if name in self.large else None
             files.append({"rfilename": name, "size": len(content), "blobId": "b" * 40, **({"lfs": lfs} if lfs else {})})
         return {"_id": "1", "id": "org/name", "sha": COMMIT, "siblings": files, "tags": [], "downloads": 0}
-
-    def __enter__(self) -> "Hub":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def in_cache(cache: Path, repository: str, files: Mapping[str, bytes], *, revision: str = "main") -> Path:

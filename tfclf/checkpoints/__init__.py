@@ -7,7 +7,12 @@ from tfclf.checkpoints import huggingface, kerashub, spark_nlp
 from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import SourceNotFoundError
 
-__all__ = ["Checkpoint", "open_checkpoint"]
+__all__ = ["Checkpoint", "is_checkpoint", "open_checkpoint"]
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder is laid out as a format that is read here; what is in its files may still be wrong."""
+    return (folder / "config.json").is_file() or spark_nlp.is_model(folder)
 
 
 def open_checkpoint(source: str | Path) -> Checkpoint:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tfclf.download.address import file_name
 from tfclf.download.part import Part
 from tfclf.errors import CardError
+from tfclf.folders import write_json
 
 _FORMAT = 1
 
@@ -66,10 +67,7 @@ class Place:
     def keep(self, record: Record) -> None:
         """Moves the part to its place; the record goes first, for an archive without one is not known to be whole."""
         self.path.unlink(missing_ok=True)
-        content = {"format_version": _FORMAT, **dataclasses.asdict(record)}
-        beside = self._record_path.with_name(f"{self._record_path.name}.new")
-        beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        beside.replace(self._record_path)
+        write_json(self._record_path, {"format_version": _FORMAT, **dataclasses.asdict(record)})
         part = self.part
         part.path.replace(self.path)
         part.drop()

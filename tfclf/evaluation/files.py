@@ -1,22 +1,13 @@
 """Files that are there whole or not at all."""
 
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tfclf.errors import InputError
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Indented, in UTF-8, beside and renamed: a reader never sees half of it."""
-    beside = path.with_name(f"{path.name}.partial")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
 
 
 def check_output(folder: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfclf.evaluation.calibration import Calibration
-from tfclf.evaluation.files import write_json as write_json
 from tfclf.evaluation.mistakes import Mistake
+from tfclf.folders import write_json
 
 if TYPE_CHECKING:
     from tfclf.evaluation.about import About

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfclf.evaluation.files import write_json, written_whole
+from tfclf.evaluation.files import written_whole
 from tfclf.evaluation.pages import comparison_page, report_page
 from tfclf.evaluation.plot import plot_reliability
 from tfclf.evaluation.report import Report
+from tfclf.folders import write_json
 
 if TYPE_CHECKING:
     from tfclf.evaluation.about import About
