@@ -120,8 +120,8 @@ def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool)
     root.graph = graph
     # So that the SavedModel is callable without us: tf.saved_model.load(path)(["text"]).
     root.__call__ = functions["serving_default"]
-    concrete = {name: function.get_concrete_function() for name, function in functions.items()}
-    tf.saved_model.save(root, str(folder), signatures=concrete)
+    # Traced while it is saved: what was traced before would be traced again for `__call__`, and be there twice.
+    tf.saved_model.save(root, str(folder), signatures=functions)
     _set_method_names(signatures, folder)
     versions = serving_versions(folder / "saved_model.pb")
     rungs = graph.ladder.usual if graph.ladder and xla_warm_up else ()

@@ -4,12 +4,13 @@ XLA compiles a program for each shape that it meets, for seconds each, and strin
 the shapes of the text stays outside, and the compiled step meets the ladder's shapes only.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from tfclf.encoder.layout import Layout
-from tfclf.encoder.weights import LayerNorm
+from tfclf.encoder.weights import NormValues
 from tfclf.ladder import Ladder
 
 Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -69,19 +70,19 @@ def _rung(size: tf.Tensor, rungs: Sequence[int]) -> tf.Tensor:
     return tf.gather(rungs, tf.searchsorted(rungs, size[tf.newaxis])[0])
 
 
-def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType) -> Layout:
+def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType, epsilon: float) -> Layout:
     """Args:
     lengths: int32[batch], of the rows without their padding.
     length: of every row with it.
+    epsilon: of layer norms.
     """
     batch = tf.size(lengths)
     # float32 whatever the precision: XLA makes one loop of mask, softmax and casts, and bfloat16 saves nothing there.
     inside = tf.sequence_mask(lengths, length)[:, tf.newaxis, tf.newaxis, :]
     bias = tf.where(inside, 0.0, tf.float32.min / 2)
 
-    def heads_of(query_key_value: tf.Tensor) -> list[tf.Tensor]:
-        width = query_key_value.shape[1] // 3
-        split = tf.reshape(query_key_value, [batch, length, 3, heads, width // heads])
+    def heads_of(stream: tf.Tensor, parts: int) -> list[tf.Tensor]:
+        split = tf.reshape(stream, [batch, length, parts, heads, stream.shape[1] // parts // heads])
         found: list[tf.Tensor] = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
         return found
 
@@ -91,11 +92,18 @@ def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType
         return tf.matmul(tf.cast(weights, dtype), value)
 
     def attend(query_key_value: tf.Tensor) -> tf.Tensor:
-        found = context(*heads_of(query_key_value))
+        found = context(*heads_of(query_key_value, 3))
         return tf.reshape(tf.transpose(found, [0, 2, 1, 3]), [batch * length, query_key_value.shape[1] // 3])
 
-    def attend_first(query_key_value: tf.Tensor) -> tf.Tensor:
-        query, key, value = heads_of(query_key_value)
-        return tf.reshape(context(query[:, :, :1], key, value), [batch, query_key_value.shape[1] // 3])
+    def attend_first(query: tf.Tensor, key_value: tf.Tensor) -> tf.Tensor:
+        own = tf.reshape(query, [batch, heads, 1, query.shape[1] // heads])
+        return tf.reshape(context(own, *heads_of(key_value, 2)), tf.shape(query))
 
-    return Layout(attend, attend_first, LayerNorm.plain, LayerNorm.plain, tf.range(batch) * length)
+    norm = functools.partial(NormValues.plain, epsilon=epsilon)
+    return Layout(
+        attend=attend,
+        attend_first=attend_first,
+        repeated=lambda step, _: step,
+        norm=lambda _: norm,
+        first=tf.range(batch) * length,
+    )

@@ -10,7 +10,16 @@ import tensorflow as tf
 from tfclf.encoder import bucketed, packed, positions
 from tfclf.encoder.layout import Layout, Norm
 from tfclf.encoder.sizes import Sizes
-from tfclf.encoder.weights import Dense, Embeddings, Formats, Layer, NormShapes, Source
+from tfclf.encoder.weights import (
+    Dense,
+    Embeddings,
+    Formats,
+    Layer,
+    LayerValues,
+    NormShapes,
+    NormValues,
+    Source,
+)
 from tfclf.families import Family
 from tfclf.ladder import Ladder
 from tfclf.packing import Batch
@@ -56,6 +65,8 @@ class LeanEngine(tf.Module):
         formats = Formats(stored=tf.as_dtype(storage) if storage else compute, compute=compute)
         self._heads = sizes.heads
         self._head_width = sizes.width // sizes.heads
+        self._width = sizes.width
+        self._epsilon = sizes.layer_norm_epsilon
         self._compute = compute
         self._position_padding_id = family.position_padding_id
         self._activation = _ACTIVATIONS[sizes.activation]
@@ -135,35 +146,43 @@ class LeanEngine(tf.Module):
         packing = packed.plan(
             row_splits, groups=groups, heads=self._heads, head_width=self._head_width, dtype=self._compute
         )
-        tokens, firsts = NormShapes(tf.size(packing.back)), NormShapes(tf.size(packing.first))
         return Layout(
             attend=functools.partial(packed.attend, packing=packing),
             attend_first=functools.partial(packed.attend_first, packing=packing),
-            norm=lambda norm, rows: norm(rows, tokens),
-            norm_first=lambda norm, rows: norm(rows, firsts),
+            repeated=functools.partial(packed.repeated, dtype=self._compute),
+            norm=lambda rows: functools.partial(NormValues.fused, shapes=NormShapes(rows), epsilon=self._epsilon),
             first=packing.first,
         )
 
     def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """int32[3, batch, length] of ids, positions and types, int32[batch] -> float32[batch, classes]."""
-        layout = bucketed.layout(lengths, length=tf.shape(indices)[2], heads=self._heads, dtype=self._compute)
+        layout = bucketed.layout(
+            lengths, length=tf.shape(indices)[2], heads=self._heads, dtype=self._compute, epsilon=self._epsilon
+        )
         return self._logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
 
     def _logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
-        stream = self.embeddings(*indices, norm=layout.norm)
-        *lower, last = self.layers
-        for layer in lower:
+        stream = self.embeddings(*indices, norm=layout.norm(tf.size(indices[0])))
+        *lower, last = (layer.read() for layer in self.layers)
+
+        def whole(stream: tf.Tensor, layer: LayerValues) -> tf.Tensor:
             context = layout.attend(layer.query_key_value(stream))
-            stream = self._feed_forward(layer, context, stream, layout.norm)
+            return self._feed_forward(layer, context, stream, layout.norm(tf.shape(stream)[0]))
+
+        step = layout.repeated(whole, last)
+        for layer in lower:
+            stream = step(stream, layer)
         # The head reads each row's first token. Of the last layer only keys and values are needed of the others.
-        context = layout.attend_first(last.query_key_value(stream))
-        firsts = self._feed_forward(last, context, tf.gather(stream, layout.first), layout.norm_first)
-        pooled = tf.cast(firsts, tf.float32)
+        # A function's result has no shape for TensorFlow's optimizer, and without one it does not find the layer norm.
+        firsts = tf.reshape(tf.gather(stream, layout.first), [-1, self._width])
+        query = last.query_key_value(firsts, slice(self._width))
+        context = layout.attend_first(query, last.query_key_value(stream, slice(self._width, None)))
+        pooled = tf.cast(self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))), tf.float32)
         for dense, activation in zip(self.head, self._head_activations, strict=True):
-            pooled = activation(dense(pooled))
+            pooled = activation(dense.read()(pooled))
         return pooled
 
-    def _feed_forward(self, layer: Layer, context: tf.Tensor, stream: tf.Tensor, norm: Norm) -> tf.Tensor:
+    def _feed_forward(self, layer: LayerValues, context: tf.Tensor, stream: tf.Tensor, norm: Norm) -> tf.Tensor:
         """What a layer does after attention; a row of [rows, width] has nothing to do with another."""
         stream = norm(layer.attention_norm, layer.attention_output(context) + stream)
         inner = self._activation(layer.inner(stream))

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfclf.encoder.weights import LayerNorm
+from tfclf.encoder.weights import LayerValues, NormValues
 
-Norm = Callable[[LayerNorm, tf.Tensor], tf.Tensor]
+Norm = Callable[[NormValues, tf.Tensor], tf.Tensor]
+# [tokens, width] and a layer's values -> [tokens, width]
+Step = Callable[[tf.Tensor, LayerValues], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,15 @@ class Layout:
 
     Attributes:
       attend: [tokens, 3 * width] of queries, keys and values -> [tokens, width], each row for itself.
-      attend_first: the same for each row's first token alone -> [batch, width], in the order in which the rows came.
-      norm: which of the forms of a layer norm suits the device's compiler, for [tokens, width].
-      norm_first: the same for [batch, width].
+      attend_first: the same for each row's first token alone: [batch, width] of their queries, [tokens, 2 * width] of
+        all keys and values -> [batch, width], in the order in which the rows came.
+      repeated: makes one function of a step that every layer but the last one takes, where that pays.
+      norm: which of the forms of a layer norm suits the device's compiler, for tensors of so many rows, int32[].
       first: int32[batch], where each row's first token is among all.
     """
 
     attend: Callable[[tf.Tensor], tf.Tensor]
-    attend_first: Callable[[tf.Tensor], tf.Tensor]
-    norm: Norm
-    norm_first: Norm
+    attend_first: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    repeated: Callable[[Step, LayerValues], Step]
+    norm: Callable[[tf.Tensor], Norm]
     first: tf.Tensor

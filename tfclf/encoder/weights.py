@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,18 +26,31 @@ class Formats:
     compute: tf.DType
 
 
+class DenseValues(NamedTuple):
+    """x @ kernel + bias, in x's number format."""
+
+    kernel: tf.Tensor
+    bias: tf.Tensor
+
+    def __call__(self, inputs: tf.Tensor, columns: slice | None = None) -> tf.Tensor:
+        """All of the product, or some of its columns."""
+        kernel, bias = tf.cast(self.kernel, inputs.dtype), tf.cast(self.bias, inputs.dtype)
+        if columns:
+            kernel, bias = kernel[:, columns], bias[columns]
+        return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+
+
 class Dense(tf.Module):
-    """x @ kernel + bias."""
+    """Holds a kernel and a bias."""
 
     def __init__(self, kernel: np.ndarray, bias: np.ndarray, formats: Formats, name: str) -> None:
         super().__init__(name=name.replace("/", "_"))
-        self._compute = formats.compute
         self.kernel = _variable(kernel, formats.stored, f"{name}/kernel")
         self.bias = _variable(bias, tf.float32, f"{name}/bias")
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        product = tf.matmul(inputs, tf.cast(self.kernel, self._compute))
-        return tf.nn.bias_add(product, tf.cast(self.bias, self._compute))
+    def read(self) -> DenseValues:
+        """The values as tensors of the graph that is traced."""
+        return DenseValues(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
 
 
 class NormShapes:
@@ -60,20 +73,16 @@ class NormShapes:
         return self._widths[width]
 
 
-class LayerNorm(tf.Module):
-    """Normalizes the last axis of [rows, width].
+class NormValues(NamedTuple):
+    """Normalizes the last axis of [rows, width]."""
 
-    Written as the batch norm that has a row for a channel: grappler turns this pattern, and no other, into
-    one oneDNN op. The raw op is called because its Python wrapper raises every epsilon to 1.001e-5.
-    """
+    gamma: tf.Tensor
+    beta: tf.Tensor
 
-    def __init__(self, gamma: np.ndarray, beta: np.ndarray, *, epsilon: float, name: str) -> None:
-        super().__init__(name=name.replace("/", "_"))
-        self.gamma = _variable(gamma, tf.float32, f"{name}/gamma")
-        self.beta = _variable(beta, tf.float32, f"{name}/beta")
-        self._epsilon = epsilon
-
-    def __call__(self, inputs: tf.Tensor, shapes: NormShapes) -> tf.Tensor:
+    def fused(self, inputs: tf.Tensor, shapes: NormShapes, *, epsilon: float) -> tf.Tensor:
+        """Written as the batch norm that has a row for a channel: grappler turns this pattern, and no other, into
+        one oneDNN op. The raw op is called because its Python wrapper raises every epsilon to 1.001e-5.
+        """
         flat, image = shapes.of(inputs.shape[1])
         # Not shared: two fills of one size are made one, and only a fill of its own is a part of the pattern.
         rows = tf.shape(inputs)[:1]
@@ -83,7 +92,7 @@ class LayerNorm(tf.Module):
             offset=tf.fill(rows, 0.0),
             mean=[],
             variance=[],
-            epsilon=self._epsilon,
+            epsilon=epsilon,
             data_format="NCHW",
             is_training=True,
         ).y
@@ -91,12 +100,25 @@ class LayerNorm(tf.Module):
         normalized.set_shape(inputs.shape)
         return normalized * tf.cast(self.gamma, inputs.dtype) + tf.cast(self.beta, inputs.dtype)
 
-    def plain(self, inputs: tf.Tensor) -> tf.Tensor:
+    def plain(self, inputs: tf.Tensor, *, epsilon: float) -> tf.Tensor:
         """The same in plain arithmetic, for XLA: it fuses this by itself, and knows no such pattern."""
         stream = tf.cast(inputs, tf.float32)
         mean, variance = tf.nn.moments(stream, [1], keepdims=True)
-        normalized = (stream - mean) * tf.math.rsqrt(variance + self._epsilon)
+        normalized = (stream - mean) * tf.math.rsqrt(variance + epsilon)
         return tf.cast(normalized * self.gamma + self.beta, inputs.dtype)
+
+
+class LayerNorm(tf.Module):
+    """Holds a scale and an offset."""
+
+    def __init__(self, gamma: np.ndarray, beta: np.ndarray, name: str) -> None:
+        super().__init__(name=name.replace("/", "_"))
+        self.gamma = _variable(gamma, tf.float32, f"{name}/gamma")
+        self.beta = _variable(beta, tf.float32, f"{name}/beta")
+
+    def read(self) -> NormValues:
+        """The values as tensors of the graph that is traced."""
+        return NormValues(tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta))
 
 
 class Embeddings(tf.Module):
@@ -123,16 +145,27 @@ class Embeddings(tf.Module):
             else None
         )
 
-    def __call__(self, *indices: tf.Tensor, norm: Callable[[LayerNorm, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def __call__(self, *indices: tf.Tensor, norm: Callable[[NormValues, tf.Tensor], tf.Tensor]) -> tf.Tensor:
         # A family without token types has one table less: its types are not looked up.
         found = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
-        stream = norm(self.norm, tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
+        stream = norm(self.norm.read(), tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
         stream = tf.cast(stream, self._compute)
-        return self.projection(stream) if self.projection else stream
+        return self.projection.read()(stream) if self.projection else stream
+
+
+class LayerValues(NamedTuple):
+    """What one transformer layer computes with; query, key and value are one product."""
+
+    query_key_value: DenseValues
+    attention_output: DenseValues
+    attention_norm: NormValues
+    inner: DenseValues
+    output: DenseValues
+    output_norm: NormValues
 
 
 class Layer(tf.Module):
-    """One transformer layer's weights; query, key and value are one product."""
+    """Holds one transformer layer's weights."""
 
     def __init__(self, index: int, place: LayerPlace, source: "Source", formats: Formats) -> None:
         super().__init__(name=f"layer_{index}")
@@ -151,6 +184,10 @@ class Layer(tf.Module):
         self.inner = Dense(*source.dense(names.inner, place), formats, f"layer_{index}/inner")
         self.output = Dense(*source.dense(names.output, place), formats, f"layer_{index}/output")
         self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", place)
+
+    def read(self) -> LayerValues:
+        """The values as tensors of the graph that is traced."""
+        return LayerValues(*(getattr(self, name).read() for name in LayerValues._fields))
 
 
 @dataclass(frozen=True)
@@ -181,8 +218,7 @@ class Source:
 
     def norm(self, name: str, ours: str, place: LayerPlace = _ONLY) -> LayerNorm:
         scope = name.format(layer=place.layer, group=place.group)
-        epsilon = self.sizes.layer_norm_epsilon
-        return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], epsilon=epsilon, name=ours)
+        return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], ours)
 
 
 class _Values(Mapping[str, np.ndarray]):
