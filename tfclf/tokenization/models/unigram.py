@@ -39,17 +39,20 @@ class UnigramModel(tf.Module):
         self._ids = tf.constant(list(itertools.chain.from_iterable(ids)), tf.int32)
         self._starts = tf.constant(np.cumsum([0, *lengths])[:-1], tf.int32)
         self._lengths = tf.constant(lengths, tf.int32)
-        self._first_ids = tf.constant([each[0] if each else -1 for each in ids], tf.int32)
         self._unknown = tf.constant(model.unknown)
-        # Pieces that do not just become the one token that stands for them.
-        self._special = tf.constant(np.array(model.unknown) | (np.array(lengths) != 1))
+        # The one token that a piece just becomes; below 0 for unknown pieces and for those that become none or several.
+        plain = ~np.array(model.unknown) & (np.array(lengths) == 1)
+        self._plain = tf.constant(
+            [each[0] if is_plain else -1 for each, is_plain in zip(ids, plain, strict=True)], tf.int32
+        )
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        pieces = in_parts(self._without_foreign(text), self._pieces, parts=_PARTS)
+        pieces = in_parts(text, self._pieces, parts=_PARTS)
+        tokens = tf.gather(self._plain, pieces.values)
         tokens, splits = tf.cond(
-            tf.reduce_any(tf.gather(self._special, pieces.values)),
+            tf.reduce_min(tokens) < 0,
             lambda: self._tokens(pieces.values, pieces.row_splits),
-            lambda: (tf.gather(self._first_ids, pieces.values), pieces.row_splits),
+            lambda: (tokens, pieces.row_splits),
         )
         return tf.RaggedTensor.from_row_splits(tokens, splits, validate=False)
 
@@ -62,7 +65,7 @@ class UnigramModel(tf.Module):
         return text
 
     def _pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
-        return self._op.tokenize(text).with_row_splits_dtype(tf.int32)
+        return self._op.tokenize(self._without_foreign(text)).with_row_splits_dtype(tf.int32)
 
     def _tokens(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """int32[tokens] and their row splits, of int32[pieces] and theirs: as many for each piece as it says."""
