@@ -126,6 +126,23 @@ def test_streams_that_are_reset_at_once_keep_nobody_out(server: ServerProcess) -
     assert server.memory() - memory < 50
 
 
+@pytest.mark.parametrize(
+    ("waiting", "ended"),
+    [
+        pytest.param({"a": 98.5, "b": 98.6}, "", id="no crowd"),
+        pytest.param({"a": 39, "b": 98.6}, "a", id="a minute"),
+        pytest.param({"b": 98.6, "a": 98.5, "c": 98.7, "d": 98.8}, "ab", id="all but the newest half of a crowd"),
+        pytest.param({"a": 98.5, "b": 99.5, "c": 99.6}, "a", id="a second"),
+        pytest.param({"a": 99.5, "b": 99.6, "c": 99.7}, "", id="not yet a second"),
+        pytest.param({"a": 39, "b": 39.1, "c": 39.2}, "abc", id="a crowd of a minute"),
+    ],
+)
+def test_calls_without_a_message_are_ended(waiting: dict[str, float], ended: str) -> None:
+    arrivals = Arrivals(threads=4)
+    arrivals.close()
+    assert "".join(arrivals.overdue(waiting, now=100.0)) == ended
+
+
 # Clients that lie
 
 

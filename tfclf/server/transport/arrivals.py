@@ -2,7 +2,8 @@
 
 gRPC for Python gives a call its thread before the message is there, and waits for it for ever: as many calls without
 a message as there are threads, one connection's worth, and nobody is answered any more. Here such calls are ended,
-after a minute, or after a second where they hold more than half of the threads.
+after a minute, or after a second where they hold more than half of the threads. Then the newest half is spared: gRPC
+has one thread for all that arrives, and while it is behind, honest messages take more than a second as well.
 
 Bytes that are no message are refused here too: gRPC itself would write a traceback into the log for each, and would
 parse in the one thread that all calls share.
@@ -10,13 +11,14 @@ parse in the one thread that all calls share.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
 
 _TICK = 0.25
+_Call = TypeVar("_Call", bound=Hashable)
 
 
 class Arrivals(grpc.ServerInterceptor):
@@ -25,7 +27,7 @@ class Arrivals(grpc.ServerInterceptor):
     Args:
       threads: that answer calls.
       patience: seconds that a message may take.
-      patience_in_a_crowd: where such calls hold more than half of the threads.
+      patience_in_a_crowd: where such calls hold more than half of the threads, for all but the newest of them.
     """
 
     def __init__(self, threads: int, *, patience: float = 60.0, patience_in_a_crowd: float = 1.0) -> None:
@@ -80,9 +82,12 @@ class Arrivals(grpc.ServerInterceptor):
 
     def _watch(self) -> None:
         while not self._closed.wait(_TICK):
-            waiting = self._waiting.copy()
-            patience = self._patience if len(waiting) <= self._crowd else self._patience_in_a_crowd
-            latest = time.monotonic() - patience
-            for context, since in waiting.items():
-                if since < latest:
-                    context.cancel()
+            for context in self.overdue(self._waiting.copy(), time.monotonic()):
+                context.cancel()
+
+    def overdue(self, waiting: Mapping[_Call, float], now: float) -> list[_Call]:
+        """The calls to end, of those that wait since the given times."""
+        newest_last = sorted(waiting, key=waiting.__getitem__)
+        crowding = newest_last[: max(0, len(newest_last) - self._crowd)]
+        late = [call for call in crowding if waiting[call] < now - self._patience_in_a_crowd]
+        return late + [call for call in newest_last[len(crowding) :] if waiting[call] < now - self._patience]
