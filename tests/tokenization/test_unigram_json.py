@@ -259,12 +259,34 @@ def test_precompiled_equals_on_all_short_clusters() -> None:
     assert found == [reference.normalize_str(text) for text in texts]
 
 
-def test_ties_fall_as_in_the_reference() -> None:
+# Words of the second kind are cut at commas, and what stands before a part decides how its sums are rounded.
+@pytest.mark.parametrize("characters", ["aab", "aaaab,"])
+def test_ties_fall_as_in_the_reference(characters: str) -> None:
     scores = [("<unk>", 0.0), (_MARK, -1.0), ("a", -3.1), ("aa", -5.3), ("aaa", -7.1), ("b", -3.1), ("ab", -6.2)]
+    scores += [(",", -1.3), (",,", -2.7)]
     model = UnigramWordsModel(UnigramWords(tuple(scores), 0))
     reference = tokenizers().models.Unigram(scores, 0, False)
     dice = random.Random(2)
-    words = ["".join(dice.choices("aab", k=dice.randrange(1, 40))) for _ in range(2_000)]
+    words = ["".join(dice.choices(characters, k=dice.randrange(1, 40))) for _ in range(2_000)]
+    expected = [[token.id for token in reference.tokenize(word)] for word in words]
+    assert model(tf.constant(words)).to_list() == expected
+
+
+_LETTERS = "ab,.\u00e9"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    scores=st.dictionaries(
+        st.text(_LETTERS + _MARK, min_size=1, max_size=5), st.sampled_from([0.0, -1.5, -2.5, -3.1, -4.0]), min_size=1
+    ),
+    # A mark stands nowhere but at a word's start.
+    words=st.lists(st.from_regex(f"{_MARK}?[{_LETTERS}c\u4e00]{{1,12}}", fullmatch=True), min_size=1, max_size=8),
+)
+def test_pieces_equal_for_any_vocabulary(scores: dict[str, float], words: list[str]) -> None:
+    pieces = [("<unk>", 0.0), *scores.items()]
+    model = UnigramWordsModel(UnigramWords(tuple(pieces), 0))
+    reference = tokenizers().models.Unigram(pieces, 0, False)
     expected = [[token.id for token in reference.tokenize(word)] for word in words]
     assert model(tf.constant(words)).to_list() == expected
 

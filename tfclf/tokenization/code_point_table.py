@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-_BLOCK = 256
+_BITS = 8  # of a place within a block
+_BLOCK = 1 << _BITS
 
 
 class CodePointTable(tf.Module):
@@ -24,4 +25,5 @@ class CodePointTable(tf.Module):
         self._block = tf.constant(np.array(block_of, np.int32) * _BLOCK, tf.int32)
 
     def __call__(self, points: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._numbers, tf.gather(self._block, points // _BLOCK) + points % _BLOCK)
+        block = tf.gather(self._block, tf.bitwise.right_shift(points, _BITS))
+        return tf.gather(self._numbers, block + tf.bitwise.bitwise_and(points, _BLOCK - 1))

@@ -15,9 +15,6 @@ from tfclf.tokenization.patterns import character_class, literal
 from tfclf.tokenization.ragged import in_parts, take_ranges
 from tfclf.tokenization.spec import Unigram
 
-# More than cores, because texts differ in length.
-_PARTS = 4
-
 
 class UnigramModel(tf.Module):
     """string[texts] of valid UTF-8 -> int32[texts, (tokens)]."""
@@ -47,11 +44,14 @@ class UnigramModel(tf.Module):
         )
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        pieces = in_parts(text, self._pieces, parts=_PARTS)
+        return in_parts(text, self._tokens)
+
+    def _tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
+        pieces = self._op.tokenize(self._without_foreign(text)).with_row_splits_dtype(tf.int32)
         tokens = tf.gather(self._plain, pieces.values)
         tokens, splits = tf.cond(
             tf.reduce_min(tokens) < 0,
-            lambda: self._tokens(pieces.values, pieces.row_splits),
+            lambda: self._of_pieces(pieces.values, pieces.row_splits),
             lambda: (tokens, pieces.row_splits),
         )
         return tf.RaggedTensor.from_row_splits(tokens, splits, validate=False)
@@ -64,10 +64,7 @@ class UnigramModel(tf.Module):
             text = tf.strings.regex_replace(text, literal(symbol), stand_in)
         return text
 
-    def _pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
-        return self._op.tokenize(self._without_foreign(text)).with_row_splits_dtype(tf.int32)
-
-    def _tokens(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _of_pieces(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """int32[tokens] and their row splits, of int32[pieces] and theirs: as many for each piece as it says."""
         unknown = tf.gather(self._unknown, pieces)
         begins = tf.scatter_nd(splits[:, tf.newaxis], tf.ones_like(splits), [tf.size(pieces) + 1])[1:-1] > 0

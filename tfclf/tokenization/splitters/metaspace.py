@@ -8,11 +8,12 @@ import tensorflow as tf
 from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.ragged import in_parts
 from tfclf.tokenization.spec import Metaspace
-from tfclf.tokenization.white_space import WHITE_SPACE
+from tfclf.tokenization.white_space import OTHER_WHITE_SPACE
 
 # Parts what it stands between. No byte of valid UTF-8, so that no text can forge it.
 FENCE = b"\xff"
-_HAS_ASCII_SPACE = r"(?s).*[\t-\r].*"
+# What `tf.strings.split` splits at, a run of it at once, which is several times as fast as a pattern.
+_ASCII_SPACE = r"[\t-\r ]"
 
 
 class MarkedWords(tf.Module):
@@ -20,29 +21,43 @@ class MarkedWords(tf.Module):
 
     def __init__(self, spec: Metaspace) -> None:
         super().__init__()
-        self._spec = spec
-        self._other = "[^" + any_of(spec.mark)[1:]
-        self._word = f"{spec.mark}?{self._other}+|{spec.mark}"
+        self._mark, self._prefix, self._at_white_space = spec.mark, spec.prefix, spec.at_white_space
+        # Where there is none of that, the words lie between spaces, and each gets a mark.
+        special = spec.mark if spec.at_white_space else r"  |[\t-\r]| \z"
+        self._special = f"(?s).*(?:{special}).*"
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         return in_parts(text, self._words)
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
-        mark = self._spec.mark
-        if self._spec.at_white_space:
-            # The space and the mark behind it are one mark, because a word that begins with one gets no other.
-            text = tf.strings.regex_replace(text, rf"{WHITE_SPACE}+\z", "")
-            text = tf.strings.regex_replace(text, rf"{WHITE_SPACE}+{mark}?", mark)
-        else:
-            text = tf.strings.regex_replace(text, " ", mark)
-        if self._spec.prefix:
-            text = tf.strings.regex_replace(text, rf"\A{self._other}", rf"{mark}\0")
-        # There are no spaces left. Splitting at white space is twice as fast as at a given byte, where it can be had.
+        by_patterns = self._at_white_space_by_patterns if self._at_white_space else self._at_spaces_by_patterns
+        # Rare characters that mean the same as a space.
+        text = tf.strings.regex_replace(text, OTHER_WHITE_SPACE if self._at_white_space else self._mark, " ")
+        if not self._prefix:
+            return by_patterns(text)
         return tf.cond(
-            tf.reduce_any(tf.strings.regex_full_match(text, _HAS_ASCII_SPACE)),
-            lambda: tf.strings.split(tf.strings.regex_replace(text, self._word, FENCE + rb"\0"), FENCE),
-            lambda: tf.strings.split(tf.strings.regex_replace(text, self._word, rb" \0")),
+            tf.reduce_any(tf.strings.regex_full_match(text, self._special)),
+            lambda: by_patterns(text),
+            lambda: self._each_marked(tf.strings.split(text)),
         )
+
+    def _each_marked(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
+        return words.with_values(tf.strings.join([self._mark, words.values]))
+
+    def _at_white_space_by_patterns(self, text: tf.Tensor) -> tf.RaggedTensor:
+        text = tf.strings.regex_replace(text, rf"{_ASCII_SPACE}+\z", "")
+        # The space and the mark behind it are one mark, because a word that begins with one gets no other.
+        text = tf.strings.regex_replace(text, f"{_ASCII_SPACE}+{self._mark}?|{self._mark}", f" {self._mark}")
+        if self._prefix:
+            text = tf.strings.regex_replace(text, r"\A[^ ]", rf" {self._mark}\0")
+        return tf.strings.split(text)
+
+    def _at_spaces_by_patterns(self, text: tf.Tensor) -> tf.RaggedTensor:
+        text = tf.strings.regex_replace(text, " ", FENCE + self._mark.encode())
+        if self._prefix:
+            # The fence is no character.
+            text = tf.strings.regex_replace(text, r"(?s)\A.", FENCE + self._mark.encode() + rb"\0")
+        return tf.strings.split(text, FENCE)
 
 
 def any_of(characters: str) -> str:
