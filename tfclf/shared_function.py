@@ -25,5 +25,4 @@ def shared(
         jit_compile=xla or None,
         experimental_attributes={"_noinline": True} if apart else None,
     )
-    # A plain function: a tf.function that a module holds is saved once more, as that module's own.
-    return lambda *inputs: function(*inputs)
+    return function

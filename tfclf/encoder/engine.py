@@ -63,10 +63,7 @@ class LeanEngine(tf.Module):
         source = Source.of(family, sizes, model)
         compute = _PRECISIONS[precision]
         formats = Formats(stored=tf.as_dtype(storage) if storage else compute, compute=compute)
-        self._heads = sizes.heads
-        self._head_width = sizes.width // sizes.heads
-        self._width = sizes.width
-        self._epsilon = sizes.layer_norm_epsilon
+        self._sizes = sizes
         self._compute = compute
         self._position_padding_id = family.position_padding_id
         self._activation = _ACTIVATIONS[sizes.activation]
@@ -143,21 +140,28 @@ class LeanEngine(tf.Module):
         return logits[:batch]
 
     def _packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
+        sizes = self._sizes
         packing = packed.plan(
-            row_splits, groups=groups, heads=self._heads, head_width=self._head_width, dtype=self._compute
+            row_splits, groups=groups, heads=sizes.heads, head_width=sizes.head_width, dtype=self._compute
         )
         return Layout(
             attend=functools.partial(packed.attend, packing=packing),
             attend_first=functools.partial(packed.attend_first, packing=packing),
             repeated=functools.partial(packed.repeated, dtype=self._compute),
-            norm=lambda rows: functools.partial(NormValues.fused, shapes=NormShapes(rows), epsilon=self._epsilon),
+            norm=lambda rows: functools.partial(
+                NormValues.fused, shapes=NormShapes(rows), epsilon=sizes.layer_norm_epsilon
+            ),
             first=packing.first,
         )
 
     def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """int32[3, batch, length] of ids, positions and types, int32[batch] -> float32[batch, classes]."""
         layout = bucketed.layout(
-            lengths, length=tf.shape(indices)[2], heads=self._heads, dtype=self._compute, epsilon=self._epsilon
+            lengths,
+            length=tf.shape(indices)[2],
+            heads=self._sizes.heads,
+            dtype=self._compute,
+            epsilon=self._sizes.layer_norm_epsilon,
         )
         return self._logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
 
@@ -174,9 +178,10 @@ class LeanEngine(tf.Module):
             stream = step(stream, layer)
         # The head reads each row's first token. Of the last layer only keys and values are needed of the others.
         # A function's result has no shape for TensorFlow's optimizer, and without one it does not find the layer norm.
-        firsts = tf.reshape(tf.gather(stream, layout.first), [-1, self._width])
-        query = last.query_key_value(firsts, slice(self._width))
-        context = layout.attend_first(query, last.query_key_value(stream, slice(self._width, None)))
+        width = self._sizes.width
+        firsts = tf.reshape(tf.gather(stream, layout.first), [-1, width])
+        query = last.query_key_value(firsts, slice(width))
+        context = layout.attend_first(query, last.query_key_value(stream, slice(width, None)))
         pooled = tf.cast(self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))), tf.float32)
         for dense, activation in zip(self.head, self._head_activations, strict=True):
             pooled = activation(dense.read()(pooled))

@@ -37,6 +37,11 @@ class Sizes:
     activation: str
     layer_norm_epsilon: float
 
+    @property
+    def head_width(self) -> int:
+        """Of each head's part of the residual stream's width."""
+        return self.width // self.heads
+
     @classmethod
     def of(cls, family: Family, config: Mapping[str, Any], *, folder: Path) -> "Sizes":
         """Reads a config that leaves no size out.

@@ -54,7 +54,7 @@ class Dense(tf.Module):
 
 
 class NormShapes:
-    """[rows, width] as a batch norm sees it, worked out once a batch: in each norm it would be a dozen nodes more.
+    """[rows, width] as a batch norm sees it, worked out once for all norms of a graph: each needs a dozen nodes for it.
 
     TensorFlow's optimizer goes over every node before the first answer, so that nodes are what that waits for.
 
