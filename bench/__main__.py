@@ -22,6 +22,8 @@ _BATCH = 32
 # Bulk scoring, and what one request of a server holds.
 _TOKENIZER_BATCHES = (512, _BATCH)
 _TOKENIZER_TEXTS = 2560
+# A turn of a tokenizer takes a fraction of a second, in which a noisy machine may be slow or fast.
+_TOKENIZER_TURNS = 5
 _SERVING_TEXTS = 4096
 _FOOTPRINT_OF = "bert"
 _RESULTS = ROOT / "bench" / "results"
@@ -62,10 +64,12 @@ def main() -> None:
 
 def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     checkpoint = base_checkpoint(case, folder / "checkpoint")
-    if case.model_type == _FOOTPRINT_OF:
+    if options.encoders and case.model_type == _FOOTPRINT_OF:
         _write("footprint", {"case": case.name, "footprint": footprint.measure(checkpoint, folder / "footprint")})
     if case == next(one for one in CASES if one.vocabulary == case.vocabulary):
         _measure_tokenizer(case, case.model_type, checkpoint, options)
+    if not options.encoders:
+        return
     description, rows = texts(case.data, case.texts)
     figures = compare(
         contenders.text_to_label(checkpoint, folder, rows, batch_size=_BATCH), texts=len(rows), runs=options.runs
@@ -85,14 +89,15 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
 def _measure_tokenizer(case: Case | TokenizerCase, key: str, checkpoint: Path, options: argparse.Namespace) -> None:
     for size in _TOKENIZER_BATCHES:
         description, rows = texts(case.data, _TOKENIZER_TEXTS)
-        figures = compare(contenders.tokenizers(checkpoint, rows, batch_size=size), texts=len(rows), runs=options.runs)
+        runs = options.runs * _TOKENIZER_TURNS
+        figures = compare(contenders.tokenizers(checkpoint, rows, batch_size=size), texts=len(rows), runs=runs)
         _write(
             f"tokenizer_{key}_{size}",
             {
                 "case": case.tokenizer,
                 "texts": description,
                 "batch_size": size,
-                "runs": options.runs,
+                "runs": runs,
                 "figures": as_json(figures),
             },
         )
@@ -100,11 +105,16 @@ def _measure_tokenizer(case: Case | TokenizerCase, key: str, checkpoint: Path, o
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each contender")
+    parser.add_argument(
+        "--runs", type=int, default=5, help="counted runs of each contender; of tokenizers five times as many"
+    )
     known = [case.model_type for case in CASES]
     parser.add_argument("--families", nargs="*", choices=known, default=known)
     alone = [case.key for case in TOKENIZERS]
     parser.add_argument("--tokenizers", nargs="*", choices=alone, default=alone, help="those measured alone")
+    parser.add_argument(
+        "--encoders", action=argparse.BooleanOptionalAction, default=True, help="the families' encoders and footprint"
+    )
     parser.add_argument("--serving", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--update-readme", action=argparse.BooleanOptionalAction, default=True)
     return parser.parse_args()

@@ -61,13 +61,13 @@ def table(results: Path) -> str:
             "|-:|-:|-:|-:|-:|-:|",
             *(_row(*_serving_cells(figure)) for figure in one["figures"]),
         ]
-    if encoders:
+    if encoders and bulk:
         machine = encoders[0]["machine"]
         lines += [
             "",
-            f"Texts a second and ratio to the first column: medians of {encoders[0]['runs']} runs in turn, one "
-            f"process, ratios paired run by run; {machine['processor']}, {machine['cores']} cores, "
-            f"TensorFlow {machine['tensorflow']}, transformers {machine['transformers']}, "
+            f"Texts a second and ratio to the first column: medians of {encoders[0]['runs']} runs in turn (of "
+            f"tokenizers {bulk[0]['runs']}), one process, ratios paired run by run; {machine['processor']}, "
+            f"{machine['cores']} cores, TensorFlow {machine['tensorflow']}, transformers {machine['transformers']}, "
             f"tokenizers {machine['tokenizers']}.",
         ]
     return "\n".join(lines)
