@@ -1,10 +1,10 @@
 """Unigram tokenizers of tokenizer.json give the ids of the Rust tokenizer (tokenizers 0.22, transformers 4.57)."""
 
 import base64
+import itertools
 import json
 import random
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +272,17 @@ def test_ties_fall_as_in_the_reference(characters: str) -> None:
     assert model(tf.constant(words)).to_list() == expected
 
 
+def test_pieces_equal_where_every_node_of_the_trie_has_many_children() -> None:
+    digits = "0123456789abcdef"
+    dice = random.Random(3)
+    made = ["".join(digit) for length in (1, 2, 3) for digit in itertools.product(digits, repeat=length)]
+    pieces = [("<unk>", 0.0), *((piece, -dice.uniform(5, 9)) for piece in made)]
+    model = UnigramWordsModel(UnigramWords(tuple(pieces), 0))
+    reference = tokenizers().models.Unigram(pieces, 0, False)
+    words = ["".join(dice.choices(digits, k=dice.randrange(1, 20))) for _ in range(500)]
+    assert model(tf.constant(words)).to_list() == [[token.id for token in reference.tokenize(word)] for word in words]
+
+
 _LETTERS = "ab,.\u00e9"
 
 
@@ -295,7 +306,7 @@ def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
     apart, neutral, together = cuts.apart([piece for piece, _ in pieces], _MARK)
     assert apart
     for piece, _ in pieces:
-        for left, right in pairwise(piece):
+        for left, right in itertools.pairwise(piece):
             if _MARK not in (left, right) and not {left, right} & set(neutral) and piece not in together:
                 assert (left in apart) == (right in apart)
 

@@ -21,14 +21,14 @@ _ANY = tf.TensorShape(None)
 
 
 class BestPaths(tf.Module):
-    """Of int32[characters] code points, in words none of which is empty, the pieces.
+    """int32[characters] code points of words, none of them empty -> the pieces of the best-scored way to cut each.
 
     Args:
       pieces: with their scores, in the order of their ids.
       unknown_id: for characters that are no piece; a run of it is one.
     """
 
-    # So many characters `unsure` is good for.
+    # Of a word with what stands before it, in characters: `unsure` is good for so many.
     LONGEST = 1 << 14
 
     def __init__(self, pieces: Sequence[tuple[str, float]], unknown_id: int) -> None:

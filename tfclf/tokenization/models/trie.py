@@ -4,6 +4,7 @@ The child of a node by symbol c stands at the node's base + c, and the row there
 which no other node has. One look at a row is one step down.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,8 @@ from tfclf.tokenization.code_point_table import CodePointTable
 
 _NOBODY = -1
 _BITS = 21  # of a code point, and so of a symbol
-# Room for as many rows again, so that bases are found fast.
-_ROOM = 1.35
+# A third more rows than nodes to begin with, and an eighth more whenever so many throws found no place for some node.
+_ROOM, _THROWS = 1.35, 16
 
 
 class Trie(tf.Module):
@@ -109,7 +110,9 @@ def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple
     # Those with many children first, as long as there is room.
     for most, least in ((np.inf, 1024), (1024, 256), (256, 64), (64, 16), (16, 6), (6, 3), (3, 2), (2, 1)):
         edges = np.flatnonzero((of_edge < most) & (of_edge >= least))
-        while len(edges):
+        for throw in itertools.count(1):
+            if not len(edges):
+                break
             nodes, node = np.unique(parents[edges], return_inverse=True)
             tried = dice.integers(1, size, size=len(nodes))
             if least == 1:  # an only child takes what is left
@@ -123,6 +126,9 @@ def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple
             rows[edges[placed] + 1] = wanted[placed]
             unused[tried[fits]] = free[wanted[placed]] = False
             edges = edges[~placed]
+            if throw % _THROWS == 0:
+                more = np.ones(size // 8 + 1, bool)
+                size, free, unused = size + len(more), np.append(free, more), np.append(unused, more)
     return bases, rows, size + symbols
 
 
