@@ -24,6 +24,11 @@ _TOKENIZER_BATCHES = (512, _BATCH)
 _TOKENIZER_TEXTS = 2560
 # A turn of a tokenizer takes a fraction of a second, in which a noisy machine may be slow or fast.
 _TOKENIZER_TURNS = 5
+# By the name of their results: of the cases with the same vocabulary the first.
+_TOKENIZERS: Mapping[str, Case | TokenizerCase] = {
+    **{case.model_type: case for case in {case.vocabulary: case for case in reversed(CASES)}.values()},
+    **{case.key: case for case in TOKENIZERS},
+}
 _SERVING_TEXTS = 4096
 _FOOTPRINT_OF = "bert"
 _RESULTS = ROOT / "bench" / "results"
@@ -41,10 +46,10 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             _measure(case, Path(folder), options)
-    for one in TOKENIZERS:
-        if one.key in options.tokenizers and available(one):
+    for key, one in _TOKENIZERS.items():
+        if key in options.tokenizers and available(one):
             with tempfile.TemporaryDirectory() as folder:
-                _measure_tokenizer(one, one.key, tokenizer_folder(one, Path(folder) / "tokenizer"), options)
+                _measure_tokenizer(one, key, tokenizer_folder(one, Path(folder) / "tokenizer"), options)
     if options.serving and available(CASES[0]):
         description, rows = texts("AG News", _SERVING_TEXTS)
         with tempfile.TemporaryDirectory() as folder:
@@ -64,12 +69,8 @@ def main() -> None:
 
 def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     checkpoint = base_checkpoint(case, folder / "checkpoint")
-    if options.encoders and case.model_type == _FOOTPRINT_OF:
+    if case.model_type == _FOOTPRINT_OF:
         _write("footprint", {"case": case.name, "footprint": footprint.measure(checkpoint, folder / "footprint")})
-    if case == next(one for one in CASES if one.vocabulary == case.vocabulary):
-        _measure_tokenizer(case, case.model_type, checkpoint, options)
-    if not options.encoders:
-        return
     description, rows = texts(case.data, case.texts)
     figures = compare(
         contenders.text_to_label(checkpoint, folder, rows, batch_size=_BATCH), texts=len(rows), runs=options.runs
@@ -86,11 +87,11 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     )
 
 
-def _measure_tokenizer(case: Case | TokenizerCase, key: str, checkpoint: Path, options: argparse.Namespace) -> None:
+def _measure_tokenizer(case: Case | TokenizerCase, key: str, folder: Path, options: argparse.Namespace) -> None:
     for size in _TOKENIZER_BATCHES:
         description, rows = texts(case.data, _TOKENIZER_TEXTS)
         runs = options.runs * _TOKENIZER_TURNS
-        figures = compare(contenders.tokenizers(checkpoint, rows, batch_size=size), texts=len(rows), runs=runs)
+        figures = compare(contenders.tokenizers(folder, rows, batch_size=size), texts=len(rows), runs=runs)
         _write(
             f"tokenizer_{key}_{size}",
             {
@@ -109,12 +110,8 @@ def _options() -> argparse.Namespace:
         "--runs", type=int, default=5, help="counted runs of each contender; of tokenizers five times as many"
     )
     known = [case.model_type for case in CASES]
-    parser.add_argument("--families", nargs="*", choices=known, default=known)
-    alone = [case.key for case in TOKENIZERS]
-    parser.add_argument("--tokenizers", nargs="*", choices=alone, default=alone, help="those measured alone")
-    parser.add_argument(
-        "--encoders", action=argparse.BooleanOptionalAction, default=True, help="the families' encoders and footprint"
-    )
+    parser.add_argument("--families", nargs="*", choices=known, default=known, help="text to label; none: no encoder")
+    parser.add_argument("--tokenizers", nargs="*", choices=list(_TOKENIZERS), default=list(_TOKENIZERS))
     parser.add_argument("--serving", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--update-readme", action=argparse.BooleanOptionalAction, default=True)
     return parser.parse_args()

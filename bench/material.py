@@ -78,10 +78,14 @@ def base_checkpoint(case: Case, folder: Path) -> Path:
     return folder
 
 
-def tokenizer_folder(case: TokenizerCase, folder: Path) -> Path:
-    """The tokenizer's files alone, made as the tests make them."""
+def tokenizer_folder(case: Case | TokenizerCase, folder: Path) -> Path:
+    """The tokenizer's files without a model: those of the case's checkpoint, or made as the tests make them."""
     folder.mkdir(parents=True)
-    return PUBLISHED[case.published](SHARED, folder)
+    if isinstance(case, TokenizerCase):
+        return PUBLISHED[case.published](SHARED, folder)
+    _write_tokenizer(case, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": case.model_type}), encoding="utf-8")
+    return folder
 
 
 def _write_tokenizer(case: Case, folder: Path) -> None:

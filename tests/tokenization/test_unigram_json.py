@@ -259,17 +259,23 @@ def test_precompiled_equals_on_all_short_clusters() -> None:
     assert found == [reference.normalize_str(text) for text in texts]
 
 
+def _ids(pieces: list[tuple[str, float]], words: list[str]) -> Any:
+    return UnigramWordsModel(UnigramWords(tuple(pieces), 0))(tf.constant(words)).to_list()
+
+
+def _reference_ids(pieces: list[tuple[str, float]], words: list[str]) -> list[list[int]]:
+    reference = tokenizers().models.Unigram(pieces, 0, False)
+    return [[token.id for token in reference.tokenize(word)] for word in words]
+
+
 # Words of the second kind are cut at commas, and what stands before a part decides how its sums are rounded.
 @pytest.mark.parametrize("characters", ["aab", "aaaab,"])
 def test_ties_fall_as_in_the_reference(characters: str) -> None:
     scores = [("<unk>", 0.0), (_MARK, -1.0), ("a", -3.1), ("aa", -5.3), ("aaa", -7.1), ("b", -3.1), ("ab", -6.2)]
     scores += [(",", -1.3), (",,", -2.7)]
-    model = UnigramWordsModel(UnigramWords(tuple(scores), 0))
-    reference = tokenizers().models.Unigram(scores, 0, False)
     dice = random.Random(2)
     words = ["".join(dice.choices(characters, k=dice.randrange(1, 40))) for _ in range(2_000)]
-    expected = [[token.id for token in reference.tokenize(word)] for word in words]
-    assert model(tf.constant(words)).to_list() == expected
+    assert _ids(scores, words) == _reference_ids(scores, words)
 
 
 def test_pieces_equal_where_every_node_of_the_trie_has_many_children() -> None:
@@ -277,10 +283,8 @@ def test_pieces_equal_where_every_node_of_the_trie_has_many_children() -> None:
     dice = random.Random(3)
     made = ["".join(digit) for length in (1, 2, 3) for digit in itertools.product(digits, repeat=length)]
     pieces = [("<unk>", 0.0), *((piece, -dice.uniform(5, 9)) for piece in made)]
-    model = UnigramWordsModel(UnigramWords(tuple(pieces), 0))
-    reference = tokenizers().models.Unigram(pieces, 0, False)
     words = ["".join(dice.choices(digits, k=dice.randrange(1, 20))) for _ in range(500)]
-    assert model(tf.constant(words)).to_list() == [[token.id for token in reference.tokenize(word)] for word in words]
+    assert _ids(pieces, words) == _reference_ids(pieces, words)
 
 
 _LETTERS = "ab,.\u00e9"
@@ -296,10 +300,7 @@ _LETTERS = "ab,.\u00e9"
 )
 def test_pieces_equal_for_any_vocabulary(scores: dict[str, float], words: list[str]) -> None:
     pieces = [("<unk>", 0.0), *scores.items()]
-    model = UnigramWordsModel(UnigramWords(tuple(pieces), 0))
-    reference = tokenizers().models.Unigram(pieces, 0, False)
-    expected = [[token.id for token in reference.tokenize(word)] for word in words]
-    assert model(tf.constant(words)).to_list() == expected
+    assert _ids(pieces, words) == _reference_ids(pieces, words)
 
 
 def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:

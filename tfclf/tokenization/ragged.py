@@ -1,7 +1,7 @@
 """Index arithmetic on ragged rows: one gather instead of many ragged ops."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
@@ -20,16 +20,34 @@ def take_ranges(pool: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Ra
     return ranges.with_values(tf.gather(pool, ranges.values))
 
 
-def with_rows(
-    pool: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor, places: tf.Tensor, rows: tf.RaggedTensor, of: tf.Tensor
-) -> tf.RaggedTensor:
-    """`take_ranges`, but row places[i] is row of[i] of [rows, (values)] with int32 row splits."""
-    at = tf.cast(places[:, tf.newaxis], tf.int32)
-    return take_ranges(
-        tf.concat([pool, rows.values], axis=0),
-        tf.tensor_scatter_nd_update(starts, at, tf.gather(tf.size(pool) + rows.row_splits[:-1], of)),
-        tf.tensor_scatter_nd_update(lengths, at, tf.gather(rows.row_splits[1:] - rows.row_splits[:-1], of)),
-    )
+class Ranges(NamedTuple):
+    """Rows before they are taken: row i is pool[starts[i] : starts[i] + lengths[i]], both int32[rows]."""
+
+    pool: tf.Tensor
+    starts: tf.Tensor
+    lengths: tf.Tensor
+
+    @classmethod
+    def of(cls, rows: tf.RaggedTensor) -> "Ranges":
+        """[rows, (values)] with int32 row splits."""
+        return cls(rows.values, rows.row_splits[:-1], rows.row_lengths())
+
+    def rows(self, which: tf.Tensor) -> "Ranges":
+        """Row i is row which[i] of these."""
+        return Ranges(self.pool, tf.gather(self.starts, which), tf.gather(self.lengths, which))
+
+    def with_rows(self, places: tf.Tensor, rows: "Ranges") -> "Ranges":
+        """These, but row places[i] is row i of `rows`."""
+        at = tf.cast(places[:, tf.newaxis], tf.int32)
+        return Ranges(
+            tf.concat([self.pool, rows.pool], axis=0),
+            tf.tensor_scatter_nd_update(self.starts, at, tf.size(self.pool) + rows.starts),
+            tf.tensor_scatter_nd_update(self.lengths, at, rows.lengths),
+        )
+
+    def taken(self) -> tf.RaggedTensor:
+        """[rows, (values)] with int32 row splits."""
+        return take_ranges(self.pool, self.starts, self.lengths)
 
 
 def merge_inner(rows: tf.RaggedTensor, outer_splits: tf.Tensor) -> tf.RaggedTensor:

@@ -21,7 +21,8 @@ import tensorflow_text as tf_text
 
 from tfclf.errors import VocabularyError
 from tfclf.tokenization.models.byte_alphabet import byte_of, check_bytes
-from tfclf.tokenization.ragged import take_ranges
+from tfclf.tokenization.models.word_table import WordTable
+from tfclf.tokenization.ragged import Ranges, take_ranges
 from tfclf.tokenization.spec import ByteBpe
 
 
@@ -41,10 +42,7 @@ class ByteBpeModel(tf.Module):
         bases = {character: 0 for character in alphabet if character in ids}
         whole = ids if spec.ignore_merges else {**bases, **made}
         words = {_bytes(piece, alphabet): ids[piece] for piece in whole if piece and alphabet.keys() >= set(piece)}
-        self._words = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(words), list(words.values()), tf.string, tf.int32),
-            default_value=-1,
-        )
+        self._table = WordTable(words)
         pieces = {**bases, **made}
         self._ids = tf.constant([0, *(ids[piece] for piece in pieces)])
         self._subwords = tf_text.SentencepieceTokenizer(
@@ -63,30 +61,16 @@ class ByteBpeModel(tf.Module):
         self._common_splits = tf.constant([*answers.row_splits.numpy(), answers.row_splits.numpy()[-1]])
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
-        whole = self._words.lookup(words)
-        missed = tf.where(whole < 0)[:, 0]
-        distinct, of_miss = tf.unique(tf.gather(words, missed))
-        place = self._common.lookup(distinct)
-        rest = tf.where(place < 0)
-        place = tf.where(place < 0, tf.size(self._common_splits) - 2, place)
-        common_starts = tf.gather(self._common_splits, place)
-        common_lengths = tf.gather(self._common_splits, place + 1) - common_starts
-        common = take_ranges(self._common_pieces, common_starts, common_lengths)
-        merged = self._merged(tf.gather_nd(distinct, rest))
+        return self._table(words, self._not_whole)
 
-        # One pool holds every answer: the first table's, the second's, then the model's.
-        count = tf.size(words)
-        pool = tf.concat([whole, common.values, merged.values], axis=0)
-        starts = tf.tensor_scatter_nd_update(
-            count + common.row_splits[:-1], rest, count + tf.size(common.values) + merged.row_splits[:-1]
-        )
-        lengths = tf.tensor_scatter_nd_update(common_lengths, rest, merged.row_splits[1:] - merged.row_splits[:-1])
-        at = missed[:, tf.newaxis]
-        return take_ranges(
-            pool,
-            tf.tensor_scatter_nd_update(tf.range(count), at, tf.gather(starts, of_miss)),
-            tf.tensor_scatter_nd_update(tf.ones_like(whole), at, tf.gather(lengths, of_miss)),
-        )
+    def _not_whole(self, words: tf.Tensor) -> Ranges:
+        """string[words] -> int32[words, (pieces)]."""
+        place = self._common.lookup(words)
+        rest = tf.where(place < 0)[:, 0]
+        place = tf.where(place < 0, tf.size(self._common_splits) - 2, place)
+        starts = tf.gather(self._common_splits, place)
+        common = take_ranges(self._common_pieces, starts, tf.gather(self._common_splits, place + 1) - starts)
+        return Ranges.of(common).with_rows(rest, Ranges.of(self._merged(tf.gather(words, rest))))
 
     def _merged(self, words: tf.Tensor) -> tf.RaggedTensor:
         letters = tf.strings.unicode_transcode(words, "ISO-8859-1", "UTF-8")

@@ -4,7 +4,6 @@ The child of a node by symbol c stands at the node's base + c, and the row there
 which no other node has. One look at a row is one step down.
 """
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,12 +32,12 @@ class Trie(tf.Module):
         # int32[n] code points -> int32[n] symbols.
         self.symbols = CodePointTable(numbers)
         parents, edge_symbols, ends = _edges(pieces, numbers)
-        bases, nodes, self._size = _place(parents, edge_symbols, int(numbers.max()) + 1)
+        symbols = int(numbers.max()) + 1
+        # Those that have fallen off see nobody's children from here, behind all nodes.
+        bases, nodes, self._off = _place(parents, edge_symbols, symbols)
         self._ends = nodes[ends]  # of each piece the node
         self.root = int(bases[0])
-        # Those that have fallen off see nobody's children from here.
-        self._off = self._size
-        parent = np.full(self._size + int(numbers.max()) + 1, _NOBODY, np.int32)
+        parent = np.full(self._off + symbols, _NOBODY, np.int32)
         parent[nodes[1:]] = bases[parents]
         base = np.full_like(parent, self._off)
         base[nodes[1:]] = np.where(bases[1:] == _NOBODY, self._off, bases[1:])
@@ -61,7 +60,7 @@ class Trie(tf.Module):
 
     def by_node(self, of_pieces: np.ndarray) -> tf.Tensor:
         """[nodes]: what is said of the piece that a node is; 0 for beginnings that are no piece."""
-        values = np.zeros(self._size, of_pieces.dtype)
+        values = np.zeros(self._off, of_pieces.dtype)
         values[self._ends] = of_pieces
         return tf.constant(values)
 
@@ -110,9 +109,8 @@ def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple
     # Those with many children first, as long as there is room.
     for most, least in ((np.inf, 1024), (1024, 256), (256, 64), (64, 16), (16, 6), (6, 3), (3, 2), (2, 1)):
         edges = np.flatnonzero((of_edge < most) & (of_edge >= least))
-        for throw in itertools.count(1):
-            if not len(edges):
-                break
+        throws = 0
+        while len(edges):
             nodes, node = np.unique(parents[edges], return_inverse=True)
             tried = dice.integers(1, size, size=len(nodes))
             if least == 1:  # an only child takes what is left
@@ -126,7 +124,8 @@ def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple
             rows[edges[placed] + 1] = wanted[placed]
             unused[tried[fits]] = free[wanted[placed]] = False
             edges = edges[~placed]
-            if throw % _THROWS == 0:
+            throws += 1
+            if throws % _THROWS == 0:
                 more = np.ones(size // 8 + 1, bool)
                 size, free, unused = size + len(more), np.append(free, more), np.append(unused, more)
     return bases, rows, size + symbols

@@ -1,7 +1,4 @@
-"""Unigram pieces of single words: whole words from a hash table, the others by a search for the best pieces.
-
-Most words are one piece and never searched; of the others each distinct one is once.
-"""
+"""Unigram pieces of single words: whole words from a table, the others by a search for the best pieces."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,13 +8,14 @@ import tensorflow as tf
 from tfclf._transformers import tokenizers
 from tfclf.tokenization.models import cuts
 from tfclf.tokenization.models.best_paths import BestPaths
-from tfclf.tokenization.ragged import in_parts, merge_inner, with_rows
+from tfclf.tokenization.models.word_table import WordTable
+from tfclf.tokenization.patterns import literal
+from tfclf.tokenization.ragged import Ranges, in_parts, merge_inner
 from tfclf.tokenization.spec import UnigramWords
 from tfclf.tokenization.splitters.metaspace import FENCE, any_of
 
-# What the table says of a word that has no pieces, and of one that it does not hold; and what stands for the pieces of
-# a part of a word where rounding could decide.
-_NOTHING, _MISS, _UNSURE = -2, -1, -3
+# Stands for the pieces of a part of a word where rounding could decide.
+_UNSURE = -1
 # Words beyond that many characters, which no language has, are searched in parts of it: one step of the search
 # takes one character of every word, so that the longest word decides how many steps there are.
 LONGEST_WORD = 1 << 16
@@ -32,36 +30,26 @@ class UnigramWordsModel(tf.Module):
         super().__init__()
         self._best_paths = BestPaths(spec.pieces, spec.unknown_id)
         # An empty word has no pieces.
-        words = {"": _NOTHING, **_one_piece_words(spec, self._best_paths)}
-        self._words = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(words), list(words.values()), tf.string, tf.int32),
-            default_value=_MISS,
-        )
+        self._table = WordTable({"": None, **_one_piece_words(spec, self._best_paths)})
         self._parts = _Parts([piece for piece, _ in spec.pieces], spec.mark)
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
-        return self._completed(words, self._by_parts)
+        return self._table(words, lambda others: _if_any(others, self._by_parts))
 
-    def _completed(self, words: tf.Tensor, rest: Callable[[tf.Tensor], tf.RaggedTensor]) -> tf.RaggedTensor:
-        """string[words] -> int32[words, (pieces)]: what the table says; of what it lacks, what `rest` says of each."""
-        known = self._words.lookup(words)
-        missed = tf.where(tf.equal(known, _MISS))[:, 0]
-        distinct, of_miss = tf.unique(tf.gather(words, missed))
-        lengths = tf.where(tf.equal(known, _NOTHING), 0, 1)
-        return with_rows(known, tf.range(tf.size(words)), lengths, missed, _if_any(distinct, rest), of_miss)
-
-    def _by_parts(self, words: tf.Tensor) -> tf.RaggedTensor:
+    def _by_parts(self, words: tf.Tensor) -> Ranges:
         """string[words], at least one -> int32[words, (pieces)]."""
         parts = in_parts(words, self._parts)
-        found = self._completed(parts.values, lambda parts: self._search(parts, unsure=_UNSURE))
+        found = self._table(parts.values, lambda others: _if_any(others, self._search_parts))
         found = merge_inner(found, tf.cast(parts.row_splits, tf.int32))
         # The reference sums from the word's start, so that there it has to begin where rounding could decide.
         unsure = tf.cast(tf.where(tf.equal(found.values, _UNSURE))[:, 0], tf.int32)
         rows, _ = tf.unique(tf.searchsorted(found.row_splits, unsure, side="right") - 1)
-        whole = _if_any(tf.gather(words, rows), self._search)
-        return with_rows(found.values, found.row_splits[:-1], found.row_lengths(), rows, whole, tf.range(tf.size(rows)))
+        return Ranges.of(found).with_rows(rows, _if_any(tf.gather(words, rows), self._search))
 
-    def _search(self, words: tf.Tensor, *, unsure: int | None = None) -> tf.RaggedTensor:
+    def _search_parts(self, parts: tf.Tensor) -> Ranges:
+        return self._search(parts, unsure=_UNSURE)
+
+    def _search(self, words: tf.Tensor, *, unsure: int | None = None) -> Ranges:
         """string[words], at least one, none empty -> int32[words, (pieces)]. `unsure`: as `BestPaths`."""
         decoded = tf.strings.unicode_decode(words, "UTF-8")
         points, splits = decoded.values, tf.cast(decoded.row_splits, tf.int32)
@@ -86,7 +74,7 @@ class UnigramWordsModel(tf.Module):
 
         _, ids, counts = tf.while_loop(lambda index, *_: index < rounds, search, (tf.constant(0), ids, counts))
         rows = tf.RaggedTensor.from_row_lengths(ids.concat(), counts.concat(), validate=False)
-        return merge_inner(rows, parts.row_splits)
+        return Ranges.of(merge_inner(rows, parts.row_splits))
 
 
 class _Parts(tf.Module):
@@ -100,7 +88,7 @@ class _Parts(tf.Module):
             run = f"(?:{any_of(apart)}+|[^{any_of(mark + apart + neutral)[1:]}+)"
             end = f"(?:(?:{run}?{any_of(neutral)}+)+{run}?|{run})" if neutral else run
             self._part = f"{mark}?{end}|{mark}"
-        self._together = "(?s).*(?:" + "|".join(map(_escaped, together)) + ").*" if together else ""
+        self._together = "(?s).*(?:" + "|".join(map(literal, together)) + ").*" if together else ""
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
         whole = tf.strings.join([FENCE, words])
@@ -113,13 +101,10 @@ class _Parts(tf.Module):
         return tf.strings.split(tf.where(together, whole, parts), FENCE)
 
 
-def _escaped(text: str) -> str:
-    return "".join(f"\\x{{{ord(character):x}}}" for character in text)
-
-
-def _if_any(words: tf.Tensor, change: Callable[[tf.Tensor], tf.RaggedTensor]) -> tf.RaggedTensor:
-    nothing = tf.RaggedTensor.from_row_splits(tf.zeros([0], tf.int32), tf.zeros([1], tf.int32), validate=False)
-    return tf.cond(tf.size(words) > 0, lambda: change(words), lambda: nothing)
+def _if_any(words: tf.Tensor, change: Callable[[tf.Tensor], Ranges]) -> Ranges:
+    nothing = tf.zeros([0], tf.int32)
+    found: Ranges = tf.cond(tf.size(words) > 0, lambda: change(words), lambda: Ranges(nothing, nothing, nothing))
+    return found
 
 
 def _one_piece_words(spec: UnigramWords, best_paths: BestPaths) -> dict[str, int]:

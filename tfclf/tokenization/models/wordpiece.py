@@ -1,13 +1,11 @@
-"""WordPiece: whole words from a hash table, the others by FastWordpiece (Song et al. 2021, arXiv:2012.15524).
-
-Most words are one piece: a table answers them. Only the misses, each once, reach the subword algorithm.
-"""
+"""WordPiece: whole words from a table, the others by FastWordpiece (Song et al. 2021, arXiv:2012.15524)."""
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfclf.errors import VocabularyError
-from tfclf.tokenization.ragged import take_ranges
+from tfclf.tokenization.models.word_table import WordTable
+from tfclf.tokenization.ragged import Ranges
 from tfclf.tokenization.spec import WordPiece
 
 
@@ -23,10 +21,7 @@ class WordPieceModel(tf.Module):
         words = [
             piece for piece in spec.vocabulary if 0 < len(piece) <= spec.max_characters and len(piece.encode()) <= most
         ]
-        self._words = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(words, [ids[word] for word in words], tf.string, tf.int32),
-            default_value=-1,
-        )
+        self._table = WordTable({word: ids[word] for word in words})
         self._unknown = ids[spec.unknown]
         self._max_characters = spec.max_characters
         self._max_bytes = spec.max_bytes
@@ -49,23 +44,17 @@ class WordPieceModel(tf.Module):
             ) from error
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
-        whole = self._words.lookup(words)
-        missed = tf.where(whole < 0)[:, 0]
-        distinct, of_miss = tf.unique(tf.gather(words, missed))
-        too_long = tf.strings.length(distinct, "UTF8_CHAR") > self._max_characters
-        if self._max_bytes is not None:
-            too_long |= tf.strings.length(distinct) > self._max_bytes
-        pieces = self._subwords.tokenize(distinct)
-        piece_starts = tf.cast(pieces.row_splits, tf.int32)
+        return self._table(words, self._cut)
 
-        # One pool holds every answer: the table's, the unknown piece, then the subwords of each miss.
-        count = tf.size(words)
-        pool = tf.concat([whole, [self._unknown], pieces.values], axis=0)
-        starts = tf.where(too_long, count, count + 1 + piece_starts[:-1])
-        lengths = tf.where(too_long, 1, piece_starts[1:] - piece_starts[:-1])
-        at = tf.cast(missed[:, tf.newaxis], tf.int32)
-        return take_ranges(
-            pool,
-            tf.tensor_scatter_nd_update(tf.range(count), at, tf.gather(starts, of_miss)),
-            tf.tensor_scatter_nd_update(tf.ones_like(whole), at, tf.gather(lengths, of_miss)),
+    def _cut(self, words: tf.Tensor) -> Ranges:
+        """string[words] -> int32[words, (pieces)]."""
+        too_long = tf.strings.length(words, "UTF8_CHAR") > self._max_characters
+        if self._max_bytes is not None:
+            too_long |= tf.strings.length(words) > self._max_bytes
+        pieces = self._subwords.tokenize(words)
+        splits = tf.cast(pieces.row_splits, tf.int32)
+        return Ranges(
+            tf.concat([[self._unknown], pieces.values], axis=0),
+            tf.where(too_long, 0, 1 + splits[:-1]),
+            tf.where(too_long, 1, splits[1:] - splits[:-1]),
         )

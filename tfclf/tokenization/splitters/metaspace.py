@@ -8,12 +8,10 @@ import tensorflow as tf
 from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.ragged import in_parts
 from tfclf.tokenization.spec import Metaspace
-from tfclf.tokenization.white_space import OTHER_WHITE_SPACE
+from tfclf.tokenization.white_space import ASCII_WHITE_SPACE, OTHER_WHITE_SPACE
 
 # Parts what it stands between. No byte of valid UTF-8, so that no text can forge it.
 FENCE = b"\xff"
-# What `tf.strings.split` splits at, a run of it at once, which is several times as fast as a pattern.
-_ASCII_SPACE = r"[\t-\r ]"
 
 
 class MarkedWords(tf.Module):
@@ -30,6 +28,7 @@ class MarkedWords(tf.Module):
         return in_parts(text, self._words)
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
+        # tf.strings.split parts at runs of ASCII's white space, several times as fast as a pattern.
         by_patterns = self._at_white_space_by_patterns if self._at_white_space else self._at_spaces_by_patterns
         # Rare characters that mean the same as a space.
         text = tf.strings.regex_replace(text, OTHER_WHITE_SPACE if self._at_white_space else self._mark, " ")
@@ -45,9 +44,9 @@ class MarkedWords(tf.Module):
         return words.with_values(tf.strings.join([self._mark, words.values]))
 
     def _at_white_space_by_patterns(self, text: tf.Tensor) -> tf.RaggedTensor:
-        text = tf.strings.regex_replace(text, rf"{_ASCII_SPACE}+\z", "")
+        text = tf.strings.regex_replace(text, rf"{ASCII_WHITE_SPACE}+\z", "")
         # The space and the mark behind it are one mark, because a word that begins with one gets no other.
-        text = tf.strings.regex_replace(text, f"{_ASCII_SPACE}+{self._mark}?|{self._mark}", f" {self._mark}")
+        text = tf.strings.regex_replace(text, f"{ASCII_WHITE_SPACE}+{self._mark}?|{self._mark}", f" {self._mark}")
         if self._prefix:
             text = tf.strings.regex_replace(text, r"\A[^ ]", rf" {self._mark}\0")
         return tf.strings.split(text)
