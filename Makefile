@@ -64,7 +64,7 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no net
 # Each file by its own tool. What is not on PATH is passed over, and said so; docs/deploying.md says where to get it.
 lint-deployments: $(VENV)/.dev  ## serving/ by its own tools: kubectl, kubeconform, promtool, docker compose
 	$(BIN)/yamllint -c serving/.yamllint serving
-	$(BIN)/python tests/lint_deployments.py
+	$(BIN)/python tests/serving/lint_deployments.py
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -78,7 +78,7 @@ class TokenizerCase:
 
     Attributes:
       key: names its results.
-      published: which of `tests.tokenization.folders.PUBLISHED` it is.
+      published: which of `samples.tokenizers.PUBLISHED` it is.
       vocabulary, tokenizer, data: as a `Case` has them.
     """
 

@@ -15,7 +15,7 @@ _PROLOGUE = r"""
 import json, re, time
 import tensorflow as tf
 import tfclf
-from tfclf import text_ops
+from tfclf import _tensorflow as text_ops
 text_ops.register()
 tf.linalg.matmul(tf.ones([64, 64]), tf.ones([64, 64]))
 {imports}

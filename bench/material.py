@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.cases import Case, TokenizerCase
-from tests.tokenization.folders import PUBLISHED
+from samples.tokenizers import PUBLISHED
 from tfclf._transformers import tf_class, transformers
 from tfclf.families import known
 from tfclf.sample_texts import HEADLINES

@@ -28,9 +28,9 @@ from bench import recipe_data
 from bench.material import ROOT, SHARED
 from bench.measure import machine
 from bench.readme import write_table
-from tests.tokenization.folders import PUBLISHED
-from tfclf import cards
+from samples.tokenizers import PUBLISHED
 from tfclf._transformers import tf_class, transformers
+from tfclf.catalog import cards
 from tfclf.families import known
 
 _RESULT = ROOT / "bench" / "results" / "recipes.json"
@@ -47,7 +47,7 @@ class Case:
     """One card run small.
 
     Attributes:
-      vocabulary: which of `tests.tokenization.folders.PUBLISHED` the base gets.
+      vocabulary: which of `samples.tokenizers.PUBLISHED` the base gets.
       sizes: of the base, under the names of its config class.
       data: makes the data set's folder, or finds it, and says what it is.
       given: options of `tfclf train` beside --card, --data and --base. A net that starts from random weights

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from tfclf._transformers import tf_class, transformers
-from tfclf.cards import find
+from tfclf.catalog.cards import find
 from tfclf.errors import TfclfError
 from tfclf.training import Recipe, train
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfclf import text_ops
+from tfclf import _tensorflow as text_ops
 from tfclf._transformers import tf_class, transformers
 from tfclf.families import known
 

@@ -12,10 +12,9 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tfclf
-
-from . import corpora
-from .checkpoints import ROOT, tiny_checkpoint
-from .counts import Counts
+from samples import corpora
+from samples.checkpoints import ROOT, tiny_checkpoint
+from tests.counts import Counts
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 

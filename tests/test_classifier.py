@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tfclf
-from tests.checkpoints import LABELS
+from samples.checkpoints import LABELS
 from tfclf.errors import InputError
 from tfclf.sample_texts import HEADLINES, hostile_texts
 

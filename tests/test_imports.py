@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tfclf
-from tests.checkpoints import ROOT
+from samples.checkpoints import ROOT
 
 HEAVY = {
     "tensorflow",

@@ -9,6 +9,8 @@ Public names are loaded on first use, so that `import tfclf` does not import Ten
 """
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 from tfclf._version import __version__ as __version__
@@ -42,6 +44,27 @@ _HOME = {
     "verify": "tfclf.verifier",
 }
 __all__ = sorted(_HOME)
+
+# Import paths that the documentation of 0.1 gave, and where their modules are now.
+_MOVED = {
+    "tfclf.cards": "tfclf.catalog.cards",
+    "tfclf.certificate": "tfclf.saved_model.certificate",
+    "tfclf.ladder": "tfclf.saved_model.buckets",
+}
+
+
+class _MovedModule(types.ModuleType):
+    """Stands under the old path of a module, and loads the module itself on first use."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # those who walk through sys.modules ask for such names
+            raise AttributeError(name)
+        return getattr(importlib.import_module(_MOVED[self.__name__]), name)
+
+
+for _path in _MOVED:
+    sys.modules[_path] = _MovedModule(_path)
+    globals()[_path.rpartition(".")[2]] = sys.modules[_path]
 
 
 def __getattr__(name: str) -> Any:

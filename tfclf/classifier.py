@@ -10,11 +10,11 @@ from typing import Any, overload
 import tensorflow as tf
 
 from tfclf.errors import InputError
-from tfclf.ladder import text_of
-from tfclf.manifest import Manifest
+from tfclf.inputs import as_pairs, as_text_tensor, check_several, paired
 from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
-from tfclf.text_input import as_pairs, as_text_tensor, check_several, paired
+from tfclf.saved_model.buckets import text_of
+from tfclf.saved_model.manifest import Manifest
 
 LONG = ("truncate", "windows")
 _BATCH = 32

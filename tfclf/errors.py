@@ -7,7 +7,7 @@
     │   ├── DownloadError           what cannot be fetched, or came other than announced
     │   ├── CheckpointError         a checkpoint whose files are missing, broken or disagree
     │   ├── UnknownFamilyError      a model_type that no family declares
-    │   ├── CardError               a file of tfclf/cards that is no model card
+    │   ├── CardError               a file of tfclf/catalog/cards that is no model card
     │   └── SavedModelError         a folder that holds no export of ours, or a broken one
     ├── TokenizerError        a tokenizer that cannot be compiled exactly
     │   ├── UnknownComponentError   a part that the compiler does not know
@@ -52,7 +52,7 @@ class UnknownFamilyError(SourceError):
 
 
 class CardError(SourceError):
-    """A file of `tfclf/cards` that is no model card."""
+    """A file of `tfclf/catalog/cards` that is no model card."""
 
 
 class SavedModelError(SourceError):

@@ -12,16 +12,16 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfclf._version import __version__
-from tfclf.build import build
 from tfclf.checkpoints import open_checkpoint
-from tfclf.checksums import checksums
 from tfclf.errors import ExportError, InputError
-from tfclf.graph import Graph
-from tfclf.ladder import Ladder, text_of
-from tfclf.manifest import Manifest
+from tfclf.graph.build import build
+from tfclf.graph.serving_graph import Graph
+from tfclf.graph.signatures import PREDICT, XLA, Signature, signatures_of
 from tfclf.sample_texts import HEADLINES
-from tfclf.serving_ops import serving_versions
-from tfclf.signatures import PREDICT, XLA, Signature, signatures_of
+from tfclf.saved_model.buckets import Ladder, text_of
+from tfclf.saved_model.checksums import checksums
+from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.ops import serving_versions
 
 _PACKAGES = ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
 # Rows in a warm-up request: one text as a single client sends, and a batch, which takes the graph's other branch.
@@ -142,7 +142,7 @@ def _set_method_names(signatures: Sequence[Signature], folder: Path) -> None:
 
 def _write_warm_up(folder: Path, signatures: Sequence[Signature], for_xla: Sequence[Sequence[str]]) -> None:
     """Requests that TF Serving replays before it calls a version available; `for_xla` goes to that signature."""
-    from tfclf.warm_up import predict_record, records
+    from tfclf.saved_model.warm_up import predict_record, records
 
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)

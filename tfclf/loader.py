@@ -5,12 +5,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfclf import sources, text_ops
+from tfclf import _tensorflow as text_ops
+from tfclf.catalog import resolve as sources
 from tfclf.classifier import Classifier
 from tfclf.errors import SavedModelError, SourceNotFoundError
-from tfclf.folders import listing
-from tfclf.manifest import Manifest
-from tfclf.versions import saved_model_folder
+from tfclf.files import listing
+from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.versions import saved_model_folder
 
 
 def load(
@@ -37,9 +38,9 @@ def load(
     version = saved_model_folder(folder)
     if version is not None:
         return _load_export(version, xla)
-    from tfclf.build import build
     from tfclf.checkpoints import is_checkpoint, open_checkpoint
-    from tfclf.signatures import signatures_of
+    from tfclf.graph.build import build
+    from tfclf.graph.signatures import signatures_of
 
     if folder.is_dir() and not is_checkpoint(folder):
         raise SourceNotFoundError(

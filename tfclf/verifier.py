@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfclf.certificate import Agreement, Certificate, Difference
 from tfclf.checkpoints import Checkpoint, open_checkpoint
-from tfclf.checksums import checksums
 from tfclf.classifier import Classifier
 from tfclf.errors import InputError
-from tfclf.graph import ACTIVATIONS
+from tfclf.graph.engines.original import takes_token_types
+from tfclf.graph.serving_graph import ACTIVATIONS
 from tfclf.loader import load
-from tfclf.original import takes_token_types
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
+from tfclf.saved_model.certificate import Agreement, Certificate, Difference
+from tfclf.saved_model.checksums import checksums
+from tfclf.saved_model.versions import latest_version
 from tfclf.tokenization.read import reference
-from tfclf.versions import latest_version
 
 # Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
 TOLERANCES = {"float32": 1e-5, "bfloat16": 5e-2}

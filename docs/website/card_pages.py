@@ -1,10 +1,10 @@
-"""A page for each card, and the table of all: Markdown made of the TOML files in tfclf/cards."""
+"""A page for each card, and the table of all: Markdown made of the TOML files in tfclf/catalog/cards."""
 
 import json
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from tfclf.cards import Card, cards, snippet
+from tfclf.catalog.cards import Card, cards, snippet
 
 FOLDER = "models"
 _METRICS = {
@@ -68,8 +68,8 @@ def overview() -> str:
     heads = ("card", "NLU reference", "language", "family", "labels", "accuracy, as published", "archive")
     return _joined(
         "# Cards",
-        "The published models that tfclf knows by name. A card is a TOML file in `tfclf/cards`; these pages are made "
-        "of the same files that `tfclf cards`, `tfclf pull` and `tfclf train --card` read.",
+        "The published models that tfclf knows by name. A card is a TOML file in `tfclf/catalog/cards`; these pages "
+        "are made of the same files that `tfclf cards`, `tfclf pull` and `tfclf train --card` read.",
         _table(heads, rows),
         "In a terminal, `tfclf cards` lists them and `tfclf cards NAME` shows one.",
     )

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from docs.website import card_pages, fences, links, reference  # noqa: E402
-from tfclf.cards import Card, cards  # noqa: E402
+from tfclf.catalog.cards import Card, cards  # noqa: E402
 
 _SPEED = re.compile(r"<!-- bench: start -->\n(.*?)<!-- bench: end -->", re.DOTALL)
 

@@ -13,9 +13,9 @@ from tfclf.cli import commands
 
 # What the public names take or give beside plain values.
 _RECORDS = (
-    "tfclf.certificate.Certificate",
+    "tfclf.saved_model.certificate.Certificate",
     "tfclf.client.Tls",
-    "tfclf.ladder.Ladder",
+    "tfclf.saved_model.buckets.Ladder",
     "tfclf.training.Recipe",
 )
 

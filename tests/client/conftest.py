@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 import tfclf
-from tests.checkpoints import DEMO, edit_json, tiny_checkpoint, write_small_tokenizer
+from samples.checkpoints import DEMO, edit_json, tiny_checkpoint, write_small_tokenizer
+from tests.client.fronts import Behind, GrpcFront, RestFront
 from tfclf import AsyncClient, Client, Prediction
 from tfclf.server import serve
-
-from .fronts import Behind, GrpcFront, RestFront
 
 PROTOCOLS = ("grpc", "rest")
 FORMS = ("blocking", "asyncio")

@@ -93,7 +93,7 @@ def test_tls_and_an_address_without_it_contradict_each_other() -> None:
     ],
 )
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, address: str, module: str, package: str) -> None:
-    monkeypatch.setattr("tfclf.client.set_up.find_spec", lambda name: None if name == module else object())
+    monkeypatch.setattr("tfclf.client.connect.find_spec", lambda name: None if name == module else object())
     with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*tfclf\[client\]"):
         Client(address)
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.client.conftest import NAME, connection, front
+from tests.client.fronts import HANG, Behind, RestFront
 from tfclf import AsyncClient, Client
 from tfclf.errors import ClientError
-
-from .conftest import NAME, connection, front
-from .fronts import HANG, Behind, RestFront
 
 TEXT = ["Stocks rally as oil prices fall"]
 

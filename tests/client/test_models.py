@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.client.conftest import NAME, Model, front
+from tests.client.fronts import Behind
 from tfclf import Client
 from tfclf.client import TensorInfo, VersionStatus
 from tfclf.client.served import _EMPTY_EXAMPLE
 from tfclf.errors import ClientError, InputError
-
-from .conftest import NAME, Model, front
-from .fronts import Behind
 
 
 def test_the_example_of_no_text_is_what_tensorflow_writes() -> None:

@@ -8,12 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tfclf
+from tests.client.conftest import MODELS, Model, connection, front
+from tests.client.fronts import Behind
 from tfclf import Prediction
 from tfclf.errors import InputError
 from tfclf.sample_texts import HEADLINES
-
-from .conftest import MODELS, Model, connection, front
-from .fronts import Behind
 
 TEXTS = [*HEADLINES, "", "a\0b", "\ud800 lone", "late goal " * 600, "\u0301", "ﷺ 東京", *reversed(HEADLINES)]
 PAIRS = [*reversed(TEXTS)]

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.client.conftest import NAME, Model, connection, front
+from tests.client.fronts import Behind
 from tfclf import AsyncClient, Client, Prediction
 from tfclf.client.batches import batches
 from tfclf.errors import InputError
 from tfclf.sample_texts import HEADLINES
-
-from .conftest import NAME, Model, connection, front
-from .fronts import Behind
 
 MANY = [f"{HEADLINES[index % 8]} {index}" for index in range(200)]
 

@@ -9,12 +9,11 @@ import pytest
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import tfclf
+from tests.client.conftest import NAME, Model, connection, front, small_export
+from tests.client.fronts import Behind
+from tests.client.test_same_as_in_process import check
 from tfclf.errors import ClientError
 from tfclf.server import serve
-
-from .conftest import NAME, Model, connection, front, small_export
-from .fronts import Behind
-from .test_same_as_in_process import check
 
 TEXTS = ["Stocks rally as oil prices fall", "Late goal wins the cup"]
 

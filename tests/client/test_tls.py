@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.client.conftest import NAME, Model, connection
+from tests.client.fronts import Behind, GrpcFront, RestFront, server_tls
 from tfclf import Client
 from tfclf.client import Tls
 from tfclf.errors import ClientError, InputError
-
-from .conftest import NAME, Model, connection
-from .fronts import Behind, GrpcFront, RestFront, server_tls
 
 TEXT = ["Stocks rally as oil prices fall"]
 

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evaluation.answers import LABELS, Predict, gives, rows, says
 from tfclf.data import Row
 from tfclf.errors import DataError, InputError
 from tfclf.evaluation import Comparison, Subject, compare
 from tfclf.evaluation.mcnemar import mcnemar
 from tfclf.evaluation.pages import verdict
-
-from .answers import LABELS, Predict, gives, rows, says
 
 
 def subject(name: str, predict: Predict, labels: tuple[str, ...] = LABELS, *, independent: bool = False) -> Subject:

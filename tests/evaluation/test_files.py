@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluation.answers import report_on
 from tfclf.errors import InputError
 from tfclf.evaluation import Report
 from tfclf.evaluation.files import check_output, written_whole
 from tfclf.evaluation.writing import REPORT_FILES
-
-from .answers import report_on
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from tests.evaluation.answers import LABELS, gives, rows, says
 from tfclf.data import Row
 from tfclf.errors import DataError, InputError, MissingExtraError
 from tfclf.evaluation import Report, evaluate
 from tfclf.prediction import Prediction
-
-from .answers import LABELS, gives, rows, says
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfclf.cards import find
+from tests.evaluation.answers import LABELS, gives, report_on, rows, says
+from tfclf.catalog.cards import find
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation import Report, Subject, compare, evaluate
-from tfclf.evaluation.about import described
 from tfclf.evaluation.mistakes import readable
 from tfclf.evaluation.pages import comparison_page, report_page, shown_metric
 from tfclf.evaluation.plot import confusion_matrix_svg, plot_confusion_matrix
+from tfclf.evaluation.provenance import described
 from tfclf.evaluation.published import Published, beside_card
-
-from .answers import LABELS, gives, report_on, rows, says
 
 HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(2)> \"'&amp; {{ 7*7 }} ${x} ]]> --> </p></main>"
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tfclf.cards import Card, cards, find
+from tests.evaluation.answers import LABELS, rows, says
+from tfclf.catalog.cards import Card, cards, find
 from tfclf.evaluation import evaluate
 from tfclf.evaluation.published import Published, beside_card
-
-from .answers import LABELS, rows, says
 
 IMDB = "roberta_base_sequence_classifier_imdb"
 

@@ -17,13 +17,12 @@ from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
+from tests.server.messages import predict_request, strings
+from tests.server.models import save_echo, save_half_plus_two
+from tests.server.scorers import save_scorer
 from tfclf.server import serve
 from tfclf.server.process import Server
 from tfclf.server.runtime.servable import Servable
-
-from .messages import predict_request, strings
-from .models import save_echo, save_half_plus_two
-from .scorers import save_scorer
 
 __all__ = ["Predict", "Refusal", "predict_request", "strings"]
 

@@ -23,9 +23,8 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server.models.model_config import ConfigError, check_models
-
-from .inputs import CLASSIFY, REGRESS, example, model_spec, text_examples
+from tests.server.inputs import CLASSIFY, REGRESS, example, model_spec, text_examples
+from tfclf.server.lifecycle.model_config import ConfigError, check_models
 
 Rng = random.Random
 PREDICTION, MODELS = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"

@@ -8,10 +8,7 @@ from tensorflow.core.example.example_pb2 import Example
 from tensorflow.core.example.feature_pb2 import Feature
 from tensorflow_serving.apis.input_pb2 import Input
 
-from tfclf.server.runtime.servable import Servable
-from tfclf.server.status import RequestError
-
-from .messages import (
+from tests.server.messages import (
     CLASSIFY,
     REGRESS,
     classify_request,
@@ -23,6 +20,8 @@ from .messages import (
     text_examples,
     with_context,
 )
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.status import RequestError
 
 __all__ = [
     "CLASSIFY",

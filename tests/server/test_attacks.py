@@ -16,17 +16,16 @@ import pytest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from tests.server import http2
+from tests.server.conftest import predict_request, strings
+from tests.server.fakes import wait_until
+from tests.server.own_process import ServerProcess, own_process
+from tests.server.test_process import until
 from tfclf.server import serve
 from tfclf.server.limits import Limits
 from tfclf.server.process import ServerOptions
 from tfclf.server.start import find_models, start
 from tfclf.server.transport.arrivals import Arrivals
-
-from . import http2
-from .conftest import predict_request, strings
-from .fakes import wait_until
-from .own_process import ServerProcess, own_process
-from .test_process import until
 
 HELLO = predict_request({"text": strings("hello")})
 WATCH = "/grpc.health.v1.Health/Watch"

@@ -24,20 +24,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from tests.checkpoints import ROOT
+from samples.checkpoints import ROOT
 from tests.ports import free_ports
+from tests.server.conftest import predict_request, strings
+from tests.server.fakes import wait_until
+from tests.server.inputs import classify_request, example, example_list
+from tests.server.lifecycle.test_loading import write_records
+from tests.server.test_process import in_flight, steps
 from tfclf.errors import ServerError
 from tfclf.server import __main__ as program
 from tfclf.server import command_line, flags
 from tfclf.server.limits import Limits
 from tfclf.server.process import ServerOptions
 from tfclf.server.start import find_models, start
-
-from .conftest import predict_request, strings
-from .fakes import wait_until
-from .inputs import classify_request, example, example_list
-from .test_loading import write_records
-from .test_process import in_flight, steps
 
 _READY_WITHIN = 180.0
 
@@ -523,7 +522,7 @@ def test_an_interrupt_while_loading_leaves_nothing_running(echo_base: Path, monk
         raise KeyboardInterrupt
 
     before = threads("tfclf-manager")
-    monkeypatch.setattr("tfclf.server.models.loading.warm_up", interrupted)
+    monkeypatch.setattr("tfclf.server.lifecycle.loading.warm_up", interrupted)
     with pytest.raises(KeyboardInterrupt):
         start(find_models(echo_base))
     wait_until(lambda: threads("tfclf-manager") <= before)

@@ -16,11 +16,11 @@ import httpx
 import pytest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from . import hostile
-from .conftest import predict_request, strings
-from .fakes import wait_until
-from .own_process import DEMO, ROOT, ServerProcess, own_process, write_config
-from .scorers import save_scorer
+from tests.server import hostile
+from tests.server.conftest import predict_request, strings
+from tests.server.fakes import wait_until
+from tests.server.own_process import DEMO, ROOT, ServerProcess, own_process, write_config
+from tests.server.scorers import save_scorer
 
 CLIENTS = 4
 PARTS = 5

@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import Predict, strings
+from tests.server.conftest import Predict, strings
 
 InProcess = Callable[[Sequence[bytes]], dict[str, np.ndarray]]
 

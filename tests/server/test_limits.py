@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from tests.server.conftest import predict_request, strings
+from tests.server.fakes import wait_until
+from tests.server.test_process import until
 from tfclf.server.limits import Limits
 from tfclf.server.process import Server, ServerOptions
 from tfclf.server.start import find_models, start
 from tfclf.server.status import RequestError
-
-from .conftest import predict_request, strings
-from .fakes import wait_until
-from .test_process import until
 
 LIMITS = Limits(max_message_bytes=4_000, max_texts=3, max_text_bytes=1_000, max_concurrent_requests=2)
 Ask = Callable[..., tuple[Any, str]]

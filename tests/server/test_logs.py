@@ -20,15 +20,14 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from tests.server.conftest import predict_request, strings
 from tfclf.errors import InputError, SavedModelError
 from tfclf.server import logs
-from tfclf.server.call import Call
-from tfclf.server.ended import Ended
+from tfclf.server.context import Call
 from tfclf.server.process import Server
+from tfclf.server.request_record import Ended
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
-
-from .conftest import predict_request, strings
 
 Lines = Callable[[], list[str]]
 ROOT = Path(__file__).parents[2]
@@ -234,7 +233,7 @@ def test_an_exception_of_ours_keeps_its_words(lines: Callable[..., Lines]) -> No
     try:
         raise SavedModelError("models/demo/2 cannot be loaded")
     except SavedModelError:
-        logging.getLogger("tfclf.server.models.manager").exception("version 2 is refused")
+        logging.getLogger("tfclf.server.lifecycle.manager").exception("version 2 is refused")
     assert "SavedModelError: models/demo/2 cannot be loaded" in read()[-1]
 
 
@@ -308,7 +307,7 @@ from pathlib import Path
 from tfclf.server import logs
 logs.configure(level="debug")
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tfclf.server.call import Call
+from tfclf.server.context import Call
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.service import Service

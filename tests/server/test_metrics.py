@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from tfclf.server.call import Call
-from tfclf.server.ended import Ended
+from tests.server.conftest import predict_request, strings
+from tfclf.server.context import Call
 from tfclf.server.metrics import CONTENT_TYPE, SERIES, UNKNOWN_MODEL, Metrics
 from tfclf.server.process import Server
+from tfclf.server.request_record import Ended
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
-
-from .conftest import predict_request, strings
 
 SERVING = ":tensorflow:serving:"
 TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"

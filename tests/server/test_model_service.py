@@ -18,16 +18,15 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 )
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tfclf.server.call import Call
-from tfclf.server.ended import Ended
-from tfclf.server.models.manager import Manager
+from tests.server.conftest import predict_request, strings
+from tests.server.fakes import Loads, wait_until, write_version
+from tfclf.server.context import Call
+from tfclf.server.lifecycle.manager import Manager
+from tfclf.server.request_record import Ended
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 from tfclf.server.transport.grpc_service import ModelService, PredictionService
-
-from .conftest import predict_request, strings
-from .fakes import Loads, wait_until, write_version
 
 
 class Served:

@@ -21,12 +21,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from tests.server.conftest import predict_request, strings
+from tests.server.fakes import wait_until
 from tfclf.errors import InputError, MissingExtraError, SavedModelError, ServerError, SourceNotFoundError
 from tfclf.server import serve
 from tfclf.server.transport.addresses import join_address
-
-from .conftest import predict_request, strings
-from .fakes import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVE = "import sys, tfclf.cli.serve as s; from pathlib import Path; s.serve(Path(sys.argv[1]), port=0, rest_port=0)"

@@ -7,10 +7,9 @@ from typing import Any, NoReturn
 import pytest
 import tensorflow as tf
 
+from tests.server.conftest import Predict, Refusal, strings
+from tests.server.fakes import wait_until
 from tfclf.server import service
-
-from .conftest import Predict, Refusal, strings
-from .fakes import wait_until
 
 SECRET = {"text": strings("a private text")}
 

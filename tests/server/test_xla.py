@@ -11,11 +11,10 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 import tfclf
-from tfclf.ladder import Ladder
+from tests.server.conftest import predict_request, strings
 from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model.buckets import Ladder
 from tfclf.server import serve
-
-from .conftest import predict_request, strings
 
 LADDER = Ladder((64, 512), (1, 8))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
+from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
 from tests.tokenization.reference import Pair
 from tfclf.tokenization import code_points
 

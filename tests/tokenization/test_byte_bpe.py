@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tfclf._transformers import tokenizers
 from tfclf.errors import VocabularyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
-from tfclf.serving_ops import ALL_VERSIONS, serving_versions
+from tfclf.saved_model.ops import ALL_VERSIONS, serving_versions
 from tfclf.tokenization.models.byte_alphabet import byte_of
 from tfclf.tokenization.models.byte_bpe import ByteBpeModel
 from tfclf.tokenization.ragged import merge_inner

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import corpora
+from samples import corpora
+from samples.tokenizers import PUBLISHED
 from tests.counts import Counts
-from tests.tokenization.folders import PUBLISHED
 from tests.tokenization.reference import Pair
 from tfclf._transformers import transformers
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
 from tests.tokenization.reference import Pair
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.tokenization.compile import Tokenizer

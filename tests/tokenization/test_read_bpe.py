@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.checkpoints import edit_json, write_json
+from samples.checkpoints import edit_json, write_json
 from tests.tokenization.reference import Pair
 from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError

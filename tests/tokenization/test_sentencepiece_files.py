@@ -11,9 +11,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import corpora
-from tests.checkpoints import edit_json, write_sentencepiece
-from tests.tokenization.folders import PUBLISHED
+from samples import corpora
+from samples.checkpoints import edit_json, write_sentencepiece
+from samples.tokenizers import PUBLISHED
 from tests.tokenization.reference import Pair
 from tfclf._transformers import sentencepiece
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError

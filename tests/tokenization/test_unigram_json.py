@@ -13,9 +13,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import corpora
-from tests.checkpoints import edit_json, write_json
-from tests.tokenization.folders import ALBERT_SPLIT, PUBLISHED
+from samples import corpora
+from samples.checkpoints import edit_json, write_json
+from samples.tokenizers import ALBERT_SPLIT, PUBLISHED
 from tests.tokenization.reference import Pair
 from tfclf._transformers import tokenizers, transformers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError

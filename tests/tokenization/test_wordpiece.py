@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
+from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
 from tests.tokenization.reference import Pair
 from tfclf.sample_texts import hostile_texts
 from tfclf.tokenization.read import read

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.training.tiny import BAD, GOOD, LABELS, RECIPE, Killed, kill_at, make_base, sentence
 from tfclf.data import Row
 from tfclf.training import TrainingResult, train
-
-from .tiny import BAD, GOOD, LABELS, RECIPE, Killed, kill_at, make_base, sentence
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy
 import pytest
 
+from tests.training.tiny import LABELS, RECIPE, make_base, scope_free, weights_of
 from tfclf.errors import CheckpointError, InputError
 from tfclf.training import TrainingResult
-
-from .tiny import LABELS, RECIPE, make_base, scope_free, weights_of
 
 
 def test_pytorch_and_tensorflow_files_give_the_same_encoder(base: Path, tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tfclf import cards
+from tests.training.tiny import make_family_base
+from tfclf.catalog import cards
 from tfclf.cli.train import train as train_command
 from tfclf.errors import InputError
-
-from .tiny import make_family_base
 
 _WORDS = {
     "ag_news": {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tfclf import cards
-from tfclf.cards import Card
+from tfclf.catalog import cards
+from tfclf.catalog.cards import Card
 from tfclf.errors import CardError, CheckpointError, DataError, InputError, SourceNotFoundError
 from tfclf.training import Plan, plan_card
 

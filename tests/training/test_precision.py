@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy
 import pytest
 
+from tests.training.tiny import LABELS, RECIPE, weights_of
 from tfclf.errors import InputError
 from tfclf.training import TrainingResult
-
-from .tiny import LABELS, RECIPE, weights_of
 
 
 def test_rounded_weights_are_exact_in_float16(again: Callable[..., TrainingResult]) -> None:

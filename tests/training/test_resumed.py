@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.training.tiny import LABELS, RECIPE, Killed, assert_same_weights, kill_at
 from tfclf.data import Row
 from tfclf.errors import CheckpointError, InputError
 from tfclf.training import TrainingResult
-
-from .tiny import LABELS, RECIPE, Killed, assert_same_weights, kill_at
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy
 import pytest
 
+from tests.training.tiny import LABELS
 from tfclf.data import Row
 from tfclf.errors import DataError
 from tfclf.training.split import split
-
-from .tiny import LABELS
 
 
 def test_every_label_is_held_back_in_the_same_share(rows: list[Row]) -> None:

@@ -11,12 +11,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.training.tiny import LABELS, RECIPE, assert_same_weights, scope_free, weights_of
 from tfclf.cli.train import train as train_command
 from tfclf.data import Row
 from tfclf.training import TrainingResult
 from tfclf.training.split import split
-
-from .tiny import LABELS, RECIPE, assert_same_weights, scope_free, weights_of
 
 
 def test_training_learns(trained: TrainingResult) -> None:

@@ -104,7 +104,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 def make_family_base(folder: Path, family: str, words: Sequence[str]) -> Path:
     """A base model of one layer of any family that has these names for its sizes, over WordPiece of these words."""
-    from tests.checkpoints import edit_json
+    from samples.checkpoints import edit_json
     from tfclf._transformers import tf_class, transformers
     from tfclf.families import known
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tfclf import sources
+from tfclf.catalog import resolve as sources
 from tfclf.checkpoints import huggingface, kerashub, spark_nlp
-from tfclf.checkpoints.record import Checkpoint
+from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import SourceNotFoundError
 
 __all__ = ["Checkpoint", "is_checkpoint", "open_checkpoint"]
@@ -20,7 +20,7 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
 
     Args:
       source: a folder with a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model;
-        or a name of one of these, as `tfclf.sources` resolves it.
+        or a name of one of these, as `tfclf.catalog.resolve` resolves it.
     Raises: SourceNotFoundError, CheckpointError, UnknownFamilyError.
     """
     folder = sources.find(source, exports=False).path

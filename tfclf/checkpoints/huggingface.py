@@ -8,10 +8,10 @@ from typing import Any
 
 from tfclf._transformers import tf_class, transformers
 from tfclf.checkpoints import weights
-from tfclf.checkpoints.record import UNLIMITED, Checkpoint
+from tfclf.checkpoints.checkpoint import UNLIMITED, Checkpoint
 from tfclf.errors import CheckpointError
 from tfclf.families import Family, family_of
-from tfclf.folders import json_object, listing
+from tfclf.files import json_object, listing
 
 
 def read(folder: Path) -> Checkpoint:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfclf._transformers import transformers
 from tfclf.errors import CheckpointError, MissingExtraError
-from tfclf.folders import listing
+from tfclf.files import listing
 
 _TENSORFLOW_FILES = ("tf_model.h5", "tf_model.h5.index.json")
 _SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")

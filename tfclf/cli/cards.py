@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tfclf import cards as all_cards
-from tfclf.cards import Card, snippet
+from tfclf.catalog import cards as all_cards
+from tfclf.catalog.cards import Card, snippet
 from tfclf.cli.options import Machine
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfclf.cli.cards import cards
-from tfclf.cli.evaluate import evaluate
+from tfclf.cli.evaluate.command import evaluate
 from tfclf.cli.export import export, show, verify
 from tfclf.cli.predict import predict
 from tfclf.cli.pull import pull

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfclf.catalog.resolve import find_export
 from tfclf.cli.options import Machine, TextColumns
 from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
 from tfclf.quiet import quiet_start
-from tfclf.sources import find_export
 
 if TYPE_CHECKING:
-    from tfclf.certificate import Certificate
-    from tfclf.ladder import Ladder
+    from tfclf.saved_model.buckets import Ladder
+    from tfclf.saved_model.certificate import Certificate
 
 
 def export(
@@ -82,8 +82,8 @@ def show(
 
     Example: `tfclf show saved_models/news`
     """
-    from tfclf.manifest import Manifest
-    from tfclf.versions import latest_version
+    from tfclf.saved_model.manifest import Manifest
+    from tfclf.saved_model.versions import latest_version
 
     version = latest_version(find_export(model)).folder
     manifest = Manifest.read(version)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfclf.catalog.pull.watch import Watch
 from tfclf.cli.options import Machine
-from tfclf.download.watch import Watch
 from tfclf.errors import InputError
 
 if TYPE_CHECKING:
-    from tfclf.download import Pulled
+    from tfclf.catalog.pull import Pulled
 
 
 def pull(
@@ -53,8 +53,8 @@ def pull(
 
     Broken off, it goes on where it was when the same command is given again. What is there is not fetched twice.
     """
-    from tfclf.download import pull as fetch
-    from tfclf.download import pullable, settings
+    from tfclf.catalog.pull import pull as fetch
+    from tfclf.catalog.pull import pullable, settings
 
     chosen = settings(cache=cache, offline=offline, mirror=mirror)
     if kept:
@@ -80,7 +80,7 @@ def _tell(pulled: "Pulled", cache: Path | None) -> None:
         typer.echo(f"{pulled.path}  (bundled with the repository: nothing to download)")
         typer.echo(f"Next: tfclf predict {pulled.name} TEXT, or tfclf serve {pulled.name}", err=True)
         return
-    from tfclf.download.room import size_of
+    from tfclf.catalog.pull.room import size_of
 
     typer.echo(f"{pulled.path}  ({size_of(pulled.size or 0)})")
     # `load` looks into the usual cache alone.
@@ -90,8 +90,8 @@ def _tell(pulled: "Pulled", cache: Path | None) -> None:
 
 
 def _list(cache: Path, *, machine: bool) -> None:
-    from tfclf.download.cache import kept
-    from tfclf.download.room import size_of
+    from tfclf.catalog.pull.cache import kept
+    from tfclf.catalog.pull.room import size_of
 
     rows = list(kept(cache))
     for name, path, record in rows:

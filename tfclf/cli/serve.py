@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfclf.catalog.resolve import find_export
 from tfclf.errors import InputError
 from tfclf.quiet import quiet_start
-from tfclf.sources import find_export
 
 if TYPE_CHECKING:
-    from tfclf.tf_serving import Settings
+    from tfclf.launcher import Settings
 
 
 class Engine(str, Enum):
@@ -102,7 +102,7 @@ def serve(
     """
     folder = find_export(model)
     if engine is not Engine.embedded:
-        from tfclf.tf_serving import Settings
+        from tfclf.launcher import Settings
 
         _serve_with_tf_serving(
             engine,
@@ -153,7 +153,7 @@ def serve(
 
 def _serve_with_tf_serving(engine: Engine, folder: Path, settings: "Settings") -> None:
     """Starts TF Serving and ends with its exit code."""
-    from tfclf.tf_serving import launch_of_docker, launch_of_program, run
+    from tfclf.launcher import launch_of_docker, launch_of_program, run
 
     with tempfile.TemporaryDirectory(prefix="tfclf-serve-") as files:
         prepare = launch_of_docker if engine is Engine.docker else launch_of_program

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfclf.cli.evaluate import Header, LabelBase, LabelColumn, layout_of, print_report
+from tfclf.cli.evaluate.command import Header, LabelBase, LabelColumn, layout_of, print_report
 from tfclf.cli.options import Machine, TextColumns
 from tfclf.errors import InputError
 from tfclf.quiet import quiet_start
@@ -198,7 +198,7 @@ def _train_card(
     *,
     machine: bool,
 ) -> "tuple[TrainingResult, Plan]":
-    from tfclf.cards import find
+    from tfclf.catalog.cards import find
     from tfclf.data import find_data_set
 
     card = find(name)

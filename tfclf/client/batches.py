@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from tfclf.errors import InputError
-from tfclf.text_input import check_several, encoded_text, paired
+from tfclf.inputs import check_several, encoded_text, paired
 
 Row = tuple[bytes, ...]  # a text, or a text and its pair
 Batch = list[Row]

@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from tfclf.client.batches import Batch, batches, rows_of
+from tfclf.client.connect import AS_GIVEN, connected, prepared
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, checked_seconds, checked_timeout, whole
-from tfclf.client.set_up import AS_GIVEN, connected, prepared
 from tfclf.client.tls import Tls
+from tfclf.inputs import as_pairs
 from tfclf.prediction import Prediction
 from tfclf.progress import shown
-from tfclf.text_input import as_pairs
 
 _T = TypeVar("_T")
 

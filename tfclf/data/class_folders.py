@@ -6,7 +6,7 @@ from pathlib import Path
 from tfclf.data.data_sets import DataSet
 from tfclf.data.layout import Row
 from tfclf.errors import DataError
-from tfclf.folders import listing
+from tfclf.files import listing
 
 
 def class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:

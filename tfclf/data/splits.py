@@ -11,7 +11,7 @@ from tfclf.data.labels import first_places, label_meaning, refuse_name
 from tfclf.data.layout import Layout, Row, rows_with_places
 from tfclf.data.records import SUFFIXES
 from tfclf.errors import DataError
-from tfclf.folders import listing
+from tfclf.files import listing
 
 # As `datasets` writes them; older uploads have a hash behind the count.
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)?\.parquet")

@@ -8,7 +8,7 @@ from tfclf.evaluation.mcnemar import McNemar
 from tfclf.evaluation.report import Report
 
 if TYPE_CHECKING:
-    from tfclf.evaluation.about import About
+    from tfclf.evaluation.provenance import About
 
 FORMAT_VERSION = 1
 

@@ -12,8 +12,8 @@ from tfclf.evaluation.mistakes import readable
 from tfclf.evaluation.report import Report
 
 if TYPE_CHECKING:
-    from tfclf.evaluation.about import About
     from tfclf.evaluation.comparison import Comparison
+    from tfclf.evaluation.provenance import About
     from tfclf.evaluation.published import Published
 
 # With more classes the picture, or the table, is no longer for people; the JSON beside the page has all counts.

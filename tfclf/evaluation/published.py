@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tfclf.cards import Card
+from tfclf.catalog.cards import Card
 from tfclf.evaluation.report import Report
 
 # Of the machine and what else it did, not of the model.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from tfclf.evaluation.calibration import Calibration
 from tfclf.evaluation.mistakes import Mistake
-from tfclf.folders import write_json
+from tfclf.files import write_json
 
 if TYPE_CHECKING:
-    from tfclf.evaluation.about import About
+    from tfclf.evaluation.provenance import About
     from tfclf.evaluation.published import Published
 
 FORMAT_VERSION = 1

@@ -7,11 +7,11 @@ from tfclf.evaluation.files import written_whole
 from tfclf.evaluation.pages import comparison_page, report_page
 from tfclf.evaluation.plot import plot_reliability
 from tfclf.evaluation.report import Report
-from tfclf.folders import write_json
+from tfclf.files import write_json
 
 if TYPE_CHECKING:
-    from tfclf.evaluation.about import About
     from tfclf.evaluation.comparison import Comparison
+    from tfclf.evaluation.provenance import About
     from tfclf.evaluation.published import Published
 
 REPORT_FILES = (

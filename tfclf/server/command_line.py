@@ -11,8 +11,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tfclf.errors import ServerError
 from tfclf.server import flags, logs
 from tfclf.server.config_files import UNSAID_BATCHING, read_batching, read_monitoring, read_tls
+from tfclf.server.lifecycle.model_config import ConfigError, check_base_path, read_model_config, single_model
 from tfclf.server.limits import Limits
-from tfclf.server.models.model_config import ConfigError, check_base_path, read_model_config, single_model
 from tfclf.server.process import ServerOptions
 from tfclf.server.runtime.batching import Batching
 from tfclf.server.runtime.session import SessionOptions

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tfclf.errors import InputError, TfclfError
 
 if TYPE_CHECKING:
-    from tfclf.server.ended import Ended
+    from tfclf.server.request_record import Ended
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _FORMATS = ("text", "json")

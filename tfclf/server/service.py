@@ -22,12 +22,12 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.call import Call
-from tfclf.server.ended import Ended, Observer
+from tfclf.server.context import Call
+from tfclf.server.lifecycle.manager import Manager
+from tfclf.server.lifecycle.model_status import get_model_status
+from tfclf.server.lifecycle.reload_config import handle_reload_config
 from tfclf.server.logs import shorten
-from tfclf.server.models.manager import Manager
-from tfclf.server.models.model_status import get_model_status
-from tfclf.server.models.reload_config import handle_reload_config
+from tfclf.server.request_record import Ended, Observer
 from tfclf.server.rpc.inference import classify, first_spec, multi_inference, regress
 from tfclf.server.rpc.metadata import get_model_metadata
 from tfclf.server.rpc.predict import predict

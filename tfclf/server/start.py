@@ -9,17 +9,17 @@ from typing import Any
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import InputError
-from tfclf.server.ended import Observer
+from tfclf.saved_model.versions import Version, latest_version
+from tfclf.server.lifecycle.loading import Loader
+from tfclf.server.lifecycle.manager import Manager
+from tfclf.server.lifecycle.model_config import read_model_config, single_model
 from tfclf.server.metrics import Metrics
-from tfclf.server.models.loading import Loader
-from tfclf.server.models.manager import Manager
-from tfclf.server.models.model_config import read_model_config, single_model
 from tfclf.server.process import Server, ServerOptions
+from tfclf.server.request_record import Observer
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
 from tfclf.server.transport.addresses import check_port, check_socket
 from tfclf.server.transport.tls import ssl_context
-from tfclf.versions import Version, latest_version
 
 _log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 import contextlib
 from pathlib import Path
 
-from tfclf.cards import Card
-from tfclf.download import hub_folder, hub_id
+from tfclf.catalog.cards import Card
+from tfclf.catalog.pull import hub_folder, hub_id
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
-from tfclf.folders import json_object, listing
+from tfclf.files import json_object, listing
 
 
 def base_folder(card: Card, given: str | Path | None = None) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tfclf.data import Row
 from tfclf.evaluation import Report, evaluate
-from tfclf.folders import write_json
+from tfclf.files import write_json
 from tfclf.training.base import Base
 from tfclf.training.predictor import Predictor
 from tfclf.training.split import Split

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf.cards import Card
+from tfclf.catalog.cards import Card
 from tfclf.data import DataSet, Layout, Row, SplitFiles, find_data_set, find_split, split_of, split_rows
 from tfclf.data.splits import no_split
 from tfclf.errors import CardError, DataError, InputError, SourceNotFoundError

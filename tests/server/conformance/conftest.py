@@ -12,8 +12,8 @@ from google.protobuf import text_format
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigResponse
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from .engines import ENGINES, Served, missing, running
-from .models import Models, save_models
+from tests.server.conformance.engines import ENGINES, Served, missing, running
+from tests.server.conformance.models import Models, save_models
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 REST_TIMEOUT = 4.0  # seconds

@@ -23,10 +23,10 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from tests.checkpoints import DEMO, ROOT
+from samples.checkpoints import DEMO, ROOT
 from tests.ports import free_ports
 from tfclf.errors import TfclfError
-from tfclf.tf_serving.launch import IMAGE, PROGRAM, find_docker, find_program
+from tfclf.launcher.launch import IMAGE, PROGRAM, find_docker, find_program
 
 ENGINES = ("embedded", PROGRAM, "docker")
 _TAG = "2.20.0"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
-from tests.checkpoints import DEMO
+from samples.checkpoints import DEMO
 from tests.server.models import save_echo
 from tests.server.scorers import save_native_scorer
 from tests.server.tf1_models import save_columns, save_faults, save_graphs, save_slow_to_load

@@ -10,6 +10,7 @@ from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
+from tests.server.conformance.engines import Served
 from tests.server.messages import (
     CLASSIFY,
     REGRESS,
@@ -21,8 +22,6 @@ from tests.server.messages import (
     regress_request,
     with_context,
 )
-
-from .engines import Served
 
 TWO = example_list(example(x=0.5, name="a"), example(x=3.0, name="b"))
 CONTEXT = with_context(example(name="shared", x=9.0), example(x=0.5), Example(), example(name="own"))

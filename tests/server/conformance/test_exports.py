@@ -7,11 +7,10 @@ import pytest
 import tensorflow as tf
 
 import tfclf
-from tests.checkpoints import DEMO
+from samples.checkpoints import DEMO
+from tests.server.conformance.engines import Served
 from tests.server.messages import classify_request, predict_request, strings, text_examples
 from tfclf.sample_texts import HEADLINES
-
-from .engines import Served
 
 HOSTILE: Mapping[str, str | bytes] = {
     "empty": "",

@@ -14,12 +14,11 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from tests.server.conformance.conftest import Reload
+from tests.server.conformance.engines import Served
+from tests.server.conformance.models import Models
 from tests.server.fakes import wait_until
 from tests.server.messages import model_spec, predict_request, strings
-
-from .conftest import Reload
-from .engines import Served
-from .models import Models
 
 START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
 STATES = [START, LOADING, AVAILABLE, UNLOADING, END]

@@ -10,10 +10,9 @@ import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from tests.server.conformance.engines import Served
 from tests.server.messages import predict_request, strings
 from tests.server.models import DTYPES
-
-from .engines import Served
 
 HELLO = {"text": strings("hello")}
 X = {"x": tf.make_tensor_proto([[1.0]])}

@@ -8,11 +8,10 @@ import tensorflow as tf
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from tests.server.conformance.conftest import METRICS_PATH
+from tests.server.conformance.engines import Served, run_to_end
+from tests.server.conformance.models import Models
 from tests.server.messages import classify_request, example, example_list, predict_request, strings
-
-from .conftest import METRICS_PATH
-from .engines import Served, run_to_end
-from .models import Models
 
 FLAGS = [
     "port",

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from tests.server.conformance.conftest import REST_TIMEOUT
+from tests.server.conformance.engines import Served
 from tests.server.messages import predict_request, strings
 from tests.server.tf1_models import FAULTS
-
-from .conftest import REST_TIMEOUT
-from .engines import Served
 
 ECHO = "/v1/models/echo:predict"
 EXAMPLES = [{"x": 0.5, "name": "a"}, {"x": 3.0, "name": "b"}]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .engines import ENGINES, missing
+from tests.server.conformance.engines import ENGINES, missing
 
 HERE = Path(__file__).parent
 TABLE = (HERE / "README.md").read_text(encoding="utf-8")

@@ -5,9 +5,8 @@ import tensorflow as tf
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 
+from tests.server.conformance.engines import Served
 from tests.server.messages import classify_request, example_list, predict_request, regress_request, strings
-
-from .engines import Served
 
 
 def words(*texts: bytes) -> Example:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.checkpoints.huggingface import read_json
 from tfclf.checkpoints.kerashub import weights
 from tfclf.checkpoints.kerashub.backbones import BACKBONES, Backbone
 from tfclf.checkpoints.kerashub.reference import Reference
-from tfclf.checkpoints.record import Checkpoint
 from tfclf.errors import CheckpointError, UnknownFamilyError
 from tfclf.tokenization.spec import TokenizerSpec
 

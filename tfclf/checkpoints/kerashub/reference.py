@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfclf.checkpoints.record import Checkpoint
+from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import MissingExtraError
-from tfclf.graph import ACTIVATIONS
+from tfclf.graph.serving_graph import ACTIVATIONS
 
 _BATCH = 16
 

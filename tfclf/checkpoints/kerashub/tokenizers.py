@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
-from tfclf.folders import listing
+from tfclf.files import listing
 from tfclf.tokenization.read.parts import in_order
 from tfclf.tokenization.spec import (
     AddedToken,

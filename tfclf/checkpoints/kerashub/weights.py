@@ -15,7 +15,7 @@ import numpy as np
 
 from tfclf.errors import CheckpointError, MissingExtraError
 from tfclf.families.declaration import Family
-from tfclf.folders import listing
+from tfclf.files import listing
 
 _ENCODER_LAYER = re.compile(r"^transformer_encoder(?:_(\d+))?/")
 # What vars/0 and vars/1 are, by the ending of the layer's name; a dense layer's where none fits.

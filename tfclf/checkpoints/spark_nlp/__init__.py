@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tfclf._transformers import transformers
-from tfclf.checkpoints.record import Checkpoint
+from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.checkpoints.spark_nlp import architecture, archive, fields, metadata, tokenizer, weights
 from tfclf.checkpoints.spark_nlp.archive import Files, is_model
-from tfclf.checkpoints.spark_nlp.graph import Graph
+from tfclf.checkpoints.spark_nlp.graph_def import Graph
 from tfclf.errors import CheckpointError
 from tfclf.families import Family, known
 

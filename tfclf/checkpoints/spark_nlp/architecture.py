@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfclf.checkpoints.spark_nlp.graph import Graph, Operation
+from tfclf.checkpoints.spark_nlp.graph_def import Graph, Operation
 from tfclf.errors import CheckpointError
 from tfclf.families import Family
 from tfclf.families.declaration import Weights

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tfclf.errors import CheckpointError
-from tfclf.folders import listing
+from tfclf.files import listing
 
 _METADATA = "metadata/part-00000"
 _BLOCK = 1 << 20

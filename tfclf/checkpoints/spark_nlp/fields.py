@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfclf.checkpoints.spark_nlp import java_stream, sequence_file
 from tfclf.errors import CheckpointError
-from tfclf.folders import listing
+from tfclf.files import listing
 
 # A vocabulary of 250,000 pieces and its numbers take 10 MB.
 _MOST_BYTES = 1 << 29

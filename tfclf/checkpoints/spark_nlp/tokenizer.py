@@ -16,7 +16,7 @@ from tfclf.checkpoints.spark_nlp import fields
 from tfclf.checkpoints.spark_nlp.archive import Files
 from tfclf.checkpoints.spark_nlp.metadata import Metadata
 from tfclf.errors import CheckpointError, TokenizerError
-from tfclf.folders import listing
+from tfclf.files import listing
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import TokenizerSpec
 

@@ -10,7 +10,7 @@ from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiIn
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.call import Call
+from tfclf.server.context import Call
 from tfclf.server.rpc import classification, regression
 from tfclf.server.rpc.examples import compute
 from tfclf.server.rpc.predict import DEFAULT_SIGNATURE

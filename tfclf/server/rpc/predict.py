@@ -12,7 +12,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from tfclf.server.call import Call
+from tfclf.server.context import Call
 from tfclf.server.rpc import tensors
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument

@@ -24,7 +24,7 @@ from grpc import StatusCode
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-from tfclf.server.call import Call
+from tfclf.server.context import Call
 from tfclf.server.runtime.session import Fetched, Session, cpus
 from tfclf.server.status import RequestError, invalid_argument
 

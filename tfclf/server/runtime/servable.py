@@ -10,9 +10,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from tfclf import text_ops
+from tfclf import _tensorflow as text_ops
 from tfclf.errors import SavedModelError
-from tfclf.server.call import Call
+from tfclf.server.context import Call
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
 from tfclf.server.runtime.session import Fetched, Session, SessionOptions

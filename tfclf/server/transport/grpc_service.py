@@ -14,7 +14,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.call import Call
+from tfclf.server.context import Call
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, cut
 

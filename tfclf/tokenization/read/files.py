@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.errors import TokenizerError, VocabularyError
-from tfclf.folders import json_object, listing
+from tfclf.files import json_object, listing
 from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.read import byte_level, slow, tokenizer_json
 

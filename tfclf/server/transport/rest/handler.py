@@ -21,8 +21,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server.call import Call
-from tfclf.server.ended import Ended
+from tfclf.server.context import Call
+from tfclf.server.request_record import Ended
 from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, cut, invalid_argument

@@ -1,0 +1,203 @@
+"""`tfclf evaluate`, with models that answer as a test says."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.evaluation.answers import LABELS, says
+from tfclf.cli.evaluate.command import evaluate as evaluate_command
+from tfclf.errors import InputError, SourceNotFoundError
+from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
+from tfclf.prediction import Prediction
+from tfclf.saved_model.manifest import Manifest
+
+IMDB = "roberta_base_sequence_classifier_imdb"
+_ANSWERS = {"other": ["neg", "pos", "neg"]}
+
+
+class _Stub:
+    """A loaded model: "other" is always right, any other one is wrong on the last row."""
+
+    labels = LABELS
+
+    def __init__(self, source: str) -> None:
+        self.manifest = Manifest(
+            name=Path(source).name,
+            source=source,
+            family="roberta",
+            engine="lean",
+            precision="float32",
+            storage="float32",
+            problem_type="single_label_classification",
+            labels=LABELS,
+            max_length=512,
+        )
+
+    def predict(self, texts: Iterable[str], *, batch_size: int, progress: bool) -> Iterator[Prediction]:
+        assert batch_size == 2
+        return says(_ANSWERS.get(self.manifest.name, ["neg", "pos", "pos"]))(texts)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
+    """The command on three rows; the models come before them, the options after."""
+    loader = ModuleType("tfclf.loader")
+    loader.load = lambda source, **_: _Stub(source)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
+    data = tmp_path / "rows.csv"
+    data.write_text("text,label\nà,0\nb,1\nc,0\n", encoding="utf-8")
+    app = typer.Typer()
+    app.command()(evaluate_command)
+
+    def run(*options: str, models: tuple[str, ...] = ("some_model",)) -> str:
+        arguments = [*models, str(data), "--batch-size", "2", *options]
+        outcome = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert outcome.exit_code == 0, outcome.output
+        return outcome.output
+
+    return run
+
+
+def test_it_prints_one_json_object(run: Callable[..., str]) -> None:
+    content = json.loads(run("--json"))
+    assert content["eval_accuracy"] == pytest.approx(2 / 3)
+    assert content["worst_mistakes"][0]["text"] == "c"
+    assert content["about"]["models"][0]["source"] == "some_model"
+
+
+def test_no_text_leaves_it_without_mistakes(run: Callable[..., str], tmp_path: Path) -> None:
+    content = json.loads(run("--json", "--mistakes", "0", "--output", str(tmp_path / "report")))
+    assert "worst_mistakes" not in content
+    assert "Texts were left out" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_steps_are_batches(run: Callable[..., str]) -> None:
+    content = json.loads(run("--json"))
+    assert content["eval_steps_per_second"] / content["eval_samples_per_second"] == pytest.approx(2 / 3)
+
+
+def test_bins_are_an_option(run: Callable[..., str]) -> None:
+    assert len(json.loads(run("--json", "--bins", "7"))["calibration"]["bins"]) == 7
+
+
+def test_it_prints_tables(run: Callable[..., str]) -> None:
+    printed = run()
+    assert "accuracy 0.6667" in printed
+    assert "macro avg" in printed
+
+
+def test_it_writes_a_folder(run: Callable[..., str], tmp_path: Path) -> None:
+    run("--output", str(tmp_path / "report"))
+    assert {path.name for path in (tmp_path / "report").iterdir()} == set(REPORT_FILES)
+
+
+@pytest.mark.parametrize("options", [("--card", IMDB), ("--card", "en.classify.roberta.imdb")])
+def test_a_named_card_stands_beside_it(run: Callable[..., str], options: tuple[str, ...]) -> None:
+    card = json.loads(run("--json", *options))["card"]
+    assert card["card"] == IMDB
+    assert {one["metric"] for one in card["figures"]} >= {"eval_accuracy", "eval_loss"}
+
+
+def test_the_card_of_the_models_name_stands_beside_it(run: Callable[..., str]) -> None:
+    assert json.loads(run("--json", models=(f"some/{IMDB}",)))["card"]["card"] == IMDB
+
+
+def test_a_model_without_a_card_has_none(run: Callable[..., str]) -> None:
+    assert "card" not in json.loads(run("--json"))
+
+
+def test_an_unknown_card_is_refused_with_the_nearest(run: Callable[..., str]) -> None:
+    with pytest.raises(SourceNotFoundError, match=r"Nearest: en\.classify\.roberta\.imdb"):
+        run("--card", "roberta_imdb")
+
+
+def test_two_models_are_put_side_by_side(run: Callable[..., str]) -> None:
+    content = json.loads(run("--compare", "--json", models=("some_model", "other")))
+    assert content["names"] == ["some_model", "other"]
+    assert content["right_and_wrong"] == {
+        "both_right": 2,
+        "only_first_right": 0,
+        "only_second_right": 1,
+        "both_wrong": 0,
+    }
+    assert [one["text"] for one in content["disagreements"]] == ["c"]
+    assert content["mcnemar"]["p_value"] == 1.0
+
+
+def test_a_comparison_prints_tables(run: Callable[..., str]) -> None:
+    printed = run("--compare", models=("some_model", "other"))
+    assert "exact binomial" in printed
+    assert "Same label on 66.67% of 3 rows (1 differ)" in printed
+
+
+def test_a_comparison_writes_a_folder(run: Callable[..., str], tmp_path: Path) -> None:
+    run("--compare", "--output", str(tmp_path / "report"), models=("some_model", "other"))
+    assert {path.name for path in (tmp_path / "report").iterdir()} == set(COMPARISON_FILES)
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (("a/model", "b/model"), ["a/model", "b/model"]),
+        (("a/model", "a/model"), ["a/model (first)", "a/model (second)"]),
+    ],
+)
+def test_models_of_one_name_are_told_apart(run: Callable[..., str], models: tuple[str, ...], names: list[str]) -> None:
+    assert json.loads(run("--compare", "--json", models=models))["names"] == names
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        ((), (), r"the models before it are: none\. Expected one"),
+        (("a", "b"), (), r"the models before it are: a, b\. Expected one"),
+        (("a",), ("--compare",), r"are: a\. Expected two"),
+        (("a",), ("--server", "127.0.0.1:1"), r"are: a\. Expected none, since the server has it"),
+        (("a",), ("--model", "x"), "give its address with --server"),
+        (("a",), ("--model-version", "x"), "give its address with --server"),
+        (("a", "b"), ("--compare", "--card", IMDB), "figures stand beside those of one model"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(
+    run: Callable[..., str], models: tuple[str, ...], options: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run(*options, models=models)
+
+
+def test_an_output_that_is_a_file_is_refused_before_anything_is_read(run: Callable[..., str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no folder"):
+        run("--output", str(tmp_path / "rows.csv"))
+
+
+@pytest.mark.parametrize("source", ["not_there", "/"])
+def test_what_is_no_export_has_no_version(run: Callable[..., str], source: str) -> None:
+    (facts,) = json.loads(run("--json", models=(source,)))["about"]["models"]
+    assert not {"version", "certificate"} & set(facts)
+
+
+def test_the_facts_of_an_export_are_its_manifests(exported: Path) -> None:
+    from tfclf.cli.evaluate.models import loaded
+
+    facts: Any = loaded(str(exported), xla=None, batch_size=2, progress=False).facts
+    assert facts["version"] == "1"
+    assert facts["certificate"] == "none: `tfclf verify` has not been run"
+    assert facts["engine"] == "lean, float32"
+
+
+def test_a_regression_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tfclf.cli.evaluate.models import loaded
+
+    loader = ModuleType("tfclf.loader")
+    stub = SimpleNamespace(manifest=SimpleNamespace(problem_type="regression"))
+    loader.load = lambda source, **_: stub  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
+    with pytest.raises(InputError, match="is a regression; expected a classifier"):
+        loaded("some_model", xla=None, batch_size=2, progress=False)

@@ -1,0 +1,256 @@
+"""The command line: what it prints, how it ends."""
+
+import dataclasses
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tfclf
+from samples.checkpoints import DEMO, LABELS, edit_json
+from tfclf import cli
+from tfclf.cli.commands import ALL
+from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model.certificate import Agreement, Certificate
+from tfclf.saved_model.manifest import Manifest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`tfclf` in this process, where TensorFlow is there already; `process` is what a user has."""
+
+    def tfclf(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        command = ["tfclf", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capfd.readouterr()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), said.out, said.err)
+
+    return tfclf
+
+
+@pytest.fixture(scope="module")
+def process() -> Run:
+    """`tfclf` as a process of its own, as a user has it."""
+    # No TF_CPP_MIN_LOG_LEVEL: that nothing of TensorFlow's greeting is seen is ours to see to.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+
+    def tfclf(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        command = [sys.executable, "-m", "tfclf", *map(str, arguments)]
+        done = subprocess.run(command, input=raw, capture_output=True, env=environment, check=False)
+        return subprocess.CompletedProcess(
+            command, done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+        )
+
+    return tfclf
+
+
+def test_predict_prints_a_table(process: Run) -> None:
+    done = process("predict", DEMO, *HEADLINES[:2])
+    header, first, second = done.stdout.splitlines()
+    assert header.split() == ["label", "score", "text"]
+    assert first.split()[0] == "Business"
+    assert second.split()[0] == "Sports"
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_predict_prints_json_lines(process: Run) -> None:
+    done = process("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["text"] for row in rows] == ["Shares jump", "", "Late goal wins the cup"]
+    assert set(rows[0]) == {"text", "label", "score", "probabilities", "truncated"}
+    assert list(rows[0]["probabilities"]) == list(LABELS)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.txt", "Shares jump\nLate goal\n"),
+        ("rows.csv", "text\nShares jump\nLate goal\n"),
+        ("rows.jsonl", '{"text": "Shares jump"}\n{"text": "Late goal"}\n'),
+    ],
+)
+def test_predict_reads_files(run: Run, tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    done = run("predict", DEMO, "--file", tmp_path / name, "--json")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["Shares jump", "Late goal"]
+
+
+def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
+    done = run("predict", exported, "news " * 600, "news")
+    _, first, second = done.stdout.splitlines()
+    assert re.search(r"\d\.\d{3}\* news", first)
+    assert re.search(r"\d\.\d{3}  news", second)
+    assert done.stderr.startswith("* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows")
+    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "news", "--json").stdout.splitlines()]
+    assert [row["truncated"] for row in rows] == [True, False]
+
+
+def test_predict_reads_long_texts_in_windows(run: Run, exported: Path) -> None:
+    options = ("--long", "windows", "--stride", 10, "--json")
+    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "a", *options).stdout.splitlines()]
+    assert [(row["windows"], row["truncated"]) for row in rows] == [(2, False), (1, False)]
+
+
+def test_predict_takes_pairs_as_arguments(run: Run, exported: Path, classifier: tfclf.Classifier) -> None:
+    done = run("predict", exported, "a b", "c", "--pair", "d", "--pair", "e f", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["text"], row["text_pair"]) for row in rows] == [("a b", "d"), ("c", "e f")]
+    expected = classifier.predict(["a b", "c"], pairs=["d", "e f"])
+    assert [row["score"] for row in rows] == pytest.approx([one.score for one in expected], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "text,hypothesis\na b,d\nc,e f\n"),
+        ("rows.jsonl", '{"text": "a b", "hypothesis": "d"}\n{"text": "c", "hypothesis": "e f"}\n'),
+    ],
+)
+def test_predict_takes_pairs_from_a_second_column(
+    run: Run, exported: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    table = run("predict", exported, "--file", tmp_path / name, "--pair-column", "hypothesis").stdout.splitlines()
+    assert [line.split("  ")[-1] for line in table[1:]] == ["a b | d", "c | e f"]
+
+
+def test_predict_takes_what_would_move_the_cursor_out_of_the_table(run: Run) -> None:
+    assert "\x1b" not in run("predict", DEMO, "a \x1b[31mred\r text").stdout
+
+
+def test_predict_stops_when_the_pipe_closes(exported: Path) -> None:
+    texts = "\n".join(["text"] * 5000)
+    command = f"{sys.executable} -m tfclf predict {exported} --json | head -1"
+    done = subprocess.run(["sh", "-c", command], input=texts, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["text"] == "text"
+    assert "Traceback" not in done.stderr
+
+
+def test_show_prints_the_manifest(run: Run, exported: Path) -> None:
+    done = run("show", exported.parent)
+    assert "World, Sports, Business, Sci/Tech" in done.stdout
+    assert "none: run `tfclf verify`" in done.stdout
+    assert json.loads(run("show", exported, "--json").stdout)["labels"] == list(LABELS)
+
+
+def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None:
+    agreement = {
+        "bfloat16": Agreement(7600, 0.9987, 0.0123, 0.0456),
+        "float32": Agreement(7600, 1.0, 3e-7, 1e-6),
+    }
+    manifest = Manifest.read(own_export)
+    certificate = Certificate(True, 7600, 8, 0, 0, 0.0456, 0.05, True, "TFx", {}, {}, "2026-11-21", agreement=agreement)
+    dataclasses.replace(manifest, certificate=certificate.to_dict()).write(own_export)
+    printed = " ".join(run("show", own_export).stdout.split())
+    assert "bfloat16 beside the original, on 7,600 given texts: 99.87% of the labels," in printed
+    assert "float32 beside the original, on 7,600 given texts: 100.00% of the labels," in printed
+    assert "probabilities within 1.2e-02, logits within 4.6e-02" in printed
+
+
+def test_export_verify_and_predict_follow_one_another(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    path = json.loads(run("export", checkpoint, tmp_path / "model", "--json").stdout)["path"]
+    verified = run("verify", path, "--source", checkpoint)
+    assert (verified.returncode, verified.stdout.split()[:2]) == (0, ["equal", "to"])
+    assert run("predict", tmp_path / "model", "news").returncode == 0
+
+
+def test_verify_ends_with_1_and_the_rows_that_differ(run: Run, own_export: Path, own_checkpoint: Path) -> None:
+    path = own_checkpoint / "tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"talks":', '"talkz":'), encoding="utf-8")
+    done = run("verify", own_export, "--source", own_checkpoint)
+    assert done.returncode == 1
+    assert done.stdout.startswith("DIFFERS from the original")
+    assert re.search(r"^row \d+, tokens: ", done.stdout, re.MULTILINE)
+
+
+def test_predict_answers_the_same_with_xla(run: Run, exported: Path) -> None:
+    answers = [
+        [json.loads(line) for line in run("predict", exported, *HEADLINES[:2], "--json", option).stdout.splitlines()]
+        for option in ("--xla", "--no-xla")
+    ]
+    for one, other in zip(*answers, strict=True):
+        assert one["label"] == other["label"]
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+
+
+def test_evaluate_prints_the_metrics_of_the_cards(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\nShares jump,Business\nLate goal,Sports\n", encoding="utf-8")
+    metrics = json.loads(run("evaluate", DEMO, tmp_path / "rows.csv", "--json").stdout)
+    assert {"eval_accuracy", "eval_f1", "eval_precision", "eval_recall", "eval_loss", "eval_runtime"} <= set(metrics)
+    assert metrics["eval_samples_per_second"] > 0
+
+
+@pytest.mark.parametrize("command", ALL, ids=lambda command: command.__name__)
+def test_help_has_an_example(run: Run, command: Callable[..., object]) -> None:
+    done = run(command.__name__, "--help")
+    assert done.returncode == 0
+    assert f"tfclf {command.__name__}" in done.stdout.replace("\n", " ")
+
+
+def test_no_text_at_all_is_no_error(run: Run) -> None:
+    assert run("predict", DEMO, stdin="").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["predict", "nowhere", "text"], "nowhere: there is no such folder"),
+        (["predict", DEMO, "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["predict", DEMO, "text", "--file", "rows.txt"], "expected one of the two"),
+        (["predict", DEMO, "a", "--pair", "b", "--pair", "c"], "there are 1 texts and 2 --pair"),
+        (["predict", DEMO, "--pair-column", "b"], "--pair-column b names a column, and standard input has none"),
+        (["predict", DEMO, "a", "--pair-column", "b"], "give each text its --pair"),
+        (["predict", DEMO, "a", "--long", "some"], "long is 'some'; expected 'truncate' or 'windows'"),
+        (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
+        (["show", "nowhere"], "there is no such folder"),
+        (["export", DEMO, "out"], "has no config.json"),
+        (["verify", "nowhere", "--source", DEMO], "there is no such folder"),
+        (["serve", "nowhere"], "nowhere"),
+    ],
+    ids=lambda value: " ".join(map(str, value))[:30] if isinstance(value, list) else "",
+)
+def test_an_error_ends_with_2_and_no_traceback(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[object], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert told in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_ends_a_process_with_2_and_no_traceback(process: Run, tmp_path: Path) -> None:
+    done = process("predict", tmp_path / "nowhere", "text")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_text_that_is_not_utf8_is_named_by_line_and_byte(run: Run) -> None:
+    done = run("predict", DEMO, stdin=b"caf\xc3\xa9\ncaf\xe9\n")
+    assert done.returncode == 2
+    assert "standard input, line 2: byte 4 is 0xe9, which is not UTF-8" in done.stderr
+
+
+def test_a_checkpoint_of_an_unknown_family_is_an_error(run: Run, own_checkpoint: Path, tmp_path: Path) -> None:
+    edit_json(own_checkpoint / "config.json", model_type="gpt9")
+    done = run("export", own_checkpoint, tmp_path / "out")
+    assert done.returncode == 2
+    assert "'gpt9', for which transformers" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,258 @@
+"""The signature `serving_xla`: few programs, and the answers of `serving_default`. XLA runs on the CPU here."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorflow.core.protobuf import saved_model_pb2
+
+import tfclf
+from samples.checkpoints import ROOT, edit_json, tiny_checkpoint
+from tests.graph.engines.lean import xla_programs
+from tfclf.checkpoints import Checkpoint, open_checkpoint
+from tfclf.errors import InputError
+from tfclf.families import known
+from tfclf.graph.build import build
+from tfclf.graph.framing import Batch
+from tfclf.graph.serving_graph import Graph
+from tfclf.sample_texts import HEADLINES, hostile_texts
+from tfclf.saved_model.buckets import Ladder
+from tfclf.saved_model.manifest import Manifest
+
+TOLERANCE = 1e-5
+# Short: each rung that a test meets is compiled for a second or so.
+LADDER = Ladder((64, 512), (1, 8))
+TEXTS = ["", *HEADLINES, "news " * 600, " ".join(HEADLINES) * 20, *hostile_texts(24, seed=5)]
+
+
+@pytest.fixture(scope="module", params=sorted(known()))
+def family_checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return open_checkpoint(tiny_checkpoint(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param))
+
+
+@pytest.fixture(scope="module")
+def graph(family_checkpoint: Checkpoint) -> Graph:
+    return build(family_checkpoint, name="tiny", ladder=LADDER)[0]
+
+
+@pytest.fixture(scope="module")
+def short_ladder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export whose rungs are soon compiled."""
+    return tfclf.export(checkpoint, tmp_path_factory.mktemp("exports") / "short_ladder", ladder=LADDER)
+
+
+@pytest.fixture(scope="module")
+def with_xla(short_ladder: Path) -> tfclf.Classifier:
+    return tfclf.load(short_ladder, xla=True)
+
+
+@pytest.fixture(scope="module")
+def without_xla(short_ladder: Path) -> tfclf.Classifier:
+    return tfclf.load(short_ladder, xla=False)
+
+
+def _assert_same(found: Any, expected: Any, *, tolerance: float = TOLERANCE) -> None:
+    assert found.keys() == expected.keys()
+    for name in ("score", "probabilities", "logits"):
+        assert found[name].shape == expected[name].shape
+        assert found[name].dtype == expected[name].dtype
+        np.testing.assert_allclose(found[name].numpy(), expected[name].numpy(), atol=tolerance, rtol=0)
+    assert found["label"].shape == expected["label"].shape
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 8, 9, len(TEXTS)])
+def test_every_family_answers_as_without_xla_whatever_the_batch(graph: Graph, rows: int) -> None:
+    texts = tf.constant(TEXTS[:rows], tf.string)
+    found, expected = graph.classify_text_xla(texts), graph.classify_text(texts)
+    _assert_same(found, expected)
+    assert found["label"].numpy().tolist() == expected["label"].numpy().tolist()
+
+
+def test_order_does_not_matter(graph: Graph) -> None:
+    texts = tf.constant(TEXTS[::-1])
+    _assert_same(graph.classify_text_xla(texts), graph.classify_text(texts))
+
+
+def test_any_ids_and_token_types_give_the_same_logits(graph: Graph) -> None:
+    dice = np.random.default_rng(0)
+    lengths = dice.integers(1, 65, 20)
+    size = int(graph._engine.embeddings._tables[0].shape[0])  # type: ignore[attr-defined]
+    ids = tf.RaggedTensor.from_row_lengths(
+        tf.constant(dice.integers(0, size, lengths.sum()), tf.int32), tf.constant(lengths, tf.int32)
+    )
+    # RoBERTa's kin know one type only.
+    kinds = [int(table.shape[0]) for table in graph._engine.embeddings._tables][2:]  # type: ignore[attr-defined]
+    types = ids.with_values(tf.constant(dice.integers(0, (kinds or [2])[0], lengths.sum()), tf.int32))
+    batch = Batch(ids, types, tf.fill([20], False))
+    found = graph._engine.encode_bucketed(batch).numpy()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(found, graph._engine(batch).numpy(), atol=TOLERANCE, rtol=0)
+
+
+def test_bfloat16_stays_near_float32(graph: Graph, family_checkpoint: Checkpoint) -> None:
+    near, _ = build(family_checkpoint, name="tiny", precision="bfloat16", ladder=LADDER)
+    texts = tf.constant(HEADLINES)
+    _assert_same(near.classify_text_xla(texts), graph.classify_text(texts), tolerance=0.1)
+
+
+@pytest.mark.parametrize("ladder", [Ladder((512,), (16,)), Ladder((33, 100, 512), (3,))], ids=str)
+def test_padding_has_no_say(checkpoint: Path, ladder: Ladder) -> None:
+    graph, _ = build(open_checkpoint(checkpoint), name="tiny", ladder=ladder)
+    texts = tf.constant(TEXTS[:11])
+    _assert_same(graph.classify_text_xla(texts), graph.classify_text(texts))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(st.text(max_size=50), st.binary(max_size=50)), max_size=20))
+def test_any_batch_of_text_answers_as_without_xla(
+    with_xla: tfclf.Classifier, without_xla: tfclf.Classifier, texts: list[str | bytes]
+) -> None:
+    _assert_same(with_xla(texts), without_xla(texts))
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
+    """How many programs XLA had compiled, step by step."""
+    folder = tmp_path_factory.mktemp("programs")
+    checkpoint = tiny_checkpoint(folder / "checkpoint")
+    edit_json(checkpoint / "tokenizer_config.json", model_max_length=xla_programs.LADDER.lengths[-1])
+    dump = folder / "dump"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.graph.engines.lean.xla_programs", checkpoint, folder / "model", dump],
+        cwd=ROOT,
+        env={**os.environ, "XLA_FLAGS": f"--xla_dump_to={dump} --xla_dump_hlo_as_text"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: Mapping[str, float] = json.loads(done.stdout)
+    return found
+
+
+def test_500_random_batches_compile_one_program_a_rung(programs: Mapping[str, float]) -> None:
+    assert programs["random batches"] == len(xla_programs.LADDER.rungs) == 9
+
+
+def test_500_random_batches_answer_as_without_xla(programs: Mapping[str, float]) -> None:
+    assert programs["largest difference"] <= TOLERANCE
+
+
+def test_nothing_is_compiled_without_being_asked_for(programs: Mapping[str, float]) -> None:
+    assert programs["without XLA"] == 0
+
+
+def test_a_warm_up_compiles_the_usual_rungs(programs: Mapping[str, float]) -> None:
+    assert programs["warmed up"] == len(xla_programs.LADDER.usual)
+
+
+def test_usual_batches_find_their_programs_compiled(programs: Mapping[str, float]) -> None:
+    assert programs["usual batches"] == programs["warmed up"]
+
+
+def test_a_warm_up_without_xla_is_no_error(without_xla: tfclf.Classifier) -> None:
+    without_xla.warm_up()
+
+
+def _compiled_functions(version: Path) -> Mapping[str, bool]:
+    """Of each signature: whether XLA compiles any function that it calls."""
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((version / "saved_model.pb").read_bytes())
+    (meta_graph,) = model.meta_graphs
+    functions = {function.signature.name: function for function in meta_graph.graph_def.library.function}
+    nodes = {node.name: node for node in meta_graph.graph_def.node}
+
+    def called(attributes: Any) -> set[str]:
+        direct = {value.func.name for value in attributes.values() if value.func.name}
+        direct |= {name for value in attributes.values() for name in (each.name for each in value.list.func)}
+        return direct
+
+    def compiles(names: set[str]) -> bool:
+        seen: set[str] = set()
+        while names:
+            seen |= names
+            names = {found for name in names for node in functions[name].node_def for found in called(node.attr)} - seen
+        return any(functions[name].attr["_XlaMustCompile"].b for name in seen)
+
+    found = {}
+    for name, signature in meta_graph.signature_def.items():
+        outputs = [nodes[output.name.split(":")[0]] for output in signature.outputs.values() if output.name]
+        found[name] = compiles({function for node in outputs for function in called(node.attr)})
+    return found
+
+
+def test_only_serving_xla_and_its_detail_need_xla(exported: Path) -> None:
+    found = _compiled_functions(exported)
+    assert found["serving_xla"]
+    assert {name for name, compiles in found.items() if compiles} == {"serving_xla", "detail_xla"}
+
+
+@pytest.mark.parametrize(("gpus", "xla"), [([], False), (["GPU:0"], True)], ids=["no GPU", "a GPU"])
+def test_it_is_picked_by_itself_where_tensorflow_sees_a_gpu(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, gpus: Sequence[str], xla: bool
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else ["CPU:0"])
+    assert tfclf.load(exported).xla is xla
+
+
+def _older(classifier: tfclf.Classifier, **options: Any) -> tfclf.Classifier:
+    """What an export that was made before there was such a signature is loaded as."""
+    functions = {name: function for name, function in classifier._functions.items() if "xla" not in name}
+    return tfclf.Classifier(functions, classifier.manifest, owner=classifier, **options)
+
+
+def test_an_export_without_it_is_not_asked_for_it(
+    classifier: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["GPU:0"])
+    assert _older(classifier).xla is False
+
+
+def test_the_manifest_states_the_ladder(short_ladder: Path) -> None:
+    assert Manifest.read(short_ladder).ladder == LADDER
+
+
+def test_asking_for_it_where_there_is_none_is_an_error(checkpoint: Path, classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match=r" has no signature 'serving_xla'.*export the checkpoint again"):
+        _older(classifier, xla=True)
+    with pytest.raises(InputError, match=r"engine 'original'.*Expected an export of the lean engine"):
+        tfclf.load(checkpoint, engine="original", xla=True)
+
+
+def test_xla_is_yes_no_or_none(exported: Path) -> None:
+    with pytest.raises(InputError, match="xla is 'yes'; expected True, False, or None"):
+        tfclf.load(exported, xla="yes")  # type: ignore[arg-type]
+
+
+def test_a_ladder_that_ends_elsewhere_than_the_checkpoint_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="lengths end with 128, and rows of this checkpoint hold up to 512"):
+        tfclf.export(checkpoint, tmp_path / "model", ladder=Ladder((128,)))
+
+
+def test_a_ladder_for_the_original_engine_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="engine='original' has no 'serving_xla'"):
+        tfclf.export(checkpoint, tmp_path / "model", engine="original", ladder=LADDER)
+
+
+def test_a_warm_up_for_the_original_engine_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="engine='original' has no 'serving_xla'"):
+        tfclf.export(checkpoint, tmp_path / "model", engine="original", xla_warm_up=True)
+    assert not (tmp_path / "model").exists()
+
+
+def test_it_works_in_dataset_map_and_inside_another_function(
+    with_xla: tfclf.Classifier, without_xla: tfclf.Classifier
+) -> None:
+    texts = tf.data.Dataset.from_tensor_slices(list(HEADLINES)).batch(3)
+    found = [score for batch in texts.map(lambda text: with_xla(text)["score"]) for score in batch.numpy()]
+    np.testing.assert_allclose(found, without_xla(HEADLINES)["score"].numpy(), atol=TOLERANCE, rtol=0)
+    best = tf.function(lambda text: tf.reduce_max(with_xla(text)["score"]))
+    assert float(best(tf.constant(HEADLINES))) == pytest.approx(max(found), abs=TOLERANCE)

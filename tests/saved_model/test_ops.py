@@ -1,0 +1,82 @@
+"""Exports on the TensorFlow and TF-Text that TF Serving links, and its ops against the table, for every family.
+
+TF Serving 2.12 to 2.19.1 links TF-Text 2.12.1, and 2.20 links 2.20.0. TFCLF_SERVING_PYTHONS names the interpreters of
+virtual environments with those (`:` between them), as docs/deploying.md sets them up; without it the sessions are of
+this TensorFlow, and the older ones are not tried.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tfclf
+from samples.checkpoints import DEMO, OTHERS, ROOT, other_checkpoint, tiny_checkpoint
+from tfclf.families import known
+from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model.ops import ALL_VERSIONS, serving_versions
+
+PYTHONS = tuple(filter(None, os.environ.get("TFCLF_SERVING_PYTHONS", "").split(os.pathsep))) or (sys.executable,)
+TEXTS = [
+    *HEADLINES,
+    "",
+    "a\0b",
+    "caf\u00e9 \u0301\u0315\u0300 \u6771\u4eac \u05d0\u05d1",
+    "\U0001f469\u200d\U0001f469\u200d\U0001f466 \ue000",
+    "\udcff\udcfe not UTF-8",  # surrogateescape
+    "word " * 700,
+]
+KINDS = [*((family, "lean") for family in sorted(known())), *((family, "original") for family in sorted(known()))]
+KINDS += [(model_type, "original") for model_type in OTHERS]
+
+
+# All but the bundled one take minutes to make; `make verify` tries them.
+NAMES = ["demo", *(pytest.param(f"{family} {engine}", marks=pytest.mark.verify) for family, engine in KINDS)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serving_versions")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def export(request: pytest.FixtureRequest, folder: Path) -> Path:
+    """A tiny export of every family on every engine that takes it, and the bundled one."""
+    if request.param == "demo":
+        return DEMO / "1"
+    family, engine = request.param.split()
+    checkpoint = folder / f"{family}_checkpoint"
+    if not checkpoint.exists():
+        (tiny_checkpoint if family in known() else other_checkpoint)(checkpoint, family)
+    return tfclf.export(checkpoint, folder / f"{family}_{engine}", engine=engine)
+
+
+@pytest.fixture(scope="module", params=PYTHONS, ids=lambda path: Path(path).parents[1].name)
+def answered(request: pytest.FixtureRequest, export: Path) -> Any:
+    """What a TF1 session of that TensorFlow answers."""
+    command = [request.param, str(ROOT / "tests" / "saved_model" / "tf1_session.py"), str(export)]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        command, input=json.dumps(TEXTS), capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)[str(export)]
+
+
+def test_every_op_is_known_to_every_tf_serving(export: Path) -> None:
+    assert serving_versions(export / "saved_model.pb") == ALL_VERSIONS
+
+
+def test_a_tf1_session_answers_as_in_process(export: Path, answered: Any) -> None:
+    expected = tfclf.load(export)([text.encode("utf-8", "surrogateescape") for text in TEXTS])
+    assert answered["labels"] == [label.decode() for label in expected["label"].numpy()]
+    np.testing.assert_allclose(answered["logits"], expected["logits"].numpy(), atol=1e-5)
+
+
+def test_its_warm_up_records_run_in_a_tf1_session(answered: Any) -> None:
+    assert answered["records"] >= 1

@@ -1,0 +1,79 @@
+"""Runs in the Python of another TensorFlow, without tfclf: loads exports as TF Serving does, and prints their answers.
+
+    python tests/saved_model/tf1_session.py FOLDER... < texts.json > answers.json
+
+TF Serving's loader is a TF1 session filled from the MetaGraph alone, with TF-Text's ops linked in. Warm-up records are
+replayed first, as plain protobuf: tensorflow-serving-api need not be there.
+"""
+
+import json
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import tensorflow as tf
+import tensorflow_text
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+
+def answers(folder: str, texts: list[str]) -> dict[str, object]:
+    """Labels and logits of `serving_default`, and how many signatures and warm-up records ran."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        signatures = v1.saved_model.load(session, ["serve"], folder).signature_def
+        records = warm_up(session, signatures, f"{folder}/assets.extra/tf_serving_warmup_requests")
+        signature = signatures["serving_default"]
+        fetches = {name: signature.outputs[name].name for name in ("label", "logits")}
+        feed = [text.encode("utf-8", "surrogateescape") for text in texts]
+        found = session.run(fetches, {signature.inputs["text"].name: feed})
+    labels = [label.decode("utf-8") for label in found["label"]]
+    return {"labels": labels, "logits": found["logits"].tolist(), "records": records}
+
+
+def warm_up(session: object, signatures: object, path: str) -> int:
+    """Replays the Predict records; gives their number."""
+    count = 0
+    for record in tf.compat.v1.io.tf_record_iterator(path):
+        request = _field(_field(record, 6), 1)  # PredictionLog.predict_log.request
+        if not request:
+            continue
+        entry = _field(request, 2)  # PredictRequest.inputs: a map entry of name and TensorProto
+        name = _field(entry, 1).decode()
+        proto = TensorProto.FromString(_field(entry, 2))
+        signature = signatures[(_field(_field(request, 1), 3) or b"serving_default").decode()]  # type: ignore[index]
+        outputs = [output.name for output in signature.outputs.values()]
+        session.run(outputs, {signature.inputs[name].name: tf.make_ndarray(proto)})  # type: ignore[attr-defined]
+        count += 1
+    return count
+
+
+def _field(message: bytes, wanted: int) -> bytes:
+    """The bytes of a length-delimited field; b"" where there is none."""
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        if key & 7 == 2:
+            length, position = _varint(message, position)
+            if key >> 3 == wanted:
+                return message[position : position + length]
+            position += length
+        else:
+            _, position = _varint(message, position)
+    return b""
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    versions = {"tensorflow": tf.__version__, "tensorflow-text": tensorflow_text.__version__}
+    json.dump({"versions": versions, **{folder: answers(folder, given) for folder in sys.argv[1:]}}, sys.stdout)

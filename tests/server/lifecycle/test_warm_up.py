@@ -1,0 +1,138 @@
+"""A version answers its own warm-up records before it serves; one that it cannot answer fails the load."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
+
+from samples.checkpoints import DEMO
+from tests.server.conftest import strings
+from tests.server.inputs import (
+    CLASSIFY,
+    REGRESS,
+    classify_request,
+    example,
+    example_list,
+    model_spec,
+    multi_request,
+    regress_request,
+)
+from tfclf.errors import SavedModelError
+from tfclf.server import serve
+from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.runtime.servable import Servable
+
+
+@pytest.fixture
+def version(echo_base: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(echo_base / "1", tmp_path / "echo" / "1"))
+
+
+def predict_log(**inputs: tf.Tensor) -> bytes:
+    request = PredictRequest()
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    log: bytes = PredictionLog(predict_log=PredictLog(request=request)).SerializeToString()
+    return log
+
+
+def write(version: Path, *records: bytes) -> None:
+    folder = version / "assets.extra"
+    folder.mkdir()
+    with tf.io.TFRecordWriter(str(folder / "tf_serving_warmup_requests")) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def replayed(version: Path) -> int:
+    servable = Servable.load("echo", 1, version)
+    try:
+        return warm_up(servable, version)
+    finally:
+        servable.close()
+
+
+def test_predict_records_are_replayed(version: Path) -> None:
+    write(version, predict_log(text=["a"]), predict_log(text=["b", "c"]))
+    assert replayed(version) == 2
+
+
+def test_a_version_without_records_is_as_good(version: Path) -> None:
+    assert replayed(version) == 0
+
+
+def test_1000_records_are_replayed(version: Path) -> None:
+    write(version, *[predict_log(text=["a"])] * 1_000)
+    assert replayed(version) == 1_000
+
+
+def test_more_than_1000_records_fail_the_load(version: Path) -> None:
+    write(version, *[predict_log(text=["a"])] * 1_001)
+    with pytest.raises(SavedModelError, match=r"after 1000 requests: Number of warmup records exceeds the maximum \("):
+        replayed(version)
+
+
+def test_records_of_all_rpcs_are_replayed(scorer_base: Path, tmp_path: Path) -> None:
+    version = Path(shutil.copytree(scorer_base / "3", tmp_path / "scorer" / "3"))
+    sent = example_list(example(x=0.5))
+    predict = PredictRequest(inputs={"inputs": strings(sent.example_list.examples[0].SerializeToString())})
+    multi = multi_request(sent, (CLASSIFY, model_spec()), (REGRESS, model_spec(signature="regress")))
+    logs = (
+        PredictionLog(predict_log={"request": predict}),
+        PredictionLog(classify_log={"request": classify_request(sent)}),
+        PredictionLog(regress_log={"request": regress_request(sent)}),
+        PredictionLog(multi_inference_log={"request": multi}),
+    )
+    write(version, *(log.SerializeToString() for log in logs))
+    assert replayed(version) == 4
+
+
+def test_records_of_an_export_are_replayed() -> None:
+    records = tf.data.TFRecordDataset(str(DEMO / "1" / "assets.extra" / "tf_serving_warmup_requests"))
+    kinds = [PredictionLog.FromString(record).WhichOneof("log_type") for record in records.as_numpy_iterator()]
+    assert {*kinds} == {"predict_log", "classify_log"}
+    assert replayed(DEMO / "1") == len(kinds)
+
+
+def test_records_without_a_request_are_passed_over(version: Path) -> None:
+    write(version, PredictionLog().SerializeToString(), predict_log(text=["a"]))
+    assert replayed(version) == 1
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (PredictionLog(classify_log={}), "Expected one or two output Tensors, found 6"),
+        (PredictionLog(regress_log={}), "Expected one output Tensor"),
+        (
+            PredictionLog(multi_inference_log={"request": {"tasks": [{"method_name": CLASSIFY}]}}),
+            "Found ModelSpec with an empty model name",
+        ),
+        (PredictionLog(session_run_log={}), "Unsupported log_type for warmup: 5"),
+    ],
+    ids=["classify", "regress", "multi-inference", "session run"],
+)
+def test_a_record_of_another_rpc_that_cannot_be_answered_fails_the_load(
+    version: Path, log: PredictionLog, reason: str
+) -> None:
+    write(version, log.SerializeToString())
+    with pytest.raises(SavedModelError, match=f"warm-up failed after 0 requests: {reason}"):
+        replayed(version)
+
+
+@pytest.mark.parametrize("record", [predict_log(other=["a"]), b"no protobuf"], ids=["wrong input", "no protobuf"])
+def test_a_record_that_cannot_be_answered_fails_the_load(version: Path, record: bytes) -> None:
+    write(version, record)
+    with pytest.raises(SavedModelError, match="warm-up failed after 0 requests"):
+        serve(version.parent, port=0)
+
+
+def test_a_cut_file_fails_the_load(version: Path) -> None:
+    write(version, predict_log(text=["a"]))
+    path = version / "assets.extra" / "tf_serving_warmup_requests"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(SavedModelError, match="warm-up failed"):
+        serve(version.parent, port=0)

@@ -1,0 +1,141 @@
+"""serving/ by its own tools: `make lint-deployments`. A tool that is not on PATH is passed over, and said so."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+SERVING = Path(__file__).parents[2] / "serving"
+OVERLAYS = ("base", "gpu")
+PROFILES = ("cpu", "gpu", "embedded", "monitoring")
+KUBERNETES = "1.32"
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """(panel's title, PromQL) of the dashboard; Grafana's own variables are filled in."""
+    dashboard = json.loads((SERVING / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["expr"].replace("$__rate_interval", "5m").replace("$", "")
+
+
+def render(overlay: str) -> str:
+    """The manifests of an overlay, as kubectl would apply them."""
+    kubectl = _tool("kubectl")
+    command = [kubectl, "kustomize", str(SERVING / "kubernetes" / overlay)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check_with_kubernetes_schemas(overlay: str) -> None:
+    """Against the schemas that kubernetes-validate ships; properties that they do not know are errors."""
+    import kubernetes_validate
+    import yaml
+
+    for manifest in yaml.safe_load_all(render(overlay)):
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def check_with_kubeconform(overlay: str) -> None:
+    """The same by another program, with the same schemas in the form that it reads: without references."""
+    kubeconform = _tool("kubeconform")
+    import kubernetes_validate
+
+    schemas = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{KUBERNETES}.0-local-strict"
+    with tempfile.TemporaryDirectory() as folder:
+        definitions = json.loads((schemas / "_definitions.json").read_text(encoding="utf-8"))["$defs"]
+        for kind in re.findall(r"^kind: (\w+)$", render(overlay), re.MULTILINE):
+            for path in schemas.glob(f"{kind.lower()}-*.json"):
+                whole = _without_references(json.loads(path.read_text(encoding="utf-8")), definitions)
+                (Path(folder) / path.name).write_text(json.dumps(whole), encoding="utf-8")
+        location = f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+        _run([kubeconform, "-strict", "-summary", "-schema-location", location], given=render(overlay))
+
+
+def _without_references(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_without_references(part, definitions) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _without_references(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+    return {key: _without_references(part, definitions) for key, part in schema.items()}
+
+
+def check_with_promtool() -> None:
+    """Rules, their tests, the configuration, and every expression of the dashboard."""
+    promtool = _tool("promtool")
+    folder = SERVING / "prometheus"
+    _run([promtool, "check", "rules", "alerts.yml"], folder=folder)
+    _run([promtool, "test", "rules", "alerts_test.yml"], folder=folder)
+    _run([promtool, "check", "config", "prometheus.yml"], folder=folder)
+    rules = [{"record": f"panel_{number}", "expr": expr} for number, (_, expr) in enumerate(expressions())]
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)  # JSON is YAML
+        file.flush()
+        _run([promtool, "check", "rules", file.name])
+
+
+def check_kubernetes_scrape() -> None:
+    """Apart, since some builds of promtool, Debian's for one, leave Kubernetes out."""
+    promtool = _tool("promtool")
+    done = subprocess.run(
+        [promtool, "check", "config", "kubernetes.yml"],
+        cwd=SERVING / "prometheus",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "kubernetes_sd_configs not found" in done.stderr:
+        raise FileNotFoundError("this promtool was built without Kubernetes")
+    assert done.returncode == 0, done.stderr
+
+
+def check_with_compose(profile: str) -> None:
+    """`docker compose config`, which needs no daemon."""
+    command = [shutil.which("docker-compose") or ""]
+    if not command[0]:
+        command = [_tool("docker"), "compose"]
+        if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
+            raise FileNotFoundError("docker has no compose plugin, and docker-compose is not on PATH")
+    _run([*command, "-f", "compose.yaml", "--profile", profile, "config", "--quiet"], folder=SERVING)
+
+
+def _tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise FileNotFoundError(f"{name} is not on PATH")
+    return path
+
+
+def _run(command: list[str], *, folder: Path = SERVING, given: str = "") -> None:
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    **{f"kubernetes schemas: {each}": lambda each=each: check_with_kubernetes_schemas(each) for each in OVERLAYS},  # type: ignore[misc]
+    **{f"kubeconform: {each}": lambda each=each: check_with_kubeconform(each) for each in OVERLAYS},  # type: ignore[misc]
+    "promtool": check_with_promtool,
+    "promtool: kubernetes.yml": check_kubernetes_scrape,
+    **{f"docker compose: {each}": lambda each=each: check_with_compose(each) for each in PROFILES},  # type: ignore[misc]
+}
+
+if __name__ == "__main__":
+    failed = False
+    for name, check in CHECKS.items():
+        try:
+            check()
+            sys.stdout.write(f"ok       {name}" + "\n")
+        except (FileNotFoundError, ModuleNotFoundError) as error:
+            sys.stdout.write(f"skipped  {name}: {error}" + "\n")
+        except Exception as error:
+            failed = True
+            sys.stdout.write(f"FAILED   {name}: {error}" + "\n")
+    sys.exit(failed)

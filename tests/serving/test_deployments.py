@@ -1,0 +1,444 @@
+"""serving/: that each file can be read by what it is for, and agrees with the others."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from samples.checkpoints import DEMO, ROOT
+from tests.serving.lint_deployments import CHECKS, OVERLAYS, SERVING, expressions, render
+from tests.serving.serving_configs import message
+from tfclf.launcher.flags import batching_parameters
+
+yaml = pytest.importorskip("yaml")
+
+# TF Serving 2.20, model_servers/main.cc; `host` is the embedded server's.
+FLAGS = {
+    *("port", "rest_api_port", "grpc_socket_path", "rest_api_num_threads", "rest_api_timeout_in_ms"),
+    *("model_name", "model_base_path", "model_config_file", "model_config_file_poll_wait_seconds"),
+    *("enable_batching", "batching_parameters_file", "enable_per_model_batching_parameters"),
+    *("monitoring_config_file", "ssl_config_file", "enable_grpc_healthcheck_service", "grpc_channel_arguments"),
+    *("tensorflow_session_parallelism", "tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"),
+    *("num_load_threads", "max_num_load_retries", "load_retry_interval_micros", "file_system_poll_wait_seconds"),
+    *("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled", "per_process_gpu_memory_fraction"),
+}
+BATCHING = ("batching.config", "batching_gpu.config")
+
+
+def text_of(*parts: str) -> str:
+    return SERVING.joinpath(*parts).read_text(encoding="utf-8")
+
+
+def flags_of(arguments: list[str]) -> dict[str, str]:
+    return dict(argument[2:].split("=", 1) for argument in arguments)
+
+
+# TF Serving's own files
+
+
+def test_models_config_names_models_that_are_there() -> None:
+    config = text_format.Parse(text_of("config", "models.config"), ModelServerConfig())
+    for model in config.model_config_list.config:
+        assert model.model_platform == "tensorflow"
+        assert (DEMO.parent / model.base_path.removeprefix("/models/")).is_dir()
+        assert all((DEMO / str(version)).is_dir() for version in model.version_labels.values())
+
+
+@pytest.mark.parametrize("name", BATCHING)
+def test_batching_is_what_tf_serving_accepts(name: str) -> None:
+    parameters = text_format.Parse(text_of("config", name), message("BatchingParameters"))
+    assert parameters.enable_large_batch_splitting.value
+    assert 0 < parameters.max_execution_batch_size.value <= parameters.max_batch_size.value
+    # A request of the most rows must fit into the queue.
+    room = parameters.max_enqueued_batches.value * parameters.max_execution_batch_size.value
+    assert parameters.max_batch_size.value <= room
+    assert parameters.num_batch_threads.value >= 1
+    assert not parameters.pad_variable_length_inputs
+
+
+def test_what_tfclf_serve_writes_is_the_file_for_this_many_threads() -> None:
+    ours, theirs = message("BatchingParameters"), message("BatchingParameters")
+    text_format.Parse(batching_parameters(threads=4), ours)
+    assert ours == text_format.Parse(text_of("config", "batching.config"), theirs)
+
+
+def test_metrics_are_on() -> None:
+    config = text_format.Parse(text_of("config", "monitoring.config"), message("MonitoringConfig"))
+    assert config.prometheus_config.enable
+    for name in ("prometheus.yml", "kubernetes.yml"):
+        (job,) = yaml.safe_load(text_of("prometheus", name))["scrape_configs"]
+        assert job["metrics_path"] == config.prometheus_config.path
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "server.key", tmp_path / "server.crt"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    script = [sys.executable, str(SERVING / "make_ssl_config.py")]
+    given = [str(key), str(certificate), "--client-ca", str(certificate)]
+    done = subprocess.run([*script, *given], capture_output=True, text=True, check=True)
+    config = text_format.Parse(done.stdout, message("SSLConfig"))
+    assert (config.server_key, config.server_cert) == (key.read_text(), certificate.read_text())
+    assert (config.custom_ca, config.client_verify) == (certificate.read_text(), True)
+    swapped = subprocess.run([*script, str(certificate), str(key)], capture_output=True, text=True, check=False)
+    assert "server.crt: expected PEM with a private key" in swapped.stderr
+
+
+# Compose
+
+COMPOSE = yaml.safe_load(text_of("compose.yaml"))
+SERVERS = ("cpu", "gpu", "embedded")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_compose_uses_flags_that_exist_and_files_that_are_there(name: str) -> None:
+    service = COMPOSE["services"][name]
+    flags = flags_of(service["command"])
+    assert set(flags) <= FLAGS | ({"host"} if name == "embedded" else set())
+    files = [value for value in flags.values() if value.startswith("/config/")]
+    assert files
+    assert all((SERVING / "config" / Path(file).name).is_file() for file in files)
+    published = {port.rsplit(":", 1)[1] for port in service["ports"]}
+    assert {flags["port"], flags["rest_api_port"]} == published
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_compose_publishes_on_this_machine_only(name: str) -> None:
+    assert all("127.0.0.1" in port for port in COMPOSE["services"][name]["ports"])
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_compose_mounts_what_is_there(name: str) -> None:
+    for volume in COMPOSE["services"][name]["volumes"]:
+        source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
+        assert source in COMPOSE["volumes"] or (SERVING / source).exists()
+
+
+def test_xla_is_on_for_the_gpu_alone() -> None:
+    assert "--xla_gpu_compilation_enabled=true" in COMPOSE["services"]["gpu"]["command"]
+    assert not [flag for flag in COMPOSE["services"]["cpu"]["command"] if "xla" in flag]
+
+
+def test_the_image_is_one_that_the_bundled_export_runs_on() -> None:
+    manifest = json.loads((DEMO / "1" / "assets.extra" / "tfclf.json").read_text(encoding="utf-8"))
+    newest = f"{manifest['serving_versions'].split(' to ')[-1]}.0"
+    assert COMPOSE["services"]["cpu"]["image"].endswith(f":-{newest}}}")
+    assert yaml.safe_load(text_of("kubernetes", "base", "kustomization.yaml"))["images"][0]["newTag"] == newest
+
+
+@pytest.fixture
+def metadata_server() -> Iterator[dict[str, int]]:
+    """Port 8501 as TF Serving has it, with the status that a test sets."""
+    answer = {"status": 200}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(answer["status"] if self.path == "/v1/models/news/metadata" else 400)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    answer["port"] = server.server_port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield answer
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (404, 1)])
+def test_the_health_check_of_compose_tells_a_loaded_model(
+    metadata_server: dict[str, int], status: int, code: int
+) -> None:
+    metadata_server["status"] = status
+    _, *command = COMPOSE["services"]["cpu"]["healthcheck"]["test"]
+    command[-1] = command[-1].replace("/8501", f"/{metadata_server['port']}")
+    assert subprocess.run(command, check=False, timeout=60).returncode == code
+
+
+def test_a_health_check_of_a_server_that_is_away_fails() -> None:
+    _, *command = COMPOSE["services"]["cpu"]["healthcheck"]["test"]
+    command[-1] = command[-1].replace("/8501", "/1")
+    assert subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+
+
+# Kubernetes
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def manifests(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """By kind, as kubectl renders them; services are left out, there are two."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not on PATH")
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(render(request.param))}
+
+
+def pod_of(manifests: Mapping[str, Any]) -> Any:
+    return manifests["Deployment"]["spec"]["template"]["spec"]
+
+
+def server_of(manifests: Mapping[str, Any]) -> Any:
+    (container,) = pod_of(manifests)["containers"]
+    return container
+
+
+def test_a_pod_uses_flags_that_exist_and_ports_that_are_declared(manifests: Mapping[str, Any]) -> None:
+    server = server_of(manifests)
+    flags = flags_of(server["args"])
+    assert set(flags) <= FLAGS
+    ports = {port["name"]: str(port["containerPort"]) for port in server["ports"]}
+    assert ports == {"grpc": flags["port"], "rest": flags["rest_api_port"]}
+    for probe in ("startupProbe", "readinessProbe"):
+        assert server[probe]["httpGet"]["port"] in ports
+    assert str(server["livenessProbe"]["grpc"]["port"]) == ports["grpc"]
+    assert flags["enable_grpc_healthcheck_service"] == "true"
+
+
+def test_probes_ask_for_the_model_of_model_env(manifests: Mapping[str, Any]) -> None:
+    name = re.search(r"^MODEL_NAME=(.*)$", text_of("kubernetes", "base", "model.env"), re.MULTILINE)
+    assert name
+    for probe in ("startupProbe", "readinessProbe"):
+        assert server_of(manifests)[probe]["httpGet"]["path"] == f"/v1/models/{name[1]}/metadata"
+
+
+def test_every_mount_has_a_volume_and_every_file_is_in_it(manifests: Mapping[str, Any]) -> None:
+    pod = pod_of(manifests)
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    for value in flags_of(server_of(manifests)["args"]).values():
+        if value.startswith("/config/"):
+            assert (SERVING / "config" / Path(value).name).is_file()
+
+
+def test_threads_are_as_many_as_cpus(manifests: Mapping[str, Any]) -> None:
+    server = server_of(manifests)
+    flags = flags_of(server["args"])
+    cpus = server["resources"]["limits"]["cpu"]
+    assert {flags["tensorflow_intra_op_parallelism"], flags["tensorflow_inter_op_parallelism"]} == {cpus}
+    if "xla_gpu_compilation_enabled" not in flags:
+        content = text_of("config", Path(flags["batching_parameters_file"]).name)
+        assert str(text_format.Parse(content, message("BatchingParameters")).num_batch_threads.value) == cpus
+
+
+def test_a_pod_has_time_to_end_and_sigterm_reaches_the_server(manifests: Mapping[str, Any]) -> None:
+    pod, server = pod_of(manifests), server_of(manifests)
+    assert int(server["lifecycle"]["preStop"]["exec"]["command"][-1]) < pod["terminationGracePeriodSeconds"]
+    assert pod["shareProcessNamespace"]  # a process with number 1 would ignore it
+    assert server["command"] == ["tensorflow_model_server"]
+
+
+def test_no_container_is_root_or_writes_to_its_own_files(manifests: Mapping[str, Any]) -> None:
+    pod = pod_of(manifests)
+    assert pod["securityContext"]["runAsNonRoot"]
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert not container["securityContext"]["allowPrivilegeEscalation"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_autoscaler_follows_a_metric_that_the_adapter_gives(manifests: Mapping[str, Any]) -> None:
+    (metric,) = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    (rule,) = yaml.safe_load(text_of("prometheus", "adapter.yml"))["rules"]
+    assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
+    assert "replicas" not in manifests["Deployment"]["spec"]
+
+
+def test_selectors_find_the_pods(manifests: Mapping[str, Any]) -> None:
+    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert manifests["Deployment"]["spec"]["selector"]["matchLabels"].items() <= labels
+    assert manifests["Service"]["spec"]["selector"].items() <= labels
+    assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"].items() <= labels
+    assert manifests["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items() <= labels
+
+
+# The init container's script
+
+
+@pytest.fixture(scope="module")
+def whole_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "news-1.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as file:
+        file.add(DEMO / "1", ".")
+    return path
+
+
+@pytest.fixture
+def archive(whole_archive: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copy(whole_archive, tmp_path))
+
+
+def fetch(archive: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    (archive.parent / "models").mkdir(exist_ok=True)
+    checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
+    given = {"MODEL_NAME": "news", "MODEL_VERSION": "1", "MODEL_URL": archive.as_uri(), "MODEL_SHA256": checksum}
+    environment = {"PATH": "/usr/bin:/bin", "MODELS": str(archive.parent / "models"), **given, **environment}
+    script = SERVING / "kubernetes" / "base" / "fetch_model.sh"
+    return subprocess.run(["sh", script], env=environment, capture_output=True, text=True, check=False)
+
+
+def left(archive: Path) -> list[str]:
+    models = archive.parent / "models"
+    return sorted(path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file())
+
+
+def test_a_model_is_fetched_whole(archive: Path) -> None:
+    assert fetch(archive).returncode == 0
+    expected = [
+        f"news/1/{path.relative_to(DEMO / '1').as_posix()}" for path in (DEMO / "1").rglob("*") if path.is_file()
+    ]
+    assert left(archive) == sorted(expected)
+
+
+def test_a_model_that_is_there_is_not_fetched_again(archive: Path) -> None:
+    fetch(archive)
+    assert fetch(archive, MODEL_URL="file:///nowhere").returncode == 0
+
+
+def test_a_wrong_checksum_leaves_nothing(archive: Path) -> None:
+    done = fetch(archive, MODEL_SHA256="0" * 64)
+    assert done.returncode
+    assert "expected 000" in done.stderr
+    assert left(archive) == []
+
+
+def test_a_cut_archive_leaves_nothing(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-1000])
+    assert fetch(archive).returncode
+    assert left(archive) == []
+
+
+def test_an_archive_of_something_else_is_told(archive: Path) -> None:
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(DEMO / "README.md", "1/saved_model.pb")
+    done = fetch(archive)
+    assert done.returncode
+    assert "holds no saved_model.pb at its top" in done.stderr
+    assert left(archive) == []
+
+
+def test_a_url_that_does_not_answer_leaves_nothing(archive: Path) -> None:
+    assert fetch(archive, MODEL_URL="file:///nowhere").returncode
+    assert left(archive) == []
+
+
+# Metrics, alerts, dashboard
+
+NAME = re.compile(r":?\b(?:tensorflow|tfclf|process)(?::\w+|_\w+)+")
+
+
+def used_metrics() -> dict[str, set[str]]:
+    """The series that each file names."""
+    alerts = yaml.safe_load(text_of("prometheus", "alerts.yml"))["groups"][0]["rules"]
+    (rule,) = yaml.safe_load(text_of("prometheus", "adapter.yml"))["rules"]
+    texts = {
+        "alerts": " ".join(alert["expr"] for alert in alerts),
+        "dashboard": " ".join(expr for _, expr in expressions()),
+        "adapter": rule["seriesQuery"],
+    }
+    return {name: set(NAME.findall(text)) for name, text in texts.items()}
+
+
+@pytest.mark.parametrize("name", ["alerts", "dashboard", "adapter"])
+def test_only_documented_metrics_are_used(name: str) -> None:
+    page = ROOT / "docs" / "metrics.md"
+    if not page.exists():
+        pytest.skip("docs/metrics.md is not there")
+    rows = [line.split("|") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    known: set[str] = set()
+    for _, names, kind, *_ in rows:
+        for metric in re.findall(r"`([^`]+)`", names):
+            known |= {f"{metric}_{part}" for part in ("bucket", "sum", "count")} if "histogram" in kind else {metric}
+    found = used_metrics()[name]
+    assert found
+    assert found <= known
+
+
+def test_alerts_and_autoscaler_work_with_tf_serving_proper() -> None:
+    """It has none of the series that the embedded server adds."""
+    used = used_metrics()
+    assert not [name for name in used["alerts"] | used["adapter"] if not name.startswith(":tensorflow:")]
+
+
+def test_every_alert_has_a_test_and_says_what_to_do() -> None:
+    alerts = yaml.safe_load(text_of("prometheus", "alerts.yml"))["groups"][0]["rules"]
+    tests = yaml.safe_load(text_of("prometheus", "alerts_test.yml"))["tests"]
+    tried = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    assert tried == {alert["alert"] for alert in alerts}
+    for alert in alerts:
+        assert set(alert["annotations"]) == {"summary", "description"}
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+
+
+DASHBOARD = json.loads(text_of("grafana", "dashboard.json"))
+
+
+def test_panels_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken
+        taken |= cells
+
+
+def test_panels_have_an_id_a_title_a_unit_and_the_data_source_that_is_chosen() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["title"]
+        if panel["type"] != "row":
+            assert panel["fieldConfig"]["defaults"]["unit"]
+            assert panel["datasource"]["uid"] == "${datasource}"
+            assert [target["refId"] for target in panel["targets"]] == list("ABC"[: len(panel["targets"])])
+
+
+def test_every_variable_of_an_expression_is_declared() -> None:
+    declared = {variable["name"] for variable in DASHBOARD["templating"]["list"]} | {"__rate_interval"}
+    used = {
+        name
+        for panel in DASHBOARD["panels"]
+        for target in panel.get("targets", ())
+        for name in re.findall(r"\$(\w+)", target["expr"])
+    }
+    assert used <= declared
+    assert {"model", "instance"} <= used
+
+
+# Each by its own tool
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_its_own_tool_accepts_it(name: str) -> None:
+    try:
+        CHECKS[name]()
+    except (FileNotFoundError, ModuleNotFoundError) as error:
+        pytest.skip(str(error))

@@ -1,0 +1,194 @@
+"""The encoder itself: embeddings, layers, head."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfclf.families import Family
+from tfclf.graph.engines.lean import bucketed, packed, positions
+from tfclf.graph.engines.lean.layout import Layout, Norm
+from tfclf.graph.engines.lean.sizes import Sizes
+from tfclf.graph.engines.lean.weights import (
+    Dense,
+    Embeddings,
+    Formats,
+    Layer,
+    LayerValues,
+    NormShapes,
+    NormValues,
+    Source,
+)
+from tfclf.graph.framing import Batch
+from tfclf.graph.tracing import shared
+from tfclf.saved_model.buckets import Ladder
+
+_ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "gelu": lambda x: tf.nn.gelu(x, approximate=False),
+    "gelu_new": lambda x: tf.nn.gelu(x, approximate=True),
+    "relu": tf.nn.relu,
+    "tanh": tf.nn.tanh,
+    "linear": lambda x: x,
+}
+_PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
+
+
+class LeanEngine(tf.Module):
+    """Rows of token ids -> float32[batch, classes], in the packed layout or, for XLA, in the bucketed one.
+
+    Args:
+      family, config: say what the encoder is.
+      model: an instance of the family's TF class, or its variables by the family's names; they are copied.
+      precision: 'float32' or 'bfloat16', of the arithmetic; logits are float32 always.
+      storage: 'float16' halves the file; exact only where every weight is a float16 value.
+      ladder: the shapes of the bucketed layout.
+    Raises: CheckpointError for sizes that the encoder cannot take.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        config: Mapping[str, Any],
+        model: Any,
+        *,
+        folder: Path,
+        ladder: Ladder,
+        precision: str = "float32",
+        storage: str | None = None,
+    ) -> None:
+        super().__init__(name="encoder")
+        sizes = Sizes.of(family, config, folder=folder)
+        source = Source.of(family, sizes, model)
+        compute = _PRECISIONS[precision]
+        formats = Formats(stored=tf.as_dtype(storage) if storage else compute, compute=compute)
+        self._sizes = sizes
+        self._compute = compute
+        self._position_padding_id = family.position_padding_id
+        self._activation = _ACTIVATIONS[sizes.activation]
+        self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
+        self.embeddings = Embeddings(source, formats)
+        made = {place: Layer(index, place, source, formats) for index, place in enumerate(dict.fromkeys(sizes.passes))}
+        self.layers = [made[place] for place in sizes.passes]
+        # The head is small, and its input is one token a row: float32 costs nothing there.
+        exact = Formats(stored=tf.float32, compute=tf.float32)
+        integers = tf.TensorSpec([None], tf.int32)
+        self._encode = shared(self._encode_rows, [integers] * 4)
+        self.ladder = ladder
+        self._encode_rung = shared(
+            self._encode_dense_rows, [tf.TensorSpec([3, None, None], tf.int32), integers], xla=True
+        )
+        self.head = [Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(source.names.head)]
+
+    def __call__(self, batch: Batch) -> tf.Tensor:
+        """Batch -> float32[batch, classes]."""
+        return self._encode(*self._indices(batch), batch.input_ids.row_splits)
+
+    def encode_bucketed(self, batch: Batch) -> tf.Tensor:
+        """Batch -> float32[batch, classes], by programs that XLA compiles: at most one for each rung of the ladder."""
+        return bucketed.run(
+            self._encode_rung,
+            self._indices(batch),
+            batch.input_ids.row_splits,
+            ladder=self.ladder,
+            classes=self.head[-1].bias.shape[0],
+        )
+
+    def _indices(self, batch: Batch) -> tuple[tf.Tensor, ...]:
+        """What the embeddings take for each token, each int32[tokens]: its id, its position and its type."""
+        rows = batch.input_ids
+        places = positions.in_rows(rows, padding_id=self._position_padding_id)
+        return rows.values, places, batch.token_types.values
+
+    def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
+        """int32[batch, length] twice -> float32[batch, classes]; a token's position is told by its column.
+
+        All tokens are of type 0.
+        """
+        inside = tf.cast(attention_mask, tf.bool)
+        # The head reads the first token: the original would read padding there, which no one trains on.
+        starts = tf.reduce_any(inside[:, :1], axis=1)
+        starts_with_token = tf.debugging.Assert(
+            tf.reduce_all(starts),
+            [
+                "every row of attention_mask must start with 1 (pad at the end); rows that do not:",
+                tf.where(~starts)[:, 0],
+            ],
+        )
+        with tf.control_dependencies([starts_with_token]):
+            lengths = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1)
+        places = positions.in_columns(input_ids, padding_id=self._position_padding_id)
+        row_splits = tf.concat([[0], tf.cumsum(lengths)], 0)
+        tokens = tf.boolean_mask(input_ids, inside)
+        return self._encode(tokens, tf.boolean_mask(places, inside), tf.zeros_like(tokens), row_splits)
+
+    def _encode_rows(
+        self, tokens: tf.Tensor, positions: tf.Tensor, types: tf.Tensor, row_splits: tf.Tensor
+    ) -> tf.Tensor:
+        """int32[tokens] three times, int32[batch + 1] -> float32[batch, classes]; every row has a token."""
+        # oneDNN refuses tensors without elements: an empty batch gets a row, and loses it at the end.
+        batch = tf.size(row_splits) - 1
+        extra = tf.cast(tf.equal(batch, 0), tf.int32)
+        indices = [tf.pad(values, [[0, extra]]) for values in (tokens, positions, types)]
+        row_splits = tf.concat([row_splits, tf.fill([extra], 1)], 0)
+        logits = tf.cond(
+            packed.grouped(batch),
+            lambda: self._logits(indices, self._packed(row_splits, groups=True)),
+            lambda: self._logits(indices, self._packed(row_splits, groups=False)),
+        )
+        return logits[:batch]
+
+    def _packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
+        sizes = self._sizes
+        packing = packed.plan(
+            row_splits, groups=groups, heads=sizes.heads, head_width=sizes.head_width, dtype=self._compute
+        )
+        return Layout(
+            attend=functools.partial(packed.attend, packing=packing),
+            attend_first=functools.partial(packed.attend_first, packing=packing),
+            repeated=functools.partial(packed.repeated, dtype=self._compute),
+            norm=lambda rows: functools.partial(
+                NormValues.fused, shapes=NormShapes(rows), epsilon=sizes.layer_norm_epsilon
+            ),
+            first=packing.first,
+        )
+
+    def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """int32[3, batch, length] of ids, positions and types, int32[batch] -> float32[batch, classes]."""
+        layout = bucketed.layout(
+            lengths,
+            length=tf.shape(indices)[2],
+            heads=self._sizes.heads,
+            dtype=self._compute,
+            epsilon=self._sizes.layer_norm_epsilon,
+        )
+        return self._logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
+
+    def _logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
+        stream = self.embeddings(*indices, norm=layout.norm(tf.size(indices[0])))
+        *lower, last = (layer.read() for layer in self.layers)
+
+        def whole(stream: tf.Tensor, layer: LayerValues) -> tf.Tensor:
+            context = layout.attend(layer.query_key_value(stream))
+            return self._feed_forward(layer, context, stream, layout.norm(tf.shape(stream)[0]))
+
+        step = layout.repeated(whole, last)
+        for layer in lower:
+            stream = step(stream, layer)
+        # The head reads each row's first token. Of the last layer only keys and values are needed of the others.
+        # A function's result has no shape for TensorFlow's optimizer, and without one it does not find the layer norm.
+        width = self._sizes.width
+        firsts = tf.reshape(tf.gather(stream, layout.first), [-1, width])
+        query = last.query_key_value(firsts, slice(width))
+        context = layout.attend_first(query, last.query_key_value(stream, slice(width, None)))
+        pooled = tf.cast(self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))), tf.float32)
+        for dense, activation in zip(self.head, self._head_activations, strict=True):
+            pooled = activation(dense.read()(pooled))
+        return pooled
+
+    def _feed_forward(self, layer: LayerValues, context: tf.Tensor, stream: tf.Tensor, norm: Norm) -> tf.Tensor:
+        """What a layer does after attention; a row of [rows, width] has nothing to do with another."""
+        stream = norm(layer.attention_norm, layer.attention_output(context) + stream)
+        inner = self._activation(layer.inner(stream))
+        return norm(layer.output_norm, layer.output(inner) + stream)

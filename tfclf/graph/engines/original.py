@@ -1,0 +1,59 @@
+"""The original engine: the Hugging Face TF class itself, traced as it is.
+
+Takes any `TF*ForSequenceClassification` and is right by construction; pads, so it is slower.
+"""
+
+import inspect
+from typing import Any
+
+import tensorflow as tf
+
+from tfclf.graph.framing import Batch, to_dense
+
+
+class OriginalEngine(tf.Module):
+    """Rows of token ids -> float32[batch, classes].
+
+    Args:
+      model: an instance of the TF class.
+      token_types: whether the class takes them.
+      pad_id, padding_side: what fills shorter rows, and where: 'right' or 'left'.
+    """
+
+    def __init__(self, model: Any, *, token_types: bool, pad_id: int, padding_side: str = "right") -> None:
+        super().__init__(name="original")
+        self._padding_side = padding_side
+        # The variables are tracked and so exported; the Keras model, reached through a closure, is not.
+        self._weights = list(model.weights)
+        self._pad_id = pad_id
+
+        def forward(input_ids: tf.Tensor, attention_mask: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
+            inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+            if token_types:
+                inputs["token_type_ids"] = types
+            return model(inputs, training=False, return_dict=True).logits
+
+        # Not `shared`: some of the classes, DeBERTa's among them, need autograph.
+        self._forward = tf.function(forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3)
+
+    def __call__(self, batch: Batch) -> tf.Tensor:
+        """Batch -> float32[batch, classes]."""
+        # The TF classes fail on tensors without elements: an empty batch gets a row, and loses it at the end.
+        rows = batch.input_ids.nrows(out_type=tf.int32)
+        extra = tf.cast(tf.equal(rows, 0), tf.int32)
+        input_ids, mask = to_dense(batch.input_ids, pad_id=self._pad_id, side=self._padding_side)
+        types, _ = to_dense(batch.token_types, pad_id=0, side=self._padding_side)
+        inputs = (
+            tf.pad(values, [[0, extra], [0, extra]], constant_values=filling)
+            for values, filling in ((input_ids, self._pad_id), (mask, 1), (types, 0))
+        )
+        return self._forward(*inputs)[:rows]
+
+    def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
+        """int32[batch, length] twice -> float32[batch, classes]; all tokens are of type 0."""
+        return self._forward(input_ids, attention_mask, tf.zeros_like(input_ids))
+
+
+def takes_token_types(model: Any) -> bool:
+    """Whether a TF class has a place for them. What the tokenizer says counts besides."""
+    return "token_type_ids" in inspect.signature(model.call).parameters

@@ -1,0 +1,293 @@
+"""Loads, swaps and unloads versions as the configuration and the file system ask for it.
+
+One thread does it all, so that no two changes meet: it looks at the base paths and at models.config, loads a new
+version while the old one answers, swaps them in the registry, and closes the old one when its last request has
+ended. Requests only ever wait for it in a reload.
+
+Sources: TF Serving, server_core.cc, aspired_versions_manager.cc, loader_harness.cc, server.cc.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from grpc import StatusCode
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from tfclf.errors import ServerError
+from tfclf.server.context import Call
+from tfclf.server.lifecycle.config_file import ConfigFile
+from tfclf.server.lifecycle.configuration import Change, Configuration
+from tfclf.server.lifecycle.drain import Drain
+from tfclf.server.lifecycle.managed_model import ManagedModel, complaint
+from tfclf.server.lifecycle.model_config import ConfigError
+from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.states import LOADING, State
+from tfclf.server.status import RequestError
+
+_log = logging.getLogger(__name__)
+
+Load = Callable[[str, int, Path], Servable]
+
+_GLANCE = 0.1  # seconds between two looks at whether a waiting client has hung up
+_AFTER_A_BUG = 1.0  # seconds before the thread goes on, so that it does not fill the log
+
+
+def load(name: str, version: int, folder: Path) -> Servable:
+    """Loads a version and warms it up. Raises: SavedModelError."""
+    servable = Servable.load(name, version, folder)
+    try:
+        warm_up(servable, folder)
+    except BaseException:
+        servable.close()
+        raise
+    return servable
+
+
+class Manager:
+    """Keeps a Registry as a ModelServerConfig and the file system want it.
+
+        with Manager(registry) as manager:
+            manager.start(read_model_config(path))
+
+    Args:
+      load: makes the Servable of a model's name, version and folder; by default it loads and warms up.
+      poll_seconds: between two looks at the base paths (`--file_system_poll_wait_seconds`); 0: one look at the start,
+        and one at each reload. Less than 0 is as 0 here, where TF Serving would load nothing at all.
+      config_file, config_poll_seconds: where the configuration comes from, for error messages, and how often to look
+        there for changes (`--model_config_file_poll_wait_seconds`); 0: never.
+      max_load_retries, retry_seconds: how often, and after how long, a version that could not be loaded is tried
+        again (`--max_num_load_retries`, `--load_retry_interval_micros`). One whose files have changed is tried again
+        at the next look. At the start a model none of whose versions can be loaded is an error at once.
+      drain_seconds: what requests under way get when their version is unloaded; then they are cancelled.
+      reload_roots: folders that a request may load models from (HandleReloadConfigRequest), besides those that the
+        models of the start stand in.
+      labels_for_unavailable: takes labels for versions that are not loaded
+        (`--allow_version_labels_for_unavailable_models`), unless the label stood for another version before.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        load: Load = load,
+        poll_seconds: float = 1.0,
+        config_file: Path | None = None,
+        config_poll_seconds: float = 0.0,
+        max_load_retries: int = 5,
+        retry_seconds: float = 60.0,
+        drain_seconds: float = 60.0,
+        reload_roots: Sequence[Path] = (),
+        labels_for_unavailable: bool = False,
+    ) -> None:
+        self._registry = registry
+        self._load = load
+        self._poll_seconds = poll_seconds
+        self._config_file = ConfigFile(config_file, poll_seconds=config_poll_seconds)
+        self._most_tries = 1 + max(max_load_retries, 0)
+        self._retry_seconds = max(retry_seconds, 0.0)
+        self._drain = Drain(registry, seconds=drain_seconds, wake=self._wake)
+        self._reloading = threading.Lock()  # one reload waits for its models at a time
+        self._configuration = Configuration(registry, labels_for_unavailable=labels_for_unavailable)
+        self._changed = self._configuration.changed  # guards what follows too
+        self.reload_roots = tuple(path.resolve() for path in reload_roots)
+        self._woken = self._stopping = False
+        self._next_look = math.inf
+        self._thread = threading.Thread(target=self._run, name="tfclf-manager", daemon=True)
+
+    def start(self, config: ModelServerConfig) -> None:
+        """Loads the models, and from then on watches over them in a thread.
+
+        Raises: ServerError, or a single failed version's SavedModelError; nothing stays loaded then.
+        """
+        errors: list[Exception] = []
+        try:
+            self._apply(config)
+            self.reload_roots += tuple(Path(model.base_path).parent for model in config.model_config_list.config)
+            self._look()
+            self._take_steps(errors)
+            missing = [model for model in self._configuration.models.values() if not model.loaded]
+            if len(missing) == len(errors) == 1 and missing[0].failures:
+                raise errors[0]
+            if missing:
+                raise ServerError(
+                    f"{complaint(missing)}. Expected at least one version of each model that can be loaded. "
+                    f"Correct those models or take them out of the configuration."
+                )
+        except ConfigError as error:
+            raise error.as_server_error(self._config_file.source) from error
+        except BaseException:
+            self.close()
+            raise
+        if not self._configuration.models:
+            _log.warning("no models: the configuration's list is empty; a reload may bring some")
+        self._thread.start()
+
+    def reload(self, config: ModelServerConfig, *, call: Call | None = None) -> None:
+        """Takes another configuration, and waits until its new models answer.
+
+        Args:
+          call: whose deadline ends the wait; the configuration holds all the same, as in TF Serving.
+        Raises: RequestError: the configuration is refused and changes nothing; or a new model cannot be loaded
+          (UNKNOWN), which stays in the configuration.
+        """
+        call = call or Call()
+        while not self._reloading.acquire(timeout=_GLANCE):
+            call.time_left()
+        try:
+            change = self._apply(config)
+            with self._changed:
+                while not self._stopping and not change.settled:
+                    left = call.time_left()
+                    self._changed.wait(_GLANCE if left is None else min(left, _GLANCE))
+                failed = change.failed
+            if failed:
+                raise RequestError(StatusCode.UNKNOWN, complaint(failed))
+        finally:
+            self._reloading.release()
+
+    def stop(self, timeout: float | None = 10.0) -> None:
+        """Makes no more changes; what is loaded goes on answering, so that a server can drain its requests.
+
+        Args:
+          timeout: seconds to wait for a load under way, which cannot be broken off; None: until it ends.
+        """
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    def close(self) -> None:
+        """Stops, and closes every version at once, requests under way or not."""
+        self.stop()
+        for servable in self._registry:
+            self._drain.withdraw(servable)
+        self._drain.close_done(at_once=True)
+
+    def __enter__(self) -> "Manager":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _apply(self, config: ModelServerConfig) -> Change:
+        change = self._configuration.apply(config)
+        self._wake()
+        return change
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        self._plan_look()
+        self._config_file.start()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._woken or self._stopping, self._seconds_to_wait())
+                if self._stopping:
+                    return
+                self._woken = False
+            try:
+                self._config_file.look(self._configuration.current, self._apply)
+                if self._configuration.unseen or time.monotonic() >= self._next_look:
+                    self._look()
+                self._take_steps([])
+            except Exception:
+                # A bug of ours, or a file system that fails in a new way; what is loaded goes on serving.
+                _log.exception("looking after the models failed; it goes on in %g second", _AFTER_A_BUG)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopping, _AFTER_A_BUG)
+
+    def _seconds_to_wait(self) -> float | None:
+        retries = (model.next_retry() for model in self._configuration.models.values())
+        due = min(self._next_look, self._config_file.due, self._drain.due(), *retries)
+        return None if due == math.inf else max(due - time.monotonic(), 0.0)
+
+    def _plan_look(self) -> None:
+        self._next_look = time.monotonic() + self._poll_seconds if self._poll_seconds > 0 else math.inf
+
+    def _look(self) -> None:
+        """Finds out which versions are wanted."""
+        with self._changed:
+            self._configuration.unseen = False
+            models = [model for model in self._configuration.models.values() if not model.removed]
+        for model in models:
+            with self._changed:
+                base_path, policy = model.base_path, model.policy
+                loaded = {number: each.folder for number, each in model.loaded.items()}
+                at_rest = model.looked and self._poll_seconds > 0
+            wanted = base_path.look(policy, loaded=loaded, at_rest=at_rest)  # may take long: a network's folder
+            with self._changed:
+                if wanted is not None and model.base_path is base_path and not model.removed:
+                    model.want(wanted, self._registry.states)
+                    model.looked = True
+        self._plan_look()
+
+    def _take_steps(self, errors: list[Exception]) -> None:
+        """Loads and unloads until all is as wanted, or a reload wants something else.
+
+        Args:
+          errors: takes those of versions that could not be loaded.
+        """
+        while True:
+            self._drain.close_done()
+            with self._changed:
+                if self._stopping or self._configuration.unseen:
+                    return
+                now = time.monotonic()
+                steps = [
+                    (model, step) for model in self._configuration.models.values() if (step := model.next_step(now))
+                ]
+                if not steps:
+                    self._configuration.forget_removed()
+                    self._changed.notify_all()
+                    return
+                # What is to go goes first: that is quick, and gives memory back.
+                model, step = min(steps, key=lambda each: each[1].do != "unload")
+                if step.do == "unload":
+                    self._drain.withdraw(model.loaded.pop(step.version).servable)
+                    self._changed.notify_all()
+                    continue
+                folder = model.wanted[step.version]
+            if error := self._try_to_load(model, step.version, folder):
+                errors.append(error)
+
+    def _try_to_load(self, model: ManagedModel, number: int, folder: Path) -> Exception | None:
+        states = self._registry.states
+        if number not in model.loaded:  # else it is to be replaced, and answers meanwhile
+            states.set(model.name, number, State(LOADING))
+        try:
+            servable = self._load(model.name, number, folder)
+        except Exception as error:
+            with self._changed:
+                if model.wanted.get(number) != folder:
+                    return None
+                again_at = time.monotonic() + self._retry_seconds
+                failure = model.fail(number, folder, error, again_at=again_at, most_tries=self._most_tries)
+                if number not in model.loaded:
+                    states.set(model.name, number, failure.shown)
+                self._changed.notify_all()
+            after = "given up" if failure.given_up else f"next try in {self._retry_seconds:g} seconds"
+            tries = f"{failure.tries} of {self._most_tries}"
+            _log.error("model=%r version=%d not loaded, try %s, %s: %s", model.name, number, tries, after, error)
+            return error
+        with self._changed:
+            if self._stopping or model.wanted.get(number) != folder:  # nobody wants it any more
+                servable.close()
+                return None
+            self._drain.swap(servable)
+            model.succeed(number, folder, servable)
+            self._changed.notify_all()
+        _log.info("serving model=%r version=%d", model.name, number)
+        return None
