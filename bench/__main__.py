@@ -26,7 +26,10 @@ _TOKENIZER_TEXTS = 2560
 _TOKENIZER_TURNS = 5
 # By the name of their results: of the cases with the same vocabulary the first.
 _TOKENIZERS: Mapping[str, Case | TokenizerCase] = {
-    **{case.model_type: case for case in {case.vocabulary: case for case in reversed(CASES)}.values()},
+    **{
+        case.model_type: case
+        for case in {case.vocabulary: case for case in reversed(CASES)}.values()
+    },
     **{case.key: case for case in TOKENIZERS},
 }
 _SERVING_TEXTS = 4096
@@ -49,7 +52,9 @@ def main() -> None:
     for key, one in _TOKENIZERS.items():
         if key in options.tokenizers and available(one):
             with tempfile.TemporaryDirectory() as folder:
-                _measure_tokenizer(one, key, tokenizer_folder(one, Path(folder) / "tokenizer"), options)
+                _measure_tokenizer(
+                    one, key, tokenizer_folder(one, Path(folder) / "tokenizer"), options
+                )
     if options.serving and available(CASES[0]):
         description, rows = texts("AG News", _SERVING_TEXTS)
         with tempfile.TemporaryDirectory() as folder:
@@ -70,10 +75,15 @@ def main() -> None:
 def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     checkpoint = base_checkpoint(case, folder / "checkpoint")
     if case.model_type == _FOOTPRINT_OF:
-        _write("footprint", {"case": case.name, "footprint": footprint.measure(checkpoint, folder / "footprint")})
+        _write(
+            "footprint",
+            {"case": case.name, "footprint": footprint.measure(checkpoint, folder / "footprint")},
+        )
     description, rows = texts(case.data, case.texts)
     figures = compare(
-        contenders.text_to_label(checkpoint, folder, rows, batch_size=_BATCH), texts=len(rows), runs=options.runs
+        contenders.text_to_label(checkpoint, folder, rows, batch_size=_BATCH),
+        texts=len(rows),
+        runs=options.runs,
     )
     _write(
         f"text_to_label_{case.model_type}",
@@ -87,11 +97,15 @@ def _measure(case: Case, folder: Path, options: argparse.Namespace) -> None:
     )
 
 
-def _measure_tokenizer(case: Case | TokenizerCase, key: str, folder: Path, options: argparse.Namespace) -> None:
+def _measure_tokenizer(
+    case: Case | TokenizerCase, key: str, folder: Path, options: argparse.Namespace
+) -> None:
     for size in _TOKENIZER_BATCHES:
         description, rows = texts(case.data, _TOKENIZER_TEXTS)
         runs = options.runs * _TOKENIZER_TURNS
-        figures = compare(contenders.tokenizers(folder, rows, batch_size=size), texts=len(rows), runs=runs)
+        figures = compare(
+            contenders.tokenizers(folder, rows, batch_size=size), texts=len(rows), runs=runs
+        )
         _write(
             f"tokenizer_{key}_{size}",
             {
@@ -107,11 +121,22 @@ def _measure_tokenizer(case: Case | TokenizerCase, key: str, folder: Path, optio
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--runs", type=int, default=5, help="counted runs of each contender; of tokenizers five times as many"
+        "--runs",
+        type=int,
+        default=5,
+        help="counted runs of each contender; of tokenizers five times as many",
     )
     known = [case.model_type for case in CASES]
-    parser.add_argument("--families", nargs="*", choices=known, default=known, help="text to label; none: no encoder")
-    parser.add_argument("--tokenizers", nargs="*", choices=list(_TOKENIZERS), default=list(_TOKENIZERS))
+    parser.add_argument(
+        "--families",
+        nargs="*",
+        choices=known,
+        default=known,
+        help="text to label; none: no encoder",
+    )
+    parser.add_argument(
+        "--tokenizers", nargs="*", choices=list(_TOKENIZERS), default=list(_TOKENIZERS)
+    )
     parser.add_argument("--serving", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--update-readme", action=argparse.BooleanOptionalAction, default=True)
     return parser.parse_args()

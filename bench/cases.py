@@ -59,7 +59,15 @@ CASES = (
             "intermediate_size": 3072,
         },
     ),
-    Case("roberta", "RoBERTa-base", "roberta-base", "byte-level BPE", "IMDB", 64, {"vocab_size": 50265, **_ROBERTA}),
+    Case(
+        "roberta",
+        "RoBERTa-base",
+        "roberta-base",
+        "byte-level BPE",
+        "IMDB",
+        64,
+        {"vocab_size": 50265, **_ROBERTA},
+    ),
     Case(
         "xlm-roberta",
         "XLM-RoBERTa-base",
@@ -91,7 +99,11 @@ class TokenizerCase:
 
 TOKENIZERS = (
     TokenizerCase(
-        "albert_json", "albert-base-v2, tokenizer.json", "albert-base-v2", "Unigram, ALBERT's tokenizer.json", "AG News"
+        "albert_json",
+        "albert-base-v2, tokenizer.json",
+        "albert-base-v2",
+        "Unigram, ALBERT's tokenizer.json",
+        "AG News",
     ),
     TokenizerCase(
         "xlm-roberta_json",

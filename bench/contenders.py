@@ -14,7 +14,9 @@ from tfclf.tokenization.read import read
 Work = Callable[[], object]
 
 
-def text_to_label(checkpoint: Path, folder: Path, rows: Sequence[str], *, batch_size: int) -> dict[str, Work]:
+def text_to_label(
+    checkpoint: Path, folder: Path, rows: Sequence[str], *, batch_size: int
+) -> dict[str, Work]:
     """The TF class in graph mode behind its own fast tokenizer, and our exports of the same weights.
 
     All take the rows in their order; each pads only as far as its batch asks.
@@ -23,7 +25,11 @@ def text_to_label(checkpoint: Path, folder: Path, rows: Sequence[str], *, batch_
     model = opened.load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint)
     labels = tf.constant(list(opened.labels))
-    names = [name for name in tokenizer.model_input_names if name in ("input_ids", "token_type_ids", "attention_mask")]
+    names = [
+        name
+        for name in tokenizer.model_input_names
+        if name in ("input_ids", "token_type_ids", "attention_mask")
+    ]
 
     @tf.function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in names}])
     def forward(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -33,7 +39,13 @@ def text_to_label(checkpoint: Path, folder: Path, rows: Sequence[str], *, batch_
 
     def original() -> None:
         for batch in batches:
-            inputs = tokenizer(batch, padding=True, truncation=True, max_length=opened.max_length, return_tensors="np")
+            inputs = tokenizer(
+                batch,
+                padding=True,
+                truncation=True,
+                max_length=opened.max_length,
+                return_tensors="np",
+            )
             forward({name: tf.constant(inputs[name], tf.int32) for name in names}).numpy()
 
     def ours(precision: str) -> Work:
@@ -52,7 +64,9 @@ def tokenizers(checkpoint: Path, rows: Sequence[str], *, batch_size: int) -> dic
     """The Rust tokenizer without Python around it, and the graph's."""
     rust = transformers().AutoTokenizer.from_pretrained(checkpoint).backend_tokenizer
     tokenizer = Tokenizer(read(checkpoint))
-    in_graph = tf.function(lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)])
+    in_graph = tf.function(
+        lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
     batches = _batches(rows, batch_size)
     return {
         "Rust": lambda: [[row.ids for row in rust.encode_batch(batch)] for batch in batches],

@@ -45,7 +45,9 @@ def measure(checkpoint: Path, folder: Path) -> dict[str, Any]:
     weights = sum(file.stat().st_size for file in checkpoint.glob("tf_model*.h5"))
     idle = _run()
     idle_reading = _run(imports=_READING)
-    exported = _run(imports=_READING, work=f"path = tfclf.export({str(checkpoint)!r}, {str(folder)!r})")
+    exported = _run(
+        imports=_READING, work=f"path = tfclf.export({str(checkpoint)!r}, {str(folder)!r})"
+    )
     answer = 'classifier(["Parliament votes to dissolve itself"])["label"].numpy()'
     loaded = _run(work=f"classifier = tfclf.load({str(folder)!r})", after=answer)
     load_peak, export_peak = loaded["peak"] - idle["peak"], exported["peak"] - idle_reading["peak"]
@@ -71,6 +73,8 @@ def _run(*, imports: str = "", work: str = "", after: str = "") -> dict[str, flo
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"the measured process ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        raise RuntimeError(
+            f"the measured process ended with {done.returncode}:\n{done.stderr[-2000:]}"
+        )
     figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return figures

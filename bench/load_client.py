@@ -42,7 +42,9 @@ async def _load(task: dict[str, Any]) -> dict[str, Any]:
     requests = iter([_request(task["model"], text) for text in task["texts"]])
     latencies: list[float] = []
     started = time.perf_counter()
-    await asyncio.gather(*(_client(task["address"], requests, latencies) for _ in range(task["clients"])))
+    await asyncio.gather(
+        *(_client(task["address"], requests, latencies) for _ in range(task["clients"]))
+    )
     return {"seconds": time.perf_counter() - started, "latencies": latencies}
 
 

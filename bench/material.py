@@ -35,7 +35,9 @@ def _imdb() -> Iterator[str]:
 def _allocine() -> Iterator[str]:
     from pyarrow import parquet
 
-    yield from parquet.read_table(SHARED / "data" / "allocine" / "test.parquet")["review"].to_pylist()
+    yield from parquet.read_table(SHARED / "data" / "allocine" / "test.parquet")[
+        "review"
+    ].to_pylist()
 
 
 _DATA = {"AG News": _ag_news, "IMDB": _imdb, "AlloCine": _allocine}
@@ -47,7 +49,9 @@ def texts(data: str, count: int) -> tuple[str, list[str]]:
         # Of about the same lengths as AG News rows: 1 to 6 headlines each.
         made = [" ".join(HEADLINES[: 1 + index % 6]) for index in range(count)]
         return f"made-up headlines (no {data} at TFCLF_SHARED)", made
-    return f"first {count:,} {data} test rows, file order", list(itertools.islice(_DATA[data](), count))
+    return f"first {count:,} {data} test rows, file order", list(
+        itertools.islice(_DATA[data](), count)
+    )
 
 
 def available(case: Case | TokenizerCase) -> bool:
@@ -84,7 +88,9 @@ def tokenizer_folder(case: Case | TokenizerCase, folder: Path) -> Path:
     if isinstance(case, TokenizerCase):
         return PUBLISHED[case.published](SHARED, folder)
     _write_tokenizer(case, folder)
-    (folder / "config.json").write_text(json.dumps({"model_type": case.model_type}), encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": case.model_type}), encoding="utf-8"
+    )
     return folder
 
 

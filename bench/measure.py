@@ -23,7 +23,9 @@ class Figure:
     ratio_range: tuple[float, float]
 
 
-def compare(contenders: Mapping[str, Callable[[], object]], *, texts: int, runs: int) -> list[Figure]:
+def compare(
+    contenders: Mapping[str, Callable[[], object]], *, texts: int, runs: int
+) -> list[Figure]:
     """Each contender works through all the texts, in turn, `runs` times after one that is not counted.
 
     The first contender is the peer that the ratios refer to.
@@ -59,7 +61,10 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "bfloat16": sorted({"amx_bf16", "avx512_bf16"} & set(_flags())),
         "python": platform.python_version(),
-        **{name: version(name) for name in ("tensorflow", "tensorflow-text", "transformers", "tokenizers")},
+        **{
+            name: version(name)
+            for name in ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
+        },
     }
 
 

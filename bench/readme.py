@@ -30,7 +30,9 @@ def table(results: Path) -> str:
     """Markdown of all results."""
     encoders = _read(results, [f"text_to_label_{model_type}" for model_type in _ORDER])
     tokenizers = [*_ORDER, *(case.key for case in TOKENIZERS)]
-    bulk, small = (_read(results, [f"tokenizer_{key}_{size}" for key in tokenizers]) for size in (512, 32))
+    bulk, small = (
+        _read(results, [f"tokenizer_{key}_{size}" for key in tokenizers]) for size in (512, 32)
+    )
     lines = [
         "| text to label, batches of 32 | texts | TF class | float32 | bfloat16 |",
         "|-|-|-:|-:|-:|",

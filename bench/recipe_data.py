@@ -42,7 +42,11 @@ def ag_news_parquet(folder: Path) -> Folder:
         for number in range(shards):
             path = folder / "data" / f"{split}-{number:05d}-of-{shards:05d}.parquet"
             _write_parquet(path, rows[number * size : (number + 1) * size])
-    return Folder(folder, f"AG News: {_SHARDS} Parquet shards", folder / "data" / "test-00000-of-00001.parquet")
+    return Folder(
+        folder,
+        f"AG News: {_SHARDS} Parquet shards",
+        folder / "data" / "test-00000-of-00001.parquet",
+    )
 
 
 def imdb_folders(folder: Path) -> Folder:
@@ -56,7 +60,11 @@ def imdb_folders(folder: Path) -> Folder:
             _write_texts(home / split / label, texts[:: 2 * len(texts) // count])
     _write_texts(home / "train" / "unsup", ["not to be read"])
     test = find_split(home, find_data_set("imdb"), "test")
-    lines = [json.dumps({"text": row.text, "label": row.label}) for row in split_rows(test)] if test else []
+    lines = (
+        [json.dumps({"text": row.text, "label": row.label}) for row in split_rows(test)]
+        if test
+        else []
+    )
     (folder / "test.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Folder(home, "IMDB: part of it, as an aclImdb folder", folder / "test.jsonl")
 
@@ -70,7 +78,12 @@ def allocine_parquet(folder: Path) -> Folder:
         rows = parquet.read_table(SHARED / "data" / "allocine" / name)
         parquet.write_table(rows.slice(0, count), folder / name)
     options = ("--train-file", "validation.parquet")
-    return Folder(folder, "AlloCiné: part of validation.parquet and test.parquet", folder / "test.parquet", options)
+    return Folder(
+        folder,
+        "AlloCiné: part of validation.parquet and test.parquet",
+        folder / "test.parquet",
+        options,
+    )
 
 
 def _rows(data_set: str, split: str) -> Iterable[Row]:

@@ -61,7 +61,12 @@ class Case:
     given: Mapping[str, Any] = field(default_factory=dict)
 
 
-_SMALL = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 128}
+_SMALL = {
+    "hidden_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+}
 _ROBERTA = {**_SMALL, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
 _FAST = {"learning_rate": 1e-3, "epochs": 3}
 
@@ -69,7 +74,13 @@ CASES = (
     Case(
         "albert_base_sequence_classifier_ag_news",
         "albert-base-v2, tokenizer.json",
-        {**_SMALL, "hidden_size": 128, "embedding_size": 128, "num_hidden_layers": 2, "vocab_size": 30000},
+        {
+            **_SMALL,
+            "hidden_size": 128,
+            "embedding_size": 128,
+            "num_hidden_layers": 2,
+            "vocab_size": 30000,
+        },
         recipe_data.ag_news_csv,
         {**_FAST, "max_length": 64},
     ),
@@ -108,7 +119,9 @@ def main() -> int:
     """Runs the chosen ones; 1 where one learns too little, or its export differs."""
     options = _options()
     if not SHARED.is_dir():
-        raise SystemExit(f"{SHARED} is not there; set TFCLF_SHARED to the folder with the real data.")
+        raise SystemExit(
+            f"{SHARED} is not there; set TFCLF_SHARED to the folder with the real data."
+        )
     console = Console()
     results = _read()
     failed = []
@@ -136,16 +149,38 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     checkpoint, exported = folder / case.card, folder / "exports" / case.card
     started = time.perf_counter()
     trained = _tfclf(
-        *("train", "--card", card.nlu_references[0], "--base", base, "--data", data.path, "--output", checkpoint),
+        *(
+            "train",
+            "--card",
+            card.nlu_references[0],
+            "--base",
+            base,
+            "--data",
+            data.path,
+            "--output",
+            checkpoint,
+        ),
         *data.options,
-        *(text for name, value in case.given.items() for text in (f"--{name.replace('_', '-')}", value)),
+        *(
+            text
+            for name, value in case.given.items()
+            for text in (f"--{name.replace('_', '-')}", value)
+        ),
     )
     seconds = time.perf_counter() - started
     metrics = json.loads((checkpoint / "metrics.json").read_text(encoding="utf-8"))
     exported.parent.mkdir()
     _tfclf("export", checkpoint, exported)
     verified = _tfclf(
-        "verify", exported, "--source", checkpoint, "--texts", data.test_file, "--limit", _VERIFIED_TEXTS, may_fail=True
+        "verify",
+        exported,
+        "--source",
+        checkpoint,
+        "--texts",
+        data.test_file,
+        "--limit",
+        _VERIFIED_TEXTS,
+        may_fail=True,
     )
     evaluated = _tfclf("evaluate", exported, data.test_file)
     rows, recipe = metrics["rows"], metrics["recipe"]
@@ -167,7 +202,13 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         "export_accuracy": evaluated["eval_accuracy"],
         "verified": {
             name: verified[name]
-            for name in ("equal", "rows", "token_mismatches", "label_mismatches", "largest_logit_difference")
+            for name in (
+                "equal",
+                "rows",
+                "token_mismatches",
+                "label_mismatches",
+                "largest_logit_difference",
+            )
         },
         "published_accuracy": card.metrics["eval_accuracy"],
         "versions": metrics["versions"],
@@ -191,10 +232,15 @@ def make_base(case: Case, family: str, folder: Path) -> Path:
 def _tfclf(*words: object, may_fail: bool = False) -> dict[str, Any]:
     """What a command prints as JSON; `may_fail`: exit code 1 is an answer, too."""
     done = subprocess.run(
-        [sys.executable, "-m", "tfclf", *map(str, words), "--json"], stdout=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-m", "tfclf", *map(str, words), "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode not in ((0, 1) if may_fail else (0,)):
-        raise SystemExit(f"tfclf {' '.join(map(str, words))} ended with {done.returncode}; it said why above.")
+        raise SystemExit(
+            f"tfclf {' '.join(map(str, words))} ended with {done.returncode}; it said why above."
+        )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -204,7 +250,9 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
     # As a share of what guessing leaves open: 0 is chance, 1 every row right.
     gain = (found["test_accuracy"] - found["chance"]) / (1 - found["chance"])
     if gain < _LEAST_GAIN:
-        problems.append(f"accuracy {found['test_accuracy']:.4f}, and {found['chance']:.2f} is chance")
+        problems.append(
+            f"accuracy {found['test_accuracy']:.4f}, and {found['chance']:.2f} is chance"
+        )
     if not found["verified"]["equal"]:
         problems.append("the export differs from the checkpoint")
     if abs(found["export_accuracy"] - found["test_accuracy"]) > _SAME:
@@ -222,11 +270,19 @@ def table() -> str:
         "(chance) | export: accuracy, largest logit difference |",
         "|-|-|-:|-|-|-:|-:|-:|-:|",
     ]
-    lines += ["| " + " | ".join(_cells(found[case.card])) + " |" for case in CASES if case.card in found]
+    lines += [
+        "| " + " | ".join(_cells(found[case.card])) + " |" for case in CASES if case.card in found
+    ]
     if found:
         versions = next(iter(found.values()))["versions"]
-        shown = ", ".join(f"{name} {versions[name]}" for name in ("tensorflow", "tf-keras", "transformers", "python"))
-        lines += ["", f"{machine()['processor']}, {os.cpu_count()} cores shared with other work; {shown}."]
+        shown = ", ".join(
+            f"{name} {versions[name]}"
+            for name in ("tensorflow", "tf-keras", "transformers", "python")
+        )
+        lines += [
+            "",
+            f"{machine()['processor']}, {os.cpu_count()} cores shared with other work; {shown}.",
+        ]
     return "\n".join(lines)
 
 

@@ -28,12 +28,22 @@ def measure(texts: Sequence[str], *, runs: int, logs: Path) -> list[dict[str, An
     """
     classifier = tfclf.load(ROOT / "saved_models" / _MODEL)
     list(classifier.predict(texts[:256]))
-    with _server(logs / "alone.log", "--enable_batching=false") as alone, _server(logs / "batched.log") as batched:
-        return [_at(clients, texts, classifier, {"alone": alone, "batched": batched}, runs) for clients in CLIENTS]
+    with (
+        _server(logs / "alone.log", "--enable_batching=false") as alone,
+        _server(logs / "batched.log") as batched,
+    ):
+        return [
+            _at(clients, texts, classifier, {"alone": alone, "batched": batched}, runs)
+            for clients in CLIENTS
+        ]
 
 
 def _at(
-    clients: int, texts: Sequence[str], classifier: tfclf.Classifier, servers: dict[str, str], runs: int
+    clients: int,
+    texts: Sequence[str],
+    classifier: tfclf.Classifier,
+    servers: dict[str, str],
+    runs: int,
 ) -> dict[str, Any]:
     rows = texts[: 64 * clients]
     bulk_rates: list[float] = []
@@ -47,12 +57,17 @@ def _at(
             bulk_rates.append(bulk)
             for name, load in found.items():
                 loads[name].append(load)
-    rates = {name: [len(rows) / one["seconds"] for one in all_runs] for name, all_runs in loads.items()}
+    rates = {
+        name: [len(rows) / one["seconds"] for one in all_runs] for name, all_runs in loads.items()
+    }
     return {
         "clients": clients,
         "in_process_bulk": round(statistics.median(bulk_rates), 1),
         **{
-            name: {"texts_per_second": round(statistics.median(rates[name]), 1), **_latencies(loads[name])}
+            name: {
+                "texts_per_second": round(statistics.median(rates[name]), 1),
+                **_latencies(loads[name]),
+            }
             for name in servers
         },
         "batched_to_alone": _ratio(rates["batched"], rates["alone"]),
@@ -88,12 +103,21 @@ def _load(address: str, texts: Sequence[str], clients: int) -> dict[str, Any]:
 def _server(log: Path, *flags: str) -> Iterator[str]:
     """The embedded server in a process of its own; yields its gRPC address."""
     base = ROOT / "saved_models" / _MODEL
-    command = [sys.executable, "-m", "tfclf.server", f"--model_name={_MODEL}", f"--model_base_path={base}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfclf.server",
+        f"--model_name={_MODEL}",
+        f"--model_base_path={base}",
+    ]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with log.open("w") as out:
         process = subprocess.Popen(
-            [*command, f"--port={port}", *flags], stderr=out, cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+            [*command, f"--port={port}", *flags],
+            stderr=out,
+            cwd=ROOT,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
     try:
         _wait(process, log)

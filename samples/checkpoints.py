@@ -21,7 +21,10 @@ LABELS = ("World", "Sports", "Business", "Sci/Tech")
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
     "albert": {"embedding_size": 16},
     # The padding's id in the vocabulary below; RoBERTa's own has 1 there.
-    **{name: {"pad_token_id": 0, "type_vocab_size": 1} for name in ("roberta", "xlm-roberta", "camembert")},
+    **{
+        name: {"pad_token_id": 0, "type_vocab_size": 1}
+        for name in ("roberta", "xlm-roberta", "camembert")
+    },
 }
 # Their own tokenizer classes take no WordPiece files.
 _GENERIC = {"tokenizer_class": "PreTrainedTokenizerFast"}
@@ -34,16 +37,27 @@ _TOKENIZER_OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def write_tokenizer(folder: Path, *, vocabulary: Path | None = None, lowercase: bool = True) -> None:
+def write_tokenizer(
+    folder: Path, *, vocabulary: Path | None = None, lowercase: bool = True
+) -> None:
     """The bundled model's tokenizer files, or those of another vocab.txt."""
     if vocabulary is None:
-        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        for name in (
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "vocab.txt",
+        ):
             shutil.copy(DEMO_FILES / name, folder)
         return
     shutil.copy(vocabulary, folder / "vocab.txt")
     write_json(
         folder / "tokenizer_config.json",
-        {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": lowercase, "model_max_length": 512},
+        {
+            "tokenizer_class": "DistilBertTokenizer",
+            "do_lower_case": lowercase,
+            "model_max_length": 512,
+        },
     )
 
 
@@ -79,7 +93,12 @@ def write_sentencepiece(folder: Path, family: str, **options: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     package, _ = sentencepiece()
     path = folder / _SENTENCEPIECE_FILES[family]
-    usual = {"model_type": "unigram", "vocab_size": 200, "hard_vocab_limit": False, "character_coverage": 1.0}
+    usual = {
+        "model_type": "unigram",
+        "vocab_size": 200,
+        "hard_vocab_limit": False,
+        "character_coverage": 1.0,
+    }
     written = io.BytesIO()
     package.SentencePieceTrainer.train(
         sentence_iterator=iter(_TRAINED_ON),
@@ -102,7 +121,9 @@ def write_small_tokenizer(folder: Path, *, pieces: int = 2000) -> None:
     write_tokenizer(folder)
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = content["model"]["vocab"]
-    content["model"]["vocab"] = {piece: place for piece, place in vocabulary.items() if place < pieces}
+    content["model"]["vocab"] = {
+        piece: place for piece, place in vocabulary.items() if place < pieces
+    }
     write_json(folder / "tokenizer.json", content)
     lines = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "vocab.txt").write_text("".join(lines[:pieces]), encoding="utf-8")
@@ -113,7 +134,13 @@ def tiny_config(family: str, **changes: Any) -> dict[str, Any]:
     declared = known()[family]
     keys = declared.config_keys
     positions = 512 + (512 - declared.rows_of(512))
-    sizes = {keys.layers: 2, keys.heads: 4, keys.width: 32, keys.inner_width: 64, keys.positions: positions}
+    sizes = {
+        keys.layers: 2,
+        keys.heads: 4,
+        keys.width: 32,
+        keys.inner_width: 64,
+        keys.positions: positions,
+    }
     labels = {str(index): label for index, label in enumerate(LABELS)}
     return {
         "model_type": family,
@@ -143,7 +170,12 @@ def tiny_model(config: Mapping[str, Any], *, seed: int = 0) -> Any:
 
 
 def tiny_checkpoint(
-    folder: Path, family: str = "distilbert", *, seed: int = 0, safetensors: bool = False, **changes: Any
+    folder: Path,
+    family: str = "distilbert",
+    *,
+    seed: int = 0,
+    safetensors: bool = False,
+    **changes: Any,
 ) -> Path:
     """A whole checkpoint folder with tf_model.h5, or with model.safetensors as PyTorch writes it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +188,10 @@ def tiny_checkpoint(
     write_json(folder / "config.json", config)
     write_tokenizer(folder)
     # Without a name AutoTokenizer takes the family's own class, which decides whether there are token types.
-    edit_json(folder / "tokenizer_config.json", **{"tokenizer_class": None, **_TOKENIZER_OF_FAMILY.get(family, {})})
+    edit_json(
+        folder / "tokenizer_config.json",
+        **{"tokenizer_class": None, **_TOKENIZER_OF_FAMILY.get(family, {})},
+    )
     return folder
 
 
@@ -217,12 +252,26 @@ def other_checkpoint(folder: Path, model_type: str, *, seed: int = 0, **changes:
     """A tiny checkpoint of a model type that no family declares, behind the bundled WordPiece tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     labels = {str(index): label for index, label in enumerate(LABELS)}
-    config = {"model_type": model_type, "vocab_size": 30522, "id2label": labels, **_OTHERS[model_type], **changes}
+    config = {
+        "model_type": model_type,
+        "vocab_size": 30522,
+        "id2label": labels,
+        **_OTHERS[model_type],
+        **changes,
+    }
     tiny_model(config, seed=seed).save_pretrained(folder)
     write_json(folder / "config.json", config)
     write_tokenizer(folder)
-    names = ["input_ids", "attention_mask", *(["token_type_ids"] if model_type in ("deberta-v2", "xlnet") else [])]
-    edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast", model_input_names=names)
+    names = [
+        "input_ids",
+        "attention_mask",
+        *(["token_type_ids"] if model_type in ("deberta-v2", "xlnet") else []),
+    ]
+    edit_json(
+        folder / "tokenizer_config.json",
+        tokenizer_class="PreTrainedTokenizerFast",
+        model_input_names=names,
+    )
     if model_type == "xlnet":
         edit_json(folder / "tokenizer_config.json", padding_side="left", model_max_length=None)
         edit_json(folder / "tokenizer.json", post_processor=_XLNET_TEMPLATE)

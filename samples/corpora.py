@@ -70,7 +70,9 @@ def allocine(shared: Path) -> list[str]:
     """10,000 French reviews."""
     from pyarrow import parquet
 
-    rows: list[str] = parquet.read_table(shared / "data" / "allocine" / "test.parquet")["review"].to_pylist()
+    rows: list[str] = parquet.read_table(shared / "data" / "allocine" / "test.parquet")[
+        "review"
+    ].to_pylist()
     return rows
 
 
@@ -88,7 +90,8 @@ def hostile(count: int, *, seed: int = 0, rows: Sequence[str] = ()) -> Iterator[
 def _in_a_script(dice: random.Random) -> str:
     first, last, end = _SCRIPTS[dice.choice(list(_SCRIPTS))]
     words = (
-        "".join(chr(dice.randint(first, last)) for _ in range(dice.randint(1, 9))) for _ in range(dice.randint(1, 12))
+        "".join(chr(dice.randint(first, last)) for _ in range(dice.randint(1, 9)))
+        for _ in range(dice.randint(1, 12))
     )
     return dice.choice((" ", " ", "")).join(words) + end
 

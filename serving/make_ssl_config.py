@@ -41,6 +41,8 @@ if __name__ == "__main__":
     given = parser.parse_args()
     authority = _pem(given.client_ca, "CERTIFICATE") if given.client_ca else ""
     text = ssl_config(
-        _pem(given.key, "PRIVATE KEY"), _pem(given.certificate, "CERTIFICATE"), client_authority=authority
+        _pem(given.key, "PRIVATE KEY"),
+        _pem(given.certificate, "CERTIFICATE"),
+        client_authority=authority,
     )
     os.write(sys.stdout.fileno(), text.encode("ascii"))

@@ -31,7 +31,12 @@ settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--hostile", type=int, default=1_000_000, help="hostile strings for each tokenizer in verify")
+    parser.addoption(
+        "--hostile",
+        type=int,
+        default=1_000_000,
+        help="hostile strings for each tokenizer in verify",
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,7 +60,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     counts = config.stash.get(_COUNTS, None)
     if counts and counts.lines:
         terminalreporter.section("differing rows")

@@ -19,5 +19,8 @@ class Counts:
     def table(self) -> str:
         """Markdown, as docs/exactness.md has it."""
         lines = ["| tokenizer | strings | rows | differing rows |", "|-|-|-:|-:|"]
-        lines += [f"| {what} | {corpus} | {rows:,} | {differing:,} |" for what, corpus, rows, differing in self.lines]
+        lines += [
+            f"| {what} | {corpus} | {rows:,} | {differing:,} |"
+            for what, corpus, rows, differing in self.lines
+        ]
         return "\n".join([*lines, *(["", "Some that differ:", *self.notes] if self.notes else [])])

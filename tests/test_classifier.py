@@ -34,7 +34,9 @@ def test_tokens_include_special_ones_and_stop_at_the_limit(classifier: tfclf.Cla
 def test_a_prediction_is_the_label_of_the_highest_probability(classifier: tfclf.Classifier) -> None:
     for prediction in classifier.predict(HEADLINES):
         assert prediction.probabilities is not None
-        assert prediction.label == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+        assert prediction.label == max(
+            prediction.probabilities, key=prediction.probabilities.__getitem__
+        )
         assert prediction.score == prediction.probabilities[prediction.label]
         assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-6)
         assert tuple(prediction.probabilities) == LABELS
@@ -88,23 +90,34 @@ def test_memory_does_not_grow_with_the_rows(classifier: tfclf.Classifier, rows: 
     ids=lambda value: str(value)[:20],
 )
 @pytest.mark.parametrize("method", ["__call__", "tokenize", "predict"])
-def test_what_is_no_text_is_refused(classifier: tfclf.Classifier, method: str, given_texts: Any, told: str) -> None:
+def test_what_is_no_text_is_refused(
+    classifier: tfclf.Classifier, method: str, given_texts: Any, told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         getattr(classifier, method)(given_texts)
 
 
 @pytest.mark.parametrize("method", ["__call__", "tokenize"])
 def test_one_text_is_no_batch(classifier: tfclf.Classifier, method: str) -> None:
-    with pytest.raises(InputError, match=r"a bare str 'one text'; expected a list of texts: \[text\]"):
+    with pytest.raises(
+        InputError, match=r"a bare str 'one text'; expected a list of texts: \[text\]"
+    ):
         getattr(classifier, method)("one text")
 
 
 @pytest.mark.parametrize(
     "tensor",
-    [tf.constant("scalar"), tf.constant([["nested"]]), tf.constant([1]), tf.ragged.constant([["a"]])],
+    [
+        tf.constant("scalar"),
+        tf.constant([["nested"]]),
+        tf.constant([1]),
+        tf.ragged.constant([["a"]]),
+    ],
     ids=["rank 0", "rank 2", "integers", "ragged"],
 )
-def test_a_tensor_that_is_no_batch_of_strings_is_refused(classifier: tfclf.Classifier, tensor: tf.Tensor) -> None:
+def test_a_tensor_that_is_no_batch_of_strings_is_refused(
+    classifier: tfclf.Classifier, tensor: tf.Tensor
+) -> None:
     with pytest.raises(InputError, match=r"expected (string\[batch\]|one string a row)"):
         classifier(tensor)
 
@@ -115,9 +128,13 @@ def test_a_batch_size_is_a_whole_number_above_zero(classifier: tfclf.Classifier,
         classifier.predict(["a"], batch_size=size)
 
 
-@pytest.mark.parametrize("texts", [np.array(["a", "b"]), ("a", "b"), tf.constant(["a", "b"]), [b"a", b"b"]], ids=type)
+@pytest.mark.parametrize(
+    "texts", [np.array(["a", "b"]), ("a", "b"), tf.constant(["a", "b"]), [b"a", b"b"]], ids=type
+)
 def test_arrays_tuples_tensors_and_bytes_are_text(classifier: tfclf.Classifier, texts: Any) -> None:
-    np.testing.assert_array_equal(classifier(texts)["logits"].numpy(), classifier(["a", "b"])["logits"].numpy())
+    np.testing.assert_array_equal(
+        classifier(texts)["logits"].numpy(), classifier(["a", "b"])["logits"].numpy()
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +153,9 @@ def test_invalid_utf8_is_read_as_the_replacement_character(classifier: tfclf.Cla
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(st.text(max_size=50), st.binary(max_size=50)), max_size=9))
-def test_any_batch_of_text_gets_one_finite_answer_a_row(classifier: tfclf.Classifier, texts: list[str | bytes]) -> None:
+def test_any_batch_of_text_gets_one_finite_answer_a_row(
+    classifier: tfclf.Classifier, texts: list[str | bytes]
+) -> None:
     logits = classifier(texts)["logits"].numpy()
     assert logits.shape == (len(texts), 4)
     assert np.isfinite(logits).all()
@@ -190,7 +209,13 @@ def test_labels_in_french_are_columns() -> None:
 
 def test_a_label_named_as_a_column_keeps_both() -> None:
     frame = tfclf.to_pandas([tfclf.Prediction("score", 0.75, {"score": 0.75, "label": 0.25}, None)])
-    assert list(frame.columns) == ["label", "score", "score (probability)", "label (probability)", "truncated"]
+    assert list(frame.columns) == [
+        "label",
+        "score",
+        "score (probability)",
+        "label (probability)",
+        "truncated",
+    ]
     assert frame["truncated"].isna().all()
 
 
@@ -205,18 +230,28 @@ def test_a_prediction_says_whether_its_text_was_cut(classifier: tfclf.Classifier
 
 
 def test_a_pair_says_whether_it_was_cut(classifier: tfclf.Classifier) -> None:
-    predictions = classifier.predict(["news " * 300, "news " * 300], pairs=["news " * 209, "news " * 210])
+    predictions = classifier.predict(
+        ["news " * 300, "news " * 300], pairs=["news " * 209, "news " * 210]
+    )
     assert [prediction.truncated for prediction in predictions] == [False, True]
 
 
-def test_what_predict_calls_answers_as_the_signatures_of_the_contract_do(classifier: tfclf.Classifier) -> None:
+def test_what_predict_calls_answers_as_the_signatures_of_the_contract_do(
+    classifier: tfclf.Classifier,
+) -> None:
     scores = [prediction.score for prediction in classifier.predict(HEADLINES)]
     np.testing.assert_allclose(scores, classifier(HEADLINES)["score"].numpy(), atol=1e-6)
-    scores = [prediction.score for prediction in classifier.predict(HEADLINES, pairs=HEADLINES[::-1])]
-    np.testing.assert_allclose(scores, classifier.call_pairs(HEADLINES, HEADLINES[::-1])["score"], atol=1e-6)
+    scores = [
+        prediction.score for prediction in classifier.predict(HEADLINES, pairs=HEADLINES[::-1])
+    ]
+    np.testing.assert_allclose(
+        scores, classifier.call_pairs(HEADLINES, HEADLINES[::-1])["score"], atol=1e-6
+    )
 
 
-def test_an_export_without_the_newer_signatures_still_predicts(classifier: tfclf.Classifier) -> None:
+def test_an_export_without_the_newer_signatures_still_predicts(
+    classifier: tfclf.Classifier,
+) -> None:
     contract = ("serving_default", "classify", "pairs", "tokenize", "encode")
     functions = {name: classifier._functions[name] for name in contract}
     older = tfclf.Classifier(functions, classifier.manifest, owner=classifier)
@@ -236,7 +271,9 @@ def test_pairs_may_be_lists_or_iterators(classifier: tfclf.Classifier) -> None:
 
 
 def test_pairs_are_read_as_they_go(classifier: tfclf.Classifier) -> None:
-    endless = classifier.predict(itertools.cycle(HEADLINES), pairs=itertools.cycle(["news"]), batch_size=4)
+    endless = classifier.predict(
+        itertools.cycle(HEADLINES), pairs=itertools.cycle(["news"]), batch_size=4
+    )
     assert len(list(itertools.islice(endless, 10))) == 10
 
 
@@ -253,6 +290,8 @@ def test_pairs_are_read_as_they_go(classifier: tfclf.Classifier) -> None:
     ],
     ids=["fewer texts", "no pairs", "pairs end", "texts end", "a string", "None", "a number"],
 )
-def test_pairs_that_do_not_fit_are_refused(classifier: tfclf.Classifier, texts: Any, pairs: Any, told: str) -> None:
+def test_pairs_that_do_not_fit_are_refused(
+    classifier: tfclf.Classifier, texts: Any, pairs: Any, told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         list(classifier.predict(texts, pairs=pairs))

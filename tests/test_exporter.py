@@ -27,9 +27,13 @@ from tfclf.saved_model.versions import saved_model_folder
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def either(request: pytest.FixtureRequest, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def either(
+    request: pytest.FixtureRequest, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """An export of each engine."""
-    return tfclf.export(checkpoint, tmp_path_factory.mktemp("exports") / request.param, engine=request.param)
+    return tfclf.export(
+        checkpoint, tmp_path_factory.mktemp("exports") / request.param, engine=request.param
+    )
 
 
 def _saved_model(version: Path) -> saved_model_pb2.SavedModel:
@@ -98,7 +102,9 @@ def test_an_op_that_serving_lacks_is_refused(tmp_path: Path) -> None:
 
 def test_a_python_function_in_a_graph_is_refused(tmp_path: Path) -> None:
     model = saved_model_pb2.SavedModel()
-    model.meta_graphs.add().graph_def.library.function.add().node_def.add(name="x", op="EagerPyFunc")
+    model.meta_graphs.add().graph_def.library.function.add().node_def.add(
+        name="x", op="EagerPyFunc"
+    )
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
     with pytest.raises(ExportError, match="calls back into Python"):
         serving_versions(tmp_path / "saved_model.pb")
@@ -122,7 +128,9 @@ def test_the_manifest_states_the_contract(exported: Path) -> None:
 
 def test_the_manifest_holds_the_checksum_of_every_other_file(exported: Path) -> None:
     manifest = json.loads((exported / "assets.extra" / "tfclf.json").read_text(encoding="utf-8"))
-    files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()
+    }
     assert set(manifest["checksums"]) == files - {"assets.extra/tfclf.json"}
 
 
@@ -135,7 +143,9 @@ def test_its_warm_up_records_run(exported: Path) -> None:
         kinds.append(log.WhichOneof("log_type"))
         if kinds[-1] == "predict_log":
             text = tf.make_ndarray(log.predict_log.request.inputs["text"])
-            assert signatures["serving_default"](text=tf.constant(text))["label"].shape[0] == len(text)
+            assert signatures["serving_default"](text=tf.constant(text))["label"].shape[0] == len(
+                text
+            )
         else:
             examples = log.classify_log.request.input.example_list.examples
             inputs = tf.constant([example.SerializeToString() for example in examples])
@@ -143,23 +153,33 @@ def test_its_warm_up_records_run(exported: Path) -> None:
     assert set(kinds) == {"predict_log", "classify_log"}
 
 
-def test_classify_gives_every_label_with_its_probability(exported: Path, classifier: tfclf.Classifier) -> None:
+def test_classify_gives_every_label_with_its_probability(
+    exported: Path, classifier: tfclf.Classifier
+) -> None:
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[HEADLINES[0].encode()]))
     example = tf.train.Example(features=tf.train.Features(feature={"text": feature}))
     answer = tf.saved_model.load(str(exported)).signatures["classify"](
         inputs=tf.constant([example.SerializeToString()])
     )
     assert [label.decode() for label in answer["classes"].numpy()[0]] == list(LABELS)
-    np.testing.assert_allclose(answer["scores"].numpy(), classifier(HEADLINES[:1])["probabilities"].numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        answer["scores"].numpy(), classifier(HEADLINES[:1])["probabilities"].numpy(), atol=1e-6
+    )
 
 
 def test_it_is_callable_without_tfclf(exported: Path, classifier: tfclf.Classifier) -> None:
     answer = tf.saved_model.load(str(exported))(tf.constant(HEADLINES))
-    np.testing.assert_allclose(answer["logits"].numpy(), classifier(HEADLINES)["logits"].numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        answer["logits"].numpy(), classifier(HEADLINES)["logits"].numpy(), atol=1e-6
+    )
 
 
 def test_it_works_in_dataset_map(classifier: tfclf.Classifier) -> None:
-    labels = tf.data.Dataset.from_tensor_slices(list(HEADLINES)).batch(3).map(lambda text: classifier(text)["label"])
+    labels = (
+        tf.data.Dataset.from_tensor_slices(list(HEADLINES))
+        .batch(3)
+        .map(lambda text: classifier(text)["label"])
+    )
     found = [label for batch in labels for label in batch.numpy()]
     assert found == classifier(HEADLINES)["label"].numpy().tolist()
 
@@ -176,7 +196,9 @@ def test_it_works_inside_another_function(classifier: tfclf.Classifier) -> None:
 def test_it_works_as_a_keras_layer(exported: Path, classifier: tfclf.Classifier) -> None:
     layer = keras.layers.TFSMLayer(str(exported), call_endpoint="serving_default")
     np.testing.assert_allclose(
-        layer(tf.constant(HEADLINES))["logits"].numpy(), classifier(HEADLINES)["logits"].numpy(), atol=1e-6
+        layer(tf.constant(HEADLINES))["logits"].numpy(),
+        classifier(HEADLINES)["logits"].numpy(),
+        atol=1e-6,
     )
 
 
@@ -198,7 +220,9 @@ def test_it_loads_and_answers_where_transformers_and_keras_cannot_be_imported(ei
         print(tfclf.load(sys.argv[1]).predict(["Shares jump after earnings"])[0].label)
         """
     )
-    done = subprocess.run([sys.executable, "-c", script, str(either)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(either)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in LABELS
 
@@ -213,7 +237,9 @@ def test_a_version_that_is_there_is_not_overwritten(own_export: Path, checkpoint
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.5])
-def test_a_version_is_a_whole_number_above_zero(tmp_path: Path, checkpoint: Path, version: object) -> None:
+def test_a_version_is_a_whole_number_above_zero(
+    tmp_path: Path, checkpoint: Path, version: object
+) -> None:
     with pytest.raises(ExportError, match="expected a whole number above 0"):
         tfclf.export(checkpoint, tmp_path / "model", version=version)  # type: ignore[arg-type]
 
@@ -226,7 +252,10 @@ def test_the_newest_version_is_loaded_by_number(own_export: Path) -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    [OSError(28, "No space left on device"), tf.errors.ResourceExhaustedError(None, None, "disk full")],
+    [
+        OSError(28, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "disk full"),
+    ],
 )
 def test_a_full_disk_leaves_nothing_behind(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
@@ -295,10 +324,14 @@ def test_float16_storage_is_exact_for_float16_weights(tmp_path: Path) -> None:
     assert half(HEADLINES)["logits"].numpy().tolist() == whole(HEADLINES)["logits"].numpy().tolist()
 
 
-def test_bfloat16_weights_are_stored_once_and_in_two_bytes(tmp_path: Path, checkpoint: Path) -> None:
+def test_bfloat16_weights_are_stored_once_and_in_two_bytes(
+    tmp_path: Path, checkpoint: Path
+) -> None:
     model = tiny_model(tiny_config("distilbert"))
     large = sum(
-        int(np.prod(weight.shape)) for weight in model.weights if min(weight.shape) > 4 and len(weight.shape) == 2
+        int(np.prod(weight.shape))
+        for weight in model.weights
+        if min(weight.shape) > 4 and len(weight.shape) == 2
     )
     path = tfclf.export(checkpoint, tmp_path / "model", precision="bfloat16")
     stored = tf.train.load_checkpoint(str(path / "variables" / "variables"))
@@ -329,7 +362,8 @@ def test_a_manifest_of_another_format_is_refused(own_export: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"]
+    "file",
+    ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"],
 )
 def test_a_cut_file_is_refused(own_export: Path, file: str) -> None:
     path = own_export / file

@@ -69,7 +69,9 @@ for _path in _MOVED:
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'tfclf' has no attribute {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'tfclf' has no attribute {name!r}; it has {', '.join(__all__)}"
+        )
     # No module may bear a public name: importing tfclf/load.py would put the module where the function is due.
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value

@@ -16,7 +16,11 @@ def register() -> None:
     Raises: TfclfError where tensorflow-text is not installed, or is built for another TensorFlow.
     """
     found = importlib.util.find_spec("tensorflow_text")
-    folders = [Path(place) / "python" / "ops" for place in (found.submodule_search_locations or ())] if found else []
+    folders = (
+        [Path(place) / "python" / "ops" for place in (found.submodule_search_locations or ())]
+        if found
+        else []
+    )
     libraries = sorted(library for folder in folders for library in folder.glob("*.so"))
     if not libraries:
         raise TfclfError(

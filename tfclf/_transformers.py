@@ -26,11 +26,15 @@ def transformers() -> Any:
     try:
         import tf_keras  # noqa: F401  (transformers' own message about its absence is misleading)
     except ImportError as error:
-        raise MissingExtraError("tf-keras", extra="checkpoints", purpose="reading a checkpoint") from error
+        raise MissingExtraError(
+            "tf-keras", extra="checkpoints", purpose="reading a checkpoint"
+        ) from error
     try:
         import transformers as package
     except ImportError as error:
-        raise MissingExtraError("transformers", extra="checkpoints", purpose="reading a checkpoint") from error
+        raise MissingExtraError(
+            "transformers", extra="checkpoints", purpose="reading a checkpoint"
+        ) from error
     package.logging.set_verbosity_error()
     package.logging.disable_progress_bar()
     return package
@@ -42,7 +46,9 @@ def tokenizers() -> Any:
     try:
         import tokenizers as package
     except ImportError as error:
-        raise MissingExtraError("tokenizers", extra="checkpoints", purpose="compiling a tokenizer") from error
+        raise MissingExtraError(
+            "tokenizers", extra="checkpoints", purpose="compiling a tokenizer"
+        ) from error
     return package
 
 
@@ -53,7 +59,9 @@ def sentencepiece() -> tuple[Any, Any]:
         import sentencepiece as package
         from sentencepiece import sentencepiece_model_pb2 as messages
     except ImportError as error:
-        raise MissingExtraError("sentencepiece", extra="checkpoints", purpose="compiling a tokenizer") from error
+        raise MissingExtraError(
+            "sentencepiece", extra="checkpoints", purpose="compiling a tokenizer"
+        ) from error
     return package, messages
 
 

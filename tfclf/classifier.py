@@ -191,7 +191,9 @@ class Classifier(tf.Module):
             predictions = shown(predictions, total=total, unit="texts")
         return predictions if total is None else list(predictions)
 
-    def _predict(self, rows: Iterator[tuple[str, ...]], batch_size: int, answer: _Reader) -> Iterator[Prediction]:
+    def _predict(
+        self, rows: Iterator[tuple[str, ...]], batch_size: int, answer: _Reader
+    ) -> Iterator[Prediction]:
         done = 0
         while batch := list(itertools.islice(rows, batch_size)):
             columns = zip(("texts", "pairs"), zip(*batch, strict=True), strict=False)
@@ -208,10 +210,14 @@ class Classifier(tf.Module):
             raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
         if long == "truncate":
             if stride is not None:
-                raise InputError(f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'.")
+                raise InputError(
+                    f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'."
+                )
             return self._detail_pairs if paired else self._detail
         if paired:
-            raise InputError("long='windows' and pairs are given; windows are for single texts. Leave out one of them.")
+            raise InputError(
+                "long='windows' and pairs are given; windows are for single texts. Leave out one of them."
+            )
         return functools.partial(self._windows, stride=self._checked_stride(stride))
 
     def _checked_stride(self, stride: int | None) -> int:
@@ -244,7 +250,10 @@ class Classifier(tf.Module):
 
     def _windows(self, texts: tf.Tensor, *, stride: int) -> _Answers:
         strides = tf.fill(tf.shape(texts), stride)
-        return {**_arrays(self._functions["windows"](text=texts, stride=strides)), "truncated": itertools.repeat(False)}
+        return {
+            **_arrays(self._functions["windows"](text=texts, stride=strides)),
+            "truncated": itertools.repeat(False),
+        }
 
 
 def _arrays(answers: Mapping[str, tf.Tensor]) -> _Answers:
@@ -253,7 +262,9 @@ def _arrays(answers: Mapping[str, tf.Tensor]) -> _Answers:
 
 def _picks_xla(asked: bool | None, *, available: bool, manifest: Manifest) -> bool:
     if asked not in (None, True, False):
-        raise InputError(f"xla is {asked!r}; expected True, False, or None: where TensorFlow sees a GPU.")
+        raise InputError(
+            f"xla is {asked!r}; expected True, False, or None: where TensorFlow sees a GPU."
+        )
     if asked and not available:
         raise InputError(
             f"xla is asked for, and {manifest.name} has no signature {_XLA!r} (engine {manifest.engine!r}, made with "

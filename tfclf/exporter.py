@@ -81,9 +81,16 @@ def export(
         # A name that is no number: TF Serving and `load` pass it over.
         beside = Path(tempfile.mkdtemp(prefix=f".{number}-", dir=base))
     except OSError as error:
-        raise ExportError(f"{base} cannot be written to: {error.strerror or error}. Choose another folder.") from error
+        raise ExportError(
+            f"{base} cannot be written to: {error.strerror or error}. Choose another folder."
+        ) from error
     try:
-        _write(graph, dataclasses.replace(manifest, versions=_versions()), beside, xla_warm_up=xla_warm_up)
+        _write(
+            graph,
+            dataclasses.replace(manifest, versions=_versions()),
+            beside,
+            xla_warm_up=xla_warm_up,
+        )
         beside.chmod(0o755)
         beside.rename(final)
     except (OSError, tf.errors.OpError) as error:
@@ -102,14 +109,20 @@ def _version_number(base: Path, version: int | None) -> int:
     if base.exists() and not base.is_dir():
         raise ExportError(f"{base} is a file; expected the folder that holds a model's versions.")
     if (base / "saved_model.pb").is_file():
-        raise ExportError(f"{base} is one version's folder; give the folder above it: {base.parent}")
+        raise ExportError(
+            f"{base} is one version's folder; give the folder above it: {base.parent}"
+        )
     if version is None:
         taken = [int(entry.name) for entry in base.glob("*") if entry.name.isdecimal()]
         return max(taken, default=0) + 1
     if not isinstance(version, int) or version < 1:
-        raise ExportError(f"version is {version!r}; expected a whole number above 0, as TF Serving has it.")
+        raise ExportError(
+            f"version is {version!r}; expected a whole number above 0, as TF Serving has it."
+        )
     if (base / str(version)).exists():
-        raise ExportError(f"{base / str(version)} is there already. Give another version, or remove it first.")
+        raise ExportError(
+            f"{base / str(version)} is there already. Give another version, or remove it first."
+        )
     return version
 
 
@@ -140,7 +153,9 @@ def _set_method_names(signatures: Sequence[Signature], folder: Path) -> None:
     names.save()
 
 
-def _write_warm_up(folder: Path, signatures: Sequence[Signature], for_xla: Sequence[Sequence[str]]) -> None:
+def _write_warm_up(
+    folder: Path, signatures: Sequence[Signature], for_xla: Sequence[Sequence[str]]
+) -> None:
     """Requests that TF Serving replays before it calls a version available; `for_xla` goes to that signature."""
     from tfclf.saved_model.warm_up import predict_record, records
 
@@ -157,7 +172,9 @@ def _write_warm_up(folder: Path, signatures: Sequence[Signature], for_xla: Seque
 
 def _versions() -> dict[str, str]:
     installed = {package: _version_of(package) for package in _PACKAGES}
-    return {"tfclf": __version__} | {package: version for package, version in installed.items() if version}
+    return {"tfclf": __version__} | {
+        package: version for package, version in installed.items() if version
+    }
 
 
 def _version_of(package: str) -> str | None:

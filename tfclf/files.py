@@ -16,7 +16,12 @@ def listing(folder: Path) -> str:
 
 
 def json_object(
-    path: Path, *, error: type[Exception], again: str, twice: type[Exception] | None = None, once: str = "it once"
+    path: Path,
+    *,
+    error: type[Exception],
+    again: str,
+    twice: type[Exception] | None = None,
+    once: str = "it once",
 ) -> dict[str, Any]:
     """The JSON object in a file, its keys distinct: of one that comes twice json takes the last, and never tells.
 
@@ -31,7 +36,9 @@ def json_object(
     except (UnicodeDecodeError, json.JSONDecodeError) as cause:
         raise error(f"{path} is not JSON ({cause}). {again}") from cause
     except _TwiceError as key:
-        raise (twice or error)(f"{path} has the key {key} twice in one object; expected {once}.") from None
+        raise (twice or error)(
+            f"{path} has the key {key} twice in one object; expected {once}."
+        ) from None
     if not isinstance(content, dict):
         raise error(f"{path} holds a JSON {type(content).__name__}; expected an object.")
     return content

@@ -20,7 +20,9 @@ def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
     import tensorflow as tf  # here, because a client of a server needs the rest of this module without it
 
     if isinstance(texts, tf.RaggedTensor | tf.SparseTensor):
-        raise InputError(f"{name} is a {type(texts).__name__}; expected one string a row: a list of str.")
+        raise InputError(
+            f"{name} is a {type(texts).__name__}; expected one string a row: a list of str."
+        )
     if tf.is_tensor(texts):
         if texts.dtype != tf.string or texts.shape.rank not in (1, None):
             raise InputError(
@@ -34,15 +36,21 @@ def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
 def check_several(texts: Any, *, name: str = "texts") -> None:
     """Raises: InputError for what cannot be several texts: None, a number, a bare string, a dict."""
     if isinstance(texts, str | bytes):
-        raise InputError(f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text].")
+        raise InputError(
+            f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text]."
+        )
     if not isinstance(texts, Iterable) or isinstance(texts, dict):
-        raise InputError(f"{name} is {_short(texts)} ({type(texts).__name__}); expected a list of str.")
+        raise InputError(
+            f"{name} is {_short(texts)} ({type(texts).__name__}); expected a list of str."
+        )
 
 
 def as_pairs(pair: Any) -> list[str] | None:
     """The second text of one text, as `predict` takes those of several. Raises: InputError for what is none."""
     if pair is not None and not isinstance(pair, str):
-        raise InputError(f"texts is one str and pairs is a {type(pair).__name__}; expected one str, too.")
+        raise InputError(
+            f"texts is one str and pairs is a {type(pair).__name__}; expected one str, too."
+        )
     return None if pair is None else [pair]
 
 
@@ -69,7 +77,9 @@ def _side_by_side(texts: Iterator[str], pairs: Iterator[str]) -> Iterator[tuple[
 
 
 def _unequal(found: str) -> InputError:
-    return InputError(f"{found}; expected as many pairs as texts: pairs[i] is the second text of row i.")
+    return InputError(
+        f"{found}; expected as many pairs as texts: pairs[i] is the second text of row i."
+    )
 
 
 def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
@@ -86,7 +96,9 @@ def encoded_text(text: Any, *, name: str, index: int) -> bytes:
     if isinstance(text, bytes):
         return text
     hint = " A missing value? Replace it by '' first." if text is None or text != text else ""
-    raise InputError(f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}")
+    raise InputError(
+        f"{name}[{index}] is {_short(text)} ({type(text).__name__}); expected str.{hint}"
+    )
 
 
 def _short(value: object) -> str:

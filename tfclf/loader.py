@@ -47,7 +47,9 @@ def load(
             f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
             f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."
         )
-    graph, manifest = build(open_checkpoint(folder), name=found.name, engine=engine, precision=precision)
+    graph, manifest = build(
+        open_checkpoint(folder), name=found.name, engine=engine, precision=precision
+    )
     functions = {
         signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs))
         for signature in signatures_of(graph)

@@ -32,10 +32,18 @@ class Prediction:
         """As `tfclf predict --json` prints it: `probabilities` and `windows` only where there are any."""
         shares = {} if self.probabilities is None else {"probabilities": dict(self.probabilities)}
         windows = {} if self.windows is None else {"windows": self.windows}
-        return {"label": self.label, "score": self.score, **shares, "truncated": self.truncated, **windows}
+        return {
+            "label": self.label,
+            "score": self.score,
+            **shares,
+            "truncated": self.truncated,
+            **windows,
+        }
 
 
-def predictions_of(answers: Mapping[str, Iterable[Any]], labels: Sequence[str]) -> Iterator[Prediction]:
+def predictions_of(
+    answers: Mapping[str, Iterable[Any]], labels: Sequence[str]
+) -> Iterator[Prediction]:
     """One prediction a row.
 
     Args:
@@ -44,7 +52,9 @@ def predictions_of(answers: Mapping[str, Iterable[Any]], labels: Sequence[str]) 
     """
     none = itertools.repeat(None)
     columns = [answers.get(name, none) for name in ("probabilities", "truncated", "windows")]
-    for label, score, shares, truncated, windows in zip(answers["label"], answers["score"], *columns, strict=False):
+    for label, score, shares, truncated, windows in zip(
+        answers["label"], answers["score"], *columns, strict=False
+    ):
         by_label = None if shares is None else dict(zip(labels, shares, strict=True))
         yield Prediction(label.decode(), score, by_label, truncated, windows)
 
@@ -82,10 +92,15 @@ def to_pandas(
     if texts is not None:
         columns["text"] = [texts] if isinstance(texts, str) else list(texts)
         if len(columns["text"]) != len(rows):
-            raise InputError(f"there are {len(rows)} predictions and {len(columns['text'])} texts; expected as many.")
+            raise InputError(
+                f"there are {len(rows)} predictions and {len(columns['text'])} texts; expected as many."
+            )
     columns["label"] = pandas.Series([row.label for row in rows], dtype="str")
     columns["score"] = pandas.Series([row.score for row in rows], dtype="float64")
-    of_first = next((row.probabilities for row in rows if row.probabilities is not None), dict.fromkeys(labels, 0.0))
+    of_first = next(
+        (row.probabilities for row in rows if row.probabilities is not None),
+        dict.fromkeys(labels, 0.0),
+    )
     for label in {} if rows and rows[0].probabilities is None else of_first:
         shares = [(row.probabilities or {})[label] for row in rows]
         name = f"{label} (probability)" if label in _OWN_COLUMNS else label

@@ -16,7 +16,14 @@ def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_
     Where standard error is no terminal nothing appears.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):
@@ -25,7 +32,9 @@ def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_
 
     console = Console(stderr=True)
     bar = Progress(
-        TextColumn("{task.completed:,}" + (f" of {total:,}" if total is not None else "") + f" {unit}"),
+        TextColumn(
+            "{task.completed:,}" + (f" of {total:,}" if total is not None else "") + f" {unit}"
+        ),
         BarColumn(),
         Rate(),
         TimeRemainingColumn(),
@@ -38,7 +47,11 @@ def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_
         for item in items:
             yield item
             bar.advance(task)
-            if console.is_terminal and not bar.live.is_started and time.monotonic() - started > _QUIET_SECONDS:
+            if (
+                console.is_terminal
+                and not bar.live.is_started
+                and time.monotonic() - started > _QUIET_SECONDS
+            ):
                 bar.start()
     finally:
         if bar.live.is_started:

@@ -16,7 +16,19 @@ HEADLINES = (
     "Champion withdraws from the marathon hours before the start with a calf injury",
 )
 
-_SPECIAL = ("[SEP]", "[CLS]", "[MASK]", "[UNK]", "[PAD]", "[sep]", "[SEP", "SEP]", "[[SEP]]", "##", "##s")
+_SPECIAL = (
+    "[SEP]",
+    "[CLS]",
+    "[MASK]",
+    "[UNK]",
+    "[PAD]",
+    "[sep]",
+    "[SEP",
+    "SEP]",
+    "[[SEP]]",
+    "##",
+    "##s",
+)
 _EMOJI = (
     "\U0001f600",
     "\U0001f469\u200d\U0001f469\u200d\U0001f467",
@@ -76,7 +88,9 @@ def hostile_texts(count: int, *, seed: int = 0) -> Iterator[str]:
     are not text.
     """
     dice = random.Random(seed)
-    yield from ("", " ", "\0", "[SEP]", "a" * 10_000, "\u0301" * 300, "\ufffd", "\u4e00" * 1000)[:count]
+    yield from ("", " ", "\0", "[SEP]", "a" * 10_000, "\u0301" * 300, "\ufffd", "\u4e00" * 1000)[
+        :count
+    ]
     for _ in range(max(0, count - 8)):
         pieces = [_piece(dice) for _ in range(dice.choice((1, 2, 3, 5, 8, 13, 40)))]
         yield dice.choice(("", " ", " ")).join(pieces)

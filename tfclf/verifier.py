@@ -34,7 +34,11 @@ _LONGEST_ROW_OF_IDS = 512
 
 
 def verify(
-    path: str | Path, source: str | Path, texts: Iterable[str] | None = None, *, progress: bool = False
+    path: str | Path,
+    source: str | Path,
+    texts: Iterable[str] | None = None,
+    *,
+    progress: bool = False,
 ) -> Certificate:
     """Compares an export with the checkpoint that it came from, and stores the certificate in the export.
 
@@ -56,11 +60,23 @@ def verify(
     # The certificate speaks of `serving_default`, also where there is a GPU.
     export = load(version, xla=False)
     checkpoint = open_checkpoint(source)
-    original = checkpoint.load_reference(checkpoint) if checkpoint.load_reference else _Original(checkpoint)
-    given = list(texts) if texts is not None else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
+    original = (
+        checkpoint.load_reference(checkpoint)
+        if checkpoint.load_reference
+        else _Original(checkpoint)
+    )
+    given = (
+        list(texts)
+        if texts is not None
+        else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
+    )
     if not given:
         raise InputError("there is no text to compare on; expected at least one row.")
-    beside = {} if export.manifest.precision == "float32" else {"float32": load(source, precision="float32")}
+    beside = (
+        {}
+        if export.manifest.precision == "float32"
+        else {"float32": load(source, precision="float32")}
+    )
     comparison = _Comparison(export, original, beside)
     batches = comparison.run(given)
     for _ in shown(batches, total=len(given), unit="rows") if progress else batches:
@@ -88,9 +104,12 @@ class _Original:
         taken = {"input_ids"} | ({"token_type_ids"} if takes_token_types(self._model) else set())
         self.inputs = [name for name in self._tokenizer.model_input_names if name in taken]
         self._limit = int(min(self._tokenizer.model_max_length, checkpoint.max_positions))
-        signature = {name: tf.TensorSpec([None, None], tf.int32) for name in [*self.inputs, "attention_mask"]}
+        signature = {
+            name: tf.TensorSpec([None, None], tf.int32) for name in [*self.inputs, "attention_mask"]
+        }
         self._forward = tf.function(
-            lambda inputs: self._model(inputs, training=False, return_dict=True).logits, input_signature=[signature]
+            lambda inputs: self._model(inputs, training=False, return_dict=True).logits,
+            input_signature=[signature],
         )
 
     @property
@@ -128,7 +147,9 @@ class _Original:
             part = order[start : start + _BATCH]
             columns = {name: [column[index] for index in part] for name, column in encoded.items()}
             padded = self._tokenizer.pad(columns, return_attention_mask=True, return_tensors="np")
-            logits[part] = self._forward({name: tf.cast(ids, tf.int32) for name, ids in padded.items()}).numpy()
+            logits[part] = self._forward(
+                {name: tf.cast(ids, tf.int32) for name, ids in padded.items()}
+            ).numpy()
         return logits
 
 
@@ -140,7 +161,9 @@ class _Nearness:
         self._logits = 0.0
         self._probabilities: float | None = None
 
-    def count(self, answers: Mapping[str, tf.Tensor], logits: np.ndarray, shares: np.ndarray | None) -> None:
+    def count(
+        self, answers: Mapping[str, tf.Tensor], logits: np.ndarray, shares: np.ndarray | None
+    ) -> None:
         """Adds a batch: our answers, and the original's logits and probabilities."""
         found = answers["logits"].numpy()
         self._rows += len(logits)
@@ -162,11 +185,15 @@ class _Comparison:
       beside: other classifiers, by their precision, that run on the same texts.
     """
 
-    def __init__(self, export: Classifier, original: _Original, beside: Mapping[str, Classifier]) -> None:
+    def __init__(
+        self, export: Classifier, original: _Original, beside: Mapping[str, Classifier]
+    ) -> None:
         self._export = export
         self._original = original
         self._beside = beside
-        self._nearness = {precision: _Nearness() for precision in (export.manifest.precision, *beside)}
+        self._nearness = {
+            precision: _Nearness() for precision in (export.manifest.precision, *beside)
+        }
         self._tolerance = TOLERANCES[export.manifest.precision]
         self._labels = original.checkpoint.labels
         self._rows = self._pairs = self._token_mismatches = self._label_mismatches = 0
@@ -186,14 +213,19 @@ class _Comparison:
             part = texts[start : start + size]
             self._compare_texts(start, part)
             # Each text with its neighbour: pairs meet the truncation of both.
-            self._compare_pairs(start, part[:_BATCH], [*part[1 : _BATCH + 1], part[0]][: len(part[:_BATCH])])
+            self._compare_pairs(
+                start, part[:_BATCH], [*part[1 : _BATCH + 1], part[0]][: len(part[:_BATCH])]
+            )
             yield from part
 
     def _compare_vocabulary(self) -> None:
         """Every piece as a word, every added token in company, and every embedding once."""
         pieces = self._original.vocabulary
         texts = [" ".join(pieces[start : start + 100]) for start in range(0, len(pieces), 100)]
-        texts += [f"a {token}b{token.lower()} {token.upper()} {token}{token}" for token in self._original.added_tokens]
+        texts += [
+            f"a {token}b{token.lower()} {token.upper()} {token}{token}"
+            for token in self._original.added_tokens
+        ]
         for start in range(0, len(texts), 8 * _BATCH):
             part = texts[start : start + 8 * _BATCH]
             self._compare_tokens(start, part, self._original.encode(part)["input_ids"])
@@ -210,7 +242,9 @@ class _Comparison:
             names = [f"the ids {row[0]} to {row[-1]}" for row in rows]
             self._compare_logits(start, names, self._original.logits(encoded), found)
 
-    def _compare_tokens(self, start: int, texts: Sequence[str], expected: Sequence[Sequence[int]]) -> None:
+    def _compare_tokens(
+        self, start: int, texts: Sequence[str], expected: Sequence[Sequence[int]]
+    ) -> None:
         found = self._export.tokenize(texts).to_list()
         for index, (text, ours, theirs) in enumerate(zip(texts, found, expected, strict=True)):
             if ours != theirs:
@@ -225,7 +259,9 @@ class _Comparison:
         shares = self._original.probabilities(logits)
         differs = self._compare_logits(start, texts, logits, answers["logits"].numpy())
         if shares is not None and "probabilities" in answers:
-            self._compare_logits(start, texts, shares, answers["probabilities"].numpy(), what="probabilities")
+            self._compare_logits(
+                start, texts, shares, answers["probabilities"].numpy(), what="probabilities"
+            )
         for precision, nearness in self._nearness.items():
             ours = self._beside[precision](texts) if precision in self._beside else answers
             nearness.count(ours, logits, shares)
@@ -246,14 +282,28 @@ class _Comparison:
         self._pairs += len(first)
 
     def _compare_logits(
-        self, start: int, texts: Sequence[str], expected: np.ndarray, found: np.ndarray, *, what: str = "logits"
+        self,
+        start: int,
+        texts: Sequence[str],
+        expected: np.ndarray,
+        found: np.ndarray,
+        *,
+        what: str = "logits",
     ) -> np.ndarray:
         difference = np.abs(expected - found).max(axis=1)
         # NaN compares as neither, so that the question is asked this way round.
-        differs: np.ndarray = ~(difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1)))
+        differs: np.ndarray = ~(
+            difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1))
+        )
         for index in np.flatnonzero(differs):
             self._logits_equal = False
-            self._note(start + int(index), what, texts[int(index)], expected[index].tolist(), found[index].tolist())
+            self._note(
+                start + int(index),
+                what,
+                texts[int(index)],
+                expected[index].tolist(),
+                found[index].tolist(),
+            )
         self._largest = max(self._largest, float(difference.max(initial=0)))
         return differs
 
@@ -265,7 +315,10 @@ class _Comparison:
         labels_equal = self._labels == self._export.labels
         named_alike = labels_equal and self._problem_type_equal
         return Certificate(
-            equal=named_alike and self._logits_equal and not self._token_mismatches and not self._label_mismatches,
+            equal=named_alike
+            and self._logits_equal
+            and not self._token_mismatches
+            and not self._label_mismatches,
             rows=self._rows,
             pairs=self._pairs,
             token_mismatches=self._token_mismatches,
@@ -274,10 +327,15 @@ class _Comparison:
             tolerance=self._tolerance,
             labels_equal=labels_equal,
             reference=self._original.name,
-            versions={name: importlib.metadata.version(name) for name in ("tensorflow", *self._original.packages)},
+            versions={
+                name: importlib.metadata.version(name)
+                for name in ("tensorflow", *self._original.packages)
+            },
             source_checksums=checksums(self._original.checkpoint.folder),
             made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             differences=tuple(self._differences),
             texts=texts,
-            agreement={precision: nearness.agreement() for precision, nearness in self._nearness.items()},
+            agreement={
+                precision: nearness.agreement() for precision, nearness in self._nearness.items()
+            },
         )

@@ -65,7 +65,15 @@ def overview() -> str:
         )
         for card in cards()
     )
-    heads = ("card", "NLU reference", "language", "family", "labels", "accuracy, as published", "archive")
+    heads = (
+        "card",
+        "NLU reference",
+        "language",
+        "family",
+        "labels",
+        "accuracy, as published",
+        "archive",
+    )
     return _joined(
         "# Cards",
         "The published models that tfclf knows by name. A card is a TOML file in `tfclf/catalog/cards`; these pages "
@@ -106,7 +114,10 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     if card.spark_nlp is not None:
         yield "Spark NLP", f"`{card.spark_nlp.annotator}`, {card.spark_nlp.compatibility}"
     if card.archive is not None:
-        yield "archive", f"<{card.archive.url}>" + (f" ({card.archive.size})" if card.archive.size else "")
+        yield (
+            "archive",
+            f"<{card.archive.url}>" + (f" ({card.archive.size})" if card.archive.size else ""),
+        )
         yield "SHA-256", f"`{card.archive.sha256}`" if card.archive.sha256 else "not published"
     if card.hub_model is not None:
         yield "checkpoint on the hub", f"`{card.hub_model}`"
@@ -119,7 +130,8 @@ def _run(card: Card) -> Iterator[str]:
     shell = snippet.shell(card)
     steps = _block(f"sh no-run: {_why_not(card)}", shell) + "\n\n" if shell else ""
     steps += _block(
-        "python" if here else "python no-run: the model is not here until that has been done", snippet.python(card)
+        "python" if here else "python no-run: the model is not here until that has been done",
+        snippet.python(card),
     )
     if card.spark_nlp is None:
         yield steps
@@ -138,7 +150,11 @@ def _run(card: Card) -> Iterator[str]:
 def _why_not(card: Card) -> str:
     if card.archive is None and card.hub_model is None:
         return "takes hours"
-    return f"downloads {card.archive.size}" if card.archive and card.archive.size else "downloads the model"
+    return (
+        f"downloads {card.archive.size}"
+        if card.archive and card.archive.size
+        else "downloads the model"
+    )
 
 
 def _nlu(card: Card) -> str:
@@ -160,7 +176,10 @@ def _spark_nlp(card: Card) -> str:
 def _serve(card: Card) -> Iterator[str]:
     if card.saved_model is not None:
         yield f"It is an export already, and has its proof with it (`tfclf show {card.saved_model}`):"
-        yield _block("sh no-run: runs until it is stopped", f"tfclf serve {card.saved_model} --model-name {card.name}")
+        yield _block(
+            "sh no-run: runs until it is stopped",
+            f"tfclf serve {card.saved_model} --model-name {card.name}",
+        )
         return
     folder = f"saved_models/{card.name}"
     yield _block(
@@ -180,7 +199,11 @@ def _train(card: Card) -> Iterator[str]:
             f"tfclf train --card {card.name} --data FOLDER --output {card.name}",
         )
     rows = (
-        (f"`{key}`", f"`{value}`", "chosen here; the card does not say" if key in training.assumed else "")
+        (
+            f"`{key}`",
+            f"`{value}`",
+            "chosen here; the card does not say" if key in training.assumed else "",
+        )
         for key, value in {"base_model": base or "none: see the notes", **training.recipe}.items()
     )
     yield _table(("recipe", "", ""), rows)
@@ -188,17 +211,26 @@ def _train(card: Card) -> Iterator[str]:
 
 def _figures(card: Card) -> Iterator[str]:
     yield f"On the {card.training.test_rows:,} test rows of {_data_set(card)}:"
-    rows = ((f"`{key}`", figure(value), _METRICS.get(key, "")) for key, value in card.metrics.items())
+    rows = (
+        (f"`{key}`", figure(value), _METRICS.get(key, "")) for key, value in card.metrics.items()
+    )
     yield _table(("metric", "as published", ""), rows, right=1)
     if card.metrics_by_class:
-        kinds = tuple(dict.fromkeys(kind for figures in card.metrics_by_class.values() for kind in figures))
+        kinds = tuple(
+            dict.fromkeys(kind for figures in card.metrics_by_class.values() for kind in figures)
+        )
         yield _table(
             ("label", *kinds),
-            ((label, *(figure(figures[kind]) for kind in kinds)) for label, figures in card.metrics_by_class.items()),
+            (
+                (label, *(figure(figures[kind]) for kind in kinds))
+                for label, figures in card.metrics_by_class.items()
+            ),
         )
     where = card.saved_model or f"saved_models/{card.name}"
     yield "To measure a model beside them:"
-    yield _block("sh no-run: needs the data set", f"tfclf evaluate {where} TEST_ROWS --card {card.name}")
+    yield _block(
+        "sh no-run: needs the data set", f"tfclf evaluate {where} TEST_ROWS --card {card.name}"
+    )
 
 
 def _data_set(card: Card) -> str:

@@ -92,13 +92,17 @@ def _read(lines: list[str]) -> Iterator[Fence]:
             number += 1
             continue
         indent, ticks = len(opening["indent"]), opening["ticks"]
-        last = next((at for at in range(number + 1, len(lines)) if lines[at] == " " * indent + ticks), None)
+        last = next(
+            (at for at in range(number + 1, len(lines)) if lines[at] == " " * indent + ticks), None
+        )
         if last is None:
             raise ValueError(f"line {number + 1}: a block that is never closed")
         language, _, rest = opening["info"].partition(" ")
         mark, _, reason = (part.strip() for part in rest.partition(":"))
         if language not in (*PROGRAMS, *DATA, *SHOWN) or mark not in ("", SERVER, NO_RUN):
-            raise ValueError(f"line {number + 1}: a block of {opening['info']!r}; docs/website/fences.py knows no such")
+            raise ValueError(
+                f"line {number + 1}: a block of {opening['info']!r}; docs/website/fences.py knows no such"
+            )
         code = "".join(f"{line[indent:]}\n" for line in lines[number + 1 : last])
         yield Fence(number, last, indent, language, mark, reason, code)
         number = last + 1

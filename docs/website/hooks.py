@@ -41,7 +41,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Blocks of code and links as the site has them."""
     site = page.file.src_uri
     titles = dict(_titles(config.nav or []))
-    return fences.for_site(links.for_site(markdown, in_repository(site), site, files=linked_files(), titles=titles))
+    return fences.for_site(
+        links.for_site(markdown, in_repository(site), site, files=linked_files(), titles=titles)
+    )
 
 
 def _with_cards(entry: Any) -> Any:
@@ -76,8 +78,15 @@ def in_repository(site: str) -> str:
 
 def linked_files() -> frozenset[str]:
     """The files of the repository, pages aside, that pages link to."""
-    pages = [*(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")), *links.PAGES]
-    found = {link.target for page in pages for link in links.links((ROOT / page).read_text(encoding="utf-8"), page)}
+    pages = [
+        *(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
+        *links.PAGES,
+    ]
+    found = {
+        link.target
+        for page in pages
+        for link in links.links((ROOT / page).read_text(encoding="utf-8"), page)
+    }
     return frozenset(path for path in found if not path.endswith(".md") and (ROOT / path).is_file())
 
 

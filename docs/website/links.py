@@ -35,10 +35,14 @@ def links(text: str, page: str) -> Iterator[Link]:
     for number, line in _prose(text):
         for match in _LINK.finditer(line):
             if "://" not in match[2] and not match[2].startswith("mailto:"):
-                yield Link(number, posixpath.normpath(posixpath.join(posixpath.dirname(page), match[2])))
+                yield Link(
+                    number, posixpath.normpath(posixpath.join(posixpath.dirname(page), match[2]))
+                )
 
 
-def for_site(text: str, page: str, at: str, *, files: frozenset[str], titles: Mapping[str, str]) -> str:
+def for_site(
+    text: str, page: str, at: str, *, files: frozenset[str], titles: Mapping[str, str]
+) -> str:
     """The page with links as they are on the site.
 
     Args:

@@ -53,7 +53,11 @@ def errors_page() -> str:
     """The tree of errors: each with what it means and what it is a kind of."""
     rows = ["| error | a kind of | meaning |", "|-|-|-|"]
     for name, error in vars(errors).items():
-        if inspect.isclass(error) and issubclass(error, errors.TfclfError) and error is not errors.TfclfError:
+        if (
+            inspect.isclass(error)
+            and issubclass(error, errors.TfclfError)
+            and error is not errors.TfclfError
+        ):
             kinds = ", ".join(f"`{base.__name__}`" for base in error.__bases__)
             rows.append(f"| `{name}` | {kinds} | {_first_line(error)} |")
     return "\n".join(
@@ -77,7 +81,10 @@ def command_line() -> str:
     group = typer.main.get_command(app)
     context = typer.Context(group, info_name="tfclf")
     found = group.commands  # type: ignore[attr-defined]
-    rows = [f"| [`tfclf {name}`](#tfclf-{name}) | {_sentence(one.help or '')} |" for name, one in found.items()]
+    rows = [
+        f"| [`tfclf {name}`](#tfclf-{name}) | {_sentence(one.help or '')} |"
+        for name, one in found.items()
+    ]
     parts = [
         "# Command line",
         "`tfclf COMMAND --help`, or `-h`, prints what is here. Exit codes: 0 done; 1 `verify` found a difference; 2 an "

@@ -16,7 +16,14 @@ Fetch = Callable[..., tuple[Path, Record]]
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("TFCLF_MIRROR", "TFCLF_OFFLINE", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for name in (
+        "TFCLF_MIRROR",
+        "TFCLF_OFFLINE",
+        "HF_HUB_OFFLINE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("TFCLF_CACHE", str(tmp_path / "cache"))
@@ -41,7 +48,10 @@ def fetch(server: FileServer, tmp_path: Path, waits: list[float]) -> Fetch:
     patience = download.Patience(tries=4, sleep=waits.append)
 
     def from_server(path: str = "/models/x.zip", **options: Any) -> tuple[Path, Record]:
-        usual: dict[str, Any] = {"settings": download.Settings(tmp_path / "cache"), "patience": patience}
+        usual: dict[str, Any] = {
+            "settings": download.Settings(tmp_path / "cache"),
+            "patience": patience,
+        }
         return archive.fetch("model", f"{server.url}{path}", **(usual | options))
 
     return from_server

@@ -38,7 +38,9 @@ def test_the_one_liner_of_a_card_runs() -> None:
     assert tfclf.load(BUNDLED).predict("Midfielder scores twice in extra time").label == "Sports"
 
 
-def test_a_path_that_exists_comes_before_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_that_exists_comes_before_a_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / BUNDLED).mkdir()
     monkeypatch.chdir(tmp_path)
     assert sources.find(BUNDLED).path == Path(BUNDLED)
@@ -52,18 +54,32 @@ def test_a_path_object_is_no_name() -> None:
 def test_a_pulled_archive_is_found(server: FileServer) -> None:
     mirrored = download.settings(mirror=server.url)
     pulled = download.pull(CARD, settings=mirrored)
-    assert sources.find(CARD) == sources.Found(pulled.path, "albert_base_sequence_classifier_ag_news")
+    assert sources.find(CARD) == sources.Found(
+        pulled.path, "albert_base_sequence_classifier_ag_news"
+    )
     assert sources.find(cards.find(CARD).name, exports=False).path == pulled.path
 
 
-def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(server: FileServer, shared: Path) -> None:
+def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(
+    server: FileServer, shared: Path
+) -> None:
     """The tiny ALBERT that Spark NLP 3.4.4 wrote, in the place of the card's own."""
-    genuine = shared / "spark_nlp" / "archives" / "albert_tiny_sequence_classifier_ag_news_en_3.4.4_3.0.zip"
+    genuine = (
+        shared
+        / "spark_nlp"
+        / "archives"
+        / "albert_tiny_sequence_classifier_ag_news_en_3.4.4_3.0.zip"
+    )
     server.content = genuine.read_bytes()
     download.pull(CARD, settings=download.settings(mirror=server.url))
     classifier = tfclf.load(CARD)
-    assert (classifier.manifest.name, classifier.manifest.family) == (cards.find(CARD).name, "albert")
-    assert set(classifier.predict(cards.find(CARD).example).probabilities or ()) == set(cards.find(CARD).labels)
+    assert (classifier.manifest.name, classifier.manifest.family) == (
+        cards.find(CARD).name,
+        "albert",
+    )
+    assert set(classifier.predict(cards.find(CARD).example).probabilities or ()) == set(
+        cards.find(CARD).labels
+    )
 
 
 def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
@@ -78,7 +94,9 @@ def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
     )
 
 
-@pytest.mark.parametrize("card", [card for card in cards.cards() if card.archive], ids=lambda card: card.name)
+@pytest.mark.parametrize(
+    "card", [card for card in cards.cards() if card.archive], ids=lambda card: card.name
+)
 def test_every_card_with_an_archive_can_be_asked_for(card: cards.Card) -> None:
     for name in (card.name, *card.nlu_references):
         with pytest.raises(SourceNotFoundError, match=f"tfclf pull {name} - or download https://"):
@@ -86,7 +104,9 @@ def test_every_card_with_an_archive_can_be_asked_for(card: cards.Card) -> None:
 
 
 @pytest.mark.parametrize("package", ["platformdirs", "huggingface_hub"])
-def test_names_are_told_how_to_get_also_without_the_extra(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+def test_names_are_told_how_to_get_also_without_the_extra(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delenv("TFCLF_CACHE")
     for name in (CARD, "org/name"):
@@ -95,7 +115,9 @@ def test_names_are_told_how_to_get_also_without_the_extra(monkeypatch: pytest.Mo
 
 
 def test_a_name_that_is_none_gets_the_nearest_cards() -> None:
-    with pytest.raises(SourceNotFoundError, match=r"no such folder.*Nearest cards: en\.classify\.albert\.ag_news"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"no such folder.*Nearest cards: en\.classify\.albert\.ag_news"
+    ):
         tfclf.load("en.classify.alber.ag_news")
 
 
@@ -111,7 +133,9 @@ def test_a_pulled_checkpoint_loads_by_its_name(own_hub_cache: Path, checkpoint: 
 
 
 def test_a_bundled_export_is_no_checkpoint() -> None:
-    with pytest.raises(SourceNotFoundError, match=r"comes as an export, .*; here a checkpoint is needed"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"comes as an export, .*; here a checkpoint is needed"
+    ):
         open_checkpoint(BUNDLED)
 
 
@@ -122,7 +146,10 @@ def test_what_serves_takes_a_bundled_card_and_paths() -> None:
 
 @pytest.mark.parametrize("name", [CARD, "org/name"])
 def test_what_serves_says_that_an_export_is_needed(name: str) -> None:
-    with pytest.raises(SourceNotFoundError, match=f"`tfclf pull {name}` gets it, `tfclf export {name} saved_models/"):
+    with pytest.raises(
+        SourceNotFoundError,
+        match=f"`tfclf pull {name}` gets it, `tfclf export {name} saved_models/",
+    ):
         sources.find_export(name)
 
 

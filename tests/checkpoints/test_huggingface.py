@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 import tfclf
-from samples.checkpoints import LABELS, edit_json, save_as_pytorch, tiny_checkpoint, tiny_config, tiny_model, write_json
+from samples.checkpoints import (
+    LABELS,
+    edit_json,
+    save_as_pytorch,
+    tiny_checkpoint,
+    tiny_config,
+    tiny_model,
+    write_json,
+)
 from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
 
@@ -55,7 +63,9 @@ def test_a_weight_that_is_missing_is_named(own_checkpoint: Path) -> None:
 
 def test_an_unknown_model_type_gets_the_nearest_known_one(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", model_type="distilbart")
-    with pytest.raises(UnknownFamilyError, match=r"'distilbart'.*Did you mean 'distilbert'\?.*Known: .*distilbert"):
+    with pytest.raises(
+        UnknownFamilyError, match=r"'distilbart'.*Did you mean 'distilbert'\?.*Known: .*distilbert"
+    ):
         tfclf.load(own_checkpoint)
 
 
@@ -89,7 +99,9 @@ def test_a_config_that_is_not_json_is_refused(own_checkpoint: Path) -> None:
 
 def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", vocab_size=1000)
-    with pytest.raises(CheckpointError, match=r"ids up to 30521, and config\.json beside it says vocab_size 1000"):
+    with pytest.raises(
+        CheckpointError, match=r"ids up to 30521, and config\.json beside it says vocab_size 1000"
+    ):
         tfclf.load(own_checkpoint)
 
 
@@ -126,9 +138,12 @@ def test_sizes_that_do_not_divide_are_refused(own_checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "expected"), [(None, 512), (1000000000000000019884624838656, 512), (1e30, 512), (128, 128), (600, 512)]
+    ("limit", "expected"),
+    [(None, 512), (1000000000000000019884624838656, 512), (1e30, 512), (128, 128), (600, 512)],
 )
-def test_the_shorter_of_the_two_limits_counts(own_checkpoint: Path, limit: float | None, expected: int) -> None:
+def test_the_shorter_of_the_two_limits_counts(
+    own_checkpoint: Path, limit: float | None, expected: int
+) -> None:
     edit_json(own_checkpoint / "tokenizer_config.json", model_max_length=limit)
     assert open_checkpoint(own_checkpoint).max_length == expected
 
@@ -160,7 +175,9 @@ def test_a_config_that_asks_for_tuples_changes_nothing(own_checkpoint: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"dim": "32"}, {"n_layers": 2.5}, {"max_position_embeddings": None}, {"activation": "swishy"}], ids=str
+    "changes",
+    [{"dim": "32"}, {"n_layers": 2.5}, {"max_position_embeddings": None}, {"activation": "swishy"}],
+    ids=str,
 )
 def test_sizes_that_are_none_are_refused(own_checkpoint: Path, changes: dict[str, object]) -> None:
     edit_json(own_checkpoint / "config.json", **changes)
@@ -179,7 +196,9 @@ def either_format(
 ) -> tuple[Path, str]:
     """A checkpoint whose weights are as TensorFlow or as PyTorch writes them, and that file's name."""
     folder = tmp_path_factory.mktemp("format") / request.param
-    return tiny_checkpoint(folder, request.param, safetensors=weights_file == "model.safetensors"), weights_file
+    return tiny_checkpoint(
+        folder, request.param, safetensors=weights_file == "model.safetensors"
+    ), weights_file
 
 
 @pytest.fixture
@@ -202,29 +221,39 @@ def _spoil(folder: Path, value: float) -> str:
 def test_both_formats_hold_the_same_weights(either_format: tuple[Path, str]) -> None:
     folder, _ = either_format
     config = tiny_config(folder.name)
-    for ours, theirs in zip(open_checkpoint(folder).load_model().weights, tiny_model(config).weights, strict=True):
+    for ours, theirs in zip(
+        open_checkpoint(folder).load_model().weights, tiny_model(config).weights, strict=True
+    ):
         np.testing.assert_array_equal(ours, theirs, err_msg=theirs.name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_weight_that_is_no_number_is_named(own_of_either_format: Path, value: float) -> None:
     name = _spoil(own_of_either_format, value)
-    with pytest.raises(CheckpointError, match=rf"1 of the \d+ numbers of \S*{name}\S* are NaN or infinite"):
+    with pytest.raises(
+        CheckpointError, match=rf"1 of the \d+ numbers of \S*{name}\S* are NaN or infinite"
+    ):
         tfclf.load(own_of_either_format)
 
 
-@pytest.mark.parametrize("changes", [{"id2label": {"0": "a", "1": "b", "2": "c"}}, {"id2label": None, "num_labels": 3}])
+@pytest.mark.parametrize(
+    "changes", [{"id2label": {"0": "a", "1": "b", "2": "c"}}, {"id2label": None, "num_labels": 3}]
+)
 def test_labels_of_another_number_than_the_head_are_told(
     own_of_either_format: Path, changes: dict[str, object]
 ) -> None:
     edit_json(own_of_either_format / "config.json", **changes)
-    with pytest.raises(CheckpointError, match=r"gives 3 labels, and the head's weight \S+ has the shape \(.*4.*\)"):
+    with pytest.raises(
+        CheckpointError, match=r"gives 3 labels, and the head's weight \S+ has the shape \(.*4.*\)"
+    ):
         tfclf.load(own_of_either_format)
 
 
 def test_sizes_of_another_checkpoint_are_told(own_of_either_format: Path) -> None:
     edit_json(own_of_either_format / "config.json", vocab_size=30600)
-    with pytest.raises(CheckpointError, match=r"has the shape \(30522, \d+\); config\.json asks for \(30600"):
+    with pytest.raises(
+        CheckpointError, match=r"has the shape \(30522, \d+\); config\.json asks for \(30600"
+    ):
         tfclf.load(own_of_either_format)
 
 
@@ -243,7 +272,9 @@ def test_a_number_of_labels_that_is_none_is_refused(own_checkpoint: Path, stated
 
 def test_an_index_that_id2label_has_twice_is_refused(own_checkpoint: Path) -> None:
     path = own_checkpoint / "config.json"
-    content = path.read_text(encoding="utf-8").replace(f'"0": "{LABELS[0]}"', f'"0": "{LABELS[0]}", "0": "Other"')
+    content = path.read_text(encoding="utf-8").replace(
+        f'"0": "{LABELS[0]}"', f'"0": "{LABELS[0]}", "0": "Other"'
+    )
     path.write_text(content, encoding="utf-8")
     with pytest.raises(CheckpointError, match="has the key '0' twice"):
         open_checkpoint(own_checkpoint)
@@ -251,6 +282,9 @@ def test_an_index_that_id2label_has_twice_is_refused(own_checkpoint: Path) -> No
 
 def test_a_part_that_a_list_of_weights_names_must_be_there(own_checkpoint: Path) -> None:
     (own_checkpoint / "tf_model.h5").unlink()
-    write_json(own_checkpoint / "model.safetensors.index.json", {"weight_map": {"a": "model-1-of-2.safetensors"}})
+    write_json(
+        own_checkpoint / "model.safetensors.index.json",
+        {"weight_map": {"a": "model-1-of-2.safetensors"}},
+    )
     with pytest.raises(CheckpointError, match=r"lists model-1-of-2\.safetensors, which is not in"):
         tfclf.load(own_checkpoint)

@@ -87,7 +87,10 @@ def test_predict_prints_json_lines(process: Run) -> None:
 def test_predict_reads_files(run: Run, tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
     done = run("predict", DEMO, "--file", tmp_path / name, "--json")
-    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["Shares jump", "Late goal"]
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == [
+        "Shares jump",
+        "Late goal",
+    ]
 
 
 def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
@@ -95,23 +98,35 @@ def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
     _, first, second = done.stdout.splitlines()
     assert re.search(r"\d\.\d{3}\* news", first)
     assert re.search(r"\d\.\d{3}  news", second)
-    assert done.stderr.startswith("* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows")
-    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "news", "--json").stdout.splitlines()]
+    assert done.stderr.startswith(
+        "* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows"
+    )
+    rows = [
+        json.loads(line)
+        for line in run("predict", exported, "news " * 600, "news", "--json").stdout.splitlines()
+    ]
     assert [row["truncated"] for row in rows] == [True, False]
 
 
 def test_predict_reads_long_texts_in_windows(run: Run, exported: Path) -> None:
     options = ("--long", "windows", "--stride", 10, "--json")
-    rows = [json.loads(line) for line in run("predict", exported, "news " * 600, "a", *options).stdout.splitlines()]
+    rows = [
+        json.loads(line)
+        for line in run("predict", exported, "news " * 600, "a", *options).stdout.splitlines()
+    ]
     assert [(row["windows"], row["truncated"]) for row in rows] == [(2, False), (1, False)]
 
 
-def test_predict_takes_pairs_as_arguments(run: Run, exported: Path, classifier: tfclf.Classifier) -> None:
+def test_predict_takes_pairs_as_arguments(
+    run: Run, exported: Path, classifier: tfclf.Classifier
+) -> None:
     done = run("predict", exported, "a b", "c", "--pair", "d", "--pair", "e f", "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(row["text"], row["text_pair"]) for row in rows] == [("a b", "d"), ("c", "e f")]
     expected = classifier.predict(["a b", "c"], pairs=["d", "e f"])
-    assert [row["score"] for row in rows] == pytest.approx([one.score for one in expected], abs=1e-6)
+    assert [row["score"] for row in rows] == pytest.approx(
+        [one.score for one in expected], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +140,9 @@ def test_predict_takes_pairs_from_a_second_column(
     run: Run, exported: Path, tmp_path: Path, name: str, content: str
 ) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
-    table = run("predict", exported, "--file", tmp_path / name, "--pair-column", "hypothesis").stdout.splitlines()
+    table = run(
+        "predict", exported, "--file", tmp_path / name, "--pair-column", "hypothesis"
+    ).stdout.splitlines()
     assert [line.split("  ")[-1] for line in table[1:]] == ["a b | d", "c | e f"]
 
 
@@ -136,7 +153,9 @@ def test_predict_takes_what_would_move_the_cursor_out_of_the_table(run: Run) -> 
 def test_predict_stops_when_the_pipe_closes(exported: Path) -> None:
     texts = "\n".join(["text"] * 5000)
     command = f"{sys.executable} -m tfclf predict {exported} --json | head -1"
-    done = subprocess.run(["sh", "-c", command], input=texts, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", command], input=texts, capture_output=True, text=True, check=False
+    )
     assert json.loads(done.stdout)["text"] == "text"
     assert "Traceback" not in done.stderr
 
@@ -154,7 +173,9 @@ def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None
         "float32": Agreement(7600, 1.0, 3e-7, 1e-6),
     }
     manifest = Manifest.read(own_export)
-    certificate = Certificate(True, 7600, 8, 0, 0, 0.0456, 0.05, True, "TFx", {}, {}, "2026-11-21", agreement=agreement)
+    certificate = Certificate(
+        True, 7600, 8, 0, 0, 0.0456, 0.05, True, "TFx", {}, {}, "2026-11-21", agreement=agreement
+    )
     dataclasses.replace(manifest, certificate=certificate.to_dict()).write(own_export)
     printed = " ".join(run("show", own_export).stdout.split())
     assert "bfloat16 beside the original, on 7,600 given texts: 99.87% of the labels," in printed
@@ -162,16 +183,22 @@ def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None
     assert "probabilities within 1.2e-02, logits within 4.6e-02" in printed
 
 
-def test_export_verify_and_predict_follow_one_another(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_export_verify_and_predict_follow_one_another(
+    run: Run, checkpoint: Path, tmp_path: Path
+) -> None:
     path = json.loads(run("export", checkpoint, tmp_path / "model", "--json").stdout)["path"]
     verified = run("verify", path, "--source", checkpoint)
     assert (verified.returncode, verified.stdout.split()[:2]) == (0, ["equal", "to"])
     assert run("predict", tmp_path / "model", "news").returncode == 0
 
 
-def test_verify_ends_with_1_and_the_rows_that_differ(run: Run, own_export: Path, own_checkpoint: Path) -> None:
+def test_verify_ends_with_1_and_the_rows_that_differ(
+    run: Run, own_export: Path, own_checkpoint: Path
+) -> None:
     path = own_checkpoint / "tokenizer.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"talks":', '"talkz":'), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"talks":', '"talkz":'), encoding="utf-8"
+    )
     done = run("verify", own_export, "--source", own_checkpoint)
     assert done.returncode == 1
     assert done.stdout.startswith("DIFFERS from the original")
@@ -180,7 +207,12 @@ def test_verify_ends_with_1_and_the_rows_that_differ(run: Run, own_export: Path,
 
 def test_predict_answers_the_same_with_xla(run: Run, exported: Path) -> None:
     answers = [
-        [json.loads(line) for line in run("predict", exported, *HEADLINES[:2], "--json", option).stdout.splitlines()]
+        [
+            json.loads(line)
+            for line in run(
+                "predict", exported, *HEADLINES[:2], "--json", option
+            ).stdout.splitlines()
+        ]
         for option in ("--xla", "--no-xla")
     ]
     for one, other in zip(*answers, strict=True):
@@ -189,9 +221,18 @@ def test_predict_answers_the_same_with_xla(run: Run, exported: Path) -> None:
 
 
 def test_evaluate_prints_the_metrics_of_the_cards(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("text,label\nShares jump,Business\nLate goal,Sports\n", encoding="utf-8")
+    (tmp_path / "rows.csv").write_text(
+        "text,label\nShares jump,Business\nLate goal,Sports\n", encoding="utf-8"
+    )
     metrics = json.loads(run("evaluate", DEMO, tmp_path / "rows.csv", "--json").stdout)
-    assert {"eval_accuracy", "eval_f1", "eval_precision", "eval_recall", "eval_loss", "eval_runtime"} <= set(metrics)
+    assert {
+        "eval_accuracy",
+        "eval_f1",
+        "eval_precision",
+        "eval_recall",
+        "eval_loss",
+        "eval_runtime",
+    } <= set(metrics)
     assert metrics["eval_samples_per_second"] > 0
 
 
@@ -213,9 +254,15 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
         (["predict", DEMO, "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["predict", DEMO, "text", "--file", "rows.txt"], "expected one of the two"),
         (["predict", DEMO, "a", "--pair", "b", "--pair", "c"], "there are 1 texts and 2 --pair"),
-        (["predict", DEMO, "--pair-column", "b"], "--pair-column b names a column, and standard input has none"),
+        (
+            ["predict", DEMO, "--pair-column", "b"],
+            "--pair-column b names a column, and standard input has none",
+        ),
         (["predict", DEMO, "a", "--pair-column", "b"], "give each text its --pair"),
-        (["predict", DEMO, "a", "--long", "some"], "long is 'some'; expected 'truncate' or 'windows'"),
+        (
+            ["predict", DEMO, "a", "--long", "some"],
+            "long is 'some'; expected 'truncate' or 'windows'",
+        ),
         (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
         (["show", "nowhere"], "there is no such folder"),
         (["export", DEMO, "out"], "has no config.json"),
@@ -248,7 +295,9 @@ def test_text_that_is_not_utf8_is_named_by_line_and_byte(run: Run) -> None:
     assert "standard input, line 2: byte 4 is 0xe9, which is not UTF-8" in done.stderr
 
 
-def test_a_checkpoint_of_an_unknown_family_is_an_error(run: Run, own_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_an_unknown_family_is_an_error(
+    run: Run, own_checkpoint: Path, tmp_path: Path
+) -> None:
     edit_json(own_checkpoint / "config.json", model_type="gpt9")
     done = run("export", own_checkpoint, tmp_path / "out")
     assert done.returncode == 2

@@ -33,7 +33,9 @@ Connect = Callable[..., Any]
 
 
 @pytest.fixture(scope="package")
-def models(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Model]]:
+def models(
+    small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Model]]:
     """By name; each is exported and served when first asked for."""
     running: dict[str, Model] = {}
     with ExitStack() as servers:

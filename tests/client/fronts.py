@@ -37,7 +37,12 @@ from tests.server.fakes import wait_until
 
 HANG = "hang"
 _OPTIONS = [("grpc.max_receive_message_length", -1)]
-_HTTP = {"INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "NOT_FOUND": 404, "RESOURCE_EXHAUSTED": 429}
+_HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+}
 _HTTP |= {"UNIMPLEMENTED": 501, "UNAVAILABLE": 503, "DEADLINE_EXCEEDED": 504}
 
 
@@ -82,7 +87,9 @@ class Behind:
                 self._channels[self.address] = grpc.insecure_channel(self.address, options=_OPTIONS)
             return PredictionServiceStub(self._channels[self.address])
 
-    def predict(self, request: predict_pb2.PredictRequest, seconds_left: float | None = None) -> Any:
+    def predict(
+        self, request: predict_pb2.PredictRequest, seconds_left: float | None = None
+    ) -> Any:
         with self._lock:
             self.seen.append(Seen(request, seconds_left))
             fault = self.script.pop(0) if self.script else ""
@@ -92,7 +99,9 @@ class Behind:
         try:
             if self.company > 1:
                 with self._joined:
-                    assert self._joined.wait_for(lambda: self.most_at_once >= self.company, 60), "nobody joined it"
+                    assert self._joined.wait_for(lambda: self.most_at_once >= self.company, 60), (
+                        "nobody joined it"
+                    )
             if fault == HANG:
                 self.released.wait(600)
                 fault = "CANCELLED"
@@ -152,7 +161,9 @@ class GrpcFront:
     """Plain, or with the given credentials."""
 
     def __init__(self, behind: Behind, credentials: Any = None) -> None:
-        self._server = grpc.server(ThreadPoolExecutor(16), options=[*_OPTIONS, ("grpc.so_reuseport", 0)])
+        self._server = grpc.server(
+            ThreadPoolExecutor(16), options=[*_OPTIONS, ("grpc.so_reuseport", 0)]
+        )
         add_PredictionServiceServicer_to_server(_Predictions(behind), self._server)
         add_ModelServiceServicer_to_server(_Models(behind), self._server)
         if credentials is None:
@@ -233,14 +244,25 @@ class RestFront:
         found = self._metadata_of(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         found.metadata["signature_def"].Unpack(signatures)
-        shown = MessageToDict(signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        spec = {"name": found.model_spec.name, "signature_name": "", "version": str(found.model_spec.version.value)}
+        shown = MessageToDict(
+            signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        spec = {
+            "name": found.model_spec.name,
+            "signature_name": "",
+            "version": str(found.model_spec.version.value),
+        }
         return {"model_spec": spec, "metadata": {"signature_def": shown}}
 
     def _stated(self, request: Request) -> Any:
-        states = self._behind.states or {self._metadata_of(request).model_spec.version.value: "AVAILABLE"}
+        states = self._behind.states or {
+            self._metadata_of(request).model_spec.version.value: "AVAILABLE"
+        }
         status = {"error_code": "OK", "error_message": ""}
-        rows = [{"version": str(number), "state": state, "status": status} for number, state in states.items()]
+        rows = [
+            {"version": str(number), "state": state, "status": status}
+            for number, state in states.items()
+        ]
         return {"model_version_status": rows}
 
     def _predicted(self, request: Request, body: Mapping[str, Any]) -> Any:
@@ -249,9 +271,15 @@ class RestFront:
         asked.model_spec.signature_name = body["signature_name"]
         for name, values in body["inputs"].items():
             texts = [_bytes(value) for value in values]
-            asked.inputs[name].CopyFrom(tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)]))
+            asked.inputs[name].CopyFrom(
+                tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)])
+            )
         response = self._behind.predict(asked)
-        return {"outputs": {name: _listed(tf.make_ndarray(proto)) for name, proto in response.outputs.items()}}
+        return {
+            "outputs": {
+                name: _listed(tf.make_ndarray(proto)) for name, proto in response.outputs.items()
+            }
+        }
 
 
 def _choose(spec: Any, path: Mapping[str, str]) -> None:
@@ -272,7 +300,9 @@ def _listed(values: np.ndarray) -> Any:
         shortest = [float(str(value)) for value in values.ravel()]
         return np.array(shortest).reshape(values.shape).tolist()
     if values.dtype == object:
-        return [_listed(value) if isinstance(value, np.ndarray) else value.decode() for value in values]
+        return [
+            _listed(value) if isinstance(value, np.ndarray) else value.decode() for value in values
+        ]
     return values.tolist()
 
 
@@ -282,5 +312,7 @@ def server_tls(certificate: Any, authority: Any = None) -> tuple[Any, dict[str, 
     pair = [(certificate.private_key_pem.bytes(), chain)]
     if authority is None:
         return grpc.ssl_server_credentials(pair), {}
-    credentials = grpc.ssl_server_credentials(pair, authority.cert_pem.bytes(), require_client_auth=True)
+    credentials = grpc.ssl_server_credentials(
+        pair, authority.cert_pem.bytes(), require_client_auth=True
+    )
     return credentials, {"ssl_cert_reqs": ssl.CERT_REQUIRED}

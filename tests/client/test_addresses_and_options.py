@@ -25,7 +25,9 @@ from tfclf.errors import InputError, MissingExtraError
         ("https://host/models/", "rest", "https://host/models", True),
     ],
 )
-def test_the_address_tells_the_protocol(given: str, protocol: str, target: str, secure: bool | None) -> None:
+def test_the_address_tells_the_protocol(
+    given: str, protocol: str, target: str, secure: bool | None
+) -> None:
     found = Address.parse(given)
     assert (found.protocol, found.target, found.secure) == (protocol, target, secure)
 
@@ -92,8 +94,12 @@ def test_tls_and_an_address_without_it_contradict_each_other() -> None:
         ("http://localhost:1", "tenacity", "tenacity"),
     ],
 )
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, address: str, module: str, package: str) -> None:
-    monkeypatch.setattr("tfclf.client.connect.find_spec", lambda name: None if name == module else object())
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, address: str, module: str, package: str
+) -> None:
+    monkeypatch.setattr(
+        "tfclf.client.connect.find_spec", lambda name: None if name == module else object()
+    )
     with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*tfclf\[client\]"):
         Client(address)
 
@@ -107,5 +113,7 @@ with tfclf.Client("http://127.0.0.1:1", retries=0) as client:
     except tfclf.TfclfError:
         print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "grpc", "numpy"})
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "\n"

@@ -37,7 +37,9 @@ def test_attempts_are_spaced_further_and_further(client: Any, behind: Behind) ->
     assert time.monotonic() - began > 0.8 * (0.2 + 0.4 + 0.8)
 
 
-def test_unavailable_for_good_is_an_error_after_all_attempts(form: str, address: str, behind: Behind) -> None:
+def test_unavailable_for_good_is_an_error_after_all_attempts(
+    form: str, address: str, behind: Behind
+) -> None:
     with connection(form, address, retries=2) as client:
         client.predict(TEXT)
         sent = len(behind.seen)
@@ -57,8 +59,12 @@ def test_no_retries_means_one_attempt(form: str, address: str, behind: Behind) -
     assert len(behind.seen) == sent + 1
 
 
-@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "INTERNAL", "DEADLINE_EXCEEDED"])
-def test_what_would_only_fail_again_is_not_asked_again(client: Any, behind: Behind, code: str) -> None:
+@pytest.mark.parametrize(
+    "code", ["INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "INTERNAL", "DEADLINE_EXCEEDED"]
+)
+def test_what_would_only_fail_again_is_not_asked_again(
+    client: Any, behind: Behind, code: str
+) -> None:
     client.predict(TEXT)
     sent = len(behind.seen)
     behind.script = [code]
@@ -66,7 +72,9 @@ def test_what_would_only_fail_again_is_not_asked_again(client: Any, behind: Behi
     assert len(behind.seen) == sent + 1
 
 
-def test_a_request_larger_than_grpcs_retry_buffer_is_asked_again_too(client: Any, behind: Behind) -> None:
+def test_a_request_larger_than_grpcs_retry_buffer_is_asked_again_too(
+    client: Any, behind: Behind
+) -> None:
     texts = ["late goal " * 2000] * 32
     client.predict(TEXT)
     behind.script = ["UNAVAILABLE"]
@@ -87,15 +95,24 @@ def test_retries_end_with_the_timeout(client: Any, behind: Behind) -> None:
     client.predict(TEXT)
     sent = len(behind.seen)
     behind.script = ["UNAVAILABLE"] * 10
-    assert refused(lambda: client.predict(TEXT, timeout=0.5)).code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-    assert len(behind.seen) <= sent + 3  # of five: the fourth would come 1.1 seconds after the first
+    assert refused(lambda: client.predict(TEXT, timeout=0.5)).code in (
+        "UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+    )
+    assert (
+        len(behind.seen) <= sent + 3
+    )  # of five: the fourth would come 1.1 seconds after the first
 
 
 def test_the_server_hears_of_the_deadline_over_grpc(form: str, behind: Behind) -> None:
     with front("grpc", behind) as server, connection(form, server.address) as client:
         client.predict(TEXT, timeout=300)
         client.predict(TEXT, timeout=None)
-    left = [seen.seconds_left for seen in behind.seen if seen.request.model_spec.signature_name == "detail"]
+    left = [
+        seen.seconds_left
+        for seen in behind.seen
+        if seen.request.model_spec.signature_name == "detail"
+    ]
     assert left[0] is not None
     assert 200 < left[0] < 301
     assert left[1] is None or left[1] > 1e6
@@ -226,5 +243,8 @@ def test_a_model_that_is_none_of_ours(form: str, tmp_path: Any) -> None:
         connection(form, server.address) as client,
     ):
         error = refused(lambda: client.predict(TEXT))
-    assert "no signature 'serving_default', from text to label and score; it has serving_default" in str(error)
+    assert (
+        "no signature 'serving_default', from text to label and score; it has serving_default"
+        in str(error)
+    )
     assert "tfclf export" in str(error)

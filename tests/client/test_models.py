@@ -43,7 +43,9 @@ def test_what_is_ready_is_not_waited_for(client: Any) -> None:
     assert len(client.predict(["a"])) == 1
 
 
-def test_a_model_that_comes_later_is_waited_for(client: Any, behind: Behind, models: Callable[[str], Model]) -> None:
+def test_a_model_that_comes_later_is_waited_for(
+    client: Any, behind: Behind, models: Callable[[str], Model]
+) -> None:
     address, behind.address = behind.address, "127.0.0.1:1"
     began = time.monotonic()
 
@@ -57,20 +59,27 @@ def test_a_model_that_comes_later_is_waited_for(client: Any, behind: Behind, mod
     assert time.monotonic() - began >= 1.0
 
 
-def test_a_server_that_never_starts_is_waited_for_no_longer_than_asked(protocol: str, behind: Behind) -> None:
+def test_a_server_that_never_starts_is_waited_for_no_longer_than_asked(
+    protocol: str, behind: Behind
+) -> None:
     import socket
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     scheme = "" if protocol == "grpc" else "http://"
-    with Client(f"{scheme}127.0.0.1:{port}", model=NAME, retries=0) as client, pytest.raises(ClientError) as raised:
+    with (
+        Client(f"{scheme}127.0.0.1:{port}", model=NAME, retries=0) as client,
+        pytest.raises(ClientError) as raised,
+    ):
         client.wait_until_ready(0.6)
     assert raised.value.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
     assert "asked again for 0.6 seconds" in str(raised.value)
 
 
-def test_a_model_that_never_comes_ends_with_the_servers_words(protocol: str, behind: Behind) -> None:
+def test_a_model_that_never_comes_ends_with_the_servers_words(
+    protocol: str, behind: Behind
+) -> None:
     with (
         front(protocol, behind) as server,
         Client(server.address, model="nobody") as client,

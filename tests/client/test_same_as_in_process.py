@@ -14,7 +14,16 @@ from tfclf import Prediction
 from tfclf.errors import InputError
 from tfclf.sample_texts import HEADLINES
 
-TEXTS = [*HEADLINES, "", "a\0b", "\ud800 lone", "late goal " * 600, "\u0301", "ﷺ 東京", *reversed(HEADLINES)]
+TEXTS = [
+    *HEADLINES,
+    "",
+    "a\0b",
+    "\ud800 lone",
+    "late goal " * 600,
+    "\u0301",
+    "ﷺ 東京",
+    *reversed(HEADLINES),
+]
 PAIRS = [*reversed(TEXTS)]
 
 
@@ -33,7 +42,11 @@ def check(found: list[Prediction], expected: list[Prediction]) -> None:
     """Equal; numbers within float32's rounding, because a server may gather requests into other batches."""
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
-        assert (one.label, one.truncated, one.windows) == (other.label, other.truncated, other.windows)
+        assert (one.label, one.truncated, one.windows) == (
+            other.label,
+            other.truncated,
+            other.windows,
+        )
         assert one.score == pytest.approx(other.score, abs=1e-5)
         if other.probabilities is None:
             assert one.probabilities is None
@@ -72,7 +85,11 @@ def test_no_texts_get_no_predictions(of_model: Any) -> None:
 def test_both_kinds_of_rows_are_among_the_texts(models: Callable[[str], Model]) -> None:
     """Else `truncated` would not have been compared above."""
     assert {one.truncated for one in models("tiny").classifier.predict(TEXTS)} == {True, False}
-    assert {one.truncated for one in models("demo").classifier.predict(TEXTS)} <= {True, False, None}
+    assert {one.truncated for one in models("demo").classifier.predict(TEXTS)} <= {
+        True,
+        False,
+        None,
+    }
 
 
 def test_a_score_has_all_its_digits(of_model: Any, model: Model) -> None:
@@ -81,13 +98,20 @@ def test_a_score_has_all_its_digits(of_model: Any, model: Model) -> None:
 
 
 @pytest.fixture(scope="module", params=["grpc", "rest"])
-def tiny(request: pytest.FixtureRequest, models: Callable[[str], Model]) -> Iterator[tuple[Any, tfclf.Classifier]]:
+def tiny(
+    request: pytest.FixtureRequest, models: Callable[[str], Model]
+) -> Iterator[tuple[Any, tfclf.Classifier]]:
     model = models("tiny")
-    with front(request.param, Behind(model.address)) as server, connection("blocking", server.address) as made:
+    with (
+        front(request.param, Behind(model.address)) as server,
+        connection("blocking", server.address) as made,
+    ):
         yield made, model.classifier
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(texts=st.lists(st.text(st.characters()), max_size=6))
 def test_any_text(tiny: tuple[Any, tfclf.Classifier], texts: list[str]) -> None:
     client, classifier = tiny

@@ -19,7 +19,9 @@ MANY = [f"{HEADLINES[index % 8]} {index}" for index in range(200)]
 
 
 @given(lengths=st.lists(st.integers(0, 50)), size=st.integers(1, 5), size_bytes=st.integers(1, 60))
-def test_batches_hold_every_row_once_and_keep_to_both_limits(lengths: list[int], size: int, size_bytes: int) -> None:
+def test_batches_hold_every_row_once_and_keep_to_both_limits(
+    lengths: list[int], size: int, size_bytes: int
+) -> None:
     rows = [(b"x" * length, b"y") for length in lengths]
     found = list(batches(iter(rows), size=size, size_bytes=size_bytes))
     assert [row for batch in found for row in batch] == rows
@@ -47,14 +49,18 @@ def test_a_list_gives_a_list_and_a_generator_an_iterator(address: str) -> None:
         assert len(list(answers)) == 2
 
 
-def test_order_is_kept_with_many_requests_under_way(form: str, address: str, behind: Behind) -> None:
+def test_order_is_kept_with_many_requests_under_way(
+    form: str, address: str, behind: Behind
+) -> None:
     with connection(form, address, in_flight=8) as client:
         alone = client.predict(MANY, batch_size=200)
         together = client.predict(MANY, batch_size=3)
     assert [one.score for one in together] == pytest.approx([one.score for one in alone], abs=1e-5)
 
 
-def test_requests_under_way_are_bounded_and_more_than_one(form: str, address: str, behind: Behind) -> None:
+def test_requests_under_way_are_bounded_and_more_than_one(
+    form: str, address: str, behind: Behind
+) -> None:
     with connection(form, address, in_flight=3) as client:
         client.predict(MANY[:1])  # it asks for the labels first, alone
         behind.company = 3
@@ -103,7 +109,9 @@ def test_texts_that_are_read_with_async_for(address: str) -> None:
     assert [one.label for one in streamed] == [one.label for one in expected]
 
 
-def test_an_async_stream_that_is_left_early_cancels_what_is_under_way(address: str, behind: Behind) -> None:
+def test_an_async_stream_that_is_left_early_cancels_what_is_under_way(
+    address: str, behind: Behind
+) -> None:
     async def ask() -> int:
         async with AsyncClient(address, model=NAME, batch_size=1, in_flight=2) as client:
             stream = client.stream(MANY)
@@ -191,7 +199,9 @@ def test_options_of_a_call_are_checked(client: Any, options: dict[str, Any]) -> 
 
 def predicted(behind: Behind) -> list[Any]:
     """The requests for predictions, without those that ask for the labels."""
-    return [seen.request for seen in behind.seen if seen.request.model_spec.signature_name == "detail"]
+    return [
+        seen.request for seen in behind.seen if seen.request.model_spec.signature_name == "detail"
+    ]
 
 
 def test_labels_are_asked_for_once(form: str, protocol: str, behind: Behind) -> None:
@@ -207,4 +217,9 @@ def test_logits_are_not_asked_for(address: str, behind: Behind) -> None:
         client.predict(MANY[:1])
     if address.startswith("http"):
         return  # JSON has no filter
-    assert list(predicted(behind)[0].output_filter) == ["label", "score", "probabilities", "truncated"]
+    assert list(predicted(behind)[0].output_filter) == [
+        "label",
+        "score",
+        "probabilities",
+        "truncated",
+    ]

@@ -54,7 +54,10 @@ def test_a_swap_amid_a_call_loses_nothing(
                 swapping.address = versions[2][0]
             yield TEXTS[number % 2]
 
-    with front(protocol, swapping) as server, connection("blocking", server.address, in_flight=2) as client:
+    with (
+        front(protocol, swapping) as server,
+        connection("blocking", server.address, in_flight=2) as client,
+    ):
         found = list(client.predict(texts(), batch_size=2))
     old, new = (versions[number][1].predict(TEXTS) for number in (1, 2))
     assert len(found) == 40
@@ -62,7 +65,9 @@ def test_a_swap_amid_a_call_loses_nothing(
     check(found[-2:], new)
     for number, one in enumerate(found):
         either = [answers[number % 2] for answers in (old, new)]
-        assert (one.label, list(one.probabilities)) in [(same.label, list(same.probabilities)) for same in either]
+        assert (one.label, list(one.probabilities)) in [
+            (same.label, list(same.probabilities)) for same in either
+        ]
 
 
 def test_a_pinned_version_that_has_gone_is_an_error(
@@ -108,6 +113,8 @@ def test_an_older_export_leaves_open_whether_a_full_row_was_cut(older: str) -> N
 def test_xla_without_its_signature_says_what_is_there(older: str, form: str) -> None:
     with (
         connection(form, older, xla=True) as client,
-        pytest.raises(ClientError, match="no signature 'detail_xla'; it has classify, encode, pairs"),
+        pytest.raises(
+            ClientError, match="no signature 'detail_xla'; it has classify, encode, pairs"
+        ),
     ):
         client.predict(TEXTS)

@@ -41,7 +41,9 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 
 
 @contextmanager
-def secured(protocol: str, behind: Behind, papers: Papers, certificate: Any, *, mutual: bool) -> Iterator[str]:
+def secured(
+    protocol: str, behind: Behind, papers: Papers, certificate: Any, *, mutual: bool
+) -> Iterator[str]:
     credentials, options = server_tls(certificate, papers.authority if mutual else None)
     if protocol == "grpc":
         server: GrpcFront | RestFront = GrpcFront(behind, credentials)
@@ -49,7 +51,11 @@ def secured(protocol: str, behind: Behind, papers: Papers, certificate: Any, *, 
         chain, key = papers.folder / "server.pem", papers.folder / "server.key"
         certificate.cert_chain_pems[0].write_to_path(chain)
         certificate.private_key_pem.write_to_path(key)
-        files = {"ssl_certfile": chain, "ssl_keyfile": key, "ssl_ca_certs": papers.ca if mutual else None}
+        files = {
+            "ssl_certfile": chain,
+            "ssl_keyfile": key,
+            "ssl_ca_certs": papers.ca if mutual else None,
+        }
         server = RestFront(behind, **files, **options)
     try:
         yield f"grpcs://{server.address}" if protocol == "grpc" else server.address
@@ -58,7 +64,9 @@ def secured(protocol: str, behind: Behind, papers: Papers, certificate: Any, *, 
         server.stop()
 
 
-def test_a_server_of_a_trusted_authority(form: str, protocol: str, behind: Behind, papers: Papers) -> None:
+def test_a_server_of_a_trusted_authority(
+    form: str, protocol: str, behind: Behind, papers: Papers
+) -> None:
     with (
         secured(protocol, behind, papers, papers.server, mutual=False) as address,
         connection(form, address, tls=Tls(ca=papers.ca)) as client,
@@ -66,7 +74,9 @@ def test_a_server_of_a_trusted_authority(form: str, protocol: str, behind: Behin
         assert len(client.predict(TEXT)) == 1
 
 
-def test_a_server_of_an_unknown_authority_is_not_trusted(protocol: str, behind: Behind, papers: Papers) -> None:
+def test_a_server_of_an_unknown_authority_is_not_trusted(
+    protocol: str, behind: Behind, papers: Papers
+) -> None:
     with (
         secured(protocol, behind, papers, papers.server, mutual=False) as address,
         Client(address, model=NAME, retries=0) as client,
@@ -76,7 +86,9 @@ def test_a_server_of_an_unknown_authority_is_not_trusted(protocol: str, behind: 
     assert "tls=Tls(ca=...)" in str(raised.value)
 
 
-def test_a_certificate_for_another_name_is_not_trusted(protocol: str, behind: Behind, papers: Papers) -> None:
+def test_a_certificate_for_another_name_is_not_trusted(
+    protocol: str, behind: Behind, papers: Papers
+) -> None:
     with (
         secured(protocol, behind, papers, papers.named, mutual=False) as address,
         Client(address, model=NAME, retries=0, tls=Tls(ca=papers.ca)) as client,
@@ -85,7 +97,9 @@ def test_a_certificate_for_another_name_is_not_trusted(protocol: str, behind: Be
         client.predict(TEXT)
 
 
-def test_the_servers_name_may_be_given(form: str, protocol: str, behind: Behind, papers: Papers) -> None:
+def test_the_servers_name_may_be_given(
+    form: str, protocol: str, behind: Behind, papers: Papers
+) -> None:
     with (
         secured(protocol, behind, papers, papers.named, mutual=False) as address,
         connection(form, address, tls=Tls(ca=papers.ca, server_name="models.example")) as client,
@@ -102,7 +116,9 @@ def test_mutual_tls(form: str, protocol: str, behind: Behind, papers: Papers) ->
         assert len(client.predict(TEXT)) == 1
 
 
-def test_mutual_tls_without_a_certificate_is_refused(protocol: str, behind: Behind, papers: Papers) -> None:
+def test_mutual_tls_without_a_certificate_is_refused(
+    protocol: str, behind: Behind, papers: Papers
+) -> None:
     with (
         secured(protocol, behind, papers, papers.server, mutual=True) as address,
         Client(address, model=NAME, retries=0, tls=Tls(ca=papers.ca)) as client,
@@ -112,7 +128,9 @@ def test_mutual_tls_without_a_certificate_is_refused(protocol: str, behind: Behi
     assert raised.value.code == "UNAVAILABLE"
 
 
-def test_tls_to_a_server_without_it(form: str, protocol: str, models: Callable[[str], Model], papers: Papers) -> None:
+def test_tls_to_a_server_without_it(
+    form: str, protocol: str, models: Callable[[str], Model], papers: Papers
+) -> None:
     address = models("tiny").address
     scheme = "grpcs" if protocol == "grpc" else "https"
     with (
@@ -126,19 +144,37 @@ def test_tls_to_a_server_without_it(form: str, protocol: str, models: Callable[[
 @pytest.mark.parametrize(
     ("tls", "message"),
     [
-        (lambda p: Tls(ca=p.folder / "none.pem"), r"tls.ca, .*none.pem, cannot be read: No such file"),
+        (
+            lambda p: Tls(ca=p.folder / "none.pem"),
+            r"tls.ca, .*none.pem, cannot be read: No such file",
+        ),
         (lambda p: Tls(ca=p.folder), r"tls.ca, .* cannot be read: Is a directory"),
         (lambda p: Tls(ca=p.folder / "text.pem"), r"tls.ca, .*text.pem, is no PEM file"),
         (lambda p: Tls(ca=p.folder / "broken.pem"), r"tls.ca, .*broken.pem, cannot be used"),
         (lambda p: Tls(certificate=p.certificate), "a certificate and no key"),
         (lambda p: Tls(key=p.key), "a key and no certificate"),
-        (lambda p: Tls(certificate=p.certificate, key=p.other_key), "is not the key of tls.certificate"),
+        (
+            lambda p: Tls(certificate=p.certificate, key=p.other_key),
+            "is not the key of tls.certificate",
+        ),
         (lambda p: Tls(certificate=p.certificate, key=p.folder / "locked.key"), "is encrypted"),
         (lambda p: Tls(certificate=p.key, key=p.key), "cannot be used"),
     ],
-    ids=["missing", "folder", "text", "broken", "no key", "no certificate", "wrong key", "encrypted", "a key twice"],
+    ids=[
+        "missing",
+        "folder",
+        "text",
+        "broken",
+        "no key",
+        "no certificate",
+        "wrong key",
+        "encrypted",
+        "a key twice",
+    ],
 )
-def test_bad_files_are_named_at_once(papers: Papers, scheme: str, tls: Callable[[Papers], Tls], message: str) -> None:
+def test_bad_files_are_named_at_once(
+    papers: Papers, scheme: str, tls: Callable[[Papers], Tls], message: str
+) -> None:
     from cryptography.hazmat.primitives.serialization import (
         BestAvailableEncryption,
         Encoding,
@@ -147,9 +183,13 @@ def test_bad_files_are_named_at_once(papers: Papers, scheme: str, tls: Callable[
     )
 
     (papers.folder / "text.pem").write_text("no certificate")
-    (papers.folder / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    (papers.folder / "broken.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    )
     key = load_pem_private_key(papers.key.read_bytes(), None)
-    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    locked = key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
     (papers.folder / "locked.key").write_bytes(locked)
     with pytest.raises(InputError, match=message):
         Client(f"{scheme}://localhost:1", tls=tls(papers))

@@ -19,7 +19,9 @@ from tfclf.errors import DataError
 NEWS = ["Talks resume", "Late goal wins", "Shares jump", "New chip"]
 
 
-def read(folder: Path, data_set: str, split: str = "train", layout: Layout | None = None) -> list[Row]:
+def read(
+    folder: Path, data_set: str, split: str = "train", layout: Layout | None = None
+) -> list[Row]:
     found = find_split(folder, find_data_set(data_set), split)
     assert found is not None
     return list(split_rows(found, layout))
@@ -30,7 +32,9 @@ def acl_imdb(folder: Path, **texts: Sequence[str]) -> Path:
     for label, found in texts.items():
         (folder / "train" / label).mkdir(parents=True)
         for number, text in enumerate(found):
-            (folder / "train" / label / f"{number}_7.txt").write_text(text, encoding="utf-8", newline="")
+            (folder / "train" / label / f"{number}_7.txt").write_text(
+                text, encoding="utf-8", newline=""
+            )
     return folder
 
 
@@ -46,7 +50,9 @@ EXPECTED_NEWS = [Row(text, label) for text, label in zip(NEWS, AG_NEWS, strict=T
 
 def ag_news_csv(folder: Path) -> None:
     title_and_rest = (text.split(" ", 1) for text in NEWS)
-    rows = (f'"{number}","{title}","{rest}"\n' for number, (title, rest) in enumerate(title_and_rest, 1))
+    rows = (
+        f'"{number}","{title}","{rest}"\n' for number, (title, rest) in enumerate(title_and_rest, 1)
+    )
     (folder / "train.csv").write_text("".join(rows))
     (folder / "classes.txt").write_text("World\nSports\nBusiness\nSci/Tech\n")
 
@@ -69,7 +75,9 @@ def ag_news_converted(folder: Path) -> None:
 
 
 def ag_news_named(folder: Path) -> None:
-    lines(folder / "train.jsonl", *({"text": row.text, "label": row.label} for row in EXPECTED_NEWS))
+    lines(
+        folder / "train.jsonl", *({"text": row.text, "label": row.label} for row in EXPECTED_NEWS)
+    )
 
 
 def ag_news_archive(folder: Path) -> None:
@@ -78,7 +86,15 @@ def ag_news_archive(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "write", [ag_news_csv, ag_news_parquet, ag_news_shards, ag_news_converted, ag_news_named, ag_news_archive]
+    "write",
+    [
+        ag_news_csv,
+        ag_news_parquet,
+        ag_news_shards,
+        ag_news_converted,
+        ag_news_named,
+        ag_news_archive,
+    ],
 )
 def test_ag_news_is_read_in_every_layout(tmp_path: Path, write: Callable[[Path], None]) -> None:
     write(tmp_path)
@@ -91,15 +107,27 @@ def test_ag_news_is_read_in_every_layout(tmp_path: Path, write: Callable[[Path],
         lambda folder: acl_imdb(folder, pos=["fine"], neg=["poor"], unsup=["who knows"]),
         lambda folder: acl_imdb(folder / "aclImdb", neg=["poor"], pos=["fine"]),
         lambda folder: lines(
-            folder / "train.jsonl.gz", {"text": "poor", "label": "neg"}, {"text": "fine", "label": "pos"}
+            folder / "train.jsonl.gz",
+            {"text": "poor", "label": "neg"},
+            {"text": "fine", "label": "pos"},
         ),
         lambda folder: lines(
-            folder / "train.jsonl", {"review": "poor", "sentiment": "Negative"}, {"review": "fine", "sentiment": "pos"}
+            folder / "train.jsonl",
+            {"review": "poor", "sentiment": "Negative"},
+            {"review": "fine", "sentiment": "pos"},
         ),
         lambda folder: (
             (folder / "plain_text").mkdir(),
-            parquet(folder / "plain_text" / "train-00000-of-00001.parquet", text=["poor", "fine"], label=[0, 1]),
-            parquet(folder / "plain_text" / "unsupervised-00000-of-00001.parquet", text=["who"], label=[-1]),
+            parquet(
+                folder / "plain_text" / "train-00000-of-00001.parquet",
+                text=["poor", "fine"],
+                label=[0, 1],
+            ),
+            parquet(
+                folder / "plain_text" / "unsupervised-00000-of-00001.parquet",
+                text=["who"],
+                label=[-1],
+            ),
         ),
     ],
     ids=["aclImdb", "folder_around_it", "jsonl", "other_spellings", "parquet"],
@@ -112,13 +140,21 @@ def test_imdb_is_read_in_every_layout(tmp_path: Path, write: Callable[[Path], ob
 @pytest.mark.parametrize(
     "write",
     [
-        lambda folder: parquet(folder / "train.parquet", review=["déçu", "très réussi"], polarity=[0, 1]),
+        lambda folder: parquet(
+            folder / "train.parquet", review=["déçu", "très réussi"], polarity=[0, 1]
+        ),
         lambda folder: (
             (folder / "allocine").mkdir(),
-            parquet(folder / "allocine" / "train-00000-of-00001.parquet", review=["déçu", "très réussi"], label=[0, 1]),
+            parquet(
+                folder / "allocine" / "train-00000-of-00001.parquet",
+                review=["déçu", "très réussi"],
+                label=[0, 1],
+            ),
         ),
         lambda folder: lines(
-            folder / "train.jsonl", {"review": "déçu", "polarity": 0}, {"review": "très réussi", "polarity": 1}
+            folder / "train.jsonl",
+            {"review": "déçu", "polarity": 0},
+            {"review": "très réussi", "polarity": 1},
         ),
         lambda folder: lines(
             folder / "train.jsonl",
@@ -136,7 +172,10 @@ def test_allocine_is_read_in_every_layout(tmp_path: Path, write: Callable[[Path]
 def test_each_split_has_its_own_files(tmp_path: Path) -> None:
     for split in ("train", "test", "validation"):
         lines(tmp_path / f"{split}.jsonl", {"text": split, "label": "pos"})
-    assert [read(tmp_path, "imdb", split)[0].text for split in ("train", "test")] == ["train", "test"]
+    assert [read(tmp_path, "imdb", split)[0].text for split in ("train", "test")] == [
+        "train",
+        "test",
+    ]
 
 
 def test_the_official_name_goes_before_a_parts(tmp_path: Path) -> None:
@@ -146,7 +185,9 @@ def test_the_official_name_goes_before_a_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "expected"), [("csv", "World"), ("jsonl", "Sports")])
-def test_numbers_that_leave_it_open_count_as_the_format_does(tmp_path: Path, suffix: str, expected: str) -> None:
+def test_numbers_that_leave_it_open_count_as_the_format_does(
+    tmp_path: Path, suffix: str, expected: str
+) -> None:
     row = "text,label\nTalks,1\n" if suffix == "csv" else '{"text": "Talks", "label": 1}\n'
     (tmp_path / f"train.{suffix}").write_text(row)
     assert read(tmp_path, "ag_news") == [Row("Talks", expected)]
@@ -181,7 +222,11 @@ def test_where_rows_are_cut_into_files_changes_nothing(
         list(split_rows(split_of(files, find_data_set("ag_news"))))
         for files in ([whole], [path for path in parts if path.stat().st_size])
     ]
-    assert found[0] == found[1] == [Row(f"row {place}", AG_NEWS[number]) for place, number in enumerate(numbers)]
+    assert (
+        found[0]
+        == found[1]
+        == [Row(f"row {place}", AG_NEWS[number]) for place, number in enumerate(numbers)]
+    )
 
 
 def test_class_folders_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -197,13 +242,21 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_no_part_of_a_column_or_a_class(tmp_path: Path) -> None:
-    (tmp_path / "classes.txt").write_bytes("\ufeffWorld\r\nSports\r\nBusiness\r\nSci/Tech\r\n".encode())
+    (tmp_path / "classes.txt").write_bytes(
+        "\ufeffWorld\r\nSports\r\nBusiness\r\nSci/Tech\r\n".encode()
+    )
     (tmp_path / "train.csv").write_bytes("\ufefftext,label\r\ncafé,4\r\n".encode())
     assert read(tmp_path, "ag_news") == [Row("café", "Sci/Tech")]
 
 
-@given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not text.startswith("\ufeff")))
-def test_any_text_of_a_class_folder_comes_as_it_is(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"])).filter(
+        lambda text: not text.startswith("\ufeff")
+    )
+)
+def test_any_text_of_a_class_folder_comes_as_it_is(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.getbasetemp() / "any_text"
     folder.mkdir(exist_ok=True)
     (folder / "0_7.txt").write_text(text, encoding="utf-8", newline="")
@@ -212,9 +265,15 @@ def test_any_text_of_a_class_folder_comes_as_it_is(text: str, tmp_path_factory: 
 
 def test_nul_is_a_character_like_others(tmp_path: Path) -> None:
     acl_imdb(tmp_path / "folders", neg=["a\0b"], pos=["\0"])
-    lines(tmp_path / "lines" / "train.jsonl", {"text": "a\0b", "label": "neg"}, {"text": "\0", "label": "pos"})
+    lines(
+        tmp_path / "lines" / "train.jsonl",
+        {"text": "a\0b", "label": "neg"},
+        {"text": "\0", "label": "pos"},
+    )
     assert (
-        read(tmp_path / "folders", "imdb") == read(tmp_path / "lines", "imdb") == [Row("a\0b", "neg"), Row("\0", "pos")]
+        read(tmp_path / "folders", "imdb")
+        == read(tmp_path / "lines", "imdb")
+        == [Row("a\0b", "neg"), Row("\0", "pos")]
     )
 
 
@@ -234,11 +293,16 @@ def test_files_can_be_named(tmp_path: Path) -> None:
         ({"pos": ["a"]}, r"train lacks the class folder neg: found pos.*Unpack IMDB again"),
         ({"unsup": ["a"]}, r"train lacks the class folder neg, pos: found unsup"),
         ({"neg": [], "pos": ["a"]}, r"neg holds nothing; expected the texts of the label neg"),
-        ({"neg": ["a"], "pos": ["a"], "neutral": ["a"]}, r"neutral is no label of IMDB.*Is it the right data set"),
+        (
+            {"neg": ["a"], "pos": ["a"], "neutral": ["a"]},
+            r"neutral is no label of IMDB.*Is it the right data set",
+        ),
         ({"neg": ["a"], "pos": ["a"], "positive": ["a"]}, r"positive is another folder of pos"),
     ],
 )
-def test_class_folders_that_are_not_whole_are_told(tmp_path: Path, texts: dict[str, list[str]], message: str) -> None:
+def test_class_folders_that_are_not_whole_are_told(
+    tmp_path: Path, texts: dict[str, list[str]], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         read(acl_imdb(tmp_path, **texts), "imdb")
 
@@ -260,7 +324,10 @@ def test_a_text_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["train-00000-of-00003", "train-00002-of-00003"], r"holds 2 of the 3 shards .* missing: 00001\. Download"),
+        (
+            ["train-00000-of-00003", "train-00002-of-00003"],
+            r"holds 2 of the 3 shards .* missing: 00001\. Download",
+        ),
         (["train-00000-of-00001", "train-00000-of-00002"], r"holds shard 0 twice"),
         (["train-00000-of-00001", "train-00001-of-00002"], r"shards of 1 and of 2 files"),
     ],
@@ -275,15 +342,21 @@ def test_shards_that_are_not_whole_are_told(tmp_path: Path, names: list[str], me
 def test_rows_that_are_there_twice_are_told(tmp_path: Path) -> None:
     ag_news_csv(tmp_path)
     ag_news_parquet(tmp_path)
-    with pytest.raises(DataError, match=r"more than once: train.csv and train-00000-of-00001.parquet.*--train-file"):
+    with pytest.raises(
+        DataError, match=r"more than once: train.csv and train-00000-of-00001.parquet.*--train-file"
+    ):
         read(tmp_path, "ag_news")
 
 
-@pytest.mark.parametrize("classes", ["Company\nAthlete\n", "", "Sports\nWorld\nBusiness\nSci/Tech\n"])
+@pytest.mark.parametrize(
+    "classes", ["Company\nAthlete\n", "", "Sports\nWorld\nBusiness\nSci/Tech\n"]
+)
 def test_the_classes_of_another_data_set_are_told(tmp_path: Path, classes: str) -> None:
     ag_news_csv(tmp_path)
     (tmp_path / "classes.txt").write_text(classes)
-    with pytest.raises(DataError, match=r"classes.txt names the labels .*; those of AG News are World, Sports"):
+    with pytest.raises(
+        DataError, match=r"classes.txt names the labels .*; those of AG News are World, Sports"
+    ):
         read(tmp_path, "ag_news")
 
 
@@ -291,12 +364,17 @@ def test_the_classes_of_another_data_set_are_told(tmp_path: Path, classes: str) 
     ("labels", "message"),
     [
         (["neg", "pos"], r"line 1: label 'neg' is none of AG News's. Expected one of World"),
-        (["World", "sport"], r"line 2: label 'sport' is none of AG News's. Did you mean 'Sports'\?"),
+        (
+            ["World", "sport"],
+            r"line 2: label 'sport' is none of AG News's. Did you mean 'Sports'\?",
+        ),
         (["World", 2], r"line 2: label '2' is none of AG News's"),
         ([1, 5], r"numbers from 1 to 5; expected 0 to 3, or 1 to 4"),
     ],
 )
-def test_labels_of_another_data_set_are_told(tmp_path: Path, labels: list[object], message: str) -> None:
+def test_labels_of_another_data_set_are_told(
+    tmp_path: Path, labels: list[object], message: str
+) -> None:
     lines(tmp_path / "train.jsonl", *({"text": "a", "label": label} for label in labels))
     with pytest.raises(DataError, match=message):
         read(tmp_path, "ag_news")
@@ -305,19 +383,27 @@ def test_labels_of_another_data_set_are_told(tmp_path: Path, labels: list[object
 def test_a_label_in_a_shard_is_told_with_the_shard(tmp_path: Path) -> None:
     parquet(tmp_path / "train-00000-of-00002.parquet", text=["a"], label=["neg"])
     parquet(tmp_path / "train-00001-of-00002.parquet", text=["a"], label=["so so"])
-    with pytest.raises(DataError, match=r"train-00001-of-00002.parquet, row 1: label 'so so' is none of IMDB's"):
+    with pytest.raises(
+        DataError, match=r"train-00001-of-00002.parquet, row 1: label 'so so' is none of IMDB's"
+    ):
         read(tmp_path, "imdb")
 
 
 @pytest.mark.parametrize(("name", "there_is"), [("none", "does not exist"), ("file", "is a file")])
-def test_a_folder_that_is_none_is_told_with_where_to_get_the_data_set(tmp_path: Path, name: str, there_is: str) -> None:
+def test_a_folder_that_is_none_is_told_with_where_to_get_the_data_set(
+    tmp_path: Path, name: str, there_is: str
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=rf"{name} {there_is}. Expected the folder of IMDB: https://"):
+    with pytest.raises(
+        DataError, match=rf"{name} {there_is}. Expected the folder of IMDB: https://"
+    ):
         find_split(tmp_path / name, find_data_set("imdb"), "train")
 
 
 def test_an_unknown_data_set_is_told_with_the_nearest() -> None:
-    with pytest.raises(DataError, match=r"'ag_new'. Did you mean ag_news\? Known: ag_news, allocine, imdb"):
+    with pytest.raises(
+        DataError, match=r"'ag_new'. Did you mean ag_news\? Known: ag_news, allocine, imdb"
+    ):
         find_data_set("ag_new")
 
 
@@ -330,18 +416,29 @@ def test_every_card_names_a_data_set_with_its_labels(card: cards.Card) -> None:
 def test_every_spelling_stands_for_a_label(name: str) -> None:
     data_set = DATA_SETS[name]
     assert set(data_set.spellings.values()) <= set(data_set.labels)
-    assert {data_set.label_named(label.upper()) for label in data_set.labels} == set(data_set.labels)
+    assert {data_set.label_named(label.upper()) for label in data_set.labels} == set(
+        data_set.labels
+    )
 
 
 def test_data_sets_are_records() -> None:
-    other = dataclasses.replace(DATA_SETS["imdb"], name="mine", labels=("bad", "good"), spellings={})
+    other = dataclasses.replace(
+        DATA_SETS["imdb"], name="mine", labels=("bad", "good"), spellings={}
+    )
     assert other.label_named("Good") == "good"
 
 
 @pytest.mark.parametrize(
     ("data_set", "split", "rows"),
-    [("ag_news", "train", 15_165), ("ag_news", "test", 7_600), ("imdb", "train", 25_000), ("allocine", "test", 10_000)],
+    [
+        ("ag_news", "train", 15_165),
+        ("ag_news", "test", 7_600),
+        ("imdb", "train", 25_000),
+        ("allocine", "test", 10_000),
+    ],
 )
-def test_the_real_folders_are_read_whole(shared: Path, data_set: str, split: str, rows: int) -> None:
+def test_the_real_folders_are_read_whole(
+    shared: Path, data_set: str, split: str, rows: int
+) -> None:
     found = read(shared / "data" / data_set, data_set, split)
     assert (len(found), {row.label for row in found}) == (rows, set(find_data_set(data_set).labels))

@@ -54,7 +54,9 @@ def test_parquet_columns_are_recognised_by_name(tmp_path: Path) -> None:
 
 
 def test_official_ag_news_layout_is_recognised_without_a_header(write: Write) -> None:
-    path = write("test.csv", '"3","Fears for T N","Unions ""say"" so"\n"4","The Race","A second\\team"\n')
+    path = write(
+        "test.csv", '"3","Fears for T N","Unions ""say"" so"\n"4","The Race","A second\\team"\n'
+    )
     assert list(labelled_rows(path, AG_NEWS)) == [
         Row('Fears for T N Unions "say" so', "Business"),
         Row("The Race A second\\team", "Sci/Tech"),
@@ -80,7 +82,9 @@ def test_a_header_can_be_denied(write: Write) -> None:
 
 def test_a_header_can_be_stated(write: Write) -> None:
     path = write("rows.csv", "a,b\ngood,pos\n")
-    assert list(read_rows(path, Layout(text=("0",), label="1", header=True))) == [Row("good", "pos")]
+    assert list(read_rows(path, Layout(text=("0",), label="1", header=True))) == [
+        Row("good", "pos")
+    ]
 
 
 def test_rows_can_be_read_without_labels(write: Write) -> None:
@@ -93,7 +97,10 @@ def test_line_breaks_inside_quotes_stay_in_the_text(write: Write) -> None:
 
 
 def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(write: Write) -> None:
-    assert len(next(read_rows(write("rows.csv", f"text,label\n{'x' * 200_000},pos\n"))).text) == 200_000
+    assert (
+        len(next(read_rows(write("rows.csv", f"text,label\n{'x' * 200_000},pos\n"))).text)
+        == 200_000
+    )
 
 
 def test_reading_is_lazy(write: Write) -> None:
@@ -111,7 +118,9 @@ def test_reading_is_lazy(write: Write) -> None:
         (["0", "0"], ["neg", "neg"]),
     ],
 )
-def test_labels_are_names_or_numbers_from_0_or_1(write: Write, written: list[str], expected: list[str]) -> None:
+def test_labels_are_names_or_numbers_from_0_or_1(
+    write: Write, written: list[str], expected: list[str]
+) -> None:
     path = write("rows.csv", "text,label\n" + "".join(f"good,{label}\n" for label in written))
     assert [row.label for row in labelled_rows(path, ["neg", "pos"])] == expected
 
@@ -148,7 +157,9 @@ def test_a_number_beyond_a_given_label_base_is_refused_with_its_line(write: Writ
 
 def test_an_unknown_label_is_refused_with_its_line_and_the_nearest_one(write: Write) -> None:
     path = write("rows.csv", "text,label\ngood,World\nbad,sport\n")
-    with pytest.raises(DataError, match=r"rows.csv, line 3: label 'sport' .*Did you mean 'Sports'\?"):
+    with pytest.raises(
+        DataError, match=r"rows.csv, line 3: label 'sport' .*Did you mean 'Sports'\?"
+    ):
         next(labelled_rows(path, AG_NEWS))
 
 
@@ -159,22 +170,48 @@ def test_an_unknown_label_is_refused_with_its_line_and_the_nearest_one(write: Wr
         ("rows.csv", "", "has no rows"),
         ("rows.csv", "text,label\n", r"has a header \(text, label\) and no rows"),
         ("rows.jsonl", "\n", "has no rows"),
-        ("rows.csv", "a,b\nc,d\n", "no column is named for the text: found 2 columns without names"),
-        ("rows.csv", "text,review,label\na,b,c\n", "several columns may hold the text: found text, review"),
-        ("rows.csv", "text,kind\na,b\n", r"no column is named for the label: found text, kind.*--label-col"),
+        (
+            "rows.csv",
+            "a,b\nc,d\n",
+            "no column is named for the text: found 2 columns without names",
+        ),
+        (
+            "rows.csv",
+            "text,review,label\na,b,c\n",
+            "several columns may hold the text: found text, review",
+        ),
+        (
+            "rows.csv",
+            "text,kind\na,b\n",
+            r"no column is named for the label: found text, kind.*--label-col",
+        ),
         ("rows.csv", "text,text,label\na,b,c\n", "line 1: the header names text more than once"),
         ("rows.csv", "text,label\na,b\nc\n", r"line 3: found 1 columns; expected 2"),
         ("rows.csv", 'text,label\na,b\n"c,d\ne,f\n', r"line 3: this row is not CSV"),
         ("rows.csv", "text,label\na,\n", r"line 2: label is ''; expected a label's name"),
         ("rows.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", ', r"line 2: not JSON"),
         ("rows.jsonl", "[1]", r"line 1: found a JSON list; expected an object"),
-        ("rows.jsonl", '{"text": "a", "label": "b"}\n{"text": "a"}\n', r"line 2: there is no 'label'"),
+        (
+            "rows.jsonl",
+            '{"text": "a", "label": "b"}\n{"text": "a"}\n',
+            r"line 2: there is no 'label'",
+        ),
         ("rows.jsonl", '{"text": 3, "label": "b"}', r"line 1: text is 3; expected text"),
-        ("rows.jsonl", '{"text": "a", "label": true}', r"line 1: label is True; expected a label's name"),
-        ("rows.jsonl", '{"text": "a", "label": 0.5}', r"line 1: label is 0.5; expected a label's name"),
+        (
+            "rows.jsonl",
+            '{"text": "a", "label": true}',
+            r"line 1: label is True; expected a label's name",
+        ),
+        (
+            "rows.jsonl",
+            '{"text": "a", "label": 0.5}',
+            r"line 1: label is 0.5; expected a label's name",
+        ),
     ],
 )
-def test_a_broken_file_is_told_with_its_name_and_line(write: Write, name: str, content: str, message: str) -> None:
+def test_a_broken_file_is_told_with_its_name_and_line(
+    write: Write, name: str, content: str, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         list(read_rows(write(name, content)))
 
@@ -186,7 +223,9 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_a_missing_column_is_told_with_those_found(write: Write) -> None:
     path = write("rows.csv", "text,label\na,b\n")
-    with pytest.raises(DataError, match=r"no column 'body': found text, label. Correct --text-column"):
+    with pytest.raises(
+        DataError, match=r"no column 'body': found text, label. Correct --text-column"
+    ):
         list(read_rows(path, Layout(text=("body",))))
 
 
@@ -199,7 +238,9 @@ def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> Non
 
 def test_a_cut_gzip_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
-    lines = "".join(json.dumps({"text": str(number), "label": "pos"}) + "\n" for number in range(5_000))
+    lines = "".join(
+        json.dumps({"text": str(number), "label": "pos"}) + "\n" for number in range(5_000)
+    )
     path.write_bytes(gzip.compress(lines.encode())[:-2_000])
     with pytest.raises(DataError, match=r"breaks off after line \d+.*whole gzip file"):
         list(read_rows(path))
@@ -234,7 +275,9 @@ def test_a_null_in_a_parquet_file_is_told_with_its_row(tmp_path: Path) -> None:
         ("allocine/test.parquet", ("neg", "pos"), 10_000),
     ],
 )
-def test_every_row_of_the_real_files_is_read(shared: Path, name: str, labels: tuple[str, ...], rows: int) -> None:
+def test_every_row_of_the_real_files_is_read(
+    shared: Path, name: str, labels: tuple[str, ...], rows: int
+) -> None:
     found = list(labelled_rows(shared / "data" / name, labels))
     assert len(found) == rows
     assert {row.label for row in found} == set(labels)

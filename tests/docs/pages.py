@@ -50,7 +50,11 @@ def blocks(page: str, text: str | None = None) -> list[Block]:
     """The blocks of a page, in their order; `text` is that of a page which is made. Raises: ValueError."""
     content = (ROOT / page).read_text(encoding="utf-8") if text is None else text
     try:
-        return [Block(page, fence) for fence in fences.fences(content) if fence.language not in fences.SHOWN]
+        return [
+            Block(page, fence)
+            for fence in fences.fences(content)
+            if fence.language not in fences.SHOWN
+        ]
     except ValueError as error:
         raise ValueError(f"{page}, {error}") from error
 
@@ -110,7 +114,10 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stack.close()
         for server, _ in self._servers.values():
@@ -130,7 +137,9 @@ class Session:
         as_on_page = printed
         for port, free in self._ports.items():
             as_on_page = re.sub(rf"\b{free}\b", port, as_on_page)
-        assert agrees(as_on_page, shown), f"{block} shows\n{shown}\nbut this was printed:\n{as_on_page}"
+        assert agrees(as_on_page, shown), (
+            f"{block} shows\n{shown}\nbut this was printed:\n{as_on_page}"
+        )
 
     def _converse(self, block: Block) -> str:
         before, *lines = re.split(r"^\$ (.*)\n?", block.fence.code, flags=re.MULTILINE)
@@ -146,14 +155,18 @@ class Session:
         return self._finished(block, code, ["bash", "-e", "-o", "pipefail", "-c", code])
 
     def _python(self, block: Block, code: str) -> str:
-        program = self.folder / "programs" / f"{block.page.replace('/', '-')}-{block.fence.first + 1}.py"
+        program = (
+            self.folder / "programs" / f"{block.page.replace('/', '-')}-{block.fence.first + 1}.py"
+        )
         program.write_text(code, encoding="utf-8")
         return self._finished(block, code, ["run-python", str(program)])
 
     def _finished(self, block: Block, code: str, command: list[str]) -> str:
         if self._warm is None:
             self._warm = self._stack.enter_context(Warm(self._environment))
-        path = f"{self._warm.commands('tfclf', 'run-python')}{os.pathsep}{self._environment['PATH']}"
+        path = (
+            f"{self._warm.commands('tfclf', 'run-python')}{os.pathsep}{self._environment['PATH']}"
+        )
         done = subprocess.run(
             ["env", f"PATH={path}", *command],
             cwd=self.folder,
@@ -172,7 +185,10 @@ class Session:
             errors = self.folder / f"server-{len(self._servers)}.stderr"
             with errors.open("wb") as file:
                 process = subprocess.Popen(
-                    ["bash", "-c", f"exec {code.strip()}"], cwd=self.folder, env=self._environment, stderr=file
+                    ["bash", "-c", f"exec {code.strip()}"],
+                    cwd=self.folder,
+                    env=self._environment,
+                    stderr=file,
                 )
             self._servers[code] = process, errors
             ports = [self._port(port) for port in _PORT.findall(block.fence.code)]
@@ -180,10 +196,14 @@ class Session:
             end = time.monotonic() + _START_SECONDS
             while not all(_answers(port) for port in ports):
                 assert process.poll() is None, f"{block}: {code}\n{errors.read_text()}"
-                assert time.monotonic() < end, f"{block} does not answer after {_START_SECONDS:g} seconds"
+                assert time.monotonic() < end, (
+                    f"{block} does not answer after {_START_SECONDS:g} seconds"
+                )
                 time.sleep(0.05)
         process, errors = self._servers[code]
-        while block.fence.output is not None and "serving" not in errors.read_text():  # it comes just after the ports
+        while (
+            block.fence.output is not None and "serving" not in errors.read_text()
+        ):  # it comes just after the ports
             assert process.poll() is None, f"{block}\n{errors.read_text()}"
             time.sleep(0.05)
         return (errors.read_text().rstrip().rsplit("\n", 1)[-1]) + "\n"

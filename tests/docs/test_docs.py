@@ -16,7 +16,11 @@ from tfclf.cli import commands
 from tfclf.errors import SourceError
 from tfclf.server import flags
 
-PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")), *links.PAGES]
+PAGES = [
+    "README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
+    *links.PAGES,
+]
 MADE = {**card_pages.pages(), **reference.pages()}
 CARDS = cards()
 
@@ -42,8 +46,15 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 @pytest.mark.parametrize("page", [page for page in (*PAGES, *MADE) if _runs(page)])
 def test_a_page_runs_and_prints_what_it_shows(page: str, session: Session) -> None:
     programs = _blocks(page)
-    words = {word for block in programs for word in re.findall(r"\w+", block.fence.code) if _in_shell(block)}
-    if missing := [tool for tool in ("curl", "jq", "openssl") if tool in words and shutil.which(tool) is None]:
+    words = {
+        word
+        for block in programs
+        for word in re.findall(r"\w+", block.fence.code)
+        if _in_shell(block)
+    }
+    if missing := [
+        tool for tool in ("curl", "jq", "openssl") if tool in words and shutil.which(tool) is None
+    ]:
         pytest.skip(f"the page's commands need {', '.join(missing)}")
     printed = "".join(session.run(block) for block in programs)
     for fact in _README if page == "README.md" else ():
@@ -84,7 +95,9 @@ def test_commands_of_a_page_have_only_options_that_there_are(page: str) -> None:
             _check(block, words)
 
 
-@pytest.mark.parametrize("page", PAGES)  # of pages that are made, the site's strict build sees to it
+@pytest.mark.parametrize(
+    "page", PAGES
+)  # of pages that are made, the site's strict build sees to it
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     missing = [link.target for link in links.links(text, page) if not (ROOT / link.target).exists()]
@@ -108,7 +121,9 @@ def test_a_card_s_page_has_its_labels_figures_and_recipe(card: Card) -> None:
     figures = [card_pages.figure(value) for value in card.metrics.values()]
     recipe = [f"| `{key}` | `{value}` |" for key, value in card.training.recipe.items()]
     missing = [
-        part for part in (*card.labels, *card.nlu_references, *card.metrics, *figures, *recipe) if part not in page
+        part
+        for part in (*card.labels, *card.nlu_references, *card.metrics, *figures, *recipe)
+        if part not in page
     ]
     assert not missing
     assert page.count("the card does not say") == len(card.training.assumed)
@@ -116,7 +131,11 @@ def test_a_card_s_page_has_its_labels_figures_and_recipe(card: Card) -> None:
 
 @pytest.mark.parametrize("card", [card for card in CARDS if card.spark_nlp], ids=_name)
 def test_a_card_s_page_has_the_old_ways_beside_the_new(card: Card) -> None:
-    programs = [block.fence.code for block in _blocks(card_pages.address(card)) if block.fence.language == "python"]
+    programs = [
+        block.fence.code
+        for block in _blocks(card_pages.address(card))
+        if block.fence.language == "python"
+    ]
     new, nlu, spark_nlp = programs
     assert new.strip() == snippet.python(card)
     assert f'nlu.load("{card.nlu_references[0]}").predict("""{card.example}""")' in nlu
@@ -144,7 +163,9 @@ def test_a_card_s_snippet_says_how_to_get_the_model_where_it_is_not_here(
         ("", "\n", True),
     ],
 )
-def test_dots_stand_for_what_differs_and_nothing_else_does(printed: str, shown: str, same: bool) -> None:
+def test_dots_stand_for_what_differs_and_nothing_else_does(
+    printed: str, shown: str, same: bool
+) -> None:
     assert agrees(printed, shown) is same
 
 

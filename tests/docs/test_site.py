@@ -13,7 +13,9 @@ from samples.checkpoints import ROOT
 from tfclf.catalog.cards import cards
 
 # What a page loads by itself, unlike the links in it.
-_LOADED = re.compile(r"<(?:script|link|img|iframe|source)[^>]*\b(?:src|href)=\"?((?:https?:)?//[^\s\">]+)")
+_LOADED = re.compile(
+    r"<(?:script|link|img|iframe|source)[^>]*\b(?:src|href)=\"?((?:https?:)?//[^\s\">]+)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,10 @@ def test_every_page_is_on_the_site(site: Path) -> None:
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
-    found = {path.name: _LOADED.findall(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    found = {
+        path.name: _LOADED.findall(path.read_text(encoding="utf-8"))
+        for path in site.rglob("*.html")
+    }
     assert {name: addresses for name, addresses in found.items() if addresses} == {}
 
 

@@ -46,7 +46,9 @@ class Warm:
 
     def __enter__(self) -> "Warm":
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(self._address)], env=self._environment, stdout=subprocess.PIPE
+            [sys.executable, __file__, str(self._address)],
+            env=self._environment,
+            stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == _READY
@@ -65,7 +67,8 @@ class Warm:
         folder.mkdir(exist_ok=True)
         for program in programs:
             (folder / program).write_text(
-                _SHIM.format(python=sys.executable, address=str(self._address), program=program), encoding="utf-8"
+                _SHIM.format(python=sys.executable, address=str(self._address), program=program),
+                encoding="utf-8",
             )
             (folder / program).chmod(0o755)
         return folder
@@ -85,7 +88,9 @@ def _main(address: str) -> None:
                 while os.waitpid(-1, os.WNOHANG)[0]:  # programs that have ended since
                     pass
             with asked, warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork beside threads
+                warnings.simplefilter(
+                    "ignore", DeprecationWarning
+                )  # Python 3.12: fork beside threads
                 if os.fork() == 0:
                     _become(asked)
 
@@ -108,7 +113,9 @@ def _become(asked: socket.socket) -> None:
         code = _run(wanted["arguments"])
     except BaseException:
         traceback.print_exc()
-    with contextlib.suppress(OSError, ValueError):  # a pipe that nobody reads any more, or closed by the program
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # a pipe that nobody reads any more, or closed by the program
         sys.stdout.flush()
     asked.sendall(bytes([code]))
     os._exit(code)

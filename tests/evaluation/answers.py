@@ -22,7 +22,10 @@ def gives(answers: Iterable[tuple[str, float]], labels: Sequence[str] = LABELS) 
     def predict(texts: Iterable[str]) -> Iterator[Prediction]:
         for _ in texts:
             label, score = next(remaining)
-            shares = {other: score if other == label else (1 - score) / (len(labels) - 1) for other in labels}
+            shares = {
+                other: score if other == label else (1 - score) / (len(labels) - 1)
+                for other in labels
+            }
             yield Prediction(label, score, shares)
 
     return predict

@@ -30,14 +30,18 @@ def by_definition(pairs: list[tuple[float, bool]], bins: int) -> float:
 @given(pairs=_PAIRS, bins=st.integers(1, 20))
 def test_it_is_what_its_definition_says(pairs: list[tuple[float, bool]], bins: int) -> None:
     sure, right = zip(*pairs, strict=True)
-    assert calibration_of(sure, right, bins=bins).ece == pytest.approx(by_definition(pairs, bins), abs=1e-9)
+    assert calibration_of(sure, right, bins=bins).ece == pytest.approx(
+        by_definition(pairs, bins), abs=1e-9
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(pairs=_PAIRS)
 def test_its_bins_are_those_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
     sure, right = zip(*pairs, strict=True)
-    accuracy, confidence = calibration_curve(np.array([*right, True, False]), np.array([*sure, 1.0, 0.0]), n_bins=15)
+    accuracy, confidence = calibration_curve(
+        np.array([*right, True, False]), np.array([*sure, 1.0, 0.0]), n_bins=15
+    )
     found = calibration_of([*sure, 1.0, 0.0], [*right, True, False])
     filled = [one for one in found.bins if one.rows]
     assert [one.accuracy for one in filled] == pytest.approx(list(accuracy))
@@ -60,7 +64,9 @@ def test_an_empty_bin_has_no_accuracy() -> None:
 
 
 def test_an_upper_edge_belongs_to_its_bin() -> None:
-    assert [one.rows for one in calibration_of([0.0, 0.5, 0.50001, 1.0], [True] * 4, bins=2).bins] == [2, 2]
+    assert [
+        one.rows for one in calibration_of([0.0, 0.5, 0.50001, 1.0], [True] * 4, bins=2).bins
+    ] == [2, 2]
 
 
 def test_every_row_is_in_a_bin_even_past_1() -> None:

@@ -15,15 +15,21 @@ from tfclf.evaluation.mcnemar import mcnemar
 from tfclf.evaluation.pages import verdict
 
 
-def subject(name: str, predict: Predict, labels: tuple[str, ...] = LABELS, *, independent: bool = False) -> Subject:
+def subject(
+    name: str, predict: Predict, labels: tuple[str, ...] = LABELS, *, independent: bool = False
+) -> Subject:
     return Subject(name, predict, labels, independent=independent)
 
 
 @pytest.fixture(scope="module")
 def found() -> Comparison:
     truth = ["neg", "neg", "neg", "pos", "pos", "pos"]
-    first = gives([("neg", 0.9), ("neg", 0.8), ("pos", 0.7), ("pos", 0.9), ("pos", 0.9), ("neg", 0.6)])
-    second = gives([("neg", 0.9), ("pos", 0.6), ("pos", 0.7), ("pos", 0.5), ("neg", 0.7), ("neg", 0.6)])
+    first = gives(
+        [("neg", 0.9), ("neg", 0.8), ("pos", 0.7), ("pos", 0.9), ("pos", 0.9), ("neg", 0.6)]
+    )
+    second = gives(
+        [("neg", 0.9), ("pos", 0.6), ("pos", 0.7), ("pos", 0.5), ("neg", 0.7), ("neg", 0.6)]
+    )
     # The second's labels are in another order.
     two = subject("b", second, ("pos", "neg"))
     return compare(subject("a", first), two, rows(truth), batch_size=4, mistakes=1)
@@ -123,7 +129,9 @@ def test_many_rows_get_chi_squared_with_continuity_correction(first: int, second
 
 
 @pytest.mark.parametrize("first", [430, 450, 470, 490, 500])
-def test_where_the_one_test_gives_way_to_the_other_they_agree(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_one_test_gives_way_to_the_other_they_agree(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exact = mcnemar(first, 1_000 - first)
     monkeypatch.setattr("tfclf.evaluation.mcnemar._MOST_EXACT", 999)
     approximate = mcnemar(first, 1_000 - first)

@@ -21,7 +21,9 @@ def report() -> Report:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in the files has tests of its own."""
-    monkeypatch.setattr("tfclf.evaluation.pages._plots", lambda *_: {"matrix": "", "reliability": ""})
+    monkeypatch.setattr(
+        "tfclf.evaluation.pages._plots", lambda *_: {"matrix": "", "reliability": ""}
+    )
     monkeypatch.setattr("tfclf.evaluation.plot._save_png", lambda _, path: path.write_bytes(b"PNG"))
 
 
@@ -46,7 +48,11 @@ def test_other_files_in_the_folder_stay(report: Report, tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 @pytest.mark.parametrize("there", [False, True])
 def test_an_interrupted_report_leaves_nothing(
-    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, there: bool
+    report: Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    there: bool,
 ) -> None:
     folder = tmp_path / "report"
     if there:
@@ -90,6 +96,8 @@ def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
         check_output(tmp_path / "report")
 
 
-def test_a_relative_folder_that_is_new_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_that_is_new_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     check_output(Path("new/report"))

@@ -41,7 +41,14 @@ def test_each_label_has_precision_recall_f1_and_support(report: Report) -> None:
 
 
 def test_metrics_have_the_names_of_the_cards(report: Report) -> None:
-    names = {"eval_loss", "eval_accuracy", "eval_f1", "eval_precision", "eval_recall", "eval_runtime"}
+    names = {
+        "eval_loss",
+        "eval_accuracy",
+        "eval_f1",
+        "eval_precision",
+        "eval_recall",
+        "eval_runtime",
+    }
     assert names | {"eval_samples_per_second", "eval_samples"} <= set(report.metrics())
 
 

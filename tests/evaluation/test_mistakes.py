@@ -23,7 +23,8 @@ def test_any_text_becomes_one_line_that_any_file_takes(text: str) -> None:
     line = readable(text)
     line.encode("utf-8")
     assert all(
-        character.isprintable() or unicodedata.category(character) in ("Cf", "Co", "Cn", "Zs") for character in line
+        character.isprintable() or unicodedata.category(character) in ("Cf", "Co", "Cn", "Zs")
+        for character in line
     )
     assert len(line) <= LONGEST_TEXT
     assert line.splitlines() in ([], [line])
@@ -49,7 +50,10 @@ def test_white_space_alone_does_not_hide_that_a_text_goes_on() -> None:
 @pytest.mark.parametrize("whole", ["e\u0301", "👩\u200d🚀", "❤\ufe0f"])
 def test_a_character_is_not_cut_in_two(whole: str) -> None:
     text = "a" * (LONGEST_TEXT - 2) + whole + "b" * 50
-    assert readable(text) in ("a" * (LONGEST_TEXT - 2) + "…", "a" * (LONGEST_TEXT - 2) + whole + "…")
+    assert readable(text) in (
+        "a" * (LONGEST_TEXT - 2) + "…",
+        "a" * (LONGEST_TEXT - 2) + whole + "…",
+    )
 
 
 def test_a_direction_cannot_reach_past_the_text() -> None:

@@ -57,7 +57,9 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def report() -> Report:
     answers = [("neg", 0.9), ("pos", 0.8), ("neg", 0.7), ("pos", 0.6)]
-    return evaluate(gives(answers), rows(["neg", "pos", "pos", "pos"]), LABELS, batch_size=2, mistakes=3)
+    return evaluate(
+        gives(answers), rows(["neg", "pos", "pos", "pos"]), LABELS, batch_size=2, mistakes=3
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +67,22 @@ def published(report: Report) -> Published:
     return beside_card(report, find("roberta_base_sequence_classifier_imdb"))
 
 
-def page_of(report: Report, suffix: str = "html", published: Published | None = None, title: str = "A title") -> str:
-    about = described(({"name": "m", "source": "folder/m"},), data="rows.csv", rows=4, tensorflow=False)
+def page_of(
+    report: Report, suffix: str = "html", published: Published | None = None, title: str = "A title"
+) -> str:
+    about = described(
+        ({"name": "m", "source": "folder/m"},), data="rows.csv", rows=4, tensorflow=False
+    )
     return report_page(suffix, report, title=title, about=about, published=published)
 
 
 @pytest.fixture(scope="module")
 def pages(report: Report, published: Published) -> dict[str, str]:
     """Drawn once: a plain report, one beside a card, one whose title, texts and labels are hostile, a comparison."""
-    first, second = Subject("a <b>", says(["neg", "pos"]), LABELS), Subject("b", says(["neg", "neg"]), LABELS)
+    first, second = (
+        Subject("a <b>", says(["neg", "pos"]), LABELS),
+        Subject("b", says(["neg", "neg"]), LABELS),
+    )
     compared = compare(first, second, rows(["neg", "neg"]), mistakes=2)
     return {
         "card": page_of(report, published=published),
@@ -85,7 +94,9 @@ def pages(report: Report, published: Published) -> dict[str, str]:
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of a moment: drawing takes most of the time, and has tests of its own."""
-    monkeypatch.setattr("tfclf.evaluation.pages._plots", lambda *_: {"matrix": "", "reliability": ""})
+    monkeypatch.setattr(
+        "tfclf.evaluation.pages._plots", lambda *_: {"matrix": "", "reliability": ""}
+    )
 
 
 EVERY_PAGE = pytest.mark.parametrize("name", ["card", "hostile", "comparison"])
@@ -100,10 +111,16 @@ def test_every_element_is_closed(pages: dict[str, str], name: str) -> None:
 def test_a_page_needs_nothing_beside_it(pages: dict[str, str], name: str) -> None:
     page = Page(pages[name])
     assert not {"script", "link", "img", "iframe", "object", "image"} & set(page.tags)
-    references = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "srcset", "data")]
+    references = [
+        value
+        for name, value in page.attributes
+        if name in ("src", "href", "xlink:href", "srcset", "data")
+    ]
     assert references
     assert all(value.startswith("#") for value in references)
-    addresses = [address for _, value in page.attributes for address in re.findall(r"url\(([^)]*)\)", value)]
+    addresses = [
+        address for _, value in page.attributes for address in re.findall(r"url\(([^)]*)\)", value)
+    ]
     assert addresses
     assert all(address.startswith("#") for address in addresses)
 
@@ -113,8 +130,12 @@ def test_references_within_a_page_lead_to_one_place_each(pages: dict[str, str], 
     page = Page(pages[name])
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    named = {value.lstrip("#") for name, value in page.attributes if name in ("href", "aria-labelledby")}
-    named |= {address for _, value in page.attributes for address in re.findall(r"url\(#([^)]*)\)", value)}
+    named = {
+        value.lstrip("#") for name, value in page.attributes if name in ("href", "aria-labelledby")
+    }
+    named |= {
+        address for _, value in page.attributes for address in re.findall(r"url\(#([^)]*)\)", value)
+    }
     assert named <= set(ids)
 
 
@@ -167,8 +188,13 @@ def test_texts_that_were_not_kept_are_said_to_be_left_out(without_plots: None, s
     assert "Texts were left out." in page_of(evaluate(says(["neg"]), rows(["pos"]), LABELS), suffix)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=st.text(st.characters(), min_size=1), label=st.text(st.characters(), min_size=1, max_size=30))
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    text=st.text(st.characters(), min_size=1),
+    label=st.text(st.characters(), min_size=1, max_size=30),
+)
 def test_any_text_and_any_label_stay_text(without_plots: None, text: str, label: str) -> None:
     plain = Page(page_of(report_on(["plain"], labels=("a label", "another label"))))
     page = Page(page_of(report_on([text], labels=(label, "another label"))))
@@ -180,7 +206,9 @@ def test_any_text_and_any_label_stay_text(without_plots: None, text: str, label:
 @settings(max_examples=50, deadline=None)
 @given(text=st.text(st.characters(), min_size=1))
 def test_no_text_becomes_markdown(text: str) -> None:
-    (line,) = [line for line in page_of(report_on([text]), "md").splitlines() if line.startswith("  > ")]
+    (line,) = [
+        line for line in page_of(report_on([text]), "md").splitlines() if line.startswith("  > ")
+    ]
     bare = re.sub(r"\\[\\`*_{}\[\]#|~$]", "", line.removeprefix("  > ").strip("\u2068\u2069"))
     assert not re.search(r"[\\`*_{}\[\]#|~$<>]", bare)
 
@@ -196,7 +224,9 @@ def test_any_label_can_be_drawn(label: str, tmp_path: Path) -> None:
 def test_many_labels_make_no_huge_picture(tmp_path: Path) -> None:
     count = 70
     counts = [[1] * count] * count
-    plot_confusion_matrix(counts, [f"label {number}" for number in range(count)], tmp_path / "matrix.png", title="")
+    plot_confusion_matrix(
+        counts, [f"label {number}" for number in range(count)], tmp_path / "matrix.png", title=""
+    )
     assert max(_size(tmp_path / "matrix.png")) < 5_000
 
 
@@ -214,7 +244,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "report.md", "report.html"])
-def test_french_labels_and_texts_are_readable_in_every_file(written: tuple[Path, Report], name: str) -> None:
+def test_french_labels_and_texts_are_readable_in_every_file(
+    written: tuple[Path, Report], name: str
+) -> None:
     content = (written[0] / name).read_text(encoding="utf-8")
     assert "Un film très réussi" in content
     assert "négatif" in content

@@ -30,8 +30,14 @@ def test_every_figure_of_a_card_has_one_here(card: Card) -> None:
 
 
 def test_figures_of_a_label_stand_beside_ours() -> None:
-    card = replace(find(IMDB), metrics_by_class={"pos": {"precision": 0.9, "recall": 0.5, "support": 7}})
-    found = {one.metric: (one.here, one.published) for one in beside(card).figures if one.metric.startswith("pos")}
+    card = replace(
+        find(IMDB), metrics_by_class={"pos": {"precision": 0.9, "recall": 0.5, "support": 7}}
+    )
+    found = {
+        one.metric: (one.here, one.published)
+        for one in beside(card).figures
+        if one.metric.startswith("pos")
+    }
     assert found == {"pos: precision": (0.0, 0.9), "pos: recall": (0.0, 0.5)}
 
 
@@ -53,7 +59,9 @@ def test_other_labels_are_remarked() -> None:
 
 
 def test_the_same_labels_in_another_order_are_not() -> None:
-    assert not any("labels" in remark for remark in beside(replace(find(IMDB), labels=("pos", "neg"))).remarks)
+    assert not any(
+        "labels" in remark for remark in beside(replace(find(IMDB), labels=("pos", "neg"))).remarks
+    )
 
 
 def test_the_cards_own_notes_are_remarked() -> None:

@@ -22,7 +22,9 @@ from tfclf.saved_model.buckets import Ladder
 
 TOLERANCE = 1e-5
 FAMILIES = sorted(known())
-WITH_PADDING_POSITIONS = sorted(name for name in FAMILIES if known()[name].position_padding_id is not None)
+WITH_PADDING_POSITIONS = sorted(
+    name for name in FAMILIES if known()[name].position_padding_id is not None
+)
 # Of ids 0 and 1 one is the padding's position in RoBERTa's kin, and both stand in the middle, too.
 ROWS = [[101, 7, 1, 0, 9, 102], [101, 102], [101, 1, 1, 1, 8, 8, 1, 102], [1, 0, 5]]
 
@@ -30,7 +32,13 @@ ROWS = [[101, 7, 1, 0, 9, 102], [101, 102], [101, 1, 1, 1, 8, 8, 1, 102], [1, 0,
 def _pair(family: str, **changes: Any) -> tuple[LeanEngine, Any]:
     config = tiny_config(family, **changes)
     model = tiny_model(config)
-    engine = LeanEngine(known()[family], model.config.to_dict(), model, folder=Path(family), ladder=Ladder.up_to(512))
+    engine = LeanEngine(
+        known()[family],
+        model.config.to_dict(),
+        model,
+        folder=Path(family),
+        ladder=Ladder.up_to(512),
+    )
     return engine, model
 
 
@@ -41,7 +49,9 @@ def _original(model: Any, rows: Sequence[Sequence[int]]) -> np.ndarray:
 
 @pytest.mark.parametrize("pad_token_id", [0, 1])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_padding_tokens_inside_a_row_are_placed_as_in_the_original(family: str, pad_token_id: int) -> None:
+def test_padding_tokens_inside_a_row_are_placed_as_in_the_original(
+    family: str, pad_token_id: int
+) -> None:
     engine, model = _pair(family, pad_token_id=pad_token_id)
     ids = tf.ragged.constant(ROWS, tf.int32, row_splits_dtype=tf.int32)
     found = engine(Batch(ids, tf.zeros_like(ids), tf.fill([len(ROWS)], False)))
@@ -53,9 +63,14 @@ def test_dense_rows_are_placed_as_in_the_original(family: str) -> None:
     engine, model = _pair(family)
     input_ids = tf.ragged.constant(ROWS, tf.int32).to_tensor(0)
     # The third column of the first row is hidden, and counts or not as the original has it.
-    mask = np.array([[1, 1, 0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0], [1] * 8, [1, 1, 1, 0, 0, 0, 0, 0]], np.int32)
+    mask = np.array(
+        [[1, 1, 0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0], [1] * 8, [1, 1, 1, 0, 0, 0, 0, 0]],
+        np.int32,
+    )
     expected = model({"input_ids": input_ids, "attention_mask": mask}).logits
-    np.testing.assert_allclose(engine.encode_dense(input_ids, mask), expected, atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(
+        engine.encode_dense(input_ids, mask), expected, atol=TOLERANCE, rtol=0
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -77,15 +92,24 @@ def test_roberta_and_its_kin_keep_two_positions_for_themselves(family: str) -> N
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_sizes_that_config_json_leaves_out_are_those_of_transformers(family: str, tmp_path: Path) -> None:
+def test_sizes_that_config_json_leaves_out_are_those_of_transformers(
+    family: str, tmp_path: Path
+) -> None:
     (tmp_path / "config.json").write_text(f'{{"model_type": "{family}"}}', encoding="utf-8")
     (tmp_path / "tf_model.h5").touch()
     declared, theirs = known()[family], transformers().AutoConfig.for_model(family)
     config = open_checkpoint(tmp_path).config
     sizes = Sizes.of(declared, config, folder=tmp_path)
     keys = declared.config_keys
-    assert (len(sizes.passes), sizes.heads, sizes.width, sizes.inner_width, sizes.activation) == tuple(
-        getattr(theirs, key) for key in (keys.layers, keys.heads, keys.width, keys.inner_width, keys.activation)
+    assert (
+        len(sizes.passes),
+        sizes.heads,
+        sizes.width,
+        sizes.inner_width,
+        sizes.activation,
+    ) == tuple(
+        getattr(theirs, key)
+        for key in (keys.layers, keys.heads, keys.width, keys.inner_width, keys.activation)
     )
 
 
@@ -117,7 +141,10 @@ def test_albert_shares_layers_as_its_config_says(changes: Mapping[str, int]) -> 
 def test_an_export_of_albert_stores_its_layer_once(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "checkpoint", "albert", num_hidden_layers=12)
     version = tfclf.export(folder, tmp_path / "export")
-    stored = sum(math.prod(shape) for _, shape in tf.train.list_variables(str(version / "variables" / "variables")))
+    stored = sum(
+        math.prod(shape)
+        for _, shape in tf.train.list_variables(str(version / "variables" / "variables"))
+    )
     weights = _elements(open_checkpoint(folder).load_model().weights)
     # Besides the weights: the save counter and the object graph.
     assert stored == pytest.approx(weights, abs=10)

@@ -9,7 +9,9 @@ from tfclf.sample_texts import HEADLINES
 
 
 def _encode(classifier: tfclf.Classifier, input_ids: tf.Tensor, mask: tf.Tensor) -> np.ndarray:
-    logits: np.ndarray = classifier._functions["encode"](input_ids=input_ids, attention_mask=mask)["logits"].numpy()
+    logits: np.ndarray = classifier._functions["encode"](input_ids=input_ids, attention_mask=mask)[
+        "logits"
+    ].numpy()
     return logits
 
 
@@ -22,7 +24,9 @@ def test_encode_after_tokenize_is_serving_default(classifier: tfclf.Classifier) 
 def test_more_padding_changes_nothing(classifier: tfclf.Classifier) -> None:
     rows = classifier._functions["tokenize"](text=tf.constant(HEADLINES))
     wider = [tf.pad(rows[name], [[0, 0], [0, 7]]) for name in ("input_ids", "attention_mask")]
-    np.testing.assert_allclose(_encode(classifier, *wider), classifier(HEADLINES)["logits"].numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        _encode(classifier, *wider), classifier(HEADLINES)["logits"].numpy(), atol=1e-6
+    )
 
 
 def test_an_empty_batch_gives_no_rows(classifier: tfclf.Classifier) -> None:
@@ -30,8 +34,12 @@ def test_an_empty_batch_gives_no_rows(classifier: tfclf.Classifier) -> None:
     assert _encode(classifier, empty, empty).shape == (0, 4)
 
 
-@pytest.mark.parametrize("mask", [[[1, 1], [0, 0]], [[1, 1], [0, 1]]], ids=["no token", "padding first"])
-def test_a_row_that_does_not_start_with_a_token_is_refused(classifier: tfclf.Classifier, mask: list[list[int]]) -> None:
+@pytest.mark.parametrize(
+    "mask", [[[1, 1], [0, 0]], [[1, 1], [0, 1]]], ids=["no token", "padding first"]
+)
+def test_a_row_that_does_not_start_with_a_token_is_refused(
+    classifier: tfclf.Classifier, mask: list[list[int]]
+) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="must start with 1"):
         _encode(classifier, tf.constant([[101, 102], [101, 102]]), tf.constant(mask))
 

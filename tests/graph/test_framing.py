@@ -24,7 +24,11 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     write_tokenizer(made)
     write_json(made / "config.json", {"model_type": "distilbert"})
     # BERT's class: the one that has token types.
-    changes = {"tokenizer_class": "BertTokenizer", "truncation_side": request.param, "model_max_length": LIMIT}
+    changes = {
+        "tokenizer_class": "BertTokenizer",
+        "truncation_side": request.param,
+        "model_max_length": LIMIT,
+    }
     edit_json(made / "tokenizer_config.json", **changes)
     return made
 
@@ -41,7 +45,9 @@ def _words() -> list[tuple[int, str]]:
 
 def _rows(lengths: tuple[int, ...], start: int) -> tf.RaggedTensor:
     ids = [index for index, _ in _words()][start:]
-    return tf.ragged.constant([ids[:length] for length in lengths], tf.int32, row_splits_dtype=tf.int32)
+    return tf.ragged.constant(
+        [ids[:length] for length in lengths], tf.int32, row_splits_dtype=tf.int32
+    )
 
 
 def _texts(rows: tf.RaggedTensor) -> list[str]:
@@ -59,7 +65,8 @@ def test_single_rows_equal_the_reference(folder: Path) -> None:
 def test_pairs_of_all_lengths_equal_the_reference(folder: Path) -> None:
     both = list(itertools.product(LENGTHS, LENGTHS))
     first, second = (
-        _rows(tuple(lengths), start) for lengths, start in zip(zip(*both, strict=True), (0, 40), strict=True)
+        _rows(tuple(lengths), start)
+        for lengths, start in zip(zip(*both, strict=True), (0, 40), strict=True)
     )
     reference = transformers().AutoTokenizer.from_pretrained(folder)
     texts = map(_texts, (first, second))
@@ -94,7 +101,10 @@ def test_dense_rows_are_padded_with_the_pad_id() -> None:
 
 def test_a_template_may_hold_several_tokens_at_a_place(folder: Path) -> None:
     spec = read(folder)
-    frame = Frame(replace(spec, template=replace(spec.template, single=(Place((1, 2)), Place()))), max_length=LIMIT)
+    frame = Frame(
+        replace(spec, template=replace(spec.template, single=(Place((1, 2)), Place()))),
+        max_length=LIMIT,
+    )
     ids = tf.ragged.constant([[7, 8]], tf.int32, row_splits_dtype=tf.int32)
     assert frame.single(ids).input_ids.to_list() == [[1, 2, 7, 8]]
 

@@ -27,7 +27,9 @@ NAMED = {"0": "similarity"}
 @pytest.fixture(scope="module", params=sorted(known()))
 def regression(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of one label, which states no problem type."""
-    return tiny_checkpoint(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param, id2label=NAMED)
+    return tiny_checkpoint(
+        tmp_path_factory.mktemp(request.param) / "checkpoint", request.param, id2label=NAMED
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +38,18 @@ def classifier(regression: Path) -> tfclf.Classifier:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def value_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def value_model(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """A regression's export, and its checkpoint."""
     folder = tmp_path_factory.mktemp(request.param)
     source = tiny_checkpoint(folder / "checkpoint", id2label=NAMED, problem_type="regression")
     return tfclf.export(source, folder / "model", engine=request.param), source
 
 
-def test_a_regression_gives_the_originals_value(regression: Path, classifier: tfclf.Classifier) -> None:
+def test_a_regression_gives_the_originals_value(
+    regression: Path, classifier: tfclf.Classifier
+) -> None:
     inputs = classifier.tokenize(HEADLINES)
     mask = tf.sequence_mask(inputs.row_lengths(), dtype=tf.int32)
     model = open_checkpoint(regression).load_model()
@@ -53,7 +59,9 @@ def test_a_regression_gives_the_originals_value(regression: Path, classifier: tf
     np.testing.assert_allclose(answers["logits"].numpy(), expected, atol=1e-5)
 
 
-def test_a_regression_has_no_probabilities_and_keeps_its_label(classifier: tfclf.Classifier) -> None:
+def test_a_regression_has_no_probabilities_and_keeps_its_label(
+    classifier: tfclf.Classifier,
+) -> None:
     assert set(classifier(HEADLINES)) == {"label", "score", "logits"}
     prediction = classifier.predict(HEADLINES)[0]
     assert (prediction.label, prediction.probabilities) == ("similarity", None)
@@ -66,10 +74,14 @@ def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) ->
     values = classifier.call_pairs(HEADLINES, HEADLINES[::-1])
     found = [one.score for one in classifier.predict(HEADLINES, pairs=HEADLINES[::-1])]
     np.testing.assert_allclose(found, values["logits"].numpy()[:, 0], atol=1e-6)
-    assert [one.windows for one in classifier.predict(["news " * 600], long="windows", stride=0)] == [2]
+    assert [
+        one.windows for one in classifier.predict(["news " * 600], long="windows", stride=0)
+    ] == [2]
 
 
-def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(value_model: tuple[Path, Path]) -> None:
+def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(
+    value_model: tuple[Path, Path],
+) -> None:
     model = saved_model_pb2.SavedModel.FromString((value_model[0] / "saved_model.pb").read_bytes())
     signatures = model.meta_graphs[0].signature_def
     assert "classify" not in signatures
@@ -83,14 +95,20 @@ def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(value_mo
 def test_regress_and_its_warm_up_give_the_value(value_model: tuple[Path, Path]) -> None:
     loaded = tf.saved_model.load(str(value_model[0]))
     kinds = []
-    for record in tf.data.TFRecordDataset(str(value_model[0] / "assets.extra" / "tf_serving_warmup_requests")):
+    for record in tf.data.TFRecordDataset(
+        str(value_model[0] / "assets.extra" / "tf_serving_warmup_requests")
+    ):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         kinds.append(log.WhichOneof("log_type"))
         if kinds[-1] == "regress_log":
             examples = log.regress_log.request.input.example_list.examples
             texts = [example.features.feature["text"].bytes_list.value[0] for example in examples]
-            found = loaded.signatures["regress"](inputs=tf.constant([one.SerializeToString() for one in examples]))
-            expected = loaded.signatures["serving_default"](text=tf.constant(texts))["score"].numpy()
+            found = loaded.signatures["regress"](
+                inputs=tf.constant([one.SerializeToString() for one in examples])
+            )
+            expected = loaded.signatures["serving_default"](text=tf.constant(texts))[
+                "score"
+            ].numpy()
             np.testing.assert_allclose(found["outputs"].numpy(), expected[:, np.newaxis], atol=1e-6)
     assert set(kinds) == {"predict_log", "regress_log"}
 
@@ -104,12 +122,16 @@ def test_verify_proves_a_regression(value_model: tuple[Path, Path]) -> None:
 
 def test_verify_proves_a_multi_label_model(own_checkpoint: Path, tmp_path: Path) -> None:
     edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
-    certificate = tfclf.verify(tfclf.export(own_checkpoint, tmp_path / "model"), own_checkpoint, HEADLINES)
+    certificate = tfclf.verify(
+        tfclf.export(own_checkpoint, tmp_path / "model"), own_checkpoint, HEADLINES
+    )
     assert certificate.equal
     assert 0 < certificate.agreement["float32"].largest_probability_difference < 1e-6  # type: ignore[operator]
 
 
-def test_verify_catches_another_problem_type(value_model: tuple[Path, Path], tmp_path: Path) -> None:
+def test_verify_catches_another_problem_type(
+    value_model: tuple[Path, Path], tmp_path: Path
+) -> None:
     path, source = (Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in value_model)
     edit_json(source / "config.json", problem_type="multi_label_classification")
     certificate = tfclf.verify(path, source, HEADLINES)
@@ -125,11 +147,15 @@ def test_multi_label_probabilities_are_independent(own_checkpoint: Path, engine:
     expected = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(answers["probabilities"], expected, rtol=1e-5)
     np.testing.assert_allclose(answers["score"], expected.max(axis=1), rtol=1e-5)
-    assert [label.decode() for label in answers["label"].numpy()] == [LABELS[best] for best in logits.argmax(axis=1)]
+    assert [label.decode() for label in answers["label"].numpy()] == [
+        LABELS[best] for best in logits.argmax(axis=1)
+    ]
 
 
 def test_one_label_by_itself_may_be_multi_label(tmp_path: Path) -> None:
-    source = tiny_checkpoint(tmp_path, id2label={"0": "spam"}, problem_type="multi_label_classification")
+    source = tiny_checkpoint(
+        tmp_path, id2label={"0": "spam"}, problem_type="multi_label_classification"
+    )
     answers = tfclf.load(source)(HEADLINES)
     np.testing.assert_allclose(answers["probabilities"], tf.sigmoid(answers["logits"]), atol=1e-6)
 
@@ -137,9 +163,17 @@ def test_one_label_by_itself_may_be_multi_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "problem_type", "told"),
     [
-        (NAMED, "single_label_classification", r"with 1 label\(s\) in id2label; expected two labels or more"),
+        (
+            NAMED,
+            "single_label_classification",
+            r"with 1 label\(s\) in id2label; expected two labels or more",
+        ),
         ({"0": "a", "1": "b"}, "regression", r"with 2 label\(s\) in id2label; expected one label"),
-        (NAMED, "ranking", "problem_type is 'ranking'; expected single_label_classification, multi_label"),
+        (
+            NAMED,
+            "ranking",
+            "problem_type is 'ranking'; expected single_label_classification, multi_label",
+        ),
     ],
     ids=["one class", "two values", "unknown"],
 )
@@ -159,7 +193,11 @@ def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path
     score = tfclf.load(value_model[0]).predict(HEADLINES[:1])[0].score
     lines = CliRunner().invoke(command, [str(value_model[0]), HEADLINES[0]]).output.splitlines()
     assert lines[1].split()[:2] == ["similarity", f"{score:.3f}"]
-    (line,) = CliRunner().invoke(command, [str(value_model[0]), HEADLINES[0], "--json"]).output.splitlines()
+    (line,) = (
+        CliRunner()
+        .invoke(command, [str(value_model[0]), HEADLINES[0], "--json"])
+        .output.splitlines()
+    )
     assert set(json.loads(line)) == {"text", "label", "score", "truncated"}
 
 

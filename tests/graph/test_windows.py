@@ -22,7 +22,14 @@ from tfclf.sample_texts import HEADLINES
 
 LIMIT = 24
 STRIDE = 5
-LONG = (" ".join(HEADLINES) * 3, "", "short", " ".join(HEADLINES[::-1]), "news " * 200, HEADLINES[0])
+LONG = (
+    " ".join(HEADLINES) * 3,
+    "",
+    "short",
+    " ".join(HEADLINES[::-1]),
+    "news " * 200,
+    HEADLINES[0],
+)
 
 
 @pytest.fixture(scope="module", params=sorted(known()))
@@ -73,7 +80,9 @@ def _reference(folder: Path, texts: Any, *, stride: int) -> tuple[np.ndarray, li
     return np.stack(means), np.bincount(rows).tolist()
 
 
-def _windows(classifier: tfclf.Classifier, texts: Any, *, stride: int) -> tuple[np.ndarray, list[int]]:
+def _windows(
+    classifier: tfclf.Classifier, texts: Any, *, stride: int
+) -> tuple[np.ndarray, list[int]]:
     function = classifier._functions["windows"]
     answers = function(text=tf.constant(texts), stride=tf.fill([len(texts)], stride))
     return answers["logits"].numpy(), answers["windows"].numpy().tolist()
@@ -90,7 +99,9 @@ def test_logits_are_the_originals_mean_over_the_originals_windows(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_windows_begin_at_the_end_where_truncation_is_on_the_left(tmp_path: Path, engine: str) -> None:
+def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
+    tmp_path: Path, engine: str
+) -> None:
     folder = tiny_checkpoint(tmp_path)
     edit_json(folder / "tokenizer_config.json", model_max_length=LIMIT, truncation_side="left")
     expected, counts = _reference(folder, LONG, stride=STRIDE)
@@ -144,7 +155,9 @@ def test_no_more_than_so_many_windows_are_encoded_at_once(
     assert max(seen) == 16
 
 
-def test_an_export_reads_windows(short_checkpoint: Path, short: tfclf.Classifier, tmp_path: Path) -> None:
+def test_an_export_reads_windows(
+    short_checkpoint: Path, short: tfclf.Classifier, tmp_path: Path
+) -> None:
     exported = tfclf.load(tfclf.export(short_checkpoint, tmp_path / "model"))
     found, expected = (one.predict(LONG, long="windows") for one in (exported, short))
     assert [one.windows for one in found] == [one.windows for one in expected]
@@ -152,18 +165,35 @@ def test_an_export_reads_windows(short_checkpoint: Path, short: tfclf.Classifier
 
 
 def test_a_prediction_says_how_many_windows_it_read(short: tfclf.Classifier) -> None:
-    predictions = short.predict(["news " * 22, "news " * 23, "news " * 39, "news " * 40], long="windows", stride=5)
-    assert [(one.windows, one.truncated) for one in predictions] == [(1, False), (2, False), (2, False), (3, False)]
+    predictions = short.predict(
+        ["news " * 22, "news " * 23, "news " * 39, "news " * 40], long="windows", stride=5
+    )
+    assert [(one.windows, one.truncated) for one in predictions] == [
+        (1, False),
+        (2, False),
+        (2, False),
+        (3, False),
+    ]
 
 
 def test_the_stride_is_a_quarter_of_the_limit_by_default(short: tfclf.Classifier) -> None:
-    assert short.predict(LONG, long="windows") == short.predict(LONG, long="windows", stride=LIMIT // 4)
+    assert short.predict(LONG, long="windows") == short.predict(
+        LONG, long="windows", stride=LIMIT // 4
+    )
 
 
 def test_an_empty_batch_gives_empty_outputs(short: tfclf.Classifier) -> None:
-    answers = short._functions["windows"](text=tf.constant([], tf.string), stride=tf.constant([], tf.int32))
+    answers = short._functions["windows"](
+        text=tf.constant([], tf.string), stride=tf.constant([], tf.int32)
+    )
     shapes = {name: tuple(value.shape) for name, value in answers.items()}
-    assert shapes == {"label": (0,), "score": (0,), "probabilities": (0, 4), "logits": (0, 4), "windows": (0,)}
+    assert shapes == {
+        "label": (0,),
+        "score": (0,),
+        "probabilities": (0, 4),
+        "logits": (0, 4),
+        "windows": (0,),
+    }
 
 
 @pytest.mark.parametrize("stride", [-1, LIMIT - 2, 1.5, True, "5"])
@@ -183,7 +213,9 @@ def test_windows_of_pairs_are_refused(short: tfclf.Classifier) -> None:
         short.predict(["a"], pairs=["b"], long="windows")
 
 
-def _truncated_by_tokenizers(lengths: list[int], room: int, stride: int, side: str) -> list[tuple[int, int, int]]:
+def _truncated_by_tokenizers(
+    lengths: list[int], room: int, stride: int, side: str
+) -> list[tuple[int, int, int]]:
     """(row, start, length) of all windows but the first of each row."""
     import tokenizers
 
@@ -193,16 +225,23 @@ def _truncated_by_tokenizers(lengths: list[int], room: int, stride: int, side: s
     for row, length in enumerate(lengths):
         encoding = tokenizer.encode("news " * length, add_special_tokens=False)
         encoding.truncate(room, stride, side)
-        found += [(row, part.offsets[0][0] // len("news "), len(part.ids)) for part in encoding.overflowing]
+        found += [
+            (row, part.offsets[0][0] // len("news "), len(part.ids))
+            for part in encoding.overflowing
+        ]
     return found
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=4), st.integers(1, 20), st.data())
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_boundaries_are_those_of_tokenizers(side: str, lengths: list[int], room: int, data: st.DataObject) -> None:
+def test_boundaries_are_those_of_tokenizers(
+    side: str, lengths: list[int], room: int, data: st.DataObject
+) -> None:
     stride = data.draw(st.integers(0, room - 1))
     strides = tf.fill([len(lengths)], stride)
-    made = further_windows(tf.constant(lengths, tf.int32), room=room, stride=strides, from_end=side == "left")
+    made = further_windows(
+        tf.constant(lengths, tf.int32), room=room, stride=strides, from_end=side == "left"
+    )
     found = list(zip(*(values.numpy().tolist() for values in made), strict=True))
     assert found == _truncated_by_tokenizers(lengths, room, stride, side)

@@ -70,7 +70,11 @@ def install(folder: Path, *names: str) -> dict[str, str]:
     for name in names:
         (folder / name).write_text(PROGRAM.format(python=sys.executable))
         (folder / name).chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "FAKE_RECORD": str(folder / "record")}
+    return {
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "FAKE_RECORD": str(folder / "record"),
+    }
 
 
 def recorded(folder: Path) -> list[list[str]]:

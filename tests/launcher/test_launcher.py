@@ -52,7 +52,9 @@ def own_demo(tmp_path: Path) -> Path:
 
 def change_manifest(base: Path, **changes: object) -> None:
     path = base / "1" / "assets.extra" / "tfclf.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8"
+    )
 
 
 @pytest.fixture
@@ -118,10 +120,15 @@ def test_a_saved_model_in_a_folder_without_number_is_served_as_version_1(
 def test_an_export_is_batched_with_a_file_of_this_machine(fakes: Path, files: Path) -> None:
     flags = flags_of(launch_of_program(DEMO, FREE, files).command)
     assert flags["enable_batching"] == "true"
-    assert f"num_batch_threads {{ value: {os.cpu_count()} }}" in Path(flags["batching_parameters_file"]).read_text()
+    assert (
+        f"num_batch_threads {{ value: {os.cpu_count()} }}"
+        in Path(flags["batching_parameters_file"]).read_text()
+    )
 
 
-def test_a_saved_model_of_others_is_not_batched_unless_asked(fakes: Path, files: Path, own_demo: Path) -> None:
+def test_a_saved_model_of_others_is_not_batched_unless_asked(
+    fakes: Path, files: Path, own_demo: Path
+) -> None:
     (own_demo / "1" / "assets.extra" / "tfclf.json").unlink()
     assert "enable_batching" not in flags_of(launch_of_program(own_demo, FREE, files).command)
     asked = replace(FREE, batching=True)
@@ -134,17 +141,24 @@ def test_a_batching_file_is_taken_as_it_is(fakes: Path, files: Path) -> None:
     assert Path(flags["batching_parameters_file"]).read_text() == own.read_text()
 
 
-def test_a_batching_file_that_is_not_there_is_named(fakes: Path, files: Path, tmp_path: Path) -> None:
+def test_a_batching_file_that_is_not_there_is_named(
+    fakes: Path, files: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="nowhere cannot be read"):
         launch_of_program(DEMO, replace(FREE, batching_file=tmp_path / "nowhere"), files)
 
 
 def test_metrics_are_on_the_rest_port(fakes: Path, files: Path) -> None:
     flags = flags_of(launch_of_program(DEMO, FREE, files).command)
-    assert 'path: "/monitoring/prometheus/metrics"' in Path(flags["monitoring_config_file"]).read_text()
+    assert (
+        'path: "/monitoring/prometheus/metrics"'
+        in Path(flags["monitoring_config_file"]).read_text()
+    )
 
 
-def test_without_rest_there_is_no_rest_flag_and_nothing_to_monitor(fakes: Path, files: Path) -> None:
+def test_without_rest_there_is_no_rest_flag_and_nothing_to_monitor(
+    fakes: Path, files: Path
+) -> None:
     flags = flags_of(launch_of_program(DEMO, Settings(port=0, rest_port=None), files).command)
     assert not {"rest_api_port", "monitoring_config_file"} & set(flags)
 
@@ -177,7 +191,9 @@ def test_xla_is_on_where_it_is_of_use(
     assert {flag for flag in flags if flag.startswith("xla")} == expected
 
 
-def test_xla_stays_off_where_the_export_has_no_signature_for_it(fakes: Path, files: Path, own_demo: Path) -> None:
+def test_xla_stays_off_where_the_export_has_no_signature_for_it(
+    fakes: Path, files: Path, own_demo: Path
+) -> None:
     change_manifest(own_demo, ladder=None)
     launch = launch_of_program(own_demo, replace(FREE, gpu=True), files)
     assert not [flag for flag in flags_of(launch.command) if flag.startswith("xla")]
@@ -189,7 +205,9 @@ def test_warm_up_records_for_xla_turn_it_on(fakes: Path, files: Path, own_demo: 
     change_manifest(own_demo, ladder=LADDER)
     records = own_demo / "1" / "assets.extra" / "tf_serving_warmup_requests"
     records.write_bytes(records.read_bytes() + b"serving_xla")
-    assert "xla_cpu_compilation_enabled" in flags_of(launch_of_program(own_demo, FREE, files).command)
+    assert "xla_cpu_compilation_enabled" in flags_of(
+        launch_of_program(own_demo, FREE, files).command
+    )
     with pytest.raises(InputError, match="would fail the load"):
         launch_of_program(own_demo, replace(FREE, xla=False), files)
 
@@ -206,7 +224,9 @@ def test_a_serving_without_xla_for_gpus_is_told(
 # Docker
 
 
-def test_docker_runs_the_newest_image_that_the_export_names(fakes: Path, files: Path, own_demo: Path) -> None:
+def test_docker_runs_the_newest_image_that_the_export_names(
+    fakes: Path, files: Path, own_demo: Path
+) -> None:
     assert "tensorflow/serving:2.20.0" in launch_of_docker(own_demo, FREE, files).command
     change_manifest(own_demo, serving_versions="2.12 to 2.19")
     gpu = replace(FREE, gpu=True)
@@ -243,7 +263,9 @@ def test_a_path_with_a_comma_is_quoted(fakes: Path, files: Path, tmp_path: Path)
     assert model == f'type=bind,"source={base}",target=/model,readonly'
 
 
-def test_a_link_that_a_container_does_not_see_is_told(fakes: Path, files: Path, tmp_path: Path) -> None:
+def test_a_link_that_a_container_does_not_see_is_told(
+    fakes: Path, files: Path, tmp_path: Path
+) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "1").symlink_to(DEMO / "1")
     with pytest.raises(InputError, match="which a container does not see"):
@@ -269,17 +291,25 @@ def test_what_is_not_installed_is_told_with_what_to_do(
     launch: Callable[..., Launch], files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(files))
-    with pytest.raises(ServerError, match=r"is not on PATH\. Install .*without either, `tfclf serve"):
+    with pytest.raises(
+        ServerError, match=r"is not on PATH\. Install .*without either, `tfclf serve"
+    ):
         launch(DEMO, FREE, files)
 
 
-def test_a_docker_without_daemon_is_told(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_docker_without_daemon_is_told(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_BEHAVIOUR", "no daemon")
-    with pytest.raises(ServerError, match=r"its daemon does not answer: Cannot connect .*systemctl start docker"):
+    with pytest.raises(
+        ServerError, match=r"its daemon does not answer: Cannot connect .*systemctl start docker"
+    ):
         launch_of_docker(DEMO, FREE, files)
 
 
-def test_a_serving_too_old_for_the_export_is_told(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_serving_too_old_for_the_export_is_told(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_VERSION", "2.11.0")
     with pytest.raises(ServerError, match=r"is TF Serving 2\.11, and .* runs on 2\.12 to 2\.20"):
         launch_of_program(DEMO, FREE, files)
@@ -290,7 +320,9 @@ def test_a_host_that_the_program_cannot_bind_is_refused(fakes: Path, files: Path
         launch_of_program(DEMO, replace(FREE, host="127.0.0.1"), files)
 
 
-def test_that_the_program_listens_everywhere_is_said_once_it_is_not_asked_for(fakes: Path, files: Path) -> None:
+def test_that_the_program_listens_everywhere_is_said_once_it_is_not_asked_for(
+    fakes: Path, files: Path
+) -> None:
     assert "every address" in launch_of_program(DEMO, FREE, files).notes[0]
     assert not launch_of_program(DEMO, replace(FREE, host="0.0.0.0"), files).notes
 
@@ -330,7 +362,16 @@ def test_a_container_is_removed_when_a_signal_ends_it(started: Started, fakes: P
 
 
 def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Path) -> None:
-    process = started(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0, FAKE_BEHAVIOUR="deaf")
+    process = started(
+        DEMO,
+        "--engine",
+        "tensorflow_model_server",
+        "--port",
+        0,
+        "--rest-port",
+        0,
+        FAKE_BEHAVIOUR="deaf",
+    )
     assert line_of(process, "serving ")
     process.send_signal(signal.SIGTERM)
     wait_until(lambda: ["SIGTERM"] in recorded(fakes))
@@ -339,7 +380,9 @@ def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Pat
     assert process.wait(timeout=60) == 128 + signal.SIGKILL
 
 
-def test_two_signals_that_come_together_are_two(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_signals_that_come_together_are_two(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_BEHAVIOUR", "deaf")
     monkeypatch.setattr("tfclf.launcher.process._GRACE", 600.0)  # after which it is killed anyway
     started = time.monotonic()
@@ -353,7 +396,16 @@ def test_two_signals_that_come_together_are_two(fakes: Path, files: Path, monkey
 
 
 def test_what_ends_before_it_answers_is_relayed(started: Started) -> None:
-    process = started(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0, FAKE_BEHAVIOUR="fail")
+    process = started(
+        DEMO,
+        "--engine",
+        "tensorflow_model_server",
+        "--port",
+        0,
+        "--rest-port",
+        0,
+        FAKE_BEHAVIOUR="fail",
+    )
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 7
     assert "serving " not in errors
@@ -372,15 +424,21 @@ def test_what_never_answers_is_stopped(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_server_keeps_its_log(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_keeps_its_log(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The level that hides TensorFlow's greeting in this process is not handed down."""
     script = fakes / "tensorflow_model_server"
-    script.write_text(f"#!{sys.executable}\nimport os, sys\nsys.exit(5 if 'TF_CPP_MIN_LOG_LEVEL' in os.environ else 0)")
+    script.write_text(
+        f"#!{sys.executable}\nimport os, sys\nsys.exit(5 if 'TF_CPP_MIN_LOG_LEVEL' in os.environ else 0)"
+    )
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     assert run(launch_of_program(DEMO, FREE, files), ready=lambda _: None) == 0
 
 
-def test_without_rest_it_is_asked_over_grpc(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_rest_it_is_asked_over_grpc(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The stand-in is the embedded server: a client of TF Serving gets its answers."""
     monkeypatch.setenv("FAKE_BEHAVIOUR", "embedded")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -395,7 +453,12 @@ def test_without_rest_it_is_asked_over_grpc(fakes: Path, files: Path, monkeypatc
         text.string_val.append(b"Late goal wins the cup")
         text.tensor_shape.dim.add(size=1)
         with grpc.insecure_channel(ready.address) as channel:
-            labels.extend(PredictionServiceStub(channel).Predict(request, timeout=60).outputs["label"].string_val)
+            labels.extend(
+                PredictionServiceStub(channel)
+                .Predict(request, timeout=60)
+                .outputs["label"]
+                .string_val
+            )
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     assert run(launch, ready=ask) == 128 + signal.SIGTERM

@@ -12,7 +12,9 @@ from tfclf.saved_model.buckets import Ladder, text_of
 
 
 @given(st.integers(1, 5_000), st.data())
-def test_no_row_is_padded_to_more_than_twice_its_length_or_32(max_length: int, data: st.DataObject) -> None:
+def test_no_row_is_padded_to_more_than_twice_its_length_or_32(
+    max_length: int, data: st.DataObject
+) -> None:
     ladder = Ladder.up_to(max_length)
     assert ladder.lengths[-1] == max_length
     length = data.draw(st.integers(1, max_length))
@@ -32,7 +34,10 @@ def test_usual_rungs_are_rungs_for_one_text_and_for_full_batches(max_length: int
 
 @pytest.mark.parametrize("sizes", [(), (0, 1), (8, 8), (8, 1), (1.5,), ("8",), (True, 2)], ids=str)
 def test_sizes_that_do_not_go_up_are_refused(sizes: Any) -> None:
-    with pytest.raises(InputError, match=r"the ladder's batch_sizes are .*expected whole numbers above 0 that go up"):
+    with pytest.raises(
+        InputError,
+        match=r"the ladder's batch_sizes are .*expected whole numbers above 0 that go up",
+    ):
         Ladder((32,), sizes)
 
 

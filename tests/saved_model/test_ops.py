@@ -21,7 +21,9 @@ from tfclf.families import known
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.ops import ALL_VERSIONS, serving_versions
 
-PYTHONS = tuple(filter(None, os.environ.get("TFCLF_SERVING_PYTHONS", "").split(os.pathsep))) or (sys.executable,)
+PYTHONS = tuple(filter(None, os.environ.get("TFCLF_SERVING_PYTHONS", "").split(os.pathsep))) or (
+    sys.executable,
+)
 TEXTS = [
     *HEADLINES,
     "",
@@ -31,12 +33,18 @@ TEXTS = [
     "\udcff\udcfe not UTF-8",  # surrogateescape
     "word " * 700,
 ]
-KINDS = [*((family, "lean") for family in sorted(known())), *((family, "original") for family in sorted(known()))]
+KINDS = [
+    *((family, "lean") for family in sorted(known())),
+    *((family, "original") for family in sorted(known())),
+]
 KINDS += [(model_type, "original") for model_type in OTHERS]
 
 
 # All but the bundled one take minutes to make; `make verify` tries them.
-NAMES = ["demo", *(pytest.param(f"{family} {engine}", marks=pytest.mark.verify) for family, engine in KINDS)]
+NAMES = [
+    "demo",
+    *(pytest.param(f"{family} {engine}", marks=pytest.mark.verify) for family, engine in KINDS),
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,12 @@ def answered(request: pytest.FixtureRequest, export: Path) -> Any:
     command = [request.param, str(ROOT / "tests" / "saved_model" / "tf1_session.py"), str(export)]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        command, input=json.dumps(TEXTS), capture_output=True, text=True, env=environment, check=False
+        command,
+        input=json.dumps(TEXTS),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)[str(export)]

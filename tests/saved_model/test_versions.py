@@ -80,7 +80,9 @@ def test_a_relative_path_names_the_model(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_base_path_without_versions_says_what_is_there(tmp_path: Path) -> None:
     make(tmp_path, "config.json", "v1/saved_model.pb")
-    with pytest.raises(SavedModelError, match=r"found config\.json, v1\. Expected folders named with a number"):
+    with pytest.raises(
+        SavedModelError, match=r"found config\.json, v1\. Expected folders named with a number"
+    ):
         latest_version(tmp_path)
 
 

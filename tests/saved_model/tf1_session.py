@@ -76,4 +76,7 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 if __name__ == "__main__":
     given = json.load(sys.stdin)
     versions = {"tensorflow": tf.__version__, "tensorflow-text": tensorflow_text.__version__}
-    json.dump({"versions": versions, **{folder: answers(folder, given) for folder in sys.argv[1:]}}, sys.stdout)
+    json.dump(
+        {"versions": versions, **{folder: answers(folder, given) for folder in sys.argv[1:]}},
+        sys.stdout,
+    )

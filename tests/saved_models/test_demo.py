@@ -38,7 +38,16 @@ def own_copy(tmp_path: Path) -> Path:
 
 
 def test_it_sorts_headlines(demo: tfclf.Classifier) -> None:
-    expected = ["Business", "Sports", "World", "Sci/Tech", "Business", "Sci/Tech", "World", "Sports"]
+    expected = [
+        "Business",
+        "Sports",
+        "World",
+        "Sci/Tech",
+        "Business",
+        "Sci/Tech",
+        "World",
+        "Sports",
+    ]
     assert [prediction.label for prediction in demo.predict(HEADLINES)] == expected
 
 
@@ -59,17 +68,25 @@ def test_it_equals_its_restored_checkpoint(own_copy: Path, restored: Path) -> No
     assert tfclf.verify(own_copy, restored).equal
 
 
-def test_it_equals_its_restored_checkpoint_on_real_rows(own_copy: Path, restored: Path, ag_news: list[str]) -> None:
+def test_it_equals_its_restored_checkpoint_on_real_rows(
+    own_copy: Path, restored: Path, ag_news: list[str]
+) -> None:
     assert tfclf.verify(own_copy, restored, ag_news[:500]).equal
 
 
 def test_its_checksums_are_those_of_its_files(demo: tfclf.Classifier) -> None:
-    found = {name: digest for name, digest in checksums(DEMO / "1").items() if not name.endswith("tfclf.json")}
+    found = {
+        name: digest
+        for name, digest in checksums(DEMO / "1").items()
+        if not name.endswith("tfclf.json")
+    }
     assert found == demo.manifest.checksums
 
 
 @pytest.mark.verify
-def test_its_accuracy_on_the_official_test_split_is_the_cards(demo: tfclf.Classifier, shared: Path) -> None:
+def test_its_accuracy_on_the_official_test_split_is_the_cards(
+    demo: tfclf.Classifier, shared: Path
+) -> None:
     rows = labelled_rows(shared / "data" / "ag_news" / "test.csv", demo.labels)
     report = evaluate(lambda texts: demo.predict(texts), rows, demo.labels)
     card = json.loads((DEMO / "metrics.json").read_text(encoding="utf-8"))["test"]

@@ -66,7 +66,9 @@ def stub(echo_server: Server) -> Iterator[PredictionServiceStub]:
 def predict(stub: PredictionServiceStub) -> Predict:
     """predict(text="hello", signature="pairs", timeout=1.0, ...): each further argument is an input."""
 
-    def call(*, timeout: float = 60, inputs: Mapping[str, TensorProto], **spec: Any) -> PredictResponse:
+    def call(
+        *, timeout: float = 60, inputs: Mapping[str, TensorProto], **spec: Any
+    ) -> PredictResponse:
         return stub.Predict(predict_request(inputs, **spec), timeout=timeout)
 
     return call
@@ -76,9 +78,13 @@ def predict(stub: PredictionServiceStub) -> Predict:
 def refusal(stub: PredictionServiceStub) -> Refusal:
     """The code's name and the details with which the server refuses a request."""
 
-    def call(request: Any = None, *, method: str = "Predict", timeout: float = 60, **spec: Any) -> tuple[str, str]:
+    def call(
+        request: Any = None, *, method: str = "Predict", timeout: float = 60, **spec: Any
+    ) -> tuple[str, str]:
         with pytest.raises(grpc.RpcError) as raised:
-            getattr(stub, method)(predict_request(**spec) if request is None else request, timeout=timeout)
+            getattr(stub, method)(
+                predict_request(**spec) if request is None else request, timeout=timeout
+            )
         return raised.value.code().name, raised.value.details()
 
     return call

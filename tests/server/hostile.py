@@ -30,14 +30,72 @@ Rng = random.Random
 PREDICTION, MODELS = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"
 
 NAMES = (
-    *("", "echo", "scorer", "demo", "half_plus_two", "nowhere", "classify", "regress", "serving_default", "pairs"),
-    *("text", "inputs", "x", "bad", "dangling", "dtypes", "__saved_model_init_op", "../echo", "/etc/passwd", "..%2f"),
-    *("a\nb: c\r\n\r\nHTTP/1.1 200 OK", "\x1b[2J\x1b]0;title\x07", "\x00", "\u202e\u2028é😀", "n" * 5_000, "{}%s%n"),
+    *(
+        "",
+        "echo",
+        "scorer",
+        "demo",
+        "half_plus_two",
+        "nowhere",
+        "classify",
+        "regress",
+        "serving_default",
+        "pairs",
+    ),
+    *(
+        "text",
+        "inputs",
+        "x",
+        "bad",
+        "dangling",
+        "dtypes",
+        "__saved_model_init_op",
+        "../echo",
+        "/etc/passwd",
+        "..%2f",
+    ),
+    *(
+        "a\nb: c\r\n\r\nHTTP/1.1 200 OK",
+        "\x1b[2J\x1b]0;title\x07",
+        "\x00",
+        "\u202e\u2028é😀",
+        "n" * 5_000,
+        "{}%s%n",
+    ),
 )
-NUMBERS = (0, 1, -1, 2, 3, 127, 255, 1 << 16, 1 << 31, (1 << 31) - 1, 1 << 32, (1 << 63) - 1, -(1 << 63), 10**9)
+NUMBERS = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    127,
+    255,
+    1 << 16,
+    1 << 31,
+    (1 << 31) - 1,
+    1 << 32,
+    (1 << 63) - 1,
+    -(1 << 63),
+    10**9,
+)
 TEXTS: tuple[bytes, ...] = (
-    *(b"", b"Stocks rally as oil prices fall", b"\xff\xfe\x80", b"\x00", b"\xed\xa0\x80", "é😀\u202e".encode()),
-    *(b"a" * 3_000, b"\n\r\x1b[31m", b"\xf0\x9f", "\u0300".encode() * 500, b"[CLS] [SEP] [PAD]", b" " * 1_000),
+    *(
+        b"",
+        b"Stocks rally as oil prices fall",
+        b"\xff\xfe\x80",
+        b"\x00",
+        b"\xed\xa0\x80",
+        "é😀\u202e".encode(),
+    ),
+    *(
+        b"a" * 3_000,
+        b"\n\r\x1b[31m",
+        b"\xf0\x9f",
+        "\u0300".encode() * 500,
+        b"[CLS] [SEP] [PAD]",
+        b" " * 1_000,
+    ),
 )
 
 
@@ -84,7 +142,10 @@ def rest_request(rng: Rng) -> Rest:
     if rng.random() < 0.03:
         return Rest(_no_http(rng), False)
     method, path, body = _rest_call(rng)
-    headers = [("Host", "a"), ("Content-Type", rng.choice(["application/json", "text/plain", "x/y; charset=utf-7"]))]
+    headers = [
+        ("Host", "a"),
+        ("Content-Type", rng.choice(["application/json", "text/plain", "x/y; charset=utf-7"])),
+    ]
     if rng.random() < 0.15:
         path = _odd_path(rng, path)
     if rng.random() < 0.1:
@@ -103,7 +164,9 @@ def rest_request(rng: Rng) -> Rest:
     else:
         headers.append(("Content-Length", str(len(body))))
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    return Rest("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body, method != "HEAD")
+    return Rest(
+        "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body, method != "HEAD"
+    )
 
 
 # gRPC
@@ -140,34 +203,46 @@ def _classify(rng: Rng) -> tuple[str, Message]:
 
 
 def _regress(rng: Rng) -> tuple[str, Message]:
-    spec = model_spec("scorer", signature=rng.choice(["regress", "regress_column", "checked", "one_value"]))
+    spec = model_spec(
+        "scorer", signature=rng.choice(["regress", "regress_column", "checked", "one_value"])
+    )
     return PREDICTION + "Regress", RegressionRequest(model_spec=spec, input=_input(rng, "scorer"))
 
 
 def _multi(rng: Rng) -> tuple[str, Message]:
     request = MultiInferenceRequest(input=_input(rng, "scorer"))
     for _ in range(rng.randint(1, 3)):
-        method, signature = rng.choice([(CLASSIFY, "only_scores"), (CLASSIFY, ""), (REGRESS, "regress"), ("", "x")])
+        method, signature = rng.choice(
+            [(CLASSIFY, "only_scores"), (CLASSIFY, ""), (REGRESS, "regress"), ("", "x")]
+        )
         request.tasks.add(method_name=method, model_spec=model_spec("scorer", signature=signature))
     return PREDICTION + "MultiInference", request
 
 
 def _metadata(rng: Rng) -> tuple[str, Message]:
     field = rng.choice(["signature_def", "signature_def", *NAMES])
-    request = GetModelMetadataRequest(model_spec=model_spec(rng.choice(NAMES)), metadata_field=[field])
+    request = GetModelMetadataRequest(
+        model_spec=model_spec(rng.choice(NAMES)), metadata_field=[field]
+    )
     return PREDICTION + "GetModelMetadata", request
 
 
 def _status(rng: Rng) -> tuple[str, Message]:
-    return MODELS + "GetModelStatus", GetModelStatusRequest(model_spec=model_spec(rng.choice(NAMES)))
+    return MODELS + "GetModelStatus", GetModelStatusRequest(
+        model_spec=model_spec(rng.choice(NAMES))
+    )
 
 
 def _reload(rng: Rng) -> tuple[str, Message]:
     request = ReloadConfigRequest()
     for _ in range(rng.randint(0, 3)):
-        path = rng.choice(["", "models", "../..", "C:\\models", "./x", "\x00", "a\n/b"])  # none of them absolute
+        path = rng.choice(
+            ["", "models", "../..", "C:\\models", "./x", "\x00", "a\n/b"]
+        )  # none of them absolute
         request.config.model_config_list.config.add(
-            name=rng.choice(NAMES), base_path=path, model_platform=rng.choice(["tensorflow", "", "tflite", "\x1b"])
+            name=rng.choice(NAMES),
+            base_path=path,
+            model_platform=rng.choice(["tensorflow", "", "tflite", "\x1b"]),
         )
     return MODELS + "HandleReloadConfigRequest", request
 
@@ -191,7 +266,15 @@ _METHODS: dict[str, Callable[[Rng], tuple[str, Any]]] = {
     "status": _status,
     "reload": _reload,
 }
-_WEIGHTED = (*["predict"] * 6, *["classify"] * 2, *["regress"] * 2, *["multi"] * 2, "metadata", "status", "reload")
+_WEIGHTED = (
+    *["predict"] * 6,
+    *["classify"] * 2,
+    *["regress"] * 2,
+    *["multi"] * 2,
+    "metadata",
+    "status",
+    "reload",
+)
 _KINDS: dict[str, Any] = {
     PREDICTION + "Predict": PredictRequest,
     PREDICTION + "Classify": ClassificationRequest,
@@ -202,8 +285,21 @@ _KINDS: dict[str, Any] = {
     MODELS + "HandleReloadConfigRequest": ReloadConfigRequest,
 }
 _ODD_METHODS = (
-    *(PREDICTION + "Nope", PREDICTION, PREDICTION + "predict", PREDICTION + "Predict/", "/" + "x" * 3_000),
-    *("/", "/a", "/../../etc/passwd", "/tensorflow.serving.SessionService/SessionRun", "/%2e%2e/%00", "//"),
+    *(
+        PREDICTION + "Nope",
+        PREDICTION,
+        PREDICTION + "predict",
+        PREDICTION + "Predict/",
+        "/" + "x" * 3_000,
+    ),
+    *(
+        "/",
+        "/a",
+        "/../../etc/passwd",
+        "/tensorflow.serving.SessionService/SessionRun",
+        "/%2e%2e/%00",
+        "//",
+    ),
     *("/grpc.health.v1.Health/Nope", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
 )
 
@@ -228,7 +324,10 @@ def _spoil(rng: Rng, message: Message) -> None:
         field, value = rng.choice(present)
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             key = rng.choice(sorted(value))
-            if field.message_type.fields_by_name["value"].message_type is None or rng.random() < 0.2:
+            if (
+                field.message_type.fields_by_name["value"].message_type is None
+                or rng.random() < 0.2
+            ):
                 if rng.random() < 0.5:
                     value[rng.choice(NAMES)]  # one more, empty
                 else:
@@ -247,7 +346,11 @@ def _spoil(rng: Rng, message: Message) -> None:
 
 def _set(rng: Rng, message: Message, field: Any, old: Any) -> None:
     one = old[0] if not isinstance(old, str | bytes | int | float) else old
-    kinds: dict[type, Sequence[Any]] = {str: NAMES, bytes: TEXTS, float: (0.0, 1e38, float("nan"), float("-inf"))}
+    kinds: dict[type, Sequence[Any]] = {
+        str: NAMES,
+        bytes: TEXTS,
+        float: (0.0, 1e38, float("nan"), float("-inf")),
+    }
     new = rng.choice(kinds.get(type(one), NUMBERS))
     try:
         if one is old:
@@ -267,14 +370,20 @@ def _spoil_tensor(rng: Rng, tensor: TensorProto) -> None:
     elif chance < 0.6:
         tensor.tensor_shape.ClearField("dim")
         for _ in range(rng.choice([0, 1, 1, 2, 3, 70, 300])):
-            tensor.tensor_shape.dim.add(size=rng.choice([0, 1, 1, 2, -1, *NUMBERS]), name=rng.choice(NAMES))
+            tensor.tensor_shape.dim.add(
+                size=rng.choice([0, 1, 1, 2, -1, *NUMBERS]), name=rng.choice(NAMES)
+            )
     elif chance < 0.7:
         tensor.tensor_shape.unknown_rank = True
     elif chance < 0.85:
-        tensor.tensor_content = rng.choice([*TEXTS, rng.randbytes(rng.randint(0, 99)), b"\xff" * 12])
+        tensor.tensor_content = rng.choice(
+            [*TEXTS, rng.randbytes(rng.randint(0, 99)), b"\xff" * 12]
+        )
     else:
         tensor.ClearField("string_val")
-        tensor.int_val.extend(rng.choices([number % (1 << 31) for number in NUMBERS], k=rng.randint(0, 4)))
+        tensor.int_val.extend(
+            rng.choices([number % (1 << 31) for number in NUMBERS], k=rng.randint(0, 4))
+        )
         tensor.float_val.append(float("nan"))
 
 
@@ -319,7 +428,9 @@ def _rest_call(rng: Rng) -> tuple[str, str, bytes]:
     verb = {"scorer": rng.choice(["classify", "regress"])}.get(model, "predict")
     if rng.random() < 0.05:
         verb = rng.choice(["classify", "regress", "predict", "PREDICT", "nope", "predict%00"])
-    body = json.dumps(_document(rng, model), ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
+    body = json.dumps(_document(rng, model), ensure_ascii=rng.random() < 0.5).encode(
+        "utf-8", "surrogatepass"
+    )
     if rng.random() < 0.35:
         body = _mutated(rng, body)
     elif rng.random() < 0.05:
@@ -332,11 +443,17 @@ def _document(rng: Rng, model: str) -> Any:
         rows = [{"x": rng.gauss(0, 9), "name": _value(rng)} for _ in range(rng.randint(0, 3))]
         document: dict[str, Any] = {"examples": rows}
         if rng.random() < 0.5:
-            document["signature_name"] = rng.choice(["regress", "serving_default", "only_scores", *NAMES])
+            document["signature_name"] = rng.choice(
+                ["regress", "serving_default", "only_scores", *NAMES]
+            )
         if rng.random() < 0.2:
             document["context"] = {"name": _value(rng)}
     elif model == "half_plus_two":
-        document = {rng.choice(["instances", "inputs"]): [[rng.gauss(0, 9)] for _ in range(rng.randint(1, 4))]}
+        document = {
+            rng.choice(["instances", "inputs"]): [
+                [rng.gauss(0, 9)] for _ in range(rng.randint(1, 4))
+            ]
+        }
     else:
         texts = [_text(rng) for _ in range(rng.choice([1, 1, 2, 5]))]
         document = {rng.choice(["instances", "inputs"]): texts}
@@ -372,7 +489,12 @@ def _value(rng: Rng) -> Any:
         {"b64": "?!"},
         {"b64": "QQ="},
     )
-    return rng.choice([*values, *({"b64": 1}, {"b64": "QQ==", "a": 1}, float("nan"), float("inf"), rng.choice(NAMES))])
+    return rng.choice(
+        [
+            *values,
+            *({"b64": 1}, {"b64": "QQ==", "a": 1}, float("nan"), float("inf"), rng.choice(NAMES)),
+        ]
+    )
 
 
 def _spoil_json(rng: Rng, value: Any) -> None:
@@ -394,19 +516,57 @@ def _spoil_json(rng: Rng, value: Any) -> None:
 
 _DEEP = 100_000
 _ODD_JSON: tuple[bytes, ...] = (
-    *(b"", b"null", b"[]", b'"', b"{", b"{}", b"\x00", b"\xef\xbb\xbf{}", b"[" * _DEEP, b'{"a":' * _DEEP),
-    *(b'{"instances":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b'{"instances": [' + b"9" * 50_000 + b"]}"),
-    *(b'{"instances": ["\\ud800"]}', b'{"instances": ["a"], "instances": 1}', b'{"instances": [1e999]}'),
+    *(
+        b"",
+        b"null",
+        b"[]",
+        b'"',
+        b"{",
+        b"{}",
+        b"\x00",
+        b"\xef\xbb\xbf{}",
+        b"[" * _DEEP,
+        b'{"a":' * _DEEP,
+    ),
+    *(
+        b'{"instances":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b'{"instances": [' + b"9" * 50_000 + b"]}",
+    ),
+    *(
+        b'{"instances": ["\\ud800"]}',
+        b'{"instances": ["a"], "instances": 1}',
+        b'{"instances": [1e999]}',
+    ),
     b'{"inputs": ' + b"[" * 300 + b'"a"' + b"]" * 300 + b"}",
     b'{"instances": [' + b'"a",' * 40_000 + b'"a"]}',
     b'{"signature_name": "' + b"n" * 100_000 + b'", "instances": ["a"]}',
     b'{"instances": ["' + b"a" * 200_000 + b'", 1]}',
 )
 _ODD_HEADERS = (
-    *(("Host", "evil.example"), ("X-Forwarded-For", "127.0.0.1"), ("Expect", "100-continue"), ("X-A", "\xff\x80")),
-    *(("Connection", "upgrade"), ("Upgrade", "websocket"), ("Upgrade", "h2c"), ("Accept-Encoding", "gzip, br")),
-    *(("Content-Type", "application/grpc"), ("X-Long", "x" * 10_000), ("Range", "bytes=0-"), ("Cookie", "a=" * 500)),
-    *(("Origin", "null"), ("Authorization", "Basic ????"), ("X-HTTP-Method-Override", "DELETE"), ("TE", "trailers")),
+    *(
+        ("Host", "evil.example"),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("Expect", "100-continue"),
+        ("X-A", "\xff\x80"),
+    ),
+    *(
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("Upgrade", "h2c"),
+        ("Accept-Encoding", "gzip, br"),
+    ),
+    *(
+        ("Content-Type", "application/grpc"),
+        ("X-Long", "x" * 10_000),
+        ("Range", "bytes=0-"),
+        ("Cookie", "a=" * 500),
+    ),
+    *(
+        ("Origin", "null"),
+        ("Authorization", "Basic ????"),
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("TE", "trailers"),
+    ),
 )
 
 
@@ -414,12 +574,37 @@ def _odd_path(rng: Rng, path: str) -> str:
     at = rng.randrange(1, len(path) + 1)
     odd = rng.choice(
         [
-            *("%00", "%2e%2e/", "../", "//", "%0d%0aX: y", "%0a%1b[31m", "%", "%zz", "%ff%fe", "?a=b", "#", "%25", ":"),
+            *(
+                "%00",
+                "%2e%2e/",
+                "../",
+                "//",
+                "%0d%0aX: y",
+                "%0a%1b[31m",
+                "%",
+                "%zz",
+                "%ff%fe",
+                "?a=b",
+                "#",
+                "%25",
+                ":",
+            ),
             *("\\", "%c0%ae%c0%ae/", ";", "/versions/1", "/labels/%2f", "x" * 4_000, "*"),
         ]
     )
     if rng.random() < 0.1:
-        return rng.choice(["*", "/", "/v1", "/v1/models", "/v1/models/", "http://evil.example/", "/etc/passwd", "/../"])
+        return rng.choice(
+            [
+                "*",
+                "/",
+                "/v1",
+                "/v1/models",
+                "/v1/models/",
+                "http://evil.example/",
+                "/etc/passwd",
+                "/../",
+            ]
+        )
     return path[:at] + odd + path[at:]
 
 
@@ -461,9 +646,18 @@ def _no_http(rng: Rng) -> bytes:
                 b"GET /v1/models/echo\r\n\r\n",
                 b"\r\n\r\n",
             ),
-            *(begin + b"Content-Length: -1\r\n\r\n{}", begin + b"Content-Length: 99999999999999\r\n\r\n{}"),
-            *(begin + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", begin + b"Content-Length: 1e3\r\n\r\n{}"),
-            *(begin + b"Content-Length: 100\r\n\r\n{}", begin + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
+            *(
+                begin + b"Content-Length: -1\r\n\r\n{}",
+                begin + b"Content-Length: 99999999999999\r\n\r\n{}",
+            ),
+            *(
+                begin + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+                begin + b"Content-Length: 1e3\r\n\r\n{}",
+            ),
+            *(
+                begin + b"Content-Length: 100\r\n\r\n{}",
+                begin + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+            ),
             begin + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
             begin + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
             begin + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
@@ -479,6 +673,10 @@ def _no_http(rng: Rng) -> bytes:
                 b"GET  HTTP/1.1\r\n\r\n",
                 b"x" * 70_000,
             ),
-            *(rng.randbytes(200), b"GET /v1/models/echo HTTP/1.0\r\n\r\n", b"GET /v1/models/echo HTTP/1.1\r\n\r\n"),
+            *(
+                rng.randbytes(200),
+                b"GET /v1/models/echo HTTP/1.0\r\n\r\n",
+                b"GET /v1/models/echo HTTP/1.1\r\n\r\n",
+            ),
         ]
     )

@@ -20,7 +20,9 @@ def headers(fields: Sequence[tuple[str, str]], *, stream: int, flags: int = END_
     return frame(HEADERS, block, stream=stream, flags=flags)
 
 
-def request_headers(path: str = PREDICT, content_type: str = "application/grpc") -> list[tuple[str, str]]:
+def request_headers(
+    path: str = PREDICT, content_type: str = "application/grpc"
+) -> list[tuple[str, str]]:
     pseudo = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "a")]
     return [*pseudo, ("content-type", content_type), ("te", "trailers")]
 

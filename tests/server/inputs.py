@@ -52,15 +52,23 @@ def any_example() -> st.SearchStrategy[Example]:
     """Features of right and wrong names, kinds and lengths, or none."""
     names = st.one_of(st.sampled_from(["x", "name"]), st.text(max_size=5))
     features = st.one_of(
-        st.lists(st.floats(width=32), max_size=3).map(lambda values: Feature(float_list={"value": values})),
-        st.lists(st.binary(max_size=20), max_size=3).map(lambda values: Feature(bytes_list={"value": values})),
+        st.lists(st.floats(width=32), max_size=3).map(
+            lambda values: Feature(float_list={"value": values})
+        ),
+        st.lists(st.binary(max_size=20), max_size=3).map(
+            lambda values: Feature(bytes_list={"value": values})
+        ),
         st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3).map(
             lambda values: Feature(int64_list={"value": values})
         ),
         st.just(Feature()),
     )
     right = st.fixed_dictionaries(
-        {}, optional={"x": st.floats(width=32), "name": st.one_of(st.text(max_size=20), st.binary(max_size=20))}
+        {},
+        optional={
+            "x": st.floats(width=32),
+            "name": st.one_of(st.text(max_size=20), st.binary(max_size=20)),
+        },
     )
     chosen = st.dictionaries(names, features, max_size=4)
     return st.one_of(

@@ -60,7 +60,11 @@ def text_examples(*texts: str | bytes) -> Input:
 
 
 def model_spec(
-    model: str = "scorer", *, signature: str = "", version: int | None = None, label: str | None = None
+    model: str = "scorer",
+    *,
+    signature: str = "",
+    version: int | None = None,
+    label: str | None = None,
 ) -> ModelSpec:
     spec = ModelSpec(name=model, signature_name=signature)
     if version is not None:
@@ -75,7 +79,9 @@ def classify_request(sent: Input, model: str = "scorer", **spec: Any) -> Classif
 
 
 def regress_request(sent: Input, model: str = "scorer", **spec: Any) -> RegressionRequest:
-    return RegressionRequest(model_spec=model_spec(model, **{"signature": "regress", **spec}), input=sent)
+    return RegressionRequest(
+        model_spec=model_spec(model, **{"signature": "regress", **spec}), input=sent
+    )
 
 
 def multi_request(sent: Input, *tasks: tuple[str, ModelSpec]) -> MultiInferenceRequest:

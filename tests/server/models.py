@@ -54,13 +54,19 @@ class Echo(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")])
     def slow(self, steps: tf.Tensor) -> dict[str, tf.Tensor]:
         square = tf.fill([200, 200], tf.cast(self.version, tf.float32))
-        loop = tf.while_loop(lambda i, _: i < steps, lambda i, x: (i + 1, x @ x * 0.001), [0, square])
+        loop = tf.while_loop(
+            lambda i, _: i < steps, lambda i, x: (i + 1, x @ x * 0.001), [0, square]
+        )
         return {"sum": tf.reduce_sum(loop[1])}
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string, name="file")])
     def until(self, file: tf.Tensor) -> dict[str, tf.Tensor]:
         """Is under way until there is such a file: for as long as a test needs, however fast the machine is."""
-        loop = tf.while_loop(lambda found: found < 1, lambda _: [tf.size(tf.io.matching_files(file))], [tf.constant(0)])
+        loop = tf.while_loop(
+            lambda found: found < 1,
+            lambda _: [tf.size(tf.io.matching_files(file))],
+            [tf.constant(0)],
+        )
         return {"found": loop[0]}
 
 
@@ -68,7 +74,10 @@ def save_echo(folder: Path, version: int) -> None:
     vocabulary = folder.parent.parent / "vocabulary.txt"
     vocabulary.write_text("good\nbad\n")
     echo = Echo(version, vocabulary)
-    signatures = {name: getattr(echo, name) for name in ("pairs", "scalar", "dtypes", "parse", "slow", "until")}
+    signatures = {
+        name: getattr(echo, name)
+        for name in ("pairs", "scalar", "dtypes", "parse", "slow", "until")
+    }
     tf.saved_model.save(echo, str(folder), signatures={"serving_default": echo.echo, **signatures})
     _add_odd_signatures(folder / "saved_model.pb")
 
@@ -78,7 +87,9 @@ def _add_odd_signatures(path: Path) -> None:
     saved_model = SavedModel.FromString(path.read_bytes())
     signatures = saved_model.meta_graphs[0].signature_def
     signatures["with_default"].CopyFrom(signatures["pairs"])
-    signatures["with_default"].defaults["text_pair"].CopyFrom(tf.make_tensor_proto(["!"], shape=[1]))
+    signatures["with_default"].defaults["text_pair"].CopyFrom(
+        tf.make_tensor_proto(["!"], shape=[1])
+    )
     signatures["dangling"].CopyFrom(signatures["pairs"])
     signatures["dangling"].outputs["joined"].name = "nowhere:0"
     path.write_bytes(saved_model.SerializeToString())

@@ -49,7 +49,9 @@ class ServerProcess:
     def channel(self) -> grpc.Channel:
         """One that shares its connection with no other."""
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
-        return grpc.insecure_channel(self.address, options=[*options, ("grpc.max_receive_message_length", -1)])
+        return grpc.insecure_channel(
+            self.address, options=[*options, ("grpc.max_receive_message_length", -1)]
+        )
 
     def memory(self) -> int:
         """Megabytes of its own: no files, nothing shared."""
@@ -77,7 +79,9 @@ def own_process(models: Path, log: Path, **options: Any) -> Iterator[ServerProce
     command = [sys.executable, "-c", SERVE, str(models), json.dumps(options)]
     with (
         log.open("w") as stderr,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+        ) as process,
     ):
         try:
             assert process.stdout is not None

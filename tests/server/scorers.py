@@ -44,7 +44,14 @@ _OF_ONE_INPUT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "one_value": ("regress", {"outputs": "first x"}),
     "double_values": ("regress", {"outputs": "double x"}),
 }
-SIGNATURES = (*_OF_ONE_INPUT, "elsewhere", "two_inputs", "two_regress_inputs", "other_input", "other_regress_input")
+SIGNATURES = (
+    *_OF_ONE_INPUT,
+    "elsewhere",
+    "two_inputs",
+    "two_regress_inputs",
+    "other_input",
+    "other_regress_input",
+)
 
 
 def save_scorer(folder: Path) -> None:
@@ -86,7 +93,9 @@ def _tensors(examples: tf.Tensor) -> dict[str, tf.Tensor]:
     classes = tf.stack([name, tf.strings.join(["not ", name])], axis=1)
     draw = tf.random.uniform(tf.shape(x))
     steps = tf.cast(x[0], tf.int32)
-    loop = tf.while_loop(lambda i, _: i < steps, lambda i, y: (i + 1, y @ y * 0.001), [0, tf.ones([200, 200])])
+    loop = tf.while_loop(
+        lambda i, _: i < steps, lambda i, y: (i + 1, y @ y * 0.001), [0, tf.ones([200, 200])]
+    )
     return {
         "x": x,
         "first x": x[:1],
@@ -133,4 +142,6 @@ class NativeScorer(tf.Module):
 
 def save_native_scorer(folder: Path) -> None:
     scorer = NativeScorer()
-    tf.saved_model.save(scorer, str(folder), signatures={"classify": scorer.classify, "regress": scorer.regress})
+    tf.saved_model.save(
+        scorer, str(folder), signatures={"classify": scorer.classify, "regress": scorer.regress}
+    )

@@ -35,27 +35,37 @@ SECONDS = 55  # for an answer: below the minute that a message may take to come
 
 @pytest.fixture(scope="module")
 def server(echo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with own_process(echo_base, tmp_path_factory.mktemp("attacks") / "log", max_threads=THREADS) as running:
+    with own_process(
+        echo_base, tmp_path_factory.mktemp("attacks") / "log", max_threads=THREADS
+    ) as running:
         assert_answers(running)
         yield running
 
 
 def assert_answers(server: ServerProcess) -> None:
     with server.channel() as channel:
-        assert PredictionServiceStub(channel).Predict(HELLO, timeout=SECONDS).outputs["length"].int_val[:] == [5]
+        assert PredictionServiceStub(channel).Predict(HELLO, timeout=SECONDS).outputs[
+            "length"
+        ].int_val[:] == [5]
     assert rest(server, inputs=["hello"]).json()["outputs"]["length"] == [5]
 
 
 def rest(server: ServerProcess, **document: object) -> httpx.Response:
-    return httpx.post(f"{server.rest_url}/v1/models/echo:predict", json=document, trust_env=False, timeout=SECONDS)
+    return httpx.post(
+        f"{server.rest_url}/v1/models/echo:predict", json=document, trust_env=False, timeout=SECONDS
+    )
 
 
 # Clients that stall
 
 
 @pytest.mark.parametrize("path", [http2.PREDICT, WATCH])
-@pytest.mark.parametrize("begun", [b"", http2.message(b"abc", length=1_000)], ids=["no message", "half a message"])
-def test_calls_whose_message_does_not_come_keep_nobody_out(server: ServerProcess, path: str, begun: bytes) -> None:
+@pytest.mark.parametrize(
+    "begun", [b"", http2.message(b"abc", length=1_000)], ids=["no message", "half a message"]
+)
+def test_calls_whose_message_does_not_come_keep_nobody_out(
+    server: ServerProcess, path: str, begun: bytes
+) -> None:
     with http2.connect(server.port) as connection:
         for stream in range(1, 6 * THREADS, 2):
             connection.sendall(http2.headers(http2.request_headers(path), stream=stream))
@@ -82,7 +92,9 @@ def test_idle_connections_beyond_the_limit_keep_nobody_out(server: ServerProcess
     with contextlib.ExitStack() as open_:
         memory = server.memory()
         for _ in range(1_200):
-            open_.enter_context(socket.create_connection(("127.0.0.1", server.rest_port), timeout=60))
+            open_.enter_context(
+                socket.create_connection(("127.0.0.1", server.rest_port), timeout=60)
+            )
         for _ in range(300):
             open_.enter_context(http2.connect(server.port))
         assert_answers(server)
@@ -94,8 +106,13 @@ def test_idle_connections_beyond_the_limit_keep_nobody_out(server: ServerProcess
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_clients_that_hang_up_in_mid_request_leave_nothing_behind(server: ServerProcess, reset: bool) -> None:
-    head = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"{" * 50_000
+def test_clients_that_hang_up_in_mid_request_leave_nothing_behind(
+    server: ServerProcess, reset: bool
+) -> None:
+    head = (
+        b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+        + b"{" * 50_000
+    )
     descriptors, threads = server.descriptors(), server.threads()
     for _ in range(100):
         for port in (server.port, server.rest_port):
@@ -107,7 +124,9 @@ def test_clients_that_hang_up_in_mid_request_leave_nothing_behind(server: Server
                 else:
                     connection.sendall(head)
                 if reset:  # as of a client that was killed: no goodbye
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
     assert_answers(server)
     wait_until(lambda: server.descriptors() <= descriptors + 4)
     assert server.threads() <= threads + THREADS + 8
@@ -130,7 +149,11 @@ def test_streams_that_are_reset_at_once_keep_nobody_out(server: ServerProcess) -
     [
         pytest.param({"a": 98.5, "b": 98.6}, "", id="no crowd"),
         pytest.param({"a": 39, "b": 98.6}, "a", id="a minute"),
-        pytest.param({"b": 98.6, "a": 98.5, "c": 98.7, "d": 98.8}, "ab", id="all but the newest half of a crowd"),
+        pytest.param(
+            {"b": 98.6, "a": 98.5, "c": 98.7, "d": 98.8},
+            "ab",
+            id="all but the newest half of a crowd",
+        ),
         pytest.param({"a": 98.5, "b": 99.5, "c": 99.6}, "a", id="a second"),
         pytest.param({"a": 99.5, "b": 99.6, "c": 99.7}, "", id="not yet a second"),
         pytest.param({"a": 39, "b": 39.1, "c": 39.2}, "abc", id="a crowd of a minute"),
@@ -151,11 +174,17 @@ def test_calls_without_a_message_are_ended(waiting: dict[str, float], ended: str
         http2.headers(http2.request_headers(content_type="text/html"), stream=1),
         http2.headers(http2.request_headers(path="/%2e%2e/\x1b[31m"), stream=1),
         http2.headers(http2.request_headers(), stream=1)
-        + http2.frame(http2.DATA, http2.message(b"", length=(1 << 32) - 1), stream=1, flags=http2.END_STREAM),
+        + http2.frame(
+            http2.DATA, http2.message(b"", length=(1 << 32) - 1), stream=1, flags=http2.END_STREAM
+        ),
         http2.headers(http2.request_headers(), stream=1)
-        + http2.frame(http2.DATA, http2.message(b"zz", compressed=1), stream=1, flags=http2.END_STREAM),
-        http2.headers(http2.request_headers(), stream=1) + http2.frame(http2.DATA, stream=1, flags=http2.END_STREAM),
-        http2.headers(http2.request_headers(), stream=1) + http2.frame(http2.DATA, b"\x00", stream=1, flags=1),
+        + http2.frame(
+            http2.DATA, http2.message(b"zz", compressed=1), stream=1, flags=http2.END_STREAM
+        ),
+        http2.headers(http2.request_headers(), stream=1)
+        + http2.frame(http2.DATA, stream=1, flags=http2.END_STREAM),
+        http2.headers(http2.request_headers(), stream=1)
+        + http2.frame(http2.DATA, b"\x00", stream=1, flags=1),
         http2.headers([(":path", "/")] * 500, stream=1),
         http2.headers([*http2.request_headers(), ("grpc-timeout", "99999999999H")], stream=1),
         http2.headers([*http2.request_headers(), ("a-bin", "?"), ("x", "\xff\n")], stream=1),
@@ -177,7 +206,9 @@ def test_frames_that_lie_keep_nobody_out(server: ServerProcess, sent: bytes) -> 
     assert_answers(server)
 
 
-def test_bytes_that_are_no_message_are_refused_and_leave_the_log_alone(server: ServerProcess) -> None:
+def test_bytes_that_are_no_message_are_refused_and_leave_the_log_alone(
+    server: ServerProcess,
+) -> None:
     with server.channel() as channel, pytest.raises(grpc.RpcError) as raised:
         channel.unary_unary(http2.PREDICT)(b"\xff\xff", timeout=60)
     assert raised.value.code() is grpc.StatusCode.INTERNAL  # as gRPC for C++ has it
@@ -195,7 +226,9 @@ def test_long_names_are_cut_in_errors_of_rest(server: ServerProcess) -> None:
 def test_a_body_of_long_numbers_takes_no_time(server: ServerProcess) -> None:
     numbers = ["9" * 4_300] * 300
     body = f'{{"instances": [{",".join(numbers)}, {"9" * 5_000}]}}'
-    response = httpx.post(f"{server.rest_url}/v1/models/echo:predict", content=body, trust_env=False, timeout=SECONDS)
+    response = httpx.post(
+        f"{server.rest_url}/v1/models/echo:predict", content=body, trust_env=False, timeout=SECONDS
+    )
     assert "Number too big" in response.json()["error"]
 
 
@@ -205,7 +238,9 @@ def test_a_body_of_long_numbers_takes_no_time(server: ServerProcess) -> None:
 def test_a_batch_of_100_000_rows_is_refused(server: ServerProcess) -> None:
     texts = ["a"] * 100_000
     with server.channel() as channel, pytest.raises(grpc.RpcError) as raised:
-        PredictionServiceStub(channel).Predict(predict_request({"text": strings(*texts)}), timeout=60)
+        PredictionServiceStub(channel).Predict(
+            predict_request({"text": strings(*texts)}), timeout=60
+        )
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "100,000 strings; this server takes 32,768" in raised.value.details()
     response = rest(server, inputs=texts)
@@ -217,7 +252,9 @@ def test_a_text_of_10_mb_is_answered(server: ServerProcess) -> None:
     text = "a" * (10 << 20)
     request = predict_request({"text": strings(text)}, output_filter=["length"])
     with server.channel() as channel:
-        assert PredictionServiceStub(channel).Predict(request, timeout=60).outputs["length"].int_val[:] == [len(text)]
+        assert PredictionServiceStub(channel).Predict(request, timeout=60).outputs[
+            "length"
+        ].int_val[:] == [len(text)]
     assert rest(server, inputs=[text]).json()["outputs"]["length"] == [len(text)]
 
 
@@ -226,7 +263,10 @@ def test_a_message_beyond_the_limit_is_refused_zipped_or_not(echo_base: Path, zi
     options = ServerOptions(port=0, limits=Limits(max_message_bytes=10_000))
     request = predict_request({"text": strings("a" * 1_000_000)})
     compression = grpc.Compression.Gzip if zipped else grpc.Compression.NoCompression
-    with start(find_models(echo_base), options=options) as server, grpc.insecure_channel(server.address) as channel:
+    with (
+        start(find_models(echo_base), options=options) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
         stub = PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError) as raised:
             stub.Predict(request, timeout=20, compression=compression)
@@ -237,7 +277,10 @@ def test_a_message_beyond_the_limit_is_refused_zipped_or_not(echo_base: Path, zi
 
 def test_requests_beyond_the_limit_are_refused_at_once(echo_base: Path, tmp_path: Path) -> None:
     options = ServerOptions(port=0, grpc_threads=2, limits=Limits(max_concurrent_requests=4))
-    with start(find_models(echo_base), options=options) as server, grpc.insecure_channel(server.address) as channel:
+    with (
+        start(find_models(echo_base), options=options) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
         stub = PredictionServiceStub(channel)
         asked = [stub.Predict.future(until(tmp_path / "done")) for _ in range(68)]
         wait_until(lambda: sum(each.done() for each in asked) == 64)
@@ -252,7 +295,9 @@ def test_requests_beyond_the_limit_are_refused_at_once(echo_base: Path, tmp_path
 # The end
 
 
-def test_sigterm_under_load_answers_or_refuses_and_ends_with_0(echo_base: Path, tmp_path: Path) -> None:
+def test_sigterm_under_load_answers_or_refuses_and_ends_with_0(
+    echo_base: Path, tmp_path: Path
+) -> None:
     codes: Counter[str] = Counter()
     with own_process(echo_base, tmp_path / "log") as server:
         stopping = threading.Event()

@@ -78,10 +78,14 @@ class Program:
 
 
 @contextmanager
-def program_of(*arguments: str, ready: str = "tfclf.server.command_line", cwd: Path | None = None) -> Iterator[Program]:
+def program_of(
+    *arguments: str, ready: str = "tfclf.server.command_line", cwd: Path | None = None
+) -> Iterator[Program]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tfclf.server", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=cwd) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, cwd=cwd
+    ) as process:
         try:
             running = Program(process)
             running.wait_for(ready)
@@ -101,7 +105,9 @@ class SingleModel:
         self.running, self.port, self.rest_port, self.folder = running, port, rest_port, folder
         self.url = f"http://127.0.0.1:{rest_port}"
 
-    def ask(self, request: Any, target: str = "", *, method: str = "Predict", timeout: float = 60) -> Any:
+    def ask(
+        self, request: Any, target: str = "", *, method: str = "Predict", timeout: float = 60
+    ) -> Any:
         with grpc.insecure_channel(target or f"127.0.0.1:{self.port}") as channel:
             return getattr(PredictionServiceStub(channel), method)(request, timeout=timeout)
 
@@ -110,8 +116,12 @@ class SingleModel:
 def single(echo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SingleModel]:
     folder = tmp_path_factory.mktemp("single")
     (folder / "models").symlink_to(echo_base.parent)
-    (folder / "batching.config").write_text("max_batch_size { value: 2 } enable_large_batch_splitting { value: false }")
-    (folder / "monitoring.config").write_text('prometheus_config { enable: true, path: "/my/metrics" }')
+    (folder / "batching.config").write_text(
+        "max_batch_size { value: 2 } enable_large_batch_splitting { value: false }"
+    )
+    (folder / "monitoring.config").write_text(
+        'prometheus_config { enable: true, path: "/my/metrics" }'
+    )
     port, rest_port = free_ports(2)
     arguments = (
         f"--port={port}",
@@ -146,7 +156,9 @@ def test_it_says_where_it_serves_what(single: SingleModel) -> None:
 
 
 def test_json_logs_are_json_in_every_line(single: SingleModel) -> None:
-    assert all({"time", "level", "message"} <= json.loads(line).keys() for line in single.running.lines)
+    assert all(
+        {"time", "level", "message"} <= json.loads(line).keys() for line in single.running.lines
+    )
 
 
 def test_a_flag_without_effect_is_in_the_log(single: SingleModel) -> None:
@@ -184,22 +196,32 @@ def test_method_names_are_checked(single: SingleModel) -> None:
     with pytest.raises(grpc.RpcError) as raised:
         single.ask(classify_request(example_list(example(x=1.0)), model="echo"), method="Classify")
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "Expected classification signature method_name to be tensorflow/serving/classify" in raised.value.details()
+    assert (
+        "Expected classification signature method_name to be tensorflow/serving/classify"
+        in raised.value.details()
+    )
 
 
 def test_health_is_told(single: SingleModel) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{single.port}") as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
+        answer = health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=60
+        )
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_metrics_are_where_the_monitoring_file_says(single: SingleModel) -> None:
-    assert ":tensorflow:cc:saved_model:load_attempt_count{" in httpx.get(f"{single.url}/my/metrics", timeout=60).text
+    assert (
+        ":tensorflow:cc:saved_model:load_attempt_count{"
+        in httpx.get(f"{single.url}/my/metrics", timeout=60).text
+    )
     assert httpx.get(f"{single.url}/monitoring/prometheus/metrics", timeout=60).status_code == 404
 
 
 def test_pages_of_other_origins_may_call_rest(single: SingleModel) -> None:
-    answer = httpx.get(f"{single.url}/v1/models/echo", headers={"Origin": "http://elsewhere.example"}, timeout=60)
+    answer = httpx.get(
+        f"{single.url}/v1/models/echo", headers={"Origin": "http://elsewhere.example"}, timeout=60
+    )
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
@@ -217,16 +239,22 @@ def test_a_request_is_a_line_without_its_texts_at_debug_level(single: SingleMode
     assert not any("very private" in line for line in single.running.lines)
 
 
-def test_a_second_server_on_its_port_ends_before_it_loads_anything(single: SingleModel, started: "Started") -> None:
+def test_a_second_server_on_its_port_ends_before_it_loads_anything(
+    single: SingleModel, started: "Started"
+) -> None:
     code, said = started(f"--port={single.port}", f"--model_base_path={single.folder}/models/echo")
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{single.port}: Address already in use" in said
     assert "loaded model" not in said
 
 
-def test_a_second_server_on_its_socket_does_not_take_it(single: SingleModel, started: "Started") -> None:
+def test_a_second_server_on_its_socket_does_not_take_it(
+    single: SingleModel, started: "Started"
+) -> None:
     path = f"{single.folder}/grpc.sock"
-    code, said = started("--port=0", f"--grpc_socket_path={path}", f"--model_base_path={single.folder}/models/echo")
+    code, said = started(
+        "--port=0", f"--grpc_socket_path={path}", f"--model_base_path={single.folder}/models/echo"
+    )
     assert code == 2
     assert f"cannot listen on the UNIX socket {path}: another process listens there" in said
     assert single.ask(predict_request({"text": strings("a")}), f"unix:{path}")
@@ -240,7 +268,10 @@ def test_sigterm_ends_it_with_0_within_its_drain_time(single: SingleModel) -> No
         started = time.monotonic()
         assert single.running.end() == 0
         assert time.monotonic() - started > 1.0
-        assert under_way.code() is grpc.StatusCode.CANCELLED or under_way.code() is grpc.StatusCode.UNAVAILABLE
+        assert (
+            under_way.code() is grpc.StatusCode.CANCELLED
+            or under_way.code() is grpc.StatusCode.UNAVAILABLE
+        )
     assert not (single.folder / "grpc.sock").exists()
     assert not any("Traceback" in line for line in single.running.lines)
 
@@ -261,9 +292,15 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
         'version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }'
     )
     file = tmp_path / "models.config"
-    file.write_text(models_config(model("echo", echo_base, both), model("half", half_plus_two_base)))
+    file.write_text(
+        models_config(model("echo", echo_base, both), model("half", half_plus_two_base))
+    )
     (port,) = free_ports(1)
-    arguments = [f"--model_config_file={file}", "--model_config_file_poll_wait_seconds=1", f"--port={port}"]
+    arguments = [
+        f"--model_config_file={file}",
+        "--model_config_file_poll_wait_seconds=1",
+        f"--port={port}",
+    ]
     allowed = "--allow_version_labels_for_unavailable_models"
     with (
         program_of(*arguments, allowed) as running,
@@ -272,13 +309,24 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
         stub = PredictionServiceStub(channel)
 
         def version(**spec: Any) -> int:
-            return version_of(stub.Predict(predict_request({"text": strings("a")}, **spec), timeout=60))
+            return version_of(
+                stub.Predict(predict_request({"text": strings("a")}, **spec), timeout=60)
+            )
 
-        assert [version(), version(label="stable"), version(label="canary"), version(version=1)] == [2, 1, 2, 1]
-        half = predict_request({"x": tf.make_tensor_proto([[2.0]])}, model="half", output_filter=["y"])
+        assert [
+            version(),
+            version(label="stable"),
+            version(label="canary"),
+            version(version=1),
+        ] == [2, 1, 2, 1]
+        half = predict_request(
+            {"x": tf.make_tensor_proto([[2.0]])}, model="half", output_filter=["y"]
+        )
         assert tf.make_ndarray(stub.Predict(half, timeout=60).outputs["y"]).tolist() == [[3.0]]
 
-        file.write_text(models_config(model("echo", echo_base, both), model("renamed", half_plus_two_base)))
+        file.write_text(
+            models_config(model("echo", echo_base, both), model("renamed", half_plus_two_base))
+        )
         half.model_spec.name = "renamed"
 
         def renamed() -> bool:
@@ -289,7 +337,9 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
 
         wait_until(renamed)
         assert running.end(signal.SIGINT) == 0
-        assert re.fullmatch(r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0])  # the text form of logs
+        assert re.fullmatch(
+            r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0]
+        )  # the text form of logs
         said = "\n".join(running.lines)
         assert "REST is off; --rest_api_port=8501, say, turns it on" in said
         assert "only this machine can connect to 127.0.0.1; --host=0.0.0.0 opens the server" in said
@@ -322,7 +372,10 @@ def threads(prefix: str) -> set[threading.Thread]:
 
 @pytest.fixture
 def started(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kept_logging: None, kept_signals: None
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kept_logging: None,
+    kept_signals: None,
 ) -> Started:
     return Started(capfd, monkeypatch)
 
@@ -337,7 +390,10 @@ def kept_signals() -> Iterator[None]:
 
 @pytest.fixture
 def kept_logging() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("", "tfclf", "uvicorn", "uvicorn.access", "uvicorn.error", "grpc")]
+    loggers = [
+        logging.getLogger(name)
+        for name in ("", "tfclf", "uvicorn", "uvicorn.access", "uvicorn.error", "grpc")
+    ]
     before = [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
     yield
     for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
@@ -353,7 +409,10 @@ _BAD_FILE = {
     ),
     "batching_parameters_file": ("max_batch_size { value: 0 }", "max_batch_size is 0; expected"),
     "ssl_config_file": ('server_key: "/etc/tls/key.pem"', "server_key holds no PEM block"),
-    "monitoring_config_file": ("prometheus_config { path: 'm' enable: true }", "expected a path of a URL"),
+    "monitoring_config_file": (
+        "prometheus_config { path: 'm' enable: true }",
+        "expected a path of a URL",
+    ),
 }
 
 
@@ -368,18 +427,36 @@ def test_a_file_that_cannot_be_used_ends_it(
         path.write_text(content)
     more = [] if flag == "model_config_file" else [f"--model_base_path={echo_base}"]
     port, rest_port = free_ports(2)
-    found = started(f"--{flag}={path}", f"--port={port}", f"--rest_api_port={rest_port}", "--enable_batching", *more)
+    found = started(
+        f"--{flag}={path}",
+        f"--port={port}",
+        f"--rest_api_port={rest_port}",
+        "--enable_batching",
+        *more,
+    )
     assert found[0] == 2
-    assert re.search(f"Failed to start server. Error: .*{said if there else 'cannot be read: No such file'}", found[1])
+    assert re.search(
+        f"Failed to start server. Error: .*{said if there else 'cannot be read: No such file'}",
+        found[1],
+    )
 
 
 @pytest.mark.parametrize(
     ("base", "said"),
     [
-        ("{tmp}/nowhere", "Could not find base path {tmp}/nowhere for servable default with error NOT_FOUND"),
-        ("{tmp}", "Unable to find a numerical version path for servable default at: {tmp}. Found in --model_base_path"),
+        (
+            "{tmp}/nowhere",
+            "Could not find base path {tmp}/nowhere for servable default with error NOT_FOUND",
+        ),
+        (
+            "{tmp}",
+            "Unable to find a numerical version path for servable default at: {tmp}. Found in --model_base_path",
+        ),
         ("{echo}/2", "That is a version itself; the base path is the folder above it: {echo}."),
-        ("gs://bucket/m", "Could not find base path gs://bucket/m .* reads folders of this machine only"),
+        (
+            "gs://bucket/m",
+            "Could not find base path gs://bucket/m .* reads folders of this machine only",
+        ),
         ("~/no/such/model", "Could not find base path /.*[^~]/no/such/model for servable"),
     ],
     ids=["missing", "empty", "a version", "a bucket", "home"],
@@ -388,7 +465,9 @@ def test_a_base_path_that_cannot_be_served_ends_it(
     base: str, said: str, started: Started, tmp_path: Path, echo_base: Path
 ) -> None:
     places = {"tmp": tmp_path, "echo": echo_base}
-    code, words = started(f"--model_base_path={base.format(**places)}", f"--port={free_ports(1)[0]}")
+    code, words = started(
+        f"--model_base_path={base.format(**places)}", f"--port={free_ports(1)[0]}"
+    )
     assert code == 2
     assert re.search(said.format(**places), words)
 
@@ -396,13 +475,17 @@ def test_a_base_path_that_cannot_be_served_ends_it(
 def test_a_corrupt_model_ends_it(started: Started, tmp_path: Path) -> None:
     (tmp_path / "model" / "1").mkdir(parents=True)
     (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"\xff\xff")
-    code, words = started(f"--model_base_path={tmp_path}/model", f"--port={free_ports(1)[0]}", "--log_level=error")
+    code, words = started(
+        f"--model_base_path={tmp_path}/model", f"--port={free_ports(1)[0]}", "--log_level=error"
+    )
     assert code == 2
     assert "/1 cannot be loaded: " in words
 
 
 @pytest.mark.parametrize("argument", ["grpc.max_metadata_size", "=5"])
-def test_a_channel_argument_without_name_or_value_ends_it(argument: str, started: Started, echo_base: Path) -> None:
+def test_a_channel_argument_without_name_or_value_ends_it(
+    argument: str, started: Started, echo_base: Path
+) -> None:
     code, words = started(f"--model_base_path={echo_base}", f"--grpc_channel_arguments={argument}")
     assert (code, "expected name=value" in words) == (2, True)
 
@@ -416,7 +499,9 @@ def test_a_channel_argument_without_name_or_value_ends_it(argument: str, started
         ("a=b=c,d=", (("a", "b=c"), ("d", ""))),
     ],
 )
-def test_channel_arguments_are_numbers_where_grpc_can_have_them(text: str, arguments: tuple[Any, ...]) -> None:
+def test_channel_arguments_are_numbers_where_grpc_can_have_them(
+    text: str, arguments: tuple[Any, ...]
+) -> None:
     assert command_line._channel_arguments(text) == arguments
 
 
@@ -435,7 +520,10 @@ def test_version_is_shown_without_loading_tensorflow(
     [
         ("", {"batch": True, "batching": None, "per_model": False, "warm_up_runs": 1}),
         ("--enable_batching=false", {"batch": False}),
-        ("--enable_batching --enable_per_model_batching_parameters", {"batch": True, "per_model": True}),
+        (
+            "--enable_batching --enable_per_model_batching_parameters",
+            {"batch": True, "per_model": True},
+        ),
         ("--enable_per_model_batching_parameters", {"per_model": False}),
         ("--enable_model_warmup=false --num_request_iterations_for_warmup=3", {"warm_up_runs": 0}),
         ("--num_request_iterations_for_warmup=3", {"warm_up_runs": 3}),
@@ -454,13 +542,23 @@ def test_flags_become_options_of_loading(line: str, options: dict[str, Any]) -> 
         ("--saved_model_tags=", (("serve",), 0, 0, 0.0)),
         ("--saved_model_tags=serve,gpu", (("serve", "gpu"), 0, 0, 0.0)),
         ("--tensorflow_session_parallelism=3", (("serve",), 3, 3, 0.0)),
-        ("--tensorflow_intra_op_parallelism=1 --tensorflow_inter_op_parallelism=2", (("serve",), 1, 2, 0.0)),
+        (
+            "--tensorflow_intra_op_parallelism=1 --tensorflow_inter_op_parallelism=2",
+            (("serve",), 1, 2, 0.0),
+        ),
         ("--per_process_gpu_memory_fraction=0.5", (("serve",), 0, 0, 0.5)),
     ],
 )
 def test_flags_become_options_of_the_session(line: str, expected: tuple[Any, ...]) -> None:
-    found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))["session"]
-    assert (found.tags, found.intra_op_threads, found.inter_op_threads, found.gpu_memory_fraction) == expected
+    found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))[
+        "session"
+    ]
+    assert (
+        found.tags,
+        found.intra_op_threads,
+        found.inter_op_threads,
+        found.gpu_memory_fraction,
+    ) == expected
 
 
 @pytest.mark.parametrize(
@@ -495,7 +593,9 @@ def test_flags_become_options_of_the_server() -> None:
         port=None,
         rest_port=1,
         socket_path="s",
-        limits=Limits(max_message_bytes=1, max_texts=2, max_text_bytes=3, max_concurrent_requests=4),
+        limits=Limits(
+            max_message_bytes=1, max_texts=2, max_text_bytes=3, max_concurrent_requests=4
+        ),
         grpc_threads=5,
         rest_threads=6,
         rest_timeout=0.25,
@@ -510,14 +610,18 @@ def test_sigterm_while_it_starts_ends_it_at_once(echo_base: Path, tmp_path: Path
     version = Path(shutil.copytree(echo_base / "1", tmp_path / "echo" / "1"))
     write_records(version, PredictionLog(predict_log={"request": steps(10)}).SerializeToString())
     arguments = [f"--model_base_path={version.parent}", f"--port={free_ports(1)[0]}"]
-    with program_of(*arguments, "--num_request_iterations_for_warmup=2000000", ready="loaded model") as running:
+    with program_of(
+        *arguments, "--num_request_iterations_for_warmup=2000000", ready="loaded model"
+    ) as running:
         time.sleep(0.5)
         assert running.end() == 128 + signal.SIGTERM
         assert running.lines[-1] == "Ended by SIGTERM while no requests were taken."
         assert not any("Traceback" in line for line in running.lines)
 
 
-def test_an_interrupt_while_loading_leaves_nothing_running(echo_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_while_loading_leaves_nothing_running(
+    echo_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: Any, **__: Any) -> int:
         raise KeyboardInterrupt
 
@@ -528,7 +632,9 @@ def test_an_interrupt_while_loading_leaves_nothing_running(echo_base: Path, monk
     wait_until(lambda: threads("tfclf-manager") <= before)
 
 
-def test_a_server_that_cannot_start_leaves_no_manager(echo_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_start_leaves_no_manager(
+    echo_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: Any, **__: Any) -> None:
         raise ServerError("no")
 

@@ -22,8 +22,16 @@ def test_a_batching_file_says_what_it_says(file: Path) -> None:
         'thread_pool_name { value: "mine" } pad_variable_length_inputs: true\n'
     )
     found = read_batching(file)
-    assert (found.max_batch_size, found.batch_timeout_micros, found.max_enqueued_batches) == (128, 500, 7)
-    assert (found.num_batch_threads, found.allowed_batch_sizes, found.pad_variable_length_inputs) == (
+    assert (found.max_batch_size, found.batch_timeout_micros, found.max_enqueued_batches) == (
+        128,
+        500,
+        7,
+    )
+    assert (
+        found.num_batch_threads,
+        found.allowed_batch_sizes,
+        found.pad_variable_length_inputs,
+    ) == (
         3,
         (32, 128),
         True,
@@ -33,7 +41,11 @@ def test_a_batching_file_says_what_it_says(file: Path) -> None:
 def test_an_empty_batching_file_means_tf_serving_s_defaults(file: Path) -> None:
     file.write_text("")
     found = read_batching(file)
-    assert (found.max_batch_size, found.max_enqueued_batches, found.batch_timeout_micros) == (1_000, 10, 0)
+    assert (found.max_batch_size, found.max_enqueued_batches, found.batch_timeout_micros) == (
+        1_000,
+        10,
+        0,
+    )
     assert found.max_execution_batch_size == 1_000
 
 
@@ -57,7 +69,9 @@ def test_a_batch_may_be_smaller_than_a_request(file: Path) -> None:
         ("max_batch_size { value: 4 } allowed_batch_sizes: 4 allowed_batch_sizes: 2", "that go up"),
     ],
 )
-def test_a_bad_batching_file_is_an_error_that_says_where(file: Path, text: str, complaint: str) -> None:
+def test_a_bad_batching_file_is_an_error_that_says_where(
+    file: Path, text: str, complaint: str
+) -> None:
     file.write_text(text)
     with pytest.raises(ServerError, match=complaint) as raised:
         read_batching(file)
@@ -70,7 +84,9 @@ def test_a_missing_file_is_an_error(file: Path) -> None:
 
 
 def test_an_ssl_file_holds_the_pem_texts(file: Path) -> None:
-    file.write_text(f'server_key: "{PEM}" server_cert: "{PEM}" custom_ca: "{PEM}" client_verify: true')
+    file.write_text(
+        f'server_key: "{PEM}" server_cert: "{PEM}" custom_ca: "{PEM}" client_verify: true'
+    )
     found = read_tls(file)
     assert found.key == found.certificate == found.ca == PEM.replace("\\n", "\n").encode()
     assert found.verify_clients
@@ -80,7 +96,10 @@ def test_an_ssl_file_holds_the_pem_texts(file: Path) -> None:
     ("text", "complaint"),
     [
         (f'server_key: "{PEM}"', "server_cert is empty"),
-        (f'server_key: "/etc/key.pem" server_cert: "{PEM}"', "server_key holds no PEM block.*not the file's path"),
+        (
+            f'server_key: "/etc/key.pem" server_cert: "{PEM}"',
+            "server_key holds no PEM block.*not the file's path",
+        ),
         (f'server_key: "{PEM}" server_cert: "{PEM}" client_verify: true', "custom_ca is empty"),
     ],
 )

@@ -106,7 +106,9 @@ def test_every_flag_of_tf_serving_is_known_without_effect_or_refused(
         assert flags._REFUSED[name] in refusal(f"{BASE} --{name}=something", capsys)
     else:
         flags.warn_of_flags_without_effect(flags.parse([BASE, f"--{name}=1"]))
-        assert caplog.messages == [f"--{name} has no effect in this server: {flags._WITHOUT_EFFECT[name]}"]
+        assert caplog.messages == [
+            f"--{name} has no effect in this server: {flags._WITHOUT_EFFECT[name]}"
+        ]
 
 
 def test_no_flag_passes_for_one_of_tf_serving() -> None:
@@ -125,7 +127,15 @@ def test_a_value_follows_an_equals_sign_or_a_space_and_the_last_counts(line: str
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("", True), ("=true", True), ("=True", True), ("=1", True), ("=false", False), ("=0", False), (" false", False)],
+    [
+        ("", True),
+        ("=true", True),
+        ("=True", True),
+        ("=1", True),
+        ("=false", False),
+        ("=0", False),
+        (" false", False),
+    ],
 )
 def test_a_bare_flag_is_true(text: str, value: bool) -> None:
     assert parse(f"--enable_batching{text}")["enable_batching"] is value
@@ -152,14 +162,20 @@ def test_a_refused_flag_that_is_off_is_none(value: str) -> None:
         ("--port=", "--port is ''; expected a whole number"),
         ("--port=8500.5", "--port is '8500.5'; expected a whole number"),
         ("--port=-1", "--port is -1; expected a whole number from 0 to 65,535"),
-        ("--rest_api_port=70000", "--rest_api_port is 70000; expected a whole number from 0 to 65,535"),
+        (
+            "--rest_api_port=70000",
+            "--rest_api_port is 70000; expected a whole number from 0 to 65,535",
+        ),
         ("--enable_batching=maybe", "--enable_batching is 'maybe'; expected true or false"),
         ("--per_process_gpu_memory_fraction=1.5", "is 1.5; expected a number from 0 to 1"),
         ("--per_process_gpu_memory_fraction=nan", "is nan; expected a number from 0 to 1"),
         ("--drain_seconds=inf", "is inf; expected a number from 0 to 1,000,000,000"),
         ("--rest_api_timeout_in_ms=0", "is 0; expected a whole number from 1 to 2,147,483,647"),
         ("--grpc_max_threads=-1", "is -1; expected a whole number from 0 to"),
-        ("--tensorflow_intra_op_parallelism=99999999999", "expected a whole number from 0 to 2,147,483,647"),
+        (
+            "--tensorflow_intra_op_parallelism=99999999999",
+            "expected a whole number from 0 to 2,147,483,647",
+        ),
         ("--max_num_load_retries=99999999999", "expected a whole number to 2,147,483,647"),
         ("--max_texts=0", "--max_texts is 0; expected a whole number from 1 to"),
         ("--log_level=loud", "--log_level is 'loud'; expected debug, info, warning or error"),
@@ -167,7 +183,9 @@ def test_a_refused_flag_that_is_off_is_none(value: str) -> None:
         ("--port", "argument --port: expected one argument"),
     ],
 )
-def test_a_bad_value_says_what_was_expected(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_value_says_what_was_expected(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert said in refusal(f"{BASE} {line}", capsys)
 
 
@@ -177,12 +195,17 @@ def test_a_bad_value_says_what_was_expected(line: str, said: str, capsys: pytest
         ("--nope", "unknown argument: --nope. "),
         ("--rest_port=1", "unknown argument: --rest_port=1, perhaps meant: --rest_api_port. "),
         ("--model-name=x", "unknown argument: --model-name=x, perhaps meant: --model_name. "),
-        ("--por=1", "unknown argument: --por=1, perhaps meant: --port. "),  # no abbreviations, as in TF Serving
+        (
+            "--por=1",
+            "unknown argument: --por=1, perhaps meant: --port. ",
+        ),  # no abbreviations, as in TF Serving
         ("-port=1", "unknown argument: -port=1, perhaps meant: --port. "),
         ("models/demo", "write --model_base_path=models/demo, or `tfclf serve models/demo`"),
     ],
 )
-def test_an_unknown_flag_says_what_may_be_meant(argument: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_flag_says_what_may_be_meant(
+    argument: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert said in refusal(f"{BASE} {argument}", capsys)
 
 
@@ -194,7 +217,10 @@ def test_an_unknown_flag_says_what_may_be_meant(argument: str, said: str, capsys
             f"{BASE} --batching_parameters_file=b",
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true",
         ),
-        (f"{BASE} --batching_parameters_file=b --enable_batching=false", "without setting server_options.enable_batch"),
+        (
+            f"{BASE} --batching_parameters_file=b --enable_batching=false",
+            "without setting server_options.enable_batch",
+        ),
         (
             f"{BASE} --port=8500 --rest_api_port=8500",
             "server_options.http_port cannot be same as grpc_port. Please use a different port for HTTP/REST API",
@@ -212,9 +238,19 @@ def test_an_unknown_flag_says_what_may_be_meant(argument: str, said: str, capsys
         ),
         (f"{BASE} --monitoring_config_file=m", "--monitoring_config_file needs --rest_api_port"),
     ],
-    ids=["nothing to serve", "batching file", "batching off", "one port twice", "threads", "no port", "no REST"],
+    ids=[
+        "nothing to serve",
+        "batching file",
+        "batching off",
+        "one port twice",
+        "threads",
+        "no port",
+        "no REST",
+    ],
 )
-def test_contradictions_have_tf_serving_s_words(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_contradictions_have_tf_serving_s_words(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert said in refusal(line, capsys)
 
 
@@ -226,7 +262,10 @@ def test_the_grpc_port_may_be_left_out_where_there_is_another_way_in(line: str) 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--model_config_file=m", "--model_base_path has no effect: --model_config_file says what to serve"),
+        (
+            "--model_config_file=m",
+            "--model_base_path has no effect: --model_config_file says what to serve",
+        ),
         (
             "--enable_per_model_batching_parameters",
             "--enable_per_model_batching_parameters has no effect without --enable_batching",
@@ -234,7 +273,9 @@ def test_the_grpc_port_may_be_left_out_where_there_is_another_way_in(line: str) 
         ("--log_texts", "--log_texts has no effect without --log_level=debug"),
     ],
 )
-def test_a_flag_that_another_outdoes_is_warned_of(line: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_flag_that_another_outdoes_is_warned_of(
+    line: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     flags.warn_of_flags_without_effect(flags.parse([BASE, *line.split()]))
     assert caplog.messages == [said]
 
@@ -245,7 +286,9 @@ def test_what_is_fine_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None
     assert not caplog.records
 
 
-def test_help_shows_tf_serving_s_flags_and_ours_apart_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_tf_serving_s_flags_and_ours_apart_with_an_example(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as ended:
         flags.parse(["--help"])
     assert ended.value.code == 0
@@ -276,4 +319,6 @@ def test_version_needs_nothing_to_serve() -> None:
 
 def test_warnings_go_to_the_server_s_log(caplog: pytest.LogCaptureFixture) -> None:
     flags.warn_of_flags_without_effect(flags.parse([BASE, "--num_load_threads=4"]))
-    assert [(record.name, record.levelno) for record in caplog.records] == [("tfclf.server.flags", logging.WARNING)]
+    assert [(record.name, record.levelno) for record in caplog.records] == [
+        ("tfclf.server.flags", logging.WARNING)
+    ]

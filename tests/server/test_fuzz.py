@@ -59,7 +59,12 @@ def server(
 ) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("fuzz")
     save_scorer(folder / "scorer" / "3")
-    models = {"echo": echo_base, "half_plus_two": half_plus_two_base, "scorer": folder / "scorer", "demo": DEMO}
+    models = {
+        "echo": echo_base,
+        "half_plus_two": half_plus_two_base,
+        "scorer": folder / "scorer",
+        "demo": DEMO,
+    }
     config = write_config(folder / "models.config", models)
     with own_process(config, folder / "log") as running:
         yield running
@@ -74,7 +79,9 @@ def over_grpc(server: ServerProcess, rng: Random, count: int, findings: Findings
                 findings.add("OK", "", bug=False, sent=path)
             except grpc.RpcError as error:
                 code, details = error.code(), error.details()
-                bug = code in _BUGS and not (details == _UNPARSABLE and not hostile.parses(path, body))
+                bug = code in _BUGS and not (
+                    details == _UNPARSABLE and not hostile.parses(path, body)
+                )
                 findings.add(code.name, details, bug=bug, sent=(path, body))
 
 
@@ -155,7 +162,9 @@ def right_answers(server: ServerProcess) -> tuple[object, ...]:
         echoed = stub.Predict(predict_request({"text": strings(TEXT)}), timeout=60)
     with httpx.Client(base_url=server.rest_url, trust_env=False, timeout=60) as client:
         rest = [
-            client.post(f"/v1/models/{model}:predict", json={"inputs": [TEXT]}).raise_for_status().json()
+            client.post(f"/v1/models/{model}:predict", json={"inputs": [TEXT]})
+            .raise_for_status()
+            .json()
             for model in ("demo", "echo")
         ]
     assert echoed.outputs["text"].string_val[:] == [TEXT.encode()]
@@ -175,7 +184,14 @@ def at_rest(server: ServerProcess) -> tuple[int, int, int]:
 
 def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str:
     """Warms the server up with hostile requests, attacks it with others; gives figures. All checks are here."""
-    server_paths = (str(ROOT), sys.prefix, str(server.log.parent.parent), "Traceback", 'File "', ".py")
+    server_paths = (
+        str(ROOT),
+        sys.prefix,
+        str(server.log.parent.parent),
+        "Traceback",
+        'File "',
+        ".py",
+    )
     findings = Findings(server_paths)
     before = right_answers(server)
     storm(server, warm_up, seed, findings)
@@ -187,13 +203,17 @@ def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str
         curve.append(at_rest(server)[0])
     seconds = time.monotonic() - started
     assert right_answers(server) == before
-    wait_until(lambda: server.descriptors() <= descriptors + 8)  # closed a while after its clients have gone
+    wait_until(
+        lambda: server.descriptors() <= descriptors + 8
+    )  # closed a while after its clients have gone
     memory_after, threads_after, descriptors_after = at_rest(server)
     figures = (
         f"{requests:,} requests in {seconds:.0f} s: megabytes {curve}, threads {threads} -> "
         f"{threads_after}, descriptors {descriptors} -> {descriptors_after}; {dict(findings.codes.most_common())}"
     )
-    assert not findings.wrong, "\n".join([figures, f"{len(findings.wrong)} wrong", *findings.wrong[:20]])
+    assert not findings.wrong, "\n".join(
+        [figures, f"{len(findings.wrong)} wrong", *findings.wrong[:20]]
+    )
     assert memory_after - memory < MOST_MEGABYTES, figures
     assert threads_after - threads <= 8, figures
     assert descriptors_after - descriptors <= 8, figures
@@ -203,10 +223,14 @@ def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str
     return figures
 
 
-def test_thousands_of_hostile_requests_leave_a_server_that_still_answers(server: ServerProcess) -> None:
+def test_thousands_of_hostile_requests_leave_a_server_that_still_answers(
+    server: ServerProcess,
+) -> None:
     sys.stdout.write(attack(server, REQUESTS, WARM_UP, seed=1))
 
 
 @pytest.mark.verify
-def test_a_hundred_thousand_hostile_requests_leave_a_server_that_still_answers(server: ServerProcess) -> None:
+def test_a_hundred_thousand_hostile_requests_leave_a_server_that_still_answers(
+    server: ServerProcess,
+) -> None:
     sys.stdout.write(attack(server, 100_000, 20_000, seed=2))

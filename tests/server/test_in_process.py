@@ -27,7 +27,10 @@ def in_process(echo_base: Path) -> InProcess:
 
 
 def check(predict: Predict, in_process: InProcess, texts: Sequence[bytes]) -> None:
-    served = {name: tf.make_ndarray(proto) for name, proto in predict(inputs={"text": strings(*texts)}).outputs.items()}
+    served = {
+        name: tf.make_ndarray(proto)
+        for name, proto in predict(inputs={"text": strings(*texts)}).outputs.items()
+    }
     expected = in_process(texts)
     assert served.keys() == expected.keys()
     for name, array in expected.items():
@@ -35,7 +38,9 @@ def check(predict: Predict, in_process: InProcess, texts: Sequence[bytes]) -> No
         assert served[name].tolist() == array.tolist()
 
 
-_SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_SETTINGS = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @_SETTINGS
@@ -52,7 +57,15 @@ def test_any_bytes(predict: Predict, in_process: InProcess, texts: list[bytes]) 
 
 @pytest.mark.parametrize(
     "texts",
-    [[], [b""], [b"\0"], [b"a\0", b"\0a", b"a\0\0"], [b"\xff\xfe"], ["\u0301".encode()], [b"x" * 10_000_000]],
+    [
+        [],
+        [b""],
+        [b"\0"],
+        [b"a\0", b"\0a", b"a\0\0"],
+        [b"\xff\xfe"],
+        ["\u0301".encode()],
+        [b"x" * 10_000_000],
+    ],
     ids=["empty batch", "empty", "NUL", "NUL at the ends", "not UTF-8", "lone mark", "10 MB"],
 )
 def test_hostile_text(predict: Predict, in_process: InProcess, texts: list[bytes]) -> None:

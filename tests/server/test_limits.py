@@ -20,7 +20,9 @@ from tfclf.server.process import Server, ServerOptions
 from tfclf.server.start import find_models, start
 from tfclf.server.status import RequestError
 
-LIMITS = Limits(max_message_bytes=4_000, max_texts=3, max_text_bytes=1_000, max_concurrent_requests=2)
+LIMITS = Limits(
+    max_message_bytes=4_000, max_texts=3, max_text_bytes=1_000, max_concurrent_requests=2
+)
 Ask = Callable[..., tuple[Any, str]]
 
 
@@ -34,24 +36,34 @@ def server(echo_base: Path) -> Iterator[Server]:
 def over_grpc(server: Server, *texts: str) -> tuple[Any, str]:
     with grpc.insecure_channel(server.address) as channel:
         try:
-            PredictionServiceStub(channel).Predict(predict_request({"text": strings(*texts)}), timeout=60)
+            PredictionServiceStub(channel).Predict(
+                predict_request({"text": strings(*texts)}), timeout=60
+            )
         except grpc.RpcError as error:
             return error.code().name, error.details()
     return "OK", ""
 
 
 def over_rest(server: Server, *texts: str) -> tuple[Any, str]:
-    answer = httpx.post(f"{server.rest_url}/v1/models/echo:predict", json={"inputs": {"text": texts}}, timeout=60)
+    answer = httpx.post(
+        f"{server.rest_url}/v1/models/echo:predict", json={"inputs": {"text": texts}}, timeout=60
+    )
     return answer.status_code, answer.json().get("error", "")
 
 
 @pytest.mark.parametrize(("ask", "ok"), [(over_grpc, "OK"), (over_rest, 200)], ids=["gRPC", "REST"])
-@pytest.mark.parametrize("texts", [["a"] * 3, ["x" * 1_000], ["é" * 500]], ids=["texts", "bytes", "two-byte letters"])
-def test_what_reaches_a_limit_is_answered(server: Server, ask: Ask, ok: Any, texts: list[str]) -> None:
+@pytest.mark.parametrize(
+    "texts", [["a"] * 3, ["x" * 1_000], ["é" * 500]], ids=["texts", "bytes", "two-byte letters"]
+)
+def test_what_reaches_a_limit_is_answered(
+    server: Server, ask: Ask, ok: Any, texts: list[str]
+) -> None:
     assert ask(server, *texts) == (ok, "")
 
 
-@pytest.mark.parametrize(("ask", "code"), [(over_grpc, "INVALID_ARGUMENT"), (over_rest, 400)], ids=["gRPC", "REST"])
+@pytest.mark.parametrize(
+    ("ask", "code"), [(over_grpc, "INVALID_ARGUMENT"), (over_rest, 400)], ids=["gRPC", "REST"]
+)
 def test_one_text_more_is_refused(server: Server, ask: Ask, code: Any) -> None:
     assert ask(server, *"abcd") == (
         code,
@@ -59,7 +71,9 @@ def test_one_text_more_is_refused(server: Server, ask: Ask, code: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(("ask", "code"), [(over_grpc, "INVALID_ARGUMENT"), (over_rest, 400)], ids=["gRPC", "REST"])
+@pytest.mark.parametrize(
+    ("ask", "code"), [(over_grpc, "INVALID_ARGUMENT"), (over_rest, 400)], ids=["gRPC", "REST"]
+)
 def test_one_byte_more_is_refused_whatever_the_letters(server: Server, ask: Ask, code: Any) -> None:
     assert ask(server, "é" * 500, "a") == (
         code,
@@ -80,7 +94,9 @@ def test_a_body_too_big_for_rest_is_refused(server: Server) -> None:
     assert "4,000" in said
 
 
-def test_of_three_requests_where_two_may_be_under_way_one_is_refused(server: Server, tmp_path: Path) -> None:
+def test_of_three_requests_where_two_may_be_under_way_one_is_refused(
+    server: Server, tmp_path: Path
+) -> None:
     with grpc.insecure_channel(server.address) as channel:
         stub = PredictionServiceStub(channel)
         asked = [stub.Predict.future(until(tmp_path / "done")) for _ in range(3)]
@@ -102,7 +118,9 @@ def test_limits_count_texts_and_their_bytes(texts: list[bytes]) -> None:
     if allowed:
         LIMITS.check({"text": array})
     else:
-        with pytest.raises(RequestError, match=r"text has [0-9,]+ (bytes of )?strings; this server takes"):
+        with pytest.raises(
+            RequestError, match=r"text has [0-9,]+ (bytes of )?strings; this server takes"
+        ):
             LIMITS.check({"text": array})
 
 

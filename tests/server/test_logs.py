@@ -39,7 +39,9 @@ def _restore() -> Iterator[None]:
     """Logging is the process's; other tests must find it as it was."""
     loggers = [logging.getLogger(name) for name in TOUCHED]
     before = [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
-    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # a server of another test has set it
+    logging.getLogger("uvicorn.error").setLevel(
+        logging.NOTSET
+    )  # a server of another test has set it
     yield
     for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
         logger.setLevel(level)
@@ -62,7 +64,9 @@ def lines() -> Callable[..., Lines]:
 def ask(server: Server, request: PredictRequest | None = None) -> None:
     """A Predict in this process; its outcome does not matter."""
     with suppress(RequestError):
-        server.service.predict(request or predict_request({"text": strings("a private text", "two")}), Call())
+        server.service.predict(
+            request or predict_request({"text": strings("a private text", "two")}), Call()
+        )
 
 
 def test_text_names_time_level_logger_and_message(lines: Callable[..., Lines]) -> None:
@@ -85,7 +89,10 @@ def test_a_request_is_one_line_of_text(lines: Callable[..., Lines], echo_server:
     read = lines()
     ask(echo_server)
     (line,) = read()
-    assert " DEBUG   tfclf.server.service method=Predict model='echo' signature='' code=OK milliseconds=" in line
+    assert (
+        " DEBUG   tfclf.server.service method=Predict model='echo' signature='' code=OK milliseconds="
+        in line
+    )
     assert line.endswith(" protocol=grpc version=2 rows=2")
 
 
@@ -93,7 +100,10 @@ def test_a_request_is_one_line_of_json(lines: Callable[..., Lines], echo_server:
     read = lines(format="json")
     ask(echo_server)
     (record,) = map(json.loads, read())
-    assert {key: record[key] for key in ("method", "protocol", "model", "version", "signature", "code", "rows")} == {
+    assert {
+        key: record[key]
+        for key in ("method", "protocol", "model", "version", "signature", "code", "rows")
+    } == {
         "method": "Predict",
         "protocol": "grpc",
         "model": "echo",
@@ -105,14 +115,18 @@ def test_a_request_is_one_line_of_json(lines: Callable[..., Lines], echo_server:
     assert 0 < record["milliseconds"] < 60_000
 
 
-def test_a_refusal_names_its_code_and_the_version_asked_for(lines: Callable[..., Lines], echo_server: Server) -> None:
+def test_a_refusal_names_its_code_and_the_version_asked_for(
+    lines: Callable[..., Lines], echo_server: Server
+) -> None:
     read = lines(format="json")
     ask(echo_server, predict_request({}, version=9))
     (record,) = map(json.loads, read())
     assert (record["code"], record["version"], record["rows"]) == ("NOT_FOUND", 9, None)
 
 
-def test_a_request_of_examples_tells_how_many(lines: Callable[..., Lines], echo_server: Server) -> None:
+def test_a_request_of_examples_tells_how_many(
+    lines: Callable[..., Lines], echo_server: Server
+) -> None:
     read = lines(format="json")
     request = ClassificationRequest()
     request.model_spec.name = "echo"
@@ -129,7 +143,11 @@ def test_requests_are_not_logged_at_info(lines: Callable[..., Lines], echo_serve
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
-def test_texts_are_not_logged_unless_asked(lines: Callable[..., Lines], echo_server: Server, format: str) -> None:  # noqa: A002
+def test_texts_are_not_logged_unless_asked(
+    lines: Callable[..., Lines],
+    echo_server: Server,
+    format: str,  # noqa: A002
+) -> None:
     read = lines(format=format)
     ask(echo_server)
     ask(echo_server, predict_request({"text": strings("a private text")}, signature="parse"))
@@ -143,14 +161,18 @@ def test_texts_are_logged_where_asked(lines: Callable[..., Lines], echo_server: 
     assert [json.loads(line)["text"] for line in read()[1:]] == ["a private text", "two"]
 
 
-def test_texts_are_not_logged_at_info_even_where_asked(lines: Callable[..., Lines], echo_server: Server) -> None:
+def test_texts_are_not_logged_at_info_even_where_asked(
+    lines: Callable[..., Lines], echo_server: Server
+) -> None:
     read = lines("info")
     service = Service(echo_server.service.registry, observers=[logs.text_log()])
     service.predict(predict_request({"text": strings("a private text")}), Call())
     assert read() == []
 
 
-def test_logged_texts_are_cut_to_so_many_characters(lines: Callable[..., Lines], echo_server: Server) -> None:
+def test_logged_texts_are_cut_to_so_many_characters(
+    lines: Callable[..., Lines], echo_server: Server
+) -> None:
     read = lines(format="json")
     service = Service(echo_server.service.registry, observers=[logs.text_log(characters=5)])
     service.predict(predict_request({"text": strings("𝔊𝔊𝔊𝔊𝔊𝔊𝔊𝔊")}), Call())
@@ -168,7 +190,9 @@ def test_texts_in_tensor_content_are_logged_too(lines: Callable[..., Lines]) -> 
 
 def test_an_ended_request_does_not_show_its_texts() -> None:
     request = predict_request({"text": strings("a private text")})
-    assert "private" not in repr(Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request))
+    assert "private" not in repr(
+        Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
+    )
 
 
 @settings(deadline=None)
@@ -177,7 +201,9 @@ def test_no_name_forges_a_line_of_text(name: str) -> None:
     stream = io.StringIO()
     logs.configure(level="debug", stream=stream)
     request = PredictRequest()
-    request.model_spec.name = request.model_spec.signature_name = name.encode("utf-8", "replace").decode()
+    request.model_spec.name = request.model_spec.signature_name = name.encode(
+        "utf-8", "replace"
+    ).decode()
     Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
     assert len(stream.getvalue().splitlines()) == 1
 
@@ -206,14 +232,19 @@ def test_whatever_a_message_holds_only_its_own_line_begins_at_the_margin(message
     assert all(line.isprintable() for line in (first, *others))
 
 
-def test_a_name_of_a_million_characters_is_cut(lines: Callable[..., Lines], echo_server: Server) -> None:
+def test_a_name_of_a_million_characters_is_cut(
+    lines: Callable[..., Lines], echo_server: Server
+) -> None:
     read = lines()
     ask(echo_server, predict_request({}, model="m" * 1_000_000))
     assert len(read()[0]) < 500
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
-def test_an_exception_is_logged_by_type_and_place_without_its_words(lines: Callable[..., Lines], format: str) -> None:  # noqa: A002
+def test_an_exception_is_logged_by_type_and_place_without_its_words(
+    lines: Callable[..., Lines],
+    format: str,  # noqa: A002
+) -> None:
     read = lines(format=format)
     words, older_words = "a private text", "another private text"
     try:
@@ -244,7 +275,9 @@ def test_a_bug_in_a_grpc_servicer_is_logged_without_its_words(lines: Callable[..
     read = lines()
     server = grpc.server(ThreadPoolExecutor(1))
     handler = grpc.unary_unary_rpc_method_handler(fail)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", {"Fail": handler}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("test.Service", {"Fail": handler}),)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError):
@@ -261,7 +294,9 @@ def test_uvicorn_follows_even_where_it_was_configured_first(lines: Callable[...,
     Config(app="none:app")
     read = lines("info")
     logging.getLogger("uvicorn.error").info("Uvicorn running")
-    assert [line.split(maxsplit=1)[1] for line in read()] == ["INFO    uvicorn.error Uvicorn running"]
+    assert [line.split(maxsplit=1)[1] for line in read()] == [
+        "INFO    uvicorn.error Uvicorn running"
+    ]
 
 
 def test_uvicorns_own_line_a_request_is_for_debug(lines: Callable[..., Lines]) -> None:
@@ -325,9 +360,13 @@ except Exception as error:
 
 
 def test_tensorflow_does_not_write_to_stderr_what_its_ops_complain_of(echo_base: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
     command = [sys.executable, "-c", QUOTING, str(echo_base / "1")]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT
+    )
     assert "a private text" in ran.stdout
     assert "code=INVALID_ARGUMENT" in ran.stderr
     assert "private" not in ran.stderr

@@ -53,7 +53,11 @@ def lines(metrics: Metrics, beginning: str) -> list[str]:
 def value(metrics: Metrics, name: str, **labels: str) -> float:
     """As the parser reads it, which adds `_total` to a counter's name where the text has none; Prometheus does not."""
     families = list(text_string_to_metric_families(text(metrics)))
-    values = {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
+    values = {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for family in families
+        for one in family.samples
+    }
     counter = any(family.name == name and family.type == "counter" for family in families)
     return values[f"{name}_total" if counter else name, tuple(sorted(labels.items()))]
 
@@ -67,7 +71,9 @@ def everything(metrics: Metrics) -> Metrics:
     metrics.queued("demo", 2, 0.001)
     metrics.batch("demo", 6, 8)
     metrics.watch(
-        queue_length=lambda: {"demo": 3}, requests_in_flight=lambda: 5, available=lambda: [("demo", 1), ("demo", 2)]
+        queue_length=lambda: {"demo": 3},
+        requests_in_flight=lambda: 5,
+        available=lambda: [("demo", 1), ("demo", 2)],
     )
     return metrics
 
@@ -77,7 +83,9 @@ def everything(metrics: Metrics) -> Metrics:
 
 def test_counters_have_tf_servings_names_without_total(metrics: Metrics) -> None:
     metrics.observe(ended())
-    assert lines(metrics, f"{SERVING}request_count") == [f'{SERVING}request_count{{model_name="demo",status="OK"}} 1']
+    assert lines(metrics, f"{SERVING}request_count") == [
+        f'{SERVING}request_count{{model_name="demo",status="OK"}} 1'
+    ]
 
 
 def test_the_type_of_a_counter_stands_under_the_same_name(metrics: Metrics) -> None:
@@ -99,7 +107,10 @@ def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> Non
     name = f"{SERVING}request_example_counts"
     cumulated = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3)
     assert lines(metrics, f"{name}_bucket") == [
-        *(f'{name}_bucket{{model="demo",le="{2**i}"}} {count}' for i, count in enumerate(cumulated)),
+        *(
+            f'{name}_bucket{{model="demo",le="{2**i}"}} {count}'
+            for i, count in enumerate(cumulated)
+        ),
         f'{name}_bucket{{model="demo",le="+Inf"}} 3',
     ]
     assert lines(metrics, f"{name}_sum") == [f'{name}_sum{{model="demo"}} 222']
@@ -141,7 +152,10 @@ def test_every_line_is_a_comment_or_a_sample(metrics: Metrics) -> None:
 
 
 def test_the_parser_reads_the_types(metrics: Metrics) -> None:
-    read = {family.name: family.type for family in text_string_to_metric_families(text(everything(metrics)))}
+    read = {
+        family.name: family.type
+        for family in text_string_to_metric_families(text(everything(metrics)))
+    }
     for series in SERIES:
         name = series.name.removesuffix("_total")
         assert read[name] == ("histogram" if series.limits else "counter"), series.name
@@ -176,7 +190,9 @@ def test_each_outcome_is_a_status(metrics: Metrics, code: StatusCode) -> None:
 
 
 @pytest.mark.parametrize("method", ["Predict", "Classify", "Regress"])
-@pytest.mark.parametrize(("protocol", "entrypoint", "case"), [("grpc", "GRPC", str), ("rest", "REST", str.lower)])
+@pytest.mark.parametrize(
+    ("protocol", "entrypoint", "case"), [("grpc", "GRPC", str), ("rest", "REST", str.lower)]
+)
 def test_api_and_entrypoint_are_tf_servings(
     metrics: Metrics, method: str, protocol: str, entrypoint: str, case: Callable[[str], str]
 ) -> None:
@@ -194,9 +210,16 @@ def test_other_rpcs_are_not_counted(metrics: Metrics, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GetModelMetadata", "GetModelStatus"])
-def test_metadata_and_status_over_rest_are_counted_without_an_api(metrics: Metrics, method: str) -> None:
+def test_metadata_and_status_over_rest_are_counted_without_an_api(
+    metrics: Metrics, method: str
+) -> None:
     metrics.observe(ended(method, protocol="rest"))
-    assert value(metrics, f"{SERVING}request_latency_count", model_name="demo", API="", entrypoint="REST") == 1
+    assert (
+        value(
+            metrics, f"{SERVING}request_latency_count", model_name="demo", API="", entrypoint="REST"
+        )
+        == 1
+    )
 
 
 def test_latency_is_in_whole_microseconds(metrics: Metrics) -> None:
@@ -226,7 +249,10 @@ def test_runtime_is_labelled_as_a_session_of_tf1(metrics: Metrics) -> None:
 
 
 def test_a_load_is_an_attempt_and_its_time(metrics: Metrics) -> None:
-    attempts, latency = ":tensorflow:cc:saved_model:load_attempt_count", ":tensorflow:cc:saved_model:load_latency"
+    attempts, latency = (
+        ":tensorflow:cc:saved_model:load_attempt_count",
+        ":tensorflow:cc:saved_model:load_latency",
+    )
     assert value(metrics, attempts, model_path="demo/1", status="success") == 1
     assert value(metrics, latency, model_path="demo/1") == 1_500_000
 
@@ -239,25 +265,36 @@ def test_a_failed_load_is_an_attempt_too(metrics: Metrics) -> None:
 
 def test_warm_up_has_its_latency(metrics: Metrics) -> None:
     metrics.warmed_up("demo", 1, 0.25)
-    assert value(metrics, f"{SERVING}model_warmup_latency_sum", model_path="demo/1", status="OK") == 250_000
+    assert (
+        value(metrics, f"{SERVING}model_warmup_latency_sum", model_path="demo/1", status="OK")
+        == 250_000
+    )
 
 
 def test_a_batch_tells_its_size_with_and_without_padding(metrics: Metrics) -> None:
     metrics.batch("demo", 6, 8)
     assert value(metrics, f"{SERVING}batching_session:processed_batch_size_sum") == 8
-    assert value(metrics, f"{SERVING}batching_session:padding_size_sum", execution_batch_size="8") == 2
+    assert (
+        value(metrics, f"{SERVING}batching_session:padding_size_sum", execution_batch_size="8") == 2
+    )
     assert value(metrics, f"{SERVING}batching_session:wrapped_run_count") == 1
 
 
 def test_a_batch_may_tell_how_long_it_waited(metrics: Metrics) -> None:
     metrics.batch("demo", 6, 8, 0.002)
-    assert value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo") == 2000
+    assert (
+        value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo")
+        == 2000
+    )
 
 
 def test_a_queued_request_tells_its_rows_and_its_wait(metrics: Metrics) -> None:
     metrics.queued("demo", 3, 0.002)
     assert value(metrics, f"{SERVING}batching_session:input_batch_size_sum") == 3
-    assert value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo") == 2000
+    assert (
+        value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo")
+        == 2000
+    )
 
 
 # Names from outside
@@ -275,12 +312,20 @@ def test_a_model_that_has_answered_is_known() -> None:
     metrics = Metrics()
     metrics.observe(ended(model="swift"))
     metrics.observe(ended(model="swift", code=StatusCode.INVALID_ARGUMENT))
-    assert value(metrics, f"{SERVING}request_count", model_name="swift", status="INVALID_ARGUMENT") == 1
+    assert (
+        value(metrics, f"{SERVING}request_count", model_name="swift", status="INVALID_ARGUMENT")
+        == 1
+    )
 
 
 def test_a_request_without_a_model_is_of_an_unknown_one(metrics: Metrics) -> None:
     metrics.observe(ended(model="", code=StatusCode.INVALID_ARGUMENT))
-    assert value(metrics, f"{SERVING}request_count", model_name=UNKNOWN_MODEL, status="INVALID_ARGUMENT") == 1
+    assert (
+        value(
+            metrics, f"{SERVING}request_count", model_name=UNKNOWN_MODEL, status="INVALID_ARGUMENT"
+        )
+        == 1
+    )
 
 
 # Gauges, and the rest
@@ -335,10 +380,15 @@ def test_no_request_is_lost_between_threads(metrics: Metrics) -> None:
 
 
 def test_the_table_in_the_docs_has_the_same_names_types_and_labels() -> None:
-    rows = re.findall(r"^\| `(:tensorflow:[^`]*)` \| (\w+) \| ([^|]*) \|", TABLE.read_text(), re.MULTILINE)
-    documented = {(name, kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    rows = re.findall(
+        r"^\| `(:tensorflow:[^`]*)` \| (\w+) \| ([^|]*) \|", TABLE.read_text(), re.MULTILINE
+    )
+    documented = {
+        (name, kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows
+    }
     assert documented == {
-        (series.name, "histogram" if series.limits else "counter", series.labels) for series in SERIES
+        (series.name, "histogram" if series.limits else "counter", series.labels)
+        for series in SERIES
     }
 
 

@@ -9,9 +9,15 @@ from typing import Any
 
 import grpc
 import pytest
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub, add_ModelServiceServicer_to_server
+from tensorflow_serving.apis.model_service_pb2_grpc import (
+    ModelServiceStub,
+    add_ModelServiceServicer_to_server,
+)
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     PredictionServiceStub,
     add_PredictionServiceServicer_to_server,
@@ -58,8 +64,12 @@ class Served:
             config.model_config_list.config.add(name=name, **model)
         return config
 
-    def reload(self, config: ModelServerConfig | None, *, timeout: float = 60) -> ReloadConfigResponse:
-        return self.stub.HandleReloadConfigRequest(ReloadConfigRequest(config=config), timeout=timeout)
+    def reload(
+        self, config: ModelServerConfig | None, *, timeout: float = 60
+    ) -> ReloadConfigResponse:
+        return self.stub.HandleReloadConfigRequest(
+            ReloadConfigRequest(config=config), timeout=timeout
+        )
 
     def refused(self, config: ModelServerConfig | None, *, timeout: float = 60) -> tuple[str, str]:
         with pytest.raises(grpc.RpcError) as raised:
@@ -115,7 +125,10 @@ def test_a_version_that_could_not_be_loaded_says_why_without_a_path(served: Serv
     write_version(served.folder / "demo", 2, "corrupt")
     wait_until(lambda: served.versions() == [(2, 50), (1, 30)])
     status = served.status(version=2).model_version_status[0].status
-    assert (status.error_code, status.error_message) == (2, "demo/2 cannot be loaded: it is corrupt")
+    assert (status.error_code, status.error_message) == (
+        2,
+        "demo/2 cannot be loaded: it is corrupt",
+    )
 
 
 def test_one_version(served: Served) -> None:
@@ -146,7 +159,10 @@ def test_what_is_not_known_is_not_found(served: Served, spec: dict[str, Any], wo
 def test_a_missing_spec_is_named(served: Served) -> None:
     with pytest.raises(grpc.RpcError) as raised:
         served.stub.GetModelStatus(GetModelStatusRequest(), timeout=60)
-    assert (raised.value.code().name, raised.value.details()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
+    assert (raised.value.code().name, raised.value.details()) == (
+        "INVALID_ARGUMENT",
+        "Missing ModelSpec",
+    )
 
 
 def test_a_removed_model_is_remembered(served: Served) -> None:
@@ -170,11 +186,14 @@ def test_all_models_may_go(served: Served) -> None:
 
 
 ONLY_LISTS = (
-    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently supported"
+    "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+    "Only ModelConfigList is currently supported"
 )
 
 
-@pytest.mark.parametrize("config", [None, ModelServerConfig(), ModelServerConfig(custom_model_config={})])
+@pytest.mark.parametrize(
+    "config", [None, ModelServerConfig(), ModelServerConfig(custom_model_config={})]
+)
 def test_only_lists_of_models_are_taken(served: Served, config: ModelServerConfig | None) -> None:
     assert served.refused(config) == ("INVALID_ARGUMENT", ONLY_LISTS)
 
@@ -187,14 +206,19 @@ def test_two_models_of_one_name_are_refused_and_change_nothing(served: Served) -
 
 def test_a_label_for_an_unavailable_version_is_refused(served: Served) -> None:
     words = "Request to assign label to version 9 of model demo, which is not currently available for inference"
-    assert served.refused(served.config("demo", version_labels={"stable": 9})) == ("FAILED_PRECONDITION", words)
+    assert served.refused(served.config("demo", version_labels={"stable": 9})) == (
+        "FAILED_PRECONDITION",
+        words,
+    )
 
 
 def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None:
     write_version(served.folder / "bad", 3, "corrupt")
     code, words = served.refused(served.config("demo", "bad"))
     assert code == "UNKNOWN"
-    assert words.startswith("1 model(s) did not become available: {{{name: bad version: 3} due to error: UNKNOWN: ")
+    assert words.startswith(
+        "1 model(s) did not become available: {{{name: bad version: 3} due to error: UNKNOWN: "
+    )
     assert str(served.folder) not in words
 
 
@@ -284,13 +308,19 @@ def test_a_model_that_a_reload_brings_answers_predictions(echo_base: Path, tmp_p
             config.model_config_list.config.add(
                 name="echo", base_path=str(tmp_path / "echo"), model_platform="tensorflow"
             )
-            ModelServiceStub(channel).HandleReloadConfigRequest(ReloadConfigRequest(config=config), timeout=60)
-            predicted = PredictionServiceStub(channel).Predict(predict_request({"text": strings("a")}), timeout=60)
+            ModelServiceStub(channel).HandleReloadConfigRequest(
+                ReloadConfigRequest(config=config), timeout=60
+            )
+            predicted = PredictionServiceStub(channel).Predict(
+                predict_request({"text": strings("a")}), timeout=60
+            )
         server.stop(0).wait()
     assert predicted.model_spec.version.value == 2
 
 
-@pytest.mark.parametrize("path", ["/etc/models/demo", "{root}/../../elsewhere/demo", "{root}-other/demo"])
+@pytest.mark.parametrize(
+    "path", ["/etc/models/demo", "{root}/../../elsewhere/demo", "{root}-other/demo"]
+)
 def test_a_reload_cannot_name_folders_beside_those_of_the_start(served: Served, path: str) -> None:
     config = served.config("demo")
     config.model_config_list.config.add(

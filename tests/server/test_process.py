@@ -23,7 +23,13 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import wait_until
-from tfclf.errors import InputError, MissingExtraError, SavedModelError, ServerError, SourceNotFoundError
+from tfclf.errors import (
+    InputError,
+    MissingExtraError,
+    SavedModelError,
+    ServerError,
+    SourceNotFoundError,
+)
 from tfclf.server import serve
 from tfclf.server.transport.addresses import join_address
 
@@ -97,7 +103,11 @@ def test_stop_cancels_what_takes_longer_than_its_grace(echo_base: Path) -> None:
     with grpc.insecure_channel(server.address) as channel:
         under_way = PredictionServiceStub(channel).Predict.future(steps(10**9))
         wait_until(lambda: server.service.in_flight == 1)
-        threads = [each for each in set(threading.enumerate()) - others if each.name.startswith("tfclf-grpc")]
+        threads = [
+            each
+            for each in set(threading.enumerate()) - others
+            if each.name.startswith("tfclf-grpc")
+        ]
         assert threads
         started = time.monotonic()
         server.stop(grace=0.5)
@@ -107,8 +117,13 @@ def test_stop_cancels_what_takes_longer_than_its_grace(echo_base: Path) -> None:
     wait_until(lambda: not any(thread.is_alive() for thread in threads))
 
 
-def test_a_request_whose_deadline_passed_while_it_waited_is_not_computed(echo_base: Path, tmp_path: Path) -> None:
-    with serve(echo_base, port=0, max_threads=1) as server, grpc.insecure_channel(server.address) as channel:
+def test_a_request_whose_deadline_passed_while_it_waited_is_not_computed(
+    echo_base: Path, tmp_path: Path
+) -> None:
+    with (
+        serve(echo_base, port=0, max_threads=1) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
         stub = PredictionServiceStub(channel)
         under_way = stub.Predict.future(until(tmp_path / "done"))
         wait_until(lambda: server.service.in_flight == 1)
@@ -146,11 +161,15 @@ def test_wait_returns_when_the_server_stops(echo_base: Path) -> None:
 def test_a_port_in_use_is_named(echo_base: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ServerError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
+        with pytest.raises(
+            ServerError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"
+        ):
             serve(echo_base, port=port)
 
 
-def test_a_port_lost_while_the_model_was_loading_is_named(echo_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_lost_while_the_model_was_loading_is_named(
+    echo_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tfclf.server.start.check_port", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -188,7 +207,9 @@ def test_requests_call_the_model_by_the_given_name(echo_base: Path) -> None:
         assert str(server) == f"demo version 1 on {server.address} (gRPC)"
         with grpc.insecure_channel(server.address) as channel:
             request = predict_request({"text": strings("a")}, model="demo", version=1)
-            assert PredictionServiceStub(channel).Predict(request).outputs["version"].int64_val[:] == [1]
+            assert PredictionServiceStub(channel).Predict(request).outputs["version"].int64_val[
+                :
+            ] == [1]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -229,9 +250,13 @@ def test_a_graph_that_is_not_for_serving_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["grpc", "tensorflow_serving"])
-def test_a_missing_package_names_the_extra(echo_base: Path, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+def test_a_missing_package_names_the_extra(
+    echo_base: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr("tfclf.server.find_spec", lambda name: None if name == module else find_spec(name))
+    monkeypatch.setattr(
+        "tfclf.server.find_spec", lambda name: None if name == module else find_spec(name)
+    )
     with pytest.raises(MissingExtraError, match=r"pip install 'tfclf\[server\]'"):
         serve(echo_base, port=0)
 
@@ -239,7 +264,9 @@ def test_a_missing_package_names_the_extra(echo_base: Path, monkeypatch: pytest.
 def test_importing_the_package_imports_neither_tensorflow_nor_grpc() -> None:
     code = "import sys, tfclf.server; print([name for name in ('tensorflow', 'grpc') if name in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
     assert output.stdout == "[]\n"
 
 

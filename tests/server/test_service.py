@@ -25,7 +25,9 @@ def test_a_refusal_is_one_line_of_log(refusal: Refusal, caplog: pytest.LogCaptur
     with caplog.at_level(logging.DEBUG, logger="tfclf.server"):
         refusal(inputs=SECRET, model="no\nbody")
     (line,) = caplog.messages
-    assert line.startswith(r"method=Predict model='no\nbody' signature='' code=NOT_FOUND milliseconds=")
+    assert line.startswith(
+        r"method=Predict model='no\nbody' signature='' code=NOT_FOUND milliseconds="
+    )
 
 
 def test_texts_are_not_logged_even_where_the_error_quotes_them(
@@ -43,13 +45,18 @@ def test_a_bug_is_internal_and_tells_the_place_in_the_log_alone(
         raise KeyError(request.inputs["text"].string_val[0])
 
     monkeypatch.setattr(service, "predict", predict)
-    assert refusal(inputs=SECRET) == ("INTERNAL", "Predict failed in the server; its log says where")
+    assert refusal(inputs=SECRET) == (
+        "INTERNAL",
+        "Predict failed in the server; its log says where",
+    )
     assert "KeyError" in caplog.text
     assert "test_service.py" in caplog.text
     assert "private" not in caplog.text
 
 
-def test_too_little_memory_is_resource_exhausted(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_resource_exhausted(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def predict(*_: Any, **__: Any) -> NoReturn:
         raise MemoryError
 
@@ -57,7 +64,9 @@ def test_too_little_memory_is_resource_exhausted(refusal: Refusal, monkeypatch: 
     assert refusal(inputs=SECRET)[0] == "RESOURCE_EXHAUSTED"
 
 
-def test_a_deadline_ends_the_computation_in_the_server(refusal: Refusal, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deadline_ends_the_computation_in_the_server(
+    refusal: Refusal, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG, logger="tfclf.server"):
         refusal(inputs={"steps": tf.make_tensor_proto(10**9)}, signature="slow", timeout=1)
         wait_until(lambda: caplog.messages)

@@ -27,19 +27,31 @@ def warmed_up(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def xla_stub(warmed_up: Path) -> Iterator[PredictionServiceStub]:
-    with serve(warmed_up.parent, port=0) as server, grpc.insecure_channel(server.address) as channel:
+    with (
+        serve(warmed_up.parent, port=0) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
         yield PredictionServiceStub(channel)
 
 
-def _answers(stub: PredictionServiceStub, texts: tuple[str, ...], signature: str) -> Mapping[str, np.ndarray]:
+def _answers(
+    stub: PredictionServiceStub, texts: tuple[str, ...], signature: str
+) -> Mapping[str, np.ndarray]:
     request = predict_request({"text": strings(*texts)}, model="warmed_up", signature=signature)
-    return {name: tf.make_ndarray(value) for name, value in stub.Predict(request, timeout=60).outputs.items()}
+    return {
+        name: tf.make_ndarray(value)
+        for name, value in stub.Predict(request, timeout=60).outputs.items()
+    }
 
 
 @pytest.mark.parametrize(
-    "texts", [(), HEADLINES[:1], ("", *HEADLINES, "news " * 600)], ids=["empty", "one", "more than the top rung"]
+    "texts",
+    [(), HEADLINES[:1], ("", *HEADLINES, "news " * 600)],
+    ids=["empty", "one", "more than the top rung"],
 )
-def test_it_answers_as_serving_default(xla_stub: PredictionServiceStub, texts: tuple[str, ...]) -> None:
+def test_it_answers_as_serving_default(
+    xla_stub: PredictionServiceStub, texts: tuple[str, ...]
+) -> None:
     found = _answers(xla_stub, texts, "serving_xla")
     expected = _answers(xla_stub, texts, "serving_default")
     assert found.keys() == expected.keys()
@@ -53,7 +65,8 @@ def _requests(version: Path) -> list[tuple[str, int]]:
     logs = [PredictionLog.FromString(record) for record in records.as_numpy_iterator()]
     requests = [log.predict_log.request for log in logs if log.HasField("predict_log")]
     return [
-        (request.model_spec.signature_name, request.inputs["text"].tensor_shape.dim[0].size) for request in requests
+        (request.model_spec.signature_name, request.inputs["text"].tensor_shape.dim[0].size)
+        for request in requests
     ]
 
 

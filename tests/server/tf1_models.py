@@ -9,7 +9,11 @@ import tensorflow as tf
 v1 = tf.compat.v1
 _WORDS = ("good", "bad", "fine")
 # By graph tags: what `graph` of that graph answers.
-GRAPHS: Mapping[tuple[str, ...], str] = {("train",): "train", ("serve",): "serve", ("serve", "gpu"): "serve and gpu"}
+GRAPHS: Mapping[tuple[str, ...], str] = {
+    ("train",): "train",
+    ("serve",): "serve",
+    ("serve", "gpu"): "serve and gpu",
+}
 # By output: the code with which computing it fails.
 FAULTS: Mapping[str, str] = {
     "invalid": "INVALID_ARGUMENT",
@@ -47,7 +51,9 @@ def save_columns(folder: Path, *, legacy_init_op: bool = False) -> None:
         examples = v1.placeholder(tf.string, [None], name="input_example_tensor")
         words = v1.parse_example(examples, {"words": tf.io.VarLenFeature(tf.string)})["words"]
         ids = tf.SparseTensor(words.indices, table.lookup(words.values), words.dense_shape)
-        weights = v1.get_variable("linear/weights", initializer=[[1.0], [-1.0], [0.5], [0.0]], use_resource=False)
+        weights = v1.get_variable(
+            "linear/weights", initializer=[[1.0], [-1.0], [0.5], [0.0]], use_resource=False
+        )
         logits = tf.nn.safe_embedding_lookup_sparse(weights, ids, combiner="sum")
         scores = tf.concat([1 - tf.sigmoid(logits), tf.sigmoid(logits)], axis=1, name="scores")
         classes = tf.tile([["0", "1"]], [tf.shape(logits)[0], 1])
@@ -61,7 +67,9 @@ def save_columns(folder: Path, *, legacy_init_op: bool = False) -> None:
             session,
             ["serve"],
             {
-                "serving_default": _signature("classify", inputs, {"classes": classes, "scores": scores}),
+                "serving_default": _signature(
+                    "classify", inputs, {"classes": classes, "scores": scores}
+                ),
                 "regression": _signature("regress", inputs, {"outputs": logits}),
                 "predict": _signature("predict", {"examples": examples}, {"logits": logits}),
             },
@@ -80,7 +88,11 @@ def save_graphs(folder: Path) -> None:
             weight = v1.get_variable("weight", initializer=3.0)
             graph = tf.fill(tf.shape(x), name)
             session.run(v1.global_variables_initializer())
-            signatures = {"serving_default": _signature("predict", {"x": x}, {"y": x * weight, "graph_bytes": graph})}
+            signatures = {
+                "serving_default": _signature(
+                    "predict", {"x": x}, {"y": x * weight, "graph_bytes": graph}
+                )
+            }
             if name == "train":
                 builder.add_meta_graph_and_variables(session, list(tags), signatures)
             else:
@@ -108,7 +120,9 @@ def save_faults(folder: Path) -> None:
             "uninitialized": x * forgotten,
             "exhausted": x * tf.cast(nothing, tf.float32),
             "missing_file": tf.io.read_file("nowhere"),
-            "too_many_dimensions": tf.reverse(tf.reshape(x, v1.placeholder_with_default([-1] + [1] * 8, [None])), [0]),
+            "too_many_dimensions": tf.reverse(
+                tf.reshape(x, v1.placeholder_with_default([-1] + [1] * 8, [None])), [0]
+            ),
             "corrupt_file": corrupt_file,
         }
         assert set(outputs) == set(FAULTS)
@@ -117,7 +131,10 @@ def save_faults(folder: Path) -> None:
         builder.add_meta_graph_and_variables(
             session,
             ["serve"],
-            {name: _signature("predict", {"x": x}, {"y": tensor}) for name, tensor in outputs.items()},
+            {
+                name: _signature("predict", {"x": x}, {"y": tensor})
+                for name, tensor in outputs.items()
+            },
             assets_collection=v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
             saver=v1.train.Saver([used]),
         )
@@ -128,7 +145,9 @@ def save_slow_to_load(folder: Path, go: Path) -> None:
     """It is loaded once there is the file `go`. A request makes the file `began`, and ends once there is `done`."""
 
     def until(file: Any) -> Any:
-        return tf.while_loop(lambda found: found < 1, lambda _: [tf.size(tf.io.matching_files(file))], [0])[0]
+        return tf.while_loop(
+            lambda found: found < 1, lambda _: [tf.size(tf.io.matching_files(file))], [0]
+        )[0]
 
     with tf.Graph().as_default(), v1.Session() as session:
         began, done = (v1.placeholder(tf.string, [], name=name) for name in ("began", "done"))
@@ -138,7 +157,11 @@ def save_slow_to_load(folder: Path, go: Path) -> None:
         builder.add_meta_graph_and_variables(
             session,
             ["serve"],
-            {"serving_default": _signature("predict", {"began": began, "done": done}, {"found": found})},
+            {
+                "serving_default": _signature(
+                    "predict", {"began": began, "done": done}, {"found": found}
+                )
+            },
             main_op=tf.group(until(tf.constant(str(go)))),
         )
         builder.save()

@@ -47,15 +47,26 @@ def check_with_kubeconform(overlay: str) -> None:
     kubeconform = _tool("kubeconform")
     import kubernetes_validate
 
-    schemas = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{KUBERNETES}.0-local-strict"
+    schemas = (
+        Path(kubernetes_validate.__file__).parent
+        / "kubernetes-json-schema"
+        / f"v{KUBERNETES}.0-local-strict"
+    )
     with tempfile.TemporaryDirectory() as folder:
-        definitions = json.loads((schemas / "_definitions.json").read_text(encoding="utf-8"))["$defs"]
+        definitions = json.loads((schemas / "_definitions.json").read_text(encoding="utf-8"))[
+            "$defs"
+        ]
         for kind in re.findall(r"^kind: (\w+)$", render(overlay), re.MULTILINE):
             for path in schemas.glob(f"{kind.lower()}-*.json"):
-                whole = _without_references(json.loads(path.read_text(encoding="utf-8")), definitions)
+                whole = _without_references(
+                    json.loads(path.read_text(encoding="utf-8")), definitions
+                )
                 (Path(folder) / path.name).write_text(json.dumps(whole), encoding="utf-8")
         location = f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
-        _run([kubeconform, "-strict", "-summary", "-schema-location", location], given=render(overlay))
+        _run(
+            [kubeconform, "-strict", "-summary", "-schema-location", location],
+            given=render(overlay),
+        )
 
 
 def _without_references(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -75,7 +86,10 @@ def check_with_promtool() -> None:
     _run([promtool, "check", "rules", "alerts.yml"], folder=folder)
     _run([promtool, "test", "rules", "alerts_test.yml"], folder=folder)
     _run([promtool, "check", "config", "prometheus.yml"], folder=folder)
-    rules = [{"record": f"panel_{number}", "expr": expr} for number, (_, expr) in enumerate(expressions())]
+    rules = [
+        {"record": f"panel_{number}", "expr": expr}
+        for number, (_, expr) in enumerate(expressions())
+    ]
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)  # JSON is YAML
         file.flush()
@@ -103,8 +117,12 @@ def check_with_compose(profile: str) -> None:
     if not command[0]:
         command = [_tool("docker"), "compose"]
         if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
-            raise FileNotFoundError("docker has no compose plugin, and docker-compose is not on PATH")
-    _run([*command, "-f", "compose.yaml", "--profile", profile, "config", "--quiet"], folder=SERVING)
+            raise FileNotFoundError(
+                "docker has no compose plugin, and docker-compose is not on PATH"
+            )
+    _run(
+        [*command, "-f", "compose.yaml", "--profile", profile, "config", "--quiet"], folder=SERVING
+    )
 
 
 def _tool(name: str) -> str:
@@ -115,12 +133,17 @@ def _tool(name: str) -> str:
 
 
 def _run(command: list[str], *, folder: Path = SERVING, given: str = "") -> None:
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, input=given, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
 
 
 CHECKS: dict[str, Callable[[], None]] = {
-    **{f"kubernetes schemas: {each}": lambda each=each: check_with_kubernetes_schemas(each) for each in OVERLAYS},  # type: ignore[misc]
+    **{
+        f"kubernetes schemas: {each}": lambda each=each: check_with_kubernetes_schemas(each)
+        for each in OVERLAYS
+    },  # type: ignore[misc]
     **{f"kubeconform: {each}": lambda each=each: check_with_kubeconform(each) for each in OVERLAYS},  # type: ignore[misc]
     "promtool": check_with_promtool,
     "promtool: kubernetes.yml": check_kubernetes_scrape,

@@ -53,7 +53,9 @@ def _pool() -> descriptor_pool.DescriptorPool:
                 declared.field.add(name=field, number=number, label=label, type=scalar[bare])
             else:
                 full = f".tests.{bare}" if bare in _FIELDS else f"{_WRAPPER}{bare}"
-                declared.field.add(name=field, number=number, label=label, type=kinds.TYPE_MESSAGE, type_name=full)
+                declared.field.add(
+                    name=field, number=number, label=label, type=kinds.TYPE_MESSAGE, type_name=full
+                )
     pool = descriptor_pool.DescriptorPool()
     wrappers = descriptor_pb2.FileDescriptorProto()
     wrappers_pb2.DESCRIPTOR.CopyToProto(wrappers)

@@ -26,13 +26,37 @@ yaml = pytest.importorskip("yaml")
 
 # TF Serving 2.20, model_servers/main.cc; `host` is the embedded server's.
 FLAGS = {
-    *("port", "rest_api_port", "grpc_socket_path", "rest_api_num_threads", "rest_api_timeout_in_ms"),
+    *(
+        "port",
+        "rest_api_port",
+        "grpc_socket_path",
+        "rest_api_num_threads",
+        "rest_api_timeout_in_ms",
+    ),
     *("model_name", "model_base_path", "model_config_file", "model_config_file_poll_wait_seconds"),
     *("enable_batching", "batching_parameters_file", "enable_per_model_batching_parameters"),
-    *("monitoring_config_file", "ssl_config_file", "enable_grpc_healthcheck_service", "grpc_channel_arguments"),
-    *("tensorflow_session_parallelism", "tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"),
-    *("num_load_threads", "max_num_load_retries", "load_retry_interval_micros", "file_system_poll_wait_seconds"),
-    *("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled", "per_process_gpu_memory_fraction"),
+    *(
+        "monitoring_config_file",
+        "ssl_config_file",
+        "enable_grpc_healthcheck_service",
+        "grpc_channel_arguments",
+    ),
+    *(
+        "tensorflow_session_parallelism",
+        "tensorflow_intra_op_parallelism",
+        "tensorflow_inter_op_parallelism",
+    ),
+    *(
+        "num_load_threads",
+        "max_num_load_retries",
+        "load_retry_interval_micros",
+        "file_system_poll_wait_seconds",
+    ),
+    *(
+        "xla_cpu_compilation_enabled",
+        "xla_gpu_compilation_enabled",
+        "per_process_gpu_memory_fraction",
+    ),
 }
 BATCHING = ("batching.config", "batching_gpu.config")
 
@@ -87,7 +111,18 @@ def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None
     key, certificate = tmp_path / "server.key", tmp_path / "server.crt"
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"),
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-subj",
+                "/CN=localhost",
+                "-days",
+                "1",
+            ),
             *("-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,
@@ -99,7 +134,9 @@ def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None
     config = text_format.Parse(done.stdout, message("SSLConfig"))
     assert (config.server_key, config.server_cert) == (key.read_text(), certificate.read_text())
     assert (config.custom_ca, config.client_verify) == (certificate.read_text(), True)
-    swapped = subprocess.run([*script, str(certificate), str(key)], capture_output=True, text=True, check=False)
+    swapped = subprocess.run(
+        [*script, str(certificate), str(key)], capture_output=True, text=True, check=False
+    )
     assert "server.crt: expected PEM with a private key" in swapped.stderr
 
 
@@ -142,7 +179,10 @@ def test_the_image_is_one_that_the_bundled_export_runs_on() -> None:
     manifest = json.loads((DEMO / "1" / "assets.extra" / "tfclf.json").read_text(encoding="utf-8"))
     newest = f"{manifest['serving_versions'].split(' to ')[-1]}.0"
     assert COMPOSE["services"]["cpu"]["image"].endswith(f":-{newest}}}")
-    assert yaml.safe_load(text_of("kubernetes", "base", "kustomization.yaml"))["images"][0]["newTag"] == newest
+    assert (
+        yaml.safe_load(text_of("kubernetes", "base", "kustomization.yaml"))["images"][0]["newTag"]
+        == newest
+    )
 
 
 @pytest.fixture
@@ -202,7 +242,9 @@ def server_of(manifests: Mapping[str, Any]) -> Any:
     return container
 
 
-def test_a_pod_uses_flags_that_exist_and_ports_that_are_declared(manifests: Mapping[str, Any]) -> None:
+def test_a_pod_uses_flags_that_exist_and_ports_that_are_declared(
+    manifests: Mapping[str, Any],
+) -> None:
     server = server_of(manifests)
     flags = flags_of(server["args"])
     assert set(flags) <= FLAGS
@@ -235,15 +277,23 @@ def test_threads_are_as_many_as_cpus(manifests: Mapping[str, Any]) -> None:
     server = server_of(manifests)
     flags = flags_of(server["args"])
     cpus = server["resources"]["limits"]["cpu"]
-    assert {flags["tensorflow_intra_op_parallelism"], flags["tensorflow_inter_op_parallelism"]} == {cpus}
+    assert {flags["tensorflow_intra_op_parallelism"], flags["tensorflow_inter_op_parallelism"]} == {
+        cpus
+    }
     if "xla_gpu_compilation_enabled" not in flags:
         content = text_of("config", Path(flags["batching_parameters_file"]).name)
-        assert str(text_format.Parse(content, message("BatchingParameters")).num_batch_threads.value) == cpus
+        assert (
+            str(text_format.Parse(content, message("BatchingParameters")).num_batch_threads.value)
+            == cpus
+        )
 
 
 def test_a_pod_has_time_to_end_and_sigterm_reaches_the_server(manifests: Mapping[str, Any]) -> None:
     pod, server = pod_of(manifests), server_of(manifests)
-    assert int(server["lifecycle"]["preStop"]["exec"]["command"][-1]) < pod["terminationGracePeriodSeconds"]
+    assert (
+        int(server["lifecycle"]["preStop"]["exec"]["command"][-1])
+        < pod["terminationGracePeriodSeconds"]
+    )
     assert pod["shareProcessNamespace"]  # a process with number 1 would ignore it
     assert server["command"] == ["tensorflow_model_server"]
 
@@ -257,7 +307,9 @@ def test_no_container_is_root_or_writes_to_its_own_files(manifests: Mapping[str,
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_the_autoscaler_follows_a_metric_that_the_adapter_gives(manifests: Mapping[str, Any]) -> None:
+def test_the_autoscaler_follows_a_metric_that_the_adapter_gives(
+    manifests: Mapping[str, Any],
+) -> None:
     (metric,) = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
     (rule,) = yaml.safe_load(text_of("prometheus", "adapter.yml"))["rules"]
     assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
@@ -294,21 +346,37 @@ def fetch(archive: Path, **environment: str) -> "subprocess.CompletedProcess[str
         pytest.skip("needs curl")
     (archive.parent / "models").mkdir(exist_ok=True)
     checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
-    given = {"MODEL_NAME": "news", "MODEL_VERSION": "1", "MODEL_URL": archive.as_uri(), "MODEL_SHA256": checksum}
-    environment = {"PATH": "/usr/bin:/bin", "MODELS": str(archive.parent / "models"), **given, **environment}
+    given = {
+        "MODEL_NAME": "news",
+        "MODEL_VERSION": "1",
+        "MODEL_URL": archive.as_uri(),
+        "MODEL_SHA256": checksum,
+    }
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "MODELS": str(archive.parent / "models"),
+        **given,
+        **environment,
+    }
     script = SERVING / "kubernetes" / "base" / "fetch_model.sh"
-    return subprocess.run(["sh", script], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["sh", script], env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def left(archive: Path) -> list[str]:
     models = archive.parent / "models"
-    return sorted(path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()
+    )
 
 
 def test_a_model_is_fetched_whole(archive: Path) -> None:
     assert fetch(archive).returncode == 0
     expected = [
-        f"news/1/{path.relative_to(DEMO / '1').as_posix()}" for path in (DEMO / "1").rglob("*") if path.is_file()
+        f"news/1/{path.relative_to(DEMO / '1').as_posix()}"
+        for path in (DEMO / "1").rglob("*")
+        if path.is_file()
     ]
     assert left(archive) == sorted(expected)
 
@@ -367,11 +435,19 @@ def test_only_documented_metrics_are_used(name: str) -> None:
     page = ROOT / "docs" / "metrics.md"
     if not page.exists():
         pytest.skip("docs/metrics.md is not there")
-    rows = [line.split("|") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    rows = [
+        line.split("|")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
     known: set[str] = set()
     for _, names, kind, *_ in rows:
         for metric in re.findall(r"`([^`]+)`", names):
-            known |= {f"{metric}_{part}" for part in ("bucket", "sum", "count")} if "histogram" in kind else {metric}
+            known |= (
+                {f"{metric}_{part}" for part in ("bucket", "sum", "count")}
+                if "histogram" in kind
+                else {metric}
+            )
     found = used_metrics()[name]
     assert found
     assert found <= known
@@ -380,13 +456,20 @@ def test_only_documented_metrics_are_used(name: str) -> None:
 def test_alerts_and_autoscaler_work_with_tf_serving_proper() -> None:
     """It has none of the series that the embedded server adds."""
     used = used_metrics()
-    assert not [name for name in used["alerts"] | used["adapter"] if not name.startswith(":tensorflow:")]
+    assert not [
+        name for name in used["alerts"] | used["adapter"] if not name.startswith(":tensorflow:")
+    ]
 
 
 def test_every_alert_has_a_test_and_says_what_to_do() -> None:
     alerts = yaml.safe_load(text_of("prometheus", "alerts.yml"))["groups"][0]["rules"]
     tests = yaml.safe_load(text_of("prometheus", "alerts_test.yml"))["tests"]
-    tried = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    tried = {
+        case["alertname"]
+        for test in tests
+        for case in test["alert_rule_test"]
+        if case.get("exp_alerts")
+    }
     assert tried == {alert["alert"] for alert in alerts}
     for alert in alerts:
         assert set(alert["annotations"]) == {"summary", "description"}
@@ -418,11 +501,15 @@ def test_panels_have_an_id_a_title_a_unit_and_the_data_source_that_is_chosen() -
         if panel["type"] != "row":
             assert panel["fieldConfig"]["defaults"]["unit"]
             assert panel["datasource"]["uid"] == "${datasource}"
-            assert [target["refId"] for target in panel["targets"]] == list("ABC"[: len(panel["targets"])])
+            assert [target["refId"] for target in panel["targets"]] == list(
+                "ABC"[: len(panel["targets"])]
+            )
 
 
 def test_every_variable_of_an_expression_is_declared() -> None:
-    declared = {variable["name"] for variable in DASHBOARD["templating"]["list"]} | {"__rate_interval"}
+    declared = {variable["name"] for variable in DASHBOARD["templating"]["list"]} | {
+        "__rate_interval"
+    }
     used = {
         name
         for panel in DASHBOARD["panels"]

@@ -33,12 +33,18 @@ class Pair:
             yield from (row for row in self.rows(batch) if row.ours != row.reference)
 
     def rows(self, texts: list[str]) -> Iterator[Difference]:
-        ours = self._ours(tf.constant([text.encode() for text in texts], tf.string, [len(texts)])).to_list()
+        ours = self._ours(
+            tf.constant([text.encode() for text in texts], tf.string, [len(texts)])
+        ).to_list()
         for text, found, expected in zip(texts, ours, self._ids(texts), strict=True):
             yield Difference(text, found, expected)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if self._reference.is_fast:
-            encodings = self._reference.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+            encodings = self._reference.backend_tokenizer.encode_batch(
+                texts, add_special_tokens=False
+            )
             return [encoding.ids for encoding in encodings]
-        return [self._reference.convert_tokens_to_ids(self._reference.tokenize(text)) for text in texts]
+        return [
+            self._reference.convert_tokens_to_ids(self._reference.tokenize(text)) for text in texts
+        ]

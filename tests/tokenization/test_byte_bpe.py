@@ -25,7 +25,9 @@ from tfclf.tokenization.splitters.byte_level import ByteLevelSplitter
 _ALPHABET = tuple(byte_of())
 _BYTES = byte_of()
 # Words and spaces in every neighbourhood that the pattern looks at.
-_TRICKY = st.text(st.sampled_from("a1!' \n\t\u00a0\u0085\u3000slL\u00e9\u0301\u0663\0\x7f")) | st.text()
+_TRICKY = (
+    st.text(st.sampled_from("a1!' \n\t\u00a0\u0085\u3000slL\u00e9\u0301\u0663\0\x7f")) | st.text()
+)
 
 
 class _Graph(tf.Module):
@@ -54,14 +56,18 @@ class _Pair:
         texts = iter(texts)
         while batch := list(itertools.islice(texts, 1000)):
             ours = self.ours(_tensor(batch)).to_list()
-            for text, found, encoding in zip(batch, ours, self.reference.encode_batch(batch), strict=True):
+            for text, found, encoding in zip(
+                batch, ours, self.reference.encode_batch(batch), strict=True
+            ):
                 if found != encoding.ids:
                     yield text, found, encoding.ids
 
 
 def _reference_model(model: ByteBpe) -> Any:
     ids = {piece: index for index, piece in enumerate(model.vocabulary)}
-    return tokenizers().models.BPE(vocab=ids, merges=list(model.merges), ignore_merges=model.ignore_merges)
+    return tokenizers().models.BPE(
+        vocab=ids, merges=list(model.merges), ignore_merges=model.ignore_merges
+    )
 
 
 def _reference_splitter(splitter: ByteLevel) -> Any:
@@ -71,7 +77,11 @@ def _reference_splitter(splitter: ByteLevel) -> Any:
 
 
 def _tensor(texts: Sequence[str | bytes]) -> tf.Tensor:
-    return tf.constant([text.encode() if isinstance(text, str) else text for text in texts], tf.string, [len(texts)])
+    return tf.constant(
+        [text.encode() if isinstance(text, str) else text for text in texts],
+        tf.string,
+        [len(texts)],
+    )
 
 
 def _model(merges: Sequence[tuple[str, str]], **options: Any) -> ByteBpe:
@@ -85,7 +95,10 @@ def trained() -> ByteBpe:
     tokenizer = tokenizers().Tokenizer(tokenizers().models.BPE())
     tokenizer.pre_tokenizer = tokenizers().pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = tokenizers().trainers.BpeTrainer(
-        vocab_size=600, initial_alphabet=list(_ALPHABET), show_progress=False, special_tokens=["<s>", "</s>"]
+        vocab_size=600,
+        initial_alphabet=list(_ALPHABET),
+        show_progress=False,
+        special_tokens=["<s>", "</s>"],
     )
     tokenizer.train_from_iterator(HEADLINES, trainer)
     content = json.loads(tokenizer.to_str())["model"]
@@ -106,7 +119,9 @@ def published(shared: Path) -> ByteBpe:
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
     merges = [tuple(line.split(" ")) for line in lines[1:] if line]
-    return ByteBpe(vocabulary=tuple(sorted(vocabulary, key=vocabulary.__getitem__)), merges=tuple(merges))  # type: ignore[arg-type]
+    return ByteBpe(
+        vocabulary=tuple(sorted(vocabulary, key=vocabulary.__getitem__)), merges=tuple(merges)
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +138,10 @@ def splitters(request: pytest.FixtureRequest) -> tuple[ByteLevelSplitter, Any]:
 def _check_words(splitters: tuple[ByteLevelSplitter, Any], texts: Sequence[str]) -> None:
     ours, reference = splitters
     expected = [
-        [bytes(_BYTES[character] for character in word) for word, _ in reference.pre_tokenize_str(text)]
+        [
+            bytes(_BYTES[character] for character in word)
+            for word, _ in reference.pre_tokenize_str(text)
+        ]
         for text in texts
     ]
     assert ours(_tensor(texts)).to_list() == expected
@@ -135,24 +153,43 @@ def test_words_equal_on_hostile_strings(splitters: tuple[ByteLevelSplitter, Any]
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_TRICKY, max_size=4))
-def test_words_equal_on_any_text(splitters: tuple[ByteLevelSplitter, Any], texts: list[str]) -> None:
+def test_words_equal_on_any_text(
+    splitters: tuple[ByteLevelSplitter, Any], texts: list[str]
+) -> None:
     _check_words(splitters, texts)
 
 
-@pytest.mark.parametrize("space", [" ", "\n", "\t", "\x0b", "\x0c", "\r", "\x1c", "\x85", "\u00a0", "\u200b", "\u3000"])
-def test_the_last_white_space_before_a_word_is_set_apart(splitters: tuple[ByteLevelSplitter, Any], space: str) -> None:
+@pytest.mark.parametrize(
+    "space", [" ", "\n", "\t", "\x0b", "\x0c", "\r", "\x1c", "\x85", "\u00a0", "\u200b", "\u3000"]
+)
+def test_the_last_white_space_before_a_word_is_set_apart(
+    splitters: tuple[ByteLevelSplitter, Any], space: str
+) -> None:
     runs = [space, space * 2, space * 5, f" {space}", f"{space} ", f" {space} {space}"]
     _check_words(
-        splitters, [f"{start}{run}{end}" for run in runs for start in ("", "a") for end in ("", "b", "1", "'s")]
+        splitters,
+        [
+            f"{start}{run}{end}"
+            for run in runs
+            for start in ("", "a")
+            for end in ("", "b", "1", "'s")
+        ],
     )
 
 
-@pytest.mark.parametrize("tail", ["s", "t", "re", "ve", "m", "ll", "d", "S", "RE", "sx", "rex", "l", "v"])
+@pytest.mark.parametrize(
+    "tail", ["s", "t", "re", "ve", "m", "ll", "d", "S", "RE", "sx", "rex", "l", "v"]
+)
 def test_contractions_equal(splitters: tuple[ByteLevelSplitter, Any], tail: str) -> None:
-    _check_words(splitters, [f"{start}'{tail}" for start in ("", "I", " ", "  ", "1", "!", "'", "\n", "\u2019", "I'm")])
+    _check_words(
+        splitters,
+        [f"{start}'{tail}" for start in ("", "I", " ", "  ", "1", "!", "'", "\n", "\u2019", "I'm")],
+    )
 
 
-def test_every_code_point_is_in_the_reference_class(splitters: tuple[ByteLevelSplitter, Any]) -> None:
+def test_every_code_point_is_in_the_reference_class(
+    splitters: tuple[ByteLevelSplitter, Any],
+) -> None:
     points = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
     dice = random.Random(0)
     dice.shuffle(points)
@@ -175,7 +212,10 @@ def test_ids_equal_on_hostile_strings(small: _Pair) -> None:
 
 def test_ids_equal_with_a_prefix_space(trained: ByteBpe) -> None:
     pair = _Pair(ByteLevel(add_prefix_space=True), trained)
-    assert list(pair.differences([*hostile_texts(2_000, seed=2), "", " ", "\n", "\u00a0a", " a", "a"])) == []
+    assert (
+        list(pair.differences([*hostile_texts(2_000, seed=2), "", " ", "\n", "\u00a0a", " a", "a"]))
+        == []
+    )
 
 
 @settings(max_examples=300, deadline=None)
@@ -185,8 +225,19 @@ def test_ids_equal_on_any_text(small: _Pair, texts: list[str]) -> None:
 
 
 def test_every_byte_of_text_equals(small: _Pair) -> None:
-    text = "".join(map(chr, [*range(0x800), 0xFFFF, 0x10000, 0x40000, 0x80000, 0xC0000, 0x100000, 0x10FFFF]))
-    assert {*text.encode()} == {*range(0xC0), *range(0xC2, 0xE0), 0xEF, 0xF0, 0xF1, 0xF2, 0xF3, 0xF4}
+    text = "".join(
+        map(chr, [*range(0x800), 0xFFFF, 0x10000, 0x40000, 0x80000, 0xC0000, 0x100000, 0x10FFFF])
+    )
+    assert {*text.encode()} == {
+        *range(0xC0),
+        *range(0xC2, 0xE0),
+        0xEF,
+        0xF0,
+        0xF1,
+        0xF2,
+        0xF3,
+        0xF4,
+    }
     assert list(small.differences([text, *text, "\0\0", "a\0b", "\0a \0"])) == []
 
 
@@ -200,7 +251,9 @@ def test_a_text_of_ten_megabytes_equals(small: _Pair) -> None:
     period, times = "news \u00e9 ", 1_300_000
     *first, space = small.reference.encode(period).ids
     again = small.reference.encode(period * 2).ids[len(first) : -1]
-    assert small.ours(_tensor([period * times])).to_list() == [[*first, *again * (times - 1), space]]
+    assert small.ours(_tensor([period * times])).to_list() == [
+        [*first, *again * (times - 1), space]
+    ]
 
 
 def test_an_empty_batch_gives_no_rows(small: _Pair) -> None:
@@ -210,22 +263,46 @@ def test_an_empty_batch_gives_no_rows(small: _Pair) -> None:
 # Merges as no training writes them: a piece made in several ways, or only in a way that another merge prevents; parts
 # made later than the whole; a pair listed twice.
 _ODD_MERGES = {
-    "two ways, the second is taken": [("b", "c"), ("a", "b"), ("ab", "c"), ("a", "bc"), ("bc", "d")],
-    "two ways, ranks far apart": [("a", "b"), ("b", "c"), ("ab", "c"), ("c", "d"), ("abc", "d"), ("a", "bc")],
+    "two ways, the second is taken": [
+        ("b", "c"),
+        ("a", "b"),
+        ("ab", "c"),
+        ("a", "bc"),
+        ("bc", "d"),
+    ],
+    "two ways, ranks far apart": [
+        ("a", "b"),
+        ("b", "c"),
+        ("ab", "c"),
+        ("c", "d"),
+        ("abc", "d"),
+        ("a", "bc"),
+    ],
     "never made": [("a", "b"), ("b", "c"), ("c", "d"), ("a", "bc"), ("abc", "d")],
-    "neighbours that spell a piece without a merge": [("b", "c"), ("a", "b"), ("ab", "c"), ("d", "a")],
+    "neighbours that spell a piece without a merge": [
+        ("b", "c"),
+        ("a", "b"),
+        ("ab", "c"),
+        ("d", "a"),
+    ],
     "wholes before parts": [("ab", "cd"), ("abcd", "e"), ("c", "d"), ("a", "b")],
     "listed twice": [("a", "b"), ("b", "c"), ("c", "d"), ("a", "b")],
     "parts that nothing makes": [("a", "b"), ("bcd", "a"), ("c", "d")],
     "twins": [("a", "a"), ("aa", "aa"), ("aa", "a"), ("a", "aaa")],
 }
-_SHORT_WORDS = ["".join(letters) for length in range(1, 7) for letters in itertools.product("abcd", repeat=length)]
+_SHORT_WORDS = [
+    "".join(letters)
+    for length in range(1, 7)
+    for letters in itertools.product("abcd", repeat=length)
+]
 _SHORT_WORDS_OF_THREE = [word for word in _SHORT_WORDS if "d" not in word]
 
 
 @pytest.mark.parametrize("ignore_merges", [False, True], ids=["", "ignore_merges"])
 @pytest.mark.parametrize("merges", _ODD_MERGES.values(), ids=_ODD_MERGES.keys())
-def test_odd_merges_equal_on_every_short_word(merges: list[tuple[str, str]], ignore_merges: bool) -> None:
+def test_odd_merges_equal_on_every_short_word(
+    merges: list[tuple[str, str]], ignore_merges: bool
+) -> None:
     pair = _Pair(ByteLevel(), _model(merges, ignore_merges=ignore_merges))
     assert list(pair.differences([*_SHORT_WORDS, "abcde"])) == []
 
@@ -242,7 +319,11 @@ def _any_merges(draw: st.DrawFn) -> list[tuple[str, str]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(_any_merges(), st.booleans(), st.lists(st.text(st.sampled_from("abc"), min_size=6, max_size=40), max_size=200))
+@given(
+    _any_merges(),
+    st.booleans(),
+    st.lists(st.text(st.sampled_from("abc"), min_size=6, max_size=40), max_size=200),
+)
 def test_any_list_of_merges_in_any_order_equals(
     merges: list[tuple[str, str]], ignore_merges: bool, words: list[str]
 ) -> None:
@@ -260,27 +341,41 @@ def test_pieces_that_are_no_bytes_are_never_met(trained: ByteBpe) -> None:
 
 
 def test_a_byte_that_no_text_holds_may_be_missing(trained: ByteBpe) -> None:
-    unused = {character for character, byte in byte_of().items() if byte in (0xC0, 0xC1, *range(0xF5, 0x100))}
-    model = ByteBpe(tuple(piece for piece in trained.vocabulary if piece not in unused), trained.merges)
+    unused = {
+        character
+        for character, byte in byte_of().items()
+        if byte in (0xC0, 0xC1, *range(0xF5, 0x100))
+    }
+    model = ByteBpe(
+        tuple(piece for piece in trained.vocabulary if piece not in unused), trained.merges
+    )
     assert len(model.vocabulary) == len(trained.vocabulary) - 13
     assert list(_Pair(ByteLevel(), model).differences(hostile_texts(500, seed=5))) == []
 
 
 def test_a_missing_byte_is_told(trained: ByteBpe) -> None:
     model = ByteBpe(tuple(piece for piece in trained.vocabulary if piece not in "\u0120Z"), ())
-    with pytest.raises(VocabularyError, match="lacks 2 of the byte characters, the first of them for byte 0x20"):
+    with pytest.raises(
+        VocabularyError, match="lacks 2 of the byte characters, the first of them for byte 0x20"
+    ):
         ByteBpeModel(model)
 
 
-@pytest.mark.parametrize(("merge", "missing"), [(("zq", "x"), "zq"), (("x", "zq"), "zq"), (("x", "q"), "xq")])
+@pytest.mark.parametrize(
+    ("merge", "missing"), [(("zq", "x"), "zq"), (("x", "zq"), "zq"), (("x", "q"), "xq")]
+)
 def test_a_merge_of_pieces_that_the_vocabulary_lacks_is_told(
     trained: ByteBpe, merge: tuple[str, str], missing: str
 ) -> None:
-    with pytest.raises(VocabularyError, match=rf"merge {len(trained.merges) + 1} joins .* lacks '{missing}'"):
+    with pytest.raises(
+        VocabularyError, match=rf"merge {len(trained.merges) + 1} joins .* lacks '{missing}'"
+    ):
         ByteBpeModel(ByteBpe(trained.vocabulary, (*trained.merges, merge)))
 
 
-def test_an_export_gives_the_same_ids_with_ops_that_every_tf_serving_knows(small: _Pair, tmp_path: Path) -> None:
+def test_an_export_gives_the_same_ids_with_ops_that_every_tf_serving_knows(
+    small: _Pair, tmp_path: Path
+) -> None:
     tf.saved_model.save(small.ours, str(tmp_path), signatures=None)
     assert serving_versions(tmp_path / "saved_model.pb") == ALL_VERSIONS
     texts = _tensor(list(hostile_texts(500, seed=6)))
@@ -298,6 +393,9 @@ def test_ids_equal_on_hostile_strings_for_the_published_vocabulary(roberta: _Pai
 
 def test_published_pieces_as_words_equal(roberta: _Pair, published: ByteBpe) -> None:
     """Each piece alone, doubled, and beside the next one: where neighbours come closest to spelling another piece."""
-    texts = [bytes(_BYTES[character] for character in piece).decode(errors="replace") for piece in published.vocabulary]
+    texts = [
+        bytes(_BYTES[character] for character in piece).decode(errors="replace")
+        for piece in published.vocabulary
+    ]
     near = [f"{a.strip()}{b.strip()}" for a, b in itertools.pairwise(texts)]
     assert list(roberta.differences([*texts[::3], *near[::3]])) == []

@@ -28,11 +28,15 @@ def published(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Pair]:
     """A published tokenizer, compiled, beside its reference."""
-    return request.param, Pair(PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published")))
+    return request.param, Pair(
+        PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published"))
+    )
 
 
 @pytest.mark.parametrize("corpus", sorted(_REAL))
-def test_no_real_row_differs(published: tuple[str, Pair], corpus: str, shared: Path, counts: Counts) -> None:
+def test_no_real_row_differs(
+    published: tuple[str, Pair], corpus: str, shared: Path, counts: Counts
+) -> None:
     name, pair = published
     assert _differing(name, pair, corpus, _REAL[corpus](shared), counts) == 0
 

@@ -76,7 +76,9 @@ def test_a_cut_tokenizer_json_is_refused(files: Path) -> None:
 def test_a_piece_given_twice_in_tokenizer_json_is_named(files: Path) -> None:
     path = files / "tokenizer.json"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('"the":', '"of":', 1) if '"the":' in text else text, encoding="utf-8")
+    path.write_text(
+        text.replace('"the":', '"of":', 1) if '"the":' in text else text, encoding="utf-8"
+    )
     with pytest.raises(VocabularyError, match="'of' twice"):
         _read(files)
 
@@ -99,7 +101,9 @@ def test_a_piece_given_twice_in_vocab_txt_is_named_with_both_lines(older_files: 
 @pytest.mark.parametrize("token", ["[UNK]", "[SEP]", "[CLS]", "[PAD]"])
 def test_a_missing_special_token_is_named(older_files: Path, token: str) -> None:
     path = older_files / "vocab.txt"
-    path.write_text(path.read_text(encoding="utf-8").replace(f"{token}\n", "[other]\n"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(f"{token}\n", "[other]\n"), encoding="utf-8"
+    )
     with pytest.raises(VocabularyError, match=rf"'\{token[:-1]}\]', the checkpoint's \w+_token"):
         _read(older_files)
 
@@ -112,7 +116,9 @@ def test_a_vocabulary_that_is_not_utf8_is_refused(older_files: Path) -> None:
 
 def test_a_folder_without_tokenizer_files_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").touch()
-    with pytest.raises(TokenizerError, match=r"found merges\.txt; expected tokenizer\.json or vocab\.txt"):
+    with pytest.raises(
+        TokenizerError, match=r"found merges\.txt; expected tokenizer\.json or vocab\.txt"
+    ):
         _read(tmp_path)
 
 
@@ -123,8 +129,16 @@ def test_an_unknown_truncation_side_is_refused(files: Path) -> None:
 
 
 def test_an_added_token_that_two_files_define_differently_is_named(files: Path) -> None:
-    entry = {"content": "[CLS]", "lstrip": False, "rstrip": False, "normalized": True, "single_word": False}
-    edit_json(files / "tokenizer_config.json", added_tokens_decoder={"101": {**entry, "special": True}})
+    entry = {
+        "content": "[CLS]",
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": True,
+        "single_word": False,
+    }
+    edit_json(
+        files / "tokenizer_config.json", added_tokens_decoder={"101": {**entry, "special": True}}
+    )
     with pytest.raises(UnknownComponentError, match=r"define the added token '\[CLS\]' twice"):
         _read(files)
 
@@ -137,7 +151,9 @@ def test_a_padding_token_of_null_is_named(older_files: Path) -> None:
 
 def test_a_tokenizer_without_a_rust_form_is_named(older_files: Path) -> None:
     edit_json(
-        older_files / "tokenizer_config.json", tokenizer_class="BertJapaneseTokenizer", word_tokenizer_type="basic"
+        older_files / "tokenizer_config.json",
+        tokenizer_class="BertJapaneseTokenizer",
+        word_tokenizer_type="basic",
     )
     with pytest.raises(TokenizerError):
         _read(older_files)

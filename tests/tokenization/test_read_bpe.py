@@ -20,7 +20,15 @@ from tfclf.tokenization.spec import ByteBpe, ByteLevel
 Content = dict[str, Any]
 _BYTE_LEVEL = {"add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 _SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-_TEXTS = [*HEADLINES, "a <mask> b", "<s>a</s><unk> x", "", " ", "  two  spaces ", *hostile_texts(500, seed=8)]
+_TEXTS = [
+    *HEADLINES,
+    "a <mask> b",
+    "<s>a</s><unk> x",
+    "",
+    " ",
+    "  two  spaces ",
+    *hostile_texts(500, seed=8),
+]
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +36,9 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """RoBERTa's older files, trained on the spot on this project's own headlines."""
     folder = tmp_path_factory.mktemp("trained")
     trained = tokenizers().ByteLevelBPETokenizer()
-    trained.train_from_iterator(HEADLINES, vocab_size=500, special_tokens=_SPECIAL, show_progress=False)
+    trained.train_from_iterator(
+        HEADLINES, vocab_size=500, special_tokens=_SPECIAL, show_progress=False
+    )
     trained.save_model(str(folder))
     write_json(folder / "config.json", {"model_type": "roberta"})
     return folder
@@ -78,9 +88,13 @@ def test_rows_are_framed_as_roberta_frames_them(older: Path) -> None:
     reference = transformers().AutoTokenizer.from_pretrained(older)
     framed = [place.ids or ("text",) for place in template.pair]
     expected = reference("a", "b")["input_ids"]
-    text, pair = (reference.backend_tokenizer.encode(each, add_special_tokens=False).ids for each in "ab")
+    text, pair = (
+        reference.backend_tokenizer.encode(each, add_special_tokens=False).ids for each in "ab"
+    )
     texts = iter((text, pair))
-    assert [token for ids in framed for token in (next(texts) if ids == ("text",) else ids)] == expected
+    assert [
+        token for ids in framed for token in (next(texts) if ids == ("text",) else ids)
+    ] == expected
 
 
 @pytest.mark.parametrize("add_prefix_space", [False, True])
@@ -103,14 +117,19 @@ def test_add_prefix_space_is_as_tokenizer_config_says(
         lambda content: content["model"].update(unk_token="<unk>", fuse_unk=True),
         lambda content: content["model"].update(byte_fallback=True),
         lambda content: content["model"].update(dropout=0.0),
-        lambda content: content["model"].update(merges=[" ".join(merge) for merge in content["model"]["merges"]]),
+        lambda content: content["model"].update(
+            merges=[" ".join(merge) for merge in content["model"]["merges"]]
+        ),
         lambda content: content["model"].pop("type"),
         lambda content: content["pre_tokenizer"].pop("use_regex"),
         lambda content: content["pre_tokenizer"].update(use_regex=False),
         lambda content: content["post_processor"].update(trim_offsets=False),
         lambda content: content.update(post_processor={"type": "ByteLevel", **_BYTE_LEVEL}),
         lambda content: content.update(
-            post_processor={"type": "Sequence", "processors": [{"type": "ByteLevel", **_BYTE_LEVEL}]}
+            post_processor={
+                "type": "Sequence",
+                "processors": [{"type": "ByteLevel", **_BYTE_LEVEL}],
+            }
         ),
     ],
     ids=[
@@ -127,17 +146,24 @@ def test_add_prefix_space_is_as_tokenizer_config_says(
         "Sequence",
     ],
 )
-def test_each_option_gives_the_reference_ids(files: Path, change: Callable[[Content], object]) -> None:
+def test_each_option_gives_the_reference_ids(
+    files: Path, change: Callable[[Content], object]
+) -> None:
     _change(files, change)
     assert list(Pair(files).differences(_TEXTS)) == []
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("dropout", 0.1), ("continuing_subword_prefix", "##"), ("end_of_word_suffix", "</w>")]
+    ("option", "value"),
+    [("dropout", 0.1), ("continuing_subword_prefix", "##"), ("end_of_word_suffix", "</w>")],
 )
-def test_an_option_that_cannot_be_compiled_is_named(files: Path, option: str, value: object) -> None:
+def test_an_option_that_cannot_be_compiled_is_named(
+    files: Path, option: str, value: object
+) -> None:
     _change(files, lambda content: content["model"].update({option: value}))
-    with pytest.raises(UnknownComponentError, match=rf"tokenizer\.json: the model has {option}={value!r}"):
+    with pytest.raises(
+        UnknownComponentError, match=rf"tokenizer\.json: the model has {option}={value!r}"
+    ):
         read(files)
 
 
@@ -157,19 +183,27 @@ def test_another_normalizer_is_refused(files: Path) -> None:
 def test_merges_out_of_order_are_told_with_both_lines(older: Path) -> None:
     lines = (older / "merges.txt").read_text(encoding="utf-8").split("\n")
     late = next(place for place, line in enumerate(lines[1:], 1) if len(line.split(" ")[0]) > 1)
-    maker = next(place for place, line in enumerate(lines) if line.replace(" ", "") == lines[late].split(" ")[0])
+    maker = next(
+        place
+        for place, line in enumerate(lines)
+        if line.replace(" ", "") == lines[late].split(" ")[0]
+    )
 
     def swap(lines: list[str]) -> None:
         lines[late], lines[maker] = lines[maker], lines[late]
 
     _edit_lines(older, swap)
-    with pytest.raises(VocabularyError, match=rf"line {maker + 1} joins .*only .*line {late + 1} makes .*earlier"):
+    with pytest.raises(
+        VocabularyError, match=rf"line {maker + 1} joins .*only .*line {late + 1} makes .*earlier"
+    ):
         read(older)
 
 
 def test_merges_out_of_order_in_tokenizer_json_are_told(files: Path) -> None:
     _change(files, lambda content: content["model"]["merges"].reverse())
-    with pytest.raises(VocabularyError, match=r"tokenizer\.json: merge \d+ joins .*only .*merge \d+ makes"):
+    with pytest.raises(
+        VocabularyError, match=r"tokenizer\.json: merge \d+ joins .*only .*merge \d+ makes"
+    ):
         read(files)
 
 
@@ -225,7 +259,10 @@ def test_merges_that_are_no_text_are_refused(older: Path, content: bytes) -> Non
 
 def test_a_merge_of_a_piece_that_the_vocabulary_lacks_is_told(older: Path) -> None:
     _edit_lines(older, lambda lines: lines.insert(5, "q z"))
-    with pytest.raises(VocabularyError, match=r"line 6 joins 'q' and 'z', but the vocabulary of \d+ pieces lacks 'qz'"):
+    with pytest.raises(
+        VocabularyError,
+        match=r"line 6 joins 'q' and 'z', but the vocabulary of \d+ pieces lacks 'qz'",
+    ):
         read(older)
 
 
@@ -242,14 +279,17 @@ def test_a_missing_byte_is_told(older: Path) -> None:
     space = next(character for character, byte in byte_of().items() if byte == 0x20)
     content["other"] = content.pop(space)
     write_json(older / "vocab.json", content)
-    with pytest.raises(VocabularyError, match=r"vocab\.json: .* lacks 1 of the byte characters.*0x20"):
+    with pytest.raises(
+        VocabularyError, match=r"vocab\.json: .* lacks 1 of the byte characters.*0x20"
+    ):
         read(older)
 
 
 def test_a_missing_special_token_is_told(older: Path) -> None:
     content = json.loads((older / "vocab.json").read_text(encoding="utf-8"))
     write_json(
-        older / "vocab.json", {"<other>" if piece == "</s>" else piece: place for piece, place in content.items()}
+        older / "vocab.json",
+        {"<other>" if piece == "</s>" else piece: place for piece, place in content.items()},
     )
     with pytest.raises(VocabularyError, match="'</s>', the checkpoint's sep_token"):
         read(older)

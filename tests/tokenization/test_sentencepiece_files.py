@@ -30,8 +30,12 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Pair(write_sentencepiece(tmp_path_factory.mktemp("tiny"), request.param).parent)
 
 
-@pytest.fixture(scope="module", params=[name for name in sorted(PUBLISHED) if name.endswith(".model")])
-def published(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+@pytest.fixture(
+    scope="module", params=[name for name in sorted(PUBLISHED) if name.endswith(".model")]
+)
+def published(
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Pair:
     """The published ones."""
     return Pair(PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published")))
 
@@ -40,7 +44,9 @@ def test_ids_equal_on_hostile_strings(tiny: Pair) -> None:
     assert list(tiny.differences(corpora.hostile(500, seed=1))) == []
 
 
-def test_ids_equal_on_hostile_strings_for_the_published_vocabularies(published: Pair, ag_news: list[str]) -> None:
+def test_ids_equal_on_hostile_strings_for_the_published_vocabularies(
+    published: Pair, ag_news: list[str]
+) -> None:
     assert list(published.differences(corpora.hostile(1_000, seed=2, rows=ag_news))) == []
 
 
@@ -55,11 +61,73 @@ def test_ids_equal_on_any_text(tiny: Pair, texts: list[str]) -> None:
 
 
 _FRAGMENTS = (
-    *("<s>", "</s>", "<mask>", "<pad>", "<unk>", "<cls>", "<sep>", "<eop>", "<s>NOTUSED", "NOTUSED"),
-    *("[CLS]", "[SEP]", "[MASK]", "[UNK]", "[cls]", "<PAD>", "<UN\u212a>", "\uff1cpad\uff1e", "<", ">", "[", "]", "<s"),
-    *(" ", "  ", "\u00a0", "\x1c", "\x85", "\u2028", "\n", "\u2581", "\u2581\u2581", "``", "''", "'", "`"),
-    *("9,9", "1,", "\u0663,", ",", "(a)", "U.S.", "\u03a3", "\U0001d6ba", "\U0001d6c0\u0301", "A\u00b4", "\u0130"),
-    *("\ufdfa", "\u1100\u1161\u11a8", "\uac01\u11a8", "e\u0301", "\u0301", "\0", "\ufffd", "\U0010ffff", "\u0378", "x"),
+    *(
+        "<s>",
+        "</s>",
+        "<mask>",
+        "<pad>",
+        "<unk>",
+        "<cls>",
+        "<sep>",
+        "<eop>",
+        "<s>NOTUSED",
+        "NOTUSED",
+    ),
+    *(
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "[UNK]",
+        "[cls]",
+        "<PAD>",
+        "<UN\u212a>",
+        "\uff1cpad\uff1e",
+        "<",
+        ">",
+        "[",
+        "]",
+        "<s",
+    ),
+    *(
+        " ",
+        "  ",
+        "\u00a0",
+        "\x1c",
+        "\x85",
+        "\u2028",
+        "\n",
+        "\u2581",
+        "\u2581\u2581",
+        "``",
+        "''",
+        "'",
+        "`",
+    ),
+    *(
+        "9,9",
+        "1,",
+        "\u0663,",
+        ",",
+        "(a)",
+        "U.S.",
+        "\u03a3",
+        "\U0001d6ba",
+        "\U0001d6c0\u0301",
+        "A\u00b4",
+        "\u0130",
+    ),
+    *(
+        "\ufdfa",
+        "\u1100\u1161\u11a8",
+        "\uac01\u11a8",
+        "e\u0301",
+        "\u0301",
+        "\0",
+        "\ufffd",
+        "\U0010ffff",
+        "\u0378",
+        "x",
+    ),
 )
 
 
@@ -75,7 +143,11 @@ def test_every_pair_of_what_is_special_equals(published: Pair) -> None:
 
 
 def test_every_character_equals_alone_and_in_a_word(published: Pair) -> None:
-    assigned = [chr(point) for point in range(0x10000) if unicodedata.category(chr(point)) not in ("Cs", "Cn", "Co")]
+    assigned = [
+        chr(point)
+        for point in range(0x10000)
+        if unicodedata.category(chr(point)) not in ("Cs", "Cn", "Co")
+    ]
     groups = [assigned[start : start + 40] for start in range(0, len(assigned), 40)]
     assert list(published.differences(" a".join(group) for group in groups)) == []
 
@@ -89,7 +161,14 @@ def test_invalid_utf8_reads_as_the_replacement_character(tiny: Pair, raw: bytes)
 
 @pytest.mark.parametrize("letter", ["a", "x", "\u00e9", "\u4e00", "\u0301", "!", "ha", "9,"])
 def test_long_runs_split_where_the_reference_splits_them(published: Pair, letter: str) -> None:
-    assert list(published.differences([f"news \U0010fffe {letter * count}" for count in range(80, 130, 7)])) == []
+    assert (
+        list(
+            published.differences(
+                [f"news \U0010fffe {letter * count}" for count in range(80, 130, 7)]
+            )
+        )
+        == []
+    )
 
 
 def test_an_empty_batch_gives_no_rows(tiny: Pair) -> None:
@@ -111,7 +190,9 @@ def test_a_text_of_300_kilobytes_equals(tiny: Pair) -> None:
     ],
     ids=str,
 )
-def test_options_of_the_cleaning_are_followed(tmp_path: Path, family: str, changes: dict[str, bool]) -> None:
+def test_options_of_the_cleaning_are_followed(
+    tmp_path: Path, family: str, changes: dict[str, bool]
+) -> None:
     write_sentencepiece(tmp_path, family)
     edit_json(tmp_path / "tokenizer_config.json", **changes)
     assert list(Pair(tmp_path).differences(corpora.hostile(200, seed=3))) == []
@@ -131,11 +212,17 @@ def test_deberta_may_lower_case(tmp_path: Path) -> None:
         {"normalization_rule_name": "nfkc"},
         {"normalization_rule_name": "nmt_nfkc_cf"},
         {"add_dummy_prefix": False},
-        {"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "add_dummy_prefix": False},
+        {
+            "normalization_rule_name": "identity",
+            "remove_extra_whitespaces": False,
+            "add_dummy_prefix": False,
+        },
     ],
     ids=str,
 )
-def test_the_models_own_normalization_is_followed(tmp_path: Path, family: str, options: dict[str, Any]) -> None:
+def test_the_models_own_normalization_is_followed(
+    tmp_path: Path, family: str, options: dict[str, Any]
+) -> None:
     write_sentencepiece(tmp_path, family, **options)
     texts = [
         "",
@@ -151,7 +238,13 @@ def test_the_models_own_normalization_is_followed(tmp_path: Path, family: str, o
     assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(200, seed=5)])) == []
 
 
-_ADDED = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False, "special": False}
+_ADDED = {
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "single_word": False,
+    "special": False,
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -167,7 +260,11 @@ _ADDED = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": 
                 "20": {**_ADDED, "content": "bank"},
             }
         },
-        {"additional_special_tokens": ["<e1>", "<E2>"], "mask_token": "<e4>", "tokenizer_class": None},
+        {
+            "additional_special_tokens": ["<e1>", "<E2>"],
+            "mask_token": "<e4>",
+            "tokenizer_class": None,
+        },
         {"split_special_tokens": True},
     ],
     ids=["added", "special", "split"],
@@ -193,8 +290,16 @@ def test_added_tokens_are_found_as_the_slow_tokenizer_finds_them(
         "[mask]",
         "<s>",
     )
-    texts = [f"The{gap}{token}{gap}news{token}{token}" for token in special for gap in ("", " ", "  ", "\u00a0")]
-    texts += [f"a {one}{gap}{two} b" for one, two in itertools.product(special, special) for gap in ("", " ")]
+    texts = [
+        f"The{gap}{token}{gap}news{token}{token}"
+        for token in special
+        for gap in ("", " ", "  ", "\u00a0")
+    ]
+    texts += [
+        f"a {one}{gap}{two} b"
+        for one, two in itertools.product(special, special)
+        for gap in ("", " ")
+    ]
     assert list(Pair(tmp_path).differences(texts)) == []
 
 
@@ -209,7 +314,12 @@ def test_the_slow_class_counts_even_where_the_fast_one_is_named(tmp_path: Path, 
 
 def test_albert_splits_a_comma_from_the_number_before_it(tmp_path: Path) -> None:
     path = write_sentencepiece(tmp_path, "albert")
-    _edit(path, lambda proto: [proto.pieces.add(piece=text, score=-1, type=_NORMAL) for text in ("\u25819,", "1,")])
+    _edit(
+        path,
+        lambda proto: [
+            proto.pieces.add(piece=text, score=-1, type=_NORMAL) for text in ("\u25819,", "1,")
+        ],
+    )
     pair = Pair(tmp_path)
     assert list(pair.differences(["9,", "9,9", "a 9, b", "11,1, 1,", "9,,"])) == []
     assert len(read(tmp_path).model.ids[-2]) > 1  # type: ignore[union-attr, arg-type]
@@ -237,8 +347,18 @@ def test_the_template_is_asked_of_the_tokenizer(
 
 def test_a_piece_may_stand_for_several_characters_whose_own_are_unknown(tmp_path: Path) -> None:
     path = write_sentencepiece(tmp_path, "xlm-roberta")
-    _edit(path, lambda proto: [proto.pieces.add(piece=text, score=-9, type=_NORMAL) for text in ("q\u6f22", "\u6f22z")])
-    assert list(Pair(tmp_path).differences(["q\u6f22z", "q\u6f22\u6f22z", "\u6f22", "qz\u6f22 q\u6f22"])) == []
+    _edit(
+        path,
+        lambda proto: [
+            proto.pieces.add(piece=text, score=-9, type=_NORMAL) for text in ("q\u6f22", "\u6f22z")
+        ],
+    )
+    assert (
+        list(
+            Pair(tmp_path).differences(["q\u6f22z", "q\u6f22\u6f22z", "\u6f22", "qz\u6f22 q\u6f22"])
+        )
+        == []
+    )
 
 
 def test_unused_pieces_are_never_given(tmp_path: Path) -> None:
@@ -255,7 +375,16 @@ def test_unused_pieces_are_never_given(tmp_path: Path) -> None:
 
 def test_user_defined_pieces_are_taken_wherever_they_stand(tmp_path: Path) -> None:
     write_sentencepiece(tmp_path, "xlm-roberta", user_defined_symbols=["<eop>", "\u00bd", "%&"])
-    texts = ["<eop>", "a<eop>b <eop>", "\u00bd 1\u00bd", "%%&&", "% %&", "\uff1ceop\uff1e", "<eop", "<<eop>>"]
+    texts = [
+        "<eop>",
+        "a<eop>b <eop>",
+        "\u00bd 1\u00bd",
+        "%%&&",
+        "% %&",
+        "\uff1ceop\uff1e",
+        "<eop",
+        "<<eop>>",
+    ]
     assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(300, seed=9)])) == []
 
 
@@ -275,10 +404,14 @@ def _edit(path: Path, change: Callable[[Any], object]) -> None:
 _POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 5069051\n"
 
 
-@pytest.mark.parametrize("content", [_POINTER, b"<!DOCTYPE html><html></html>", b"", b"\0" * 100], ids=str)
+@pytest.mark.parametrize(
+    "content", [_POINTER, b"<!DOCTYPE html><html></html>", b"", b"\0" * 100], ids=str
+)
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
     write_sentencepiece(tmp_path, "xlm-roberta").write_bytes(content)
-    with pytest.raises(TokenizerError, match=r"sentencepiece\.bpe\.model .*Take the file that the checkpoint was"):
+    with pytest.raises(
+        TokenizerError, match=r"sentencepiece\.bpe\.model .*Take the file that the checkpoint was"
+    ):
         read(tmp_path)
 
 
@@ -295,7 +428,9 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, part: float) -> Non
 def test_a_model_of_another_type_is_named(tmp_path: Path, kind: str) -> None:
     options = {"use_all_vocab": True} if kind in ("char", "word") else {}
     write_sentencepiece(tmp_path, "xlm-roberta", model_type=kind, **options)
-    with pytest.raises(UnknownComponentError, match=rf"has the model type '{kind}'.*Expected unigram"):
+    with pytest.raises(
+        UnknownComponentError, match=rf"has the model type '{kind}'.*Expected unigram"
+    ):
         read(tmp_path)
 
 
@@ -307,7 +442,9 @@ def test_a_model_of_another_type_is_named(tmp_path: Path, kind: str) -> None:
         ({"escape_whitespaces": False}, "escape_whitespaces=false"),
     ],
 )
-def test_an_option_that_cannot_be_compiled_is_named(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_an_option_that_cannot_be_compiled_is_named(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     escape = options.pop("escape_whitespaces", True)
     path = write_sentencepiece(tmp_path, "xlm-roberta", **options)
     _edit(path, lambda proto: setattr(proto.normalizer_spec, "escape_whitespaces", escape))

@@ -93,7 +93,11 @@ _RULES = {
 
 
 def _texts() -> list[str]:
-    return [*HEADLINES, *Path(__file__).read_text(encoding="utf-8").splitlines(), *charsmap.__doc__.splitlines()]
+    return [
+        *HEADLINES,
+        *Path(__file__).read_text(encoding="utf-8").splitlines(),
+        *charsmap.__doc__.splitlines(),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +120,9 @@ def _content(pieces: list[tuple[str, float]], **changes: Any) -> Content:
         {"id": place, "content": content, "lstrip": False, "normalized": False, **flags}
         for place, content in enumerate(_SPECIAL)
     ]
-    added.append({"id": len(pieces), "content": "<mask>", "lstrip": True, "normalized": True, **flags})
+    added.append(
+        {"id": len(pieces), "content": "<mask>", "lstrip": True, "normalized": True, **flags}
+    )
     return {
         "version": "1.0",
         "truncation": None,
@@ -126,20 +132,38 @@ def _content(pieces: list[tuple[str, float]], **changes: Any) -> Content:
         "pre_tokenizer": _METASPACE,
         "post_processor": {
             "type": "TemplateProcessing",
-            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "single": [
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"SpecialToken": {"id": "</s>", "type_id": 0}},
+            ],
+            "pair": [
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"Sequence": {"id": "B", "type_id": 0}},
+            ],
             "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}},
         },
         "decoder": None,
-        "model": {"type": "Unigram", "unk_id": 3, "vocab": [*pieces, ("<mask>", 0.0)], "byte_fallback": False},
+        "model": {
+            "type": "Unigram",
+            "unk_id": 3,
+            "vocab": [*pieces, ("<mask>", 0.0)],
+            "byte_fallback": False,
+        },
         **changes,
     }
 
 
 def _write(folder: Path, content: Content) -> Path:
     write_json(folder / "tokenizer.json", content)
-    tokens = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>", "eos_token": "</s>"}
-    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **tokens})
+    tokens = {
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "mask_token": "<mask>",
+        "eos_token": "</s>",
+    }
+    write_json(
+        folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **tokens}
+    )
     return folder
 
 
@@ -171,7 +195,10 @@ _LAYOUTS: Mapping[str, Content] = {
     },
     "DeBERTa-v2": {
         "normalizer": _steps(
-            {"type": "Lowercase"}, {"type": "Strip", "strip_left": True, "strip_right": True}, _PRECOMPILED, _SPACES
+            {"type": "Lowercase"},
+            {"type": "Strip", "strip_left": True, "strip_right": True},
+            _PRECOMPILED,
+            _SPACES,
         ),
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [_METASPACE]},
     },
@@ -183,8 +210,12 @@ _LAYOUTS: Mapping[str, Content] = {
 
 
 @pytest.fixture(scope="module", params=sorted(_LAYOUTS))
-def small(request: pytest.FixtureRequest, pieces: list[tuple[str, float]], tmp_path_factory: Any) -> Pair:
-    return Pair(_write(tmp_path_factory.mktemp("small"), _content(pieces, **_LAYOUTS[request.param])))
+def small(
+    request: pytest.FixtureRequest, pieces: list[tuple[str, float]], tmp_path_factory: Any
+) -> Pair:
+    return Pair(
+        _write(tmp_path_factory.mktemp("small"), _content(pieces, **_LAYOUTS[request.param]))
+    )
 
 
 def test_ids_equal_on_tricky_and_hostile_strings(small: Pair) -> None:
@@ -209,13 +240,18 @@ def _albert_converted(shared: Path, folder: Path) -> Path:
 
 
 _ORIGINAL: Mapping[str, Callable[[Path, Path], Path]] = {
-    **{name: PUBLISHED[name] for name in ("albert-base-v2, tokenizer.json", "xlm-roberta-base, tokenizer.json")},
+    **{
+        name: PUBLISHED[name]
+        for name in ("albert-base-v2, tokenizer.json", "xlm-roberta-base, tokenizer.json")
+    },
     "albert, converted by transformers": _albert_converted,
 }
 
 
 @pytest.fixture(scope="module", params=sorted(_ORIGINAL))
-def original(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+def original(
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Pair:
     """The published vocabularies as tokenizer.json."""
     return Pair(_ORIGINAL[request.param](shared, tmp_path_factory.mktemp("original")))
 
@@ -252,9 +288,14 @@ def test_precompiled_equals_on_all_short_clusters() -> None:
     ]
     dice = random.Random(1)
     texts = [
-        first + mark + dice.choice(["", "\u0301", "a", "\n", "\u200d\u00a9"]) for first in firsts for mark in joining
+        first + mark + dice.choice(["", "\u0301", "a", "\n", "\u200d\u00a9"])
+        for first in firsts
+        for mark in joining
     ]
-    texts += ["".join(dice.choices([*firsts, *joining, *_RULES, "\u094d", "\u200d"], k=6)) for _ in range(2_000)]
+    texts += [
+        "".join(dice.choices([*firsts, *joining, *_RULES, "\u094d", "\u200d"], k=6))
+        for _ in range(2_000)
+    ]
     found = [row.decode() for row in ours(tf.constant([text.encode() for text in texts])).numpy()]
     assert found == [reference.normalize_str(text) for text in texts]
 
@@ -271,7 +312,15 @@ def _reference_ids(pieces: list[tuple[str, float]], words: list[str]) -> list[li
 # Words of the second kind are cut at commas, and what stands before a part decides how its sums are rounded.
 @pytest.mark.parametrize("characters", ["aab", "aaaab,"])
 def test_ties_fall_as_in_the_reference(characters: str) -> None:
-    scores = [("<unk>", 0.0), (_MARK, -1.0), ("a", -3.1), ("aa", -5.3), ("aaa", -7.1), ("b", -3.1), ("ab", -6.2)]
+    scores = [
+        ("<unk>", 0.0),
+        (_MARK, -1.0),
+        ("a", -3.1),
+        ("aa", -5.3),
+        ("aaa", -7.1),
+        ("b", -3.1),
+        ("ab", -6.2),
+    ]
     scores += [(",", -1.3), (",,", -2.7)]
     dice = random.Random(2)
     words = ["".join(dice.choices(characters, k=dice.randrange(1, 40))) for _ in range(2_000)]
@@ -281,7 +330,9 @@ def test_ties_fall_as_in_the_reference(characters: str) -> None:
 def test_pieces_equal_where_every_node_of_the_trie_has_many_children() -> None:
     digits = "0123456789abcdef"
     dice = random.Random(3)
-    made = ["".join(digit) for length in (1, 2, 3) for digit in itertools.product(digits, repeat=length)]
+    made = [
+        "".join(digit) for length in (1, 2, 3) for digit in itertools.product(digits, repeat=length)
+    ]
     pieces = [("<unk>", 0.0), *((piece, -dice.uniform(5, 9)) for piece in made)]
     words = ["".join(dice.choices(digits, k=dice.randrange(1, 20))) for _ in range(500)]
     assert _ids(pieces, words) == _reference_ids(pieces, words)
@@ -293,10 +344,16 @@ _LETTERS = "ab,.\u00e9"
 @settings(max_examples=30, deadline=None)
 @given(
     scores=st.dictionaries(
-        st.text(_LETTERS + _MARK, min_size=1, max_size=5), st.sampled_from([0.0, -1.5, -2.5, -3.1, -4.0]), min_size=1
+        st.text(_LETTERS + _MARK, min_size=1, max_size=5),
+        st.sampled_from([0.0, -1.5, -2.5, -3.1, -4.0]),
+        min_size=1,
     ),
     # A mark stands nowhere but at a word's start.
-    words=st.lists(st.from_regex(f"{_MARK}?[{_LETTERS}c\u4e00]{{1,12}}", fullmatch=True), min_size=1, max_size=8),
+    words=st.lists(
+        st.from_regex(f"{_MARK}?[{_LETTERS}c\u4e00]{{1,12}}", fullmatch=True),
+        min_size=1,
+        max_size=8,
+    ),
 )
 def test_pieces_equal_for_any_vocabulary(scores: dict[str, float], words: list[str]) -> None:
     pieces = [("<unk>", 0.0), *scores.items()]
@@ -308,7 +365,11 @@ def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
     assert apart
     for piece, _ in pieces:
         for left, right in itertools.pairwise(piece):
-            if _MARK not in (left, right) and not {left, right} & set(neutral) and piece not in together:
+            if (
+                _MARK not in (left, right)
+                and not {left, right} & set(neutral)
+                and piece not in together
+            ):
                 assert (left in apart) == (right in apart)
 
 
@@ -317,11 +378,23 @@ def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
     [
         ({"normalizer": {"type": "NFKC"}}, "the normalizer is 'NFKC'"),
         ({"normalizer": {"type": "NFKD"}}, "the normalizer is 'NFKD'.*StripAccents after it"),
-        ({"normalizer": {**_SPACES, "pattern": {"Regex": r"\s+"}}}, "pattern of the normalizer Replace"),
-        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "precompiled_charsmap"),
-        ({"pre_tokenizer": {**_METASPACE, "prepend_scheme": "first"}}, "prepend_scheme .* is 'first'"),
+        (
+            {"normalizer": {**_SPACES, "pattern": {"Regex": r"\s+"}}},
+            "pattern of the normalizer Replace",
+        ),
+        (
+            {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+            "precompiled_charsmap",
+        ),
+        (
+            {"pre_tokenizer": {**_METASPACE, "prepend_scheme": "first"}},
+            "prepend_scheme .* is 'first'",
+        ),
         ({"pre_tokenizer": {**_METASPACE, "split": False}}, "option split"),
-        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits"}]}}, r"Sequence is \['Digits'\]"),
+        (
+            {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits"}]}},
+            r"Sequence is \['Digits'\]",
+        ),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -335,12 +408,20 @@ def test_what_cannot_be_compiled_is_named(
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        (lambda model: model.update(byte_fallback=True), UnknownComponentError, "option byte_fallback"),
+        (
+            lambda model: model.update(byte_fallback=True),
+            UnknownComponentError,
+            "option byte_fallback",
+        ),
         (lambda model: model.update(unk_id=None), VocabularyError, "unk_id is None"),
         (lambda model: model.update(unk_id=10**6), TokenizerError, "UnkIdNotInVocabulary"),
         (lambda model: model["vocab"].append(["the", -3.0]), VocabularyError, "'the' twice"),
         (lambda model: model["vocab"].append(["", -3.0]), VocabularyError, "an empty piece"),
-        (lambda model: model.update(vocab=[[p, 20.0] for p, _ in model["vocab"]]), VocabularyError, "lowest score"),
+        (
+            lambda model: model.update(vocab=[[p, 20.0] for p, _ in model["vocab"]]),
+            VocabularyError,
+            "lowest score",
+        ),
     ],
 )
 def test_a_broken_model_is_told(
@@ -350,22 +431,30 @@ def test_a_broken_model_is_told(
     error: type[TokenizerError],
     said: str,
 ) -> None:
-    content = json.loads(json.dumps(_content([("the", -2.0), *pieces] if "the" not in dict(pieces) else pieces)))
+    content = json.loads(
+        json.dumps(_content([("the", -2.0), *pieces] if "the" not in dict(pieces) else pieces))
+    )
     change(content["model"])
     with pytest.raises(error, match=said):
         read(_write(tmp_path, content))
 
 
-def test_tokenizer_config_overrides_the_prefix(tmp_path: Path, pieces: list[tuple[str, float]]) -> None:
+def test_tokenizer_config_overrides_the_prefix(
+    tmp_path: Path, pieces: list[tuple[str, float]]
+) -> None:
     folder = _write(tmp_path, _content(pieces))
     edit_json(folder / "tokenizer_config.json", add_prefix_space=False)
     assert list(Pair(folder).differences([*_TRICKY, *HEADLINES])) == []
 
 
-def test_one_long_word_among_many_short_ones_takes_no_memory_for_all_of_them(pieces: list[tuple[str, float]]) -> None:
+def test_one_long_word_among_many_short_ones_takes_no_memory_for_all_of_them(
+    pieces: list[tuple[str, float]],
+) -> None:
     # A mask of words by the longest one's characters took 2.5 GB for a text of 0.1 MB; tf.repeat makes such a one.
     model = UnigramWordsModel(UnigramWords(tuple(pieces), 3))
-    traced = tf.function(lambda words: model(words)).get_concrete_function(tf.TensorSpec([None], tf.string))
+    traced = tf.function(lambda words: model(words)).get_concrete_function(
+        tf.TensorSpec([None], tf.string)
+    )
     functions = traced.graph.as_graph_def().library.function
     names = [node.name for function in functions for node in function.node_def]
     assert len(names) > 100

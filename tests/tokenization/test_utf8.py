@@ -30,12 +30,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONIOENCODING", "LC_CTYPE")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONIOENCODING", "LC_CTYPE")
+    }
 
-    def tfclf(*arguments: object, stdin: bytes = b"", **settings: str) -> subprocess.CompletedProcess[bytes]:
+    def tfclf(
+        *arguments: object, stdin: bytes = b"", **settings: str
+    ) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "tfclf", *map(str, arguments)]
         environment = {**kept, **ASCII, "TFCLF_CACHE": str(folder / "caché"), **settings}
-        return subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=folder, check=False)
+        return subprocess.run(
+            command, input=stdin, capture_output=True, env=environment, cwd=folder, check=False
+        )
 
     return tfclf
 
@@ -43,7 +51,9 @@ def run(folder: Path) -> Run:
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Path:
     """An export made under that locale's nose, by relative names: modèle/1."""
-    checkpoint = tiny_checkpoint(folder / "entraîné", id2label={str(index): name for index, name in enumerate(LABELS)})
+    checkpoint = tiny_checkpoint(
+        folder / "entraîné", id2label={str(index): name for index, name in enumerate(LABELS)}
+    )
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
     tfclf.export(checkpoint, folder / "modèle")
@@ -53,7 +63,10 @@ def model(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def rows(folder: Path, model: Path) -> Path:
     (folder / "critiques.jsonl").write_text(
-        "".join(json.dumps({"text": TEXT, "label": label}, ensure_ascii=False) + "\n" for label in LABELS),
+        "".join(
+            json.dumps({"text": TEXT, "label": label}, ensure_ascii=False) + "\n"
+            for label in LABELS
+        ),
         encoding="utf-8",
     )
     return Path("critiques.jsonl")
@@ -64,7 +77,9 @@ def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
     return done.stdout.decode("utf-8").splitlines()
 
 
-def test_texts_may_be_arguments_and_what_is_no_text_is_written_as_json_writes_it(run: Run, model: Path) -> None:
+def test_texts_may_be_arguments_and_what_is_no_text_is_written_as_json_writes_it(
+    run: Run, model: Path
+) -> None:
     done = run("predict", model, TEXT, b"caf\xe9".decode("utf-8", "surrogateescape"), "--json")
     row, broken = map(json.loads, _lines(done))
     assert row["text"] == TEXT
@@ -74,19 +89,25 @@ def test_texts_may_be_arguments_and_what_is_no_text_is_written_as_json_writes_it
 
 
 def test_texts_may_come_on_standard_input(run: Run, model: Path) -> None:
-    table = _lines(run("predict", model, stdin=f"{TEXT}\n".encode(), PYTHONIOENCODING="latin-1", COLUMNS="200"))
+    table = _lines(
+        run("predict", model, stdin=f"{TEXT}\n".encode(), PYTHONIOENCODING="latin-1", COLUMNS="200")
+    )
     assert table[1].endswith(TEXT)
     assert table[1].startswith(LABELS)
 
 
 def test_show_names_the_labels(run: Run, model: Path) -> None:
-    assert ", ".join(LABELS) in " ".join(" ".join(_lines(run("show", model, COLUMNS="200"))).split())
+    assert ", ".join(LABELS) in " ".join(
+        " ".join(_lines(run("show", model, COLUMNS="200"))).split()
+    )
     shown = json.loads(_lines(run("show", model, "--json"))[0])
     assert (shown["name"], shown["labels"]) == ("modèle", list(LABELS))
 
 
 def test_evaluate_measures_labels_in_french(run: Run, model: Path, rows: Path) -> None:
-    assert all(label in "\n".join(_lines(run("evaluate", model, rows, COLUMNS="200"))) for label in LABELS)
+    assert all(
+        label in "\n".join(_lines(run("evaluate", model, rows, COLUMNS="200"))) for label in LABELS
+    )
 
 
 def test_export_and_verify_keep_them(run: Run, folder: Path, model: Path) -> None:
@@ -118,7 +139,9 @@ def server(folder: Path, model: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
-def test_a_served_model_answers_in_french(server: Server, folder: Path, model: Path, protocol: str) -> None:
+def test_a_served_model_answers_in_french(
+    server: Server, folder: Path, model: Path, protocol: str
+) -> None:
     address = server.address if protocol == "grpc" else f"http://127.0.0.1:{server.rest_port}"
     expected = tfclf.load(folder / model).predict([TEXT])[0]
     with Client(address, model="modèle") as client:

@@ -9,7 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_small_tokenizer, write_tokenizer
+from samples.checkpoints import (
+    DEMO_FILES,
+    edit_json,
+    write_json,
+    write_small_tokenizer,
+    write_tokenizer,
+)
 from tests.tokenization.reference import Pair
 from tfclf.sample_texts import hostile_texts
 from tfclf.tokenization.read import read
@@ -24,11 +30,17 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 @pytest.fixture(scope="module", params=sorted(_VOCABULARIES))
-def original(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+def original(
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Pair:
     """The published vocabularies, from vocab.txt."""
     vocabulary = shared / "vocab" / request.param / "vocab.txt"
     return Pair(
-        _folder(tmp_path_factory.mktemp("original"), vocabulary=vocabulary, lowercase=_VOCABULARIES[request.param])
+        _folder(
+            tmp_path_factory.mktemp("original"),
+            vocabulary=vocabulary,
+            lowercase=_VOCABULARIES[request.param],
+        )
     )
 
 
@@ -61,21 +73,30 @@ def test_ids_equal_on_any_text(bundled: Pair, texts: list[str]) -> None:
 @given(st.binary())
 def test_invalid_utf8_reads_as_the_replacement_character(bundled: Pair, raw: bytes) -> None:
     replaced = raw.decode("utf-8", errors="replace")
-    assert bundled._ours(tf.constant([raw])).to_list() == bundled._ours(tf.constant([replaced])).to_list()
+    assert (
+        bundled._ours(tf.constant([raw])).to_list()
+        == bundled._ours(tf.constant([replaced])).to_list()
+    )
 
 
-@pytest.mark.parametrize("character", ["\u0301", "\U0001f600", "\u4e00", "\0", "\ufffd", "\ue000", "\u302e"])
+@pytest.mark.parametrize(
+    "character", ["\u0301", "\U0001f600", "\u4e00", "\0", "\ufffd", "\ue000", "\u302e"]
+)
 def test_a_lone_character_equals(bundled: Pair, character: str) -> None:
     assert list(bundled.differences([character, f"a{character}b", character * 5])) == []
 
 
 @pytest.mark.parametrize("length", [99, 100, 101, 10_000])
 @pytest.mark.parametrize("letter", ["a", "\u00e9", "\u0436", "\U00010330"])
-def test_the_limit_of_a_word_counts_characters_not_bytes(bundled: Pair, letter: str, length: int) -> None:
+def test_the_limit_of_a_word_counts_characters_not_bytes(
+    bundled: Pair, letter: str, length: int
+) -> None:
     assert list(bundled.differences([letter * length])) == []
 
 
-@pytest.mark.parametrize("text", ["[SEP]", "a[SEP]b", "[SEP][SEP]", " [MASK] ", "[sep]", "[[CLS]]", "[SE\0P]"])
+@pytest.mark.parametrize(
+    "text", ["[SEP]", "a[SEP]b", "[SEP][SEP]", " [MASK] ", "[sep]", "[[CLS]]", "[SE\0P]"]
+)
 def test_special_tokens_in_the_text_equal(bundled: Pair, text: str) -> None:
     assert list(bundled.differences([text])) == []
 
@@ -98,13 +119,21 @@ def test_a_text_of_ten_megabytes_equals(bundled: Pair) -> None:
     ],
     ids=str,
 )
-def test_tokenizer_config_overrides_the_normalizer(tmp_path: Path, changes: dict[str, bool]) -> None:
+def test_tokenizer_config_overrides_the_normalizer(
+    tmp_path: Path, changes: dict[str, bool]
+) -> None:
     folder = _folder(tmp_path)
     edit_json(folder / "tokenizer_config.json", **changes)
     assert list(Pair(folder).differences(hostile_texts(1_000, seed=3))) == []
 
 
-_ADDED = {"content": "<e1>", "lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
+_ADDED = {
+    "content": "<e1>",
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "single_word": False,
+}
 
 
 @pytest.mark.parametrize(
@@ -116,8 +145,14 @@ _ADDED = {"content": "<e1>", "lstrip": False, "rstrip": False, "normalized": Fal
         ("tokenizer_config.json", {"extra_special_tokens": {"entity_token": "<e1>"}}),
         ("added_tokens.json", {"<e1>": 30522}),
         ("tokenizer_config.json", {"added_tokens_decoder": {"30522": {**_ADDED, "special": True}}}),
-        ("tokenizer_config.json", {"added_tokens_decoder": {"30522": {**_ADDED, "special": False}}}),
-        ("tokenizer_config.json", {"added_tokens_decoder": {"30522": {**_ADDED, "normalized": True}}}),
+        (
+            "tokenizer_config.json",
+            {"added_tokens_decoder": {"30522": {**_ADDED, "special": False}}},
+        ),
+        (
+            "tokenizer_config.json",
+            {"added_tokens_decoder": {"30522": {**_ADDED, "normalized": True}}},
+        ),
         ("tokenizer_config.json", {"added_tokens_decoder": {"7": {**_ADDED, "content": "the"}}}),
         ("tokenizer_config.json", {"split_special_tokens": True}),
         ("tokenizer_config.json", {"mask_token": None}),
@@ -136,26 +171,51 @@ def test_what_several_files_say_together_is_settled_as_the_reference_settles_it(
     if not (folder / file).exists():
         write_json(folder / file, {})
     edit_json(folder / file, **changes)
-    texts = ["Hello <e1> x<e1>y <E1> <e1>", "[unused1] [unused5] the of", "a [MASK] b [mask][SEP]", "Paris[CLS] <e 1>"]
+    texts = [
+        "Hello <e1> x<e1>y <E1> <e1>",
+        "[unused1] [unused5] the of",
+        "a [MASK] b [mask][SEP]",
+        "Paris[CLS] <e 1>",
+    ]
     assert list(Pair(folder).differences(texts)) == []
 
 
 @pytest.mark.parametrize(
-    "content", ["<x>", " <x>", "\n<x>", "caf\u00e9", "\u4e2d\u6587", "\U0001f600", "a.b*c", "\\d", "x y"]
+    "content",
+    ["<x>", " <x>", "\n<x>", "caf\u00e9", "\u4e2d\u6587", "\U0001f600", "a.b*c", "\\d", "x y"],
 )
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("strip", [False, True])
-def test_added_tokens_of_any_content_equal(tmp_path: Path, content: str, normalized: bool, strip: bool) -> None:
+def test_added_tokens_of_any_content_equal(
+    tmp_path: Path, content: str, normalized: bool, strip: bool
+) -> None:
     write_small_tokenizer(tmp_path)
-    entry = {"content": content, "lstrip": strip, "rstrip": strip, "normalized": normalized, "single_word": False}
+    entry = {
+        "content": content,
+        "lstrip": strip,
+        "rstrip": strip,
+        "normalized": normalized,
+        "single_word": False,
+    }
     added = _with_added_token(tmp_path, {**entry, "special": False}, token_id=2000)
-    texts = [content, f"a{content}b", f"a {content} b", content.upper(), content * 3, f"[SEP]{content}\t{content}"]
+    texts = [
+        content,
+        f"a{content}b",
+        f"a {content} b",
+        content.upper(),
+        content * 3,
+        f"[SEP]{content}\t{content}",
+    ]
     assert list(added.differences(texts)) == []
 
 
 def test_a_neutral_class_takes_the_files_as_they_are(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
-    edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast", do_lower_case=False)
+    edit_json(
+        folder / "tokenizer_config.json",
+        tokenizer_class="PreTrainedTokenizerFast",
+        do_lower_case=False,
+    )
     assert list(Pair(folder).differences(["Paris [SEP] CAF\u00c9"])) == []
 
 
@@ -185,7 +245,11 @@ def _with_added_token(folder: Path, entry: dict[str, object], *, token_id: int =
 def test_the_spec_of_vocab_txt_is_that_of_tokenizer_json(tmp_path: Path) -> None:
     def spec_of(folder: Path) -> object:
         spec = read(folder)
-        return replace(spec, origin="", added_tokens=tuple(sorted(spec.added_tokens, key=lambda token: token.id)))
+        return replace(
+            spec,
+            origin="",
+            added_tokens=tuple(sorted(spec.added_tokens, key=lambda token: token.id)),
+        )
 
     older = tmp_path / "older"
     older.mkdir()

@@ -15,7 +15,9 @@ from tfclf.training import TrainingResult, train
 @pytest.fixture(scope="session")
 def rows() -> list[Row]:
     return [
-        row for number in range(36) for row in (Row(sentence(GOOD, number), "pos"), Row(sentence(BAD, number), "neg"))
+        row
+        for number in range(36)
+        for row in (Row(sentence(GOOD, number), "pos"), Row(sentence(BAD, number), "neg"))
     ]
 
 
@@ -26,7 +28,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(base: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+def trained(
+    base: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
+) -> TrainingResult:
     """An undisturbed training."""
     output = tmp_path_factory.mktemp("trained") / "model"
     test = [Row("it was lovely", "pos"), Row("the story is dull", "neg")]
@@ -38,7 +42,11 @@ def again(base: Path, rows: list[Row], tmp_path: Path) -> Callable[..., Training
     """The same training, into a folder of the test's own, with changes."""
 
     def run(**changes: Any) -> TrainingResult:
-        arguments: dict[str, Any] = {"recipe": RECIPE, "labels": LABELS, "progress": False} | changes
+        arguments: dict[str, Any] = {
+            "recipe": RECIPE,
+            "labels": LABELS,
+            "progress": False,
+        } | changes
         data = arguments.pop("data", rows)
         return train(arguments.pop("base", base), data, tmp_path / "model", **arguments)
 

@@ -19,7 +19,9 @@ def test_pytorch_and_tensorflow_files_give_the_same_encoder(base: Path, tmp_path
     from tfclf.training.weights import build
 
     other = make_base(tmp_path / "pytorch", safetensors=True)
-    found, expected = (build(open_base(folder, labels=LABELS)).distilbert.weights for folder in (other, base))
+    found, expected = (
+        build(open_base(folder, labels=LABELS)).distilbert.weights for folder in (other, base)
+    )
     for ours, theirs in zip(found, expected, strict=True):
         numpy.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.name)
 
@@ -27,7 +29,9 @@ def test_pytorch_and_tensorflow_files_give_the_same_encoder(base: Path, tmp_path
 def test_a_trained_checkpoint_can_be_trained_on_with_its_own_labels(
     trained: TrainingResult, again: Callable[..., TrainingResult]
 ) -> None:
-    result = again(base=trained.folder, labels=None, recipe=replace(RECIPE, epochs=1, learning_rate=1e-12))
+    result = again(
+        base=trained.folder, labels=None, recipe=replace(RECIPE, epochs=1, learning_rate=1e-12)
+    )
     assert result.held_back.accuracy == trained.held_back.accuracy
 
 
@@ -37,7 +41,9 @@ def test_a_base_without_labels_asks_for_them(again: Callable[..., TrainingResult
 
 
 @pytest.mark.parametrize("labels", [["one"], ["a", "a"], ["a", ""]])
-def test_labels_must_be_two_or_more_each_once(again: Callable[..., TrainingResult], labels: list[str]) -> None:
+def test_labels_must_be_two_or_more_each_once(
+    again: Callable[..., TrainingResult], labels: list[str]
+) -> None:
     with pytest.raises(InputError, match="expected two or more, each once"):
         again(labels=labels)
 
@@ -69,7 +75,9 @@ def test_a_base_whose_weights_are_cut_is_refused(tmp_path: Path, safetensors: bo
     folder = make_base(tmp_path / "base", safetensors=safetensors)
     file = folder / ("model.safetensors" if safetensors else "tf_model.h5")
     file.write_bytes(file.read_bytes()[:3_000])
-    with pytest.raises(CheckpointError, match=rf"{file.name} \(3,000 bytes\) (cannot be read|is not a whole)"):
+    with pytest.raises(
+        CheckpointError, match=rf"{file.name} \(3,000 bytes\) (cannot be read|is not a whole)"
+    ):
         build(open_base(folder, labels=LABELS))
 
 
@@ -81,7 +89,9 @@ def test_a_base_whose_weights_are_cut_is_refused(tmp_path: Path, safetensors: bo
         (["tokenizer.json", "vocab.txt"], "holds no tokenizer"),
     ],
 )
-def test_a_base_that_lacks_a_file_is_refused(base: Path, tmp_path: Path, names: list[str], message: str) -> None:
+def test_a_base_that_lacks_a_file_is_refused(
+    base: Path, tmp_path: Path, names: list[str], message: str
+) -> None:
     from tfclf.training.base import open_base
 
     shutil.copytree(base, tmp_path / "base")
@@ -99,7 +109,9 @@ def test_a_head_of_another_size_is_made_anew(trained: TrainingResult) -> None:
     found = {scope_free(weight.name): weight.numpy() for weight in model.weights}
     kept = weights_of(trained.folder)
     assert found["classifier/kernel:0"].shape == (16, 3)
-    different = {name for name, values in found.items() if not numpy.array_equal(values, kept[name])}
+    different = {
+        name for name, values in found.items() if not numpy.array_equal(values, kept[name])
+    }
     assert different == {"classifier/kernel:0", "classifier/bias:0"}
 
 
@@ -112,7 +124,9 @@ def test_a_checkpoint_that_pytorch_saved_gives_pytorchs_logits(shared: Path, nam
     base = open_base(shared / "checkpoints" / name, labels=None)
     model = build(base)
     expected = json.loads((base.folder / "expected.json").read_text())["rows"][:6]
-    encoded = encode(base.tokenizer, [row["text"] for row in expected], [0] * 6, max_length=base.max_length)
+    encoded = encode(
+        base.tokenizer, [row["text"] for row in expected], [0] * 6, max_length=base.max_length
+    )
     for ids, row in zip(encoded.ids.to_list(), expected, strict=True):
         assert ids == row["input_ids"]
         logits = model({"input_ids": numpy.array([ids], numpy.int32)}).logits.numpy()[0]

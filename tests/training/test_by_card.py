@@ -32,7 +32,18 @@ _CARDS = {
     "imdb": "en.classify.roberta.imdb",
     "allocine": "fr.classify.xlm_roberta.allocine",
 }
-_OPTIONS = ("--epochs", 5, "--learning-rate", 0.01, "--batch-size", 8, "--max-length", 16, "--held-back", 0.25)
+_OPTIONS = (
+    "--epochs",
+    5,
+    "--learning-rate",
+    0.01,
+    "--batch-size",
+    8,
+    "--max-length",
+    16,
+    "--held-back",
+    0.25,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(
+            (self.folder / "metrics.json").read_text(encoding="utf-8")
+        )
         return found
 
 
@@ -75,7 +88,9 @@ def write(data_set: str, folder: Path) -> None:
         if data_set == "ag_news":
             numbers = {label: number for number, label in enumerate(_WORDS[data_set], 1)}
             cells = (f'"{numbers[label]}","A title","{text}"\r\n' for label, text in rows)
-            (folder / f"{split}.csv").write_text("\ufeff" + "".join(cells), encoding="utf-8", newline="")
+            (folder / f"{split}.csv").write_text(
+                "\ufeff" + "".join(cells), encoding="utf-8", newline=""
+            )
         elif data_set == "imdb":
             for number, (label, text) in enumerate(rows):
                 path = folder / split / label / f"{number}_9.txt"
@@ -93,11 +108,26 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     data_set = request.param
     folder = tmp_path_factory.mktemp(data_set)
     family = cards.find(_CARDS[data_set]).family
-    words = [*_FILLING, "a", "title", *(word for words in _WORDS[data_set].values() for word in words)]
+    words = [
+        *_FILLING,
+        "a",
+        "title",
+        *(word for words in _WORDS[data_set].values() for word in words),
+    ]
     base = make_family_base(folder / "base", family, words)
     (folder / "data").mkdir()
     write(data_set, folder / "data")
-    options = ("--card", _CARDS[data_set], "--base", base, "--data", folder / "data", "-o", folder / "model", *_OPTIONS)
+    options = (
+        "--card",
+        _CARDS[data_set],
+        "--base",
+        base,
+        "--data",
+        folder / "data",
+        "-o",
+        folder / "model",
+        *_OPTIONS,
+    )
     done = invoke(*options)
     assert done.exit_code == 0, done.output
     return Run(data_set, folder / "model", done.stdout, done.stderr)
@@ -122,7 +152,10 @@ def test_metrics_say_what_came_from_the_card_and_what_did_not(run: Run) -> None:
     )
     assert origin["recipe_sources"]["epochs"] == "given"
     assert origin["recipe_sources"]["seed"] == "assumed"
-    assert origin["overridden"]["learning_rate"] == {"card": card.training.recipe["learning_rate"], "used": 0.01}
+    assert origin["overridden"]["learning_rate"] == {
+        "card": card.training.recipe["learning_rate"],
+        "used": 0.01,
+    }
     assert run.metrics["recipe"]["seed"] == card.training.recipe["seed"]
 
 
@@ -150,8 +183,12 @@ def test_the_trained_checkpoint_is_as_right_where_it_is_used(run: Run) -> None:
     from tfclf import load
 
     rows = list(labelled(run.data_set, "test"))
-    found = load(run.folder).predict([("A title " if run.data_set == "ag_news" else "") + text for _, text in rows])
-    right = sum(prediction.label == label for prediction, (label, _) in zip(found, rows, strict=True))
+    found = load(run.folder).predict(
+        [("A title " if run.data_set == "ag_news" else "") + text for _, text in rows]
+    )
+    right = sum(
+        prediction.label == label for prediction, (label, _) in zip(found, rows, strict=True)
+    )
     assert right / len(rows) == run.metrics["test"]["eval_accuracy"]
 
 
@@ -162,10 +199,18 @@ def test_the_trained_checkpoint_is_as_right_where_it_is_used(run: Run) -> None:
         ((), r"^BASE and DATA not given"),
         (("base", "data", "--data", "other"), r"both DATA \(data\) and --data other are given"),
         (("base", "data", "--train-file", "x"), r"--train-file x is for --card"),
-        (("--card", "en.classify.roberta.imdb"), r"is trained on IMDB. Say where it is: --data FOLDER.*https://"),
-        (("--card", "en.classify.roberta.imdb", "--labels", "a,b"), r"--labels and --card are given"),
+        (
+            ("--card", "en.classify.roberta.imdb"),
+            r"is trained on IMDB. Say where it is: --data FOLDER.*https://",
+        ),
+        (
+            ("--card", "en.classify.roberta.imdb", "--labels", "a,b"),
+            r"--labels and --card are given",
+        ),
     ],
 )
-def test_options_that_do_not_go_together_are_told(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_options_that_do_not_go_together_are_told(
+    words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=message):
         invoke(*words, "-o", tmp_path / "model")

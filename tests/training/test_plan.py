@@ -77,7 +77,9 @@ def test_the_folders_own_test_split_is_measured(news: Path, bases: Path) -> None
     assert plan.to_dict()["files"] == {"train": ["train.csv"], "test": ["test.csv"]}
 
 
-def test_a_folder_without_a_test_split_is_trained_on_all_the_same(bases: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_test_split_is_trained_on_all_the_same(
+    bases: Path, tmp_path: Path
+) -> None:
     (tmp_path / "train.csv").write_text("class,text\n1,Talks\n")
     plan = planned(ALBERT, tmp_path, bases)
     assert plan.test_rows is None
@@ -95,7 +97,9 @@ def test_files_elsewhere_can_be_named(news: Path, bases: Path, tmp_path: Path) -
     assert plan.rows.files == (tmp_path / "mine.csv",)
 
 
-def test_the_data_may_be_a_file_and_then_nothing_is_measured_unasked(news: Path, bases: Path) -> None:
+def test_the_data_may_be_a_file_and_then_nothing_is_measured_unasked(
+    news: Path, bases: Path
+) -> None:
     plan = planned(ALBERT, news / "validation.csv", bases)
     assert plan.to_dict()["files"] == {"train": ["validation.csv"], "test": []}
     plan = planned(ALBERT, news / "validation.csv", bases, test_file="test.csv")
@@ -103,23 +107,35 @@ def test_the_data_may_be_a_file_and_then_nothing_is_measured_unasked(news: Path,
 
 
 def test_rows_that_are_measured_are_not_trained_on(news: Path, bases: Path) -> None:
-    with pytest.raises(DataError, match=r"test.csv of .* would be trained on and measured on.*--test FILE"):
+    with pytest.raises(
+        DataError, match=r"test.csv of .* would be trained on and measured on.*--test FILE"
+    ):
         planned(ALBERT, news, bases, train_file="test.csv")
 
 
 def test_a_file_and_a_train_file_are_one_too_many(news: Path, bases: Path) -> None:
-    with pytest.raises(InputError, match=r"train.csv is a file, and --train-file validation.csv another"):
+    with pytest.raises(
+        InputError, match=r"train.csv is a file, and --train-file validation.csv another"
+    ):
         planned(ALBERT, news / "train.csv", bases, train_file="validation.csv")
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], r"holds no train rows of AlloCiné: found nothing; |holds no train rows of AlloCiné: found nothing\."),
-        (["validation.parquet"], r"found validation.parquet. Expected train.csv, .*--train-file FILE"),
+        (
+            [],
+            r"holds no train rows of AlloCiné: found nothing; |holds no train rows of AlloCiné: found nothing\.",
+        ),
+        (
+            ["validation.parquet"],
+            r"found validation.parquet. Expected train.csv, .*--train-file FILE",
+        ),
     ],
 )
-def test_a_folder_without_training_rows_is_told(bases: Path, tmp_path: Path, names: list[str], message: str) -> None:
+def test_a_folder_without_training_rows_is_told(
+    bases: Path, tmp_path: Path, names: list[str], message: str
+) -> None:
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(DataError, match=message):
@@ -128,26 +144,37 @@ def test_a_folder_without_training_rows_is_told(bases: Path, tmp_path: Path, nam
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"train_file": "none.csv"}, r"none.csv does not exist"), ({"test_file": "none.csv"}, r"none.csv does not exist")],
+    [
+        ({"train_file": "none.csv"}, r"none.csv does not exist"),
+        ({"test_file": "none.csv"}, r"none.csv does not exist"),
+    ],
 )
-def test_a_named_file_that_is_not_there_is_told(news: Path, bases: Path, arguments: Any, message: str) -> None:
+def test_a_named_file_that_is_not_there_is_told(
+    news: Path, bases: Path, arguments: Any, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         planned(ALBERT, news, bases, **arguments)
 
 
 def test_data_that_are_not_there_are_told(bases: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match=r"--data .*none does not exist. Expected the folder of AG News"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"--data .*none does not exist. Expected the folder of AG News"
+    ):
         planned(ALBERT, tmp_path / "none", bases)
 
 
 def test_the_data_of_another_card_are_told(shared: Path, bases: Path) -> None:
-    with pytest.raises(DataError, match=r"classes.txt names the labels World, .*those of AlloCiné are neg, pos"):
+    with pytest.raises(
+        DataError, match=r"classes.txt names the labels World, .*those of AlloCiné are neg, pos"
+    ):
         planned(ALLOCINE, shared / "data" / "ag_news", bases)
 
 
 def test_a_card_whose_labels_are_not_its_data_sets_is_refused(news: Path, bases: Path) -> None:
     card = dataclasses.replace(ALBERT, labels=("neg", "pos"))
-    with pytest.raises(CardError, match=r"has the labels neg, pos; its data set, AG News, has World"):
+    with pytest.raises(
+        CardError, match=r"has the labels neg, pos; its data set, AG News, has World"
+    ):
         planned(card, news, bases)
 
 
@@ -177,7 +204,9 @@ def test_a_base_model_that_is_not_at_hand_says_how_to_get_it(
         plan_card(ALBERT, news)
 
 
-def test_a_base_model_that_was_downloaded_is_found(news: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_base_model_that_was_downloaded_is_found(
+    news: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     home = tmp_path / "models--albert--albert-base-v2"
     snapshot = home / "snapshots" / "8e2f239c5f8a2c0f253781ca60135db913e5c80c"
     snapshot.mkdir(parents=True)
@@ -193,12 +222,17 @@ def test_a_base_model_that_was_downloaded_is_found(news: Path, monkeypatch: pyte
 
 
 def test_a_base_of_another_family_is_refused(news: Path, bases: Path) -> None:
-    with pytest.raises(InputError, match=r"has model_type 'roberta'; the card .* is of a 'albert' model"):
+    with pytest.raises(
+        InputError, match=r"has model_type 'roberta'; the card .* is of a 'albert' model"
+    ):
         plan_card(ALBERT, news, base=bases / "roberta")
 
 
 def test_a_base_that_is_not_there_is_told(news: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match=r"--base .*none does not exist, .*Expected a folder with the albert"):
+    with pytest.raises(
+        SourceNotFoundError,
+        match=r"--base .*none does not exist, .*Expected a folder with the albert",
+    ):
         plan_card(ALBERT, news, base=tmp_path / "none")
 
 

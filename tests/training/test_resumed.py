@@ -71,8 +71,12 @@ def _killed(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.usefixtures("interrupted")
-def test_a_changed_recipe_is_refused_with_what_differs(again: Callable[..., TrainingResult]) -> None:
-    with pytest.raises(InputError, match=r"begun otherwise: learning_rate was 0.01, now 0.001; seed was 0, n"):
+def test_a_changed_recipe_is_refused_with_what_differs(
+    again: Callable[..., TrainingResult],
+) -> None:
+    with pytest.raises(
+        InputError, match=r"begun otherwise: learning_rate was 0.01, now 0.001; seed was 0, n"
+    ):
         again(recipe=replace(RECIPE, learning_rate=0.001, seed=1))
 
 
@@ -100,14 +104,18 @@ def test_a_broken_state_is_told(again: Callable[..., TrainingResult], interrupte
         again()
 
 
-def test_cut_variables_of_a_state_are_told(again: Callable[..., TrainingResult], interrupted: Path) -> None:
+def test_cut_variables_of_a_state_are_told(
+    again: Callable[..., TrainingResult], interrupted: Path
+) -> None:
     [data] = interrupted.glob("step-*/variables.data*")
     data.write_bytes(data.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=r"step-\d+ cannot be read back.*Delete"):
         again()
 
 
-def test_an_output_that_exists_is_refused(again: Callable[..., TrainingResult], tmp_path: Path) -> None:
+def test_an_output_that_exists_is_refused(
+    again: Callable[..., TrainingResult], tmp_path: Path
+) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(InputError, match="exists already"):
         again()

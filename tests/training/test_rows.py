@@ -33,7 +33,12 @@ def test_rows_of_one_text_stay_on_one_side(rows: list[Row]) -> None:
 
 def test_a_label_with_one_text_cannot_be_split() -> None:
     with pytest.raises(DataError, match="1 different texts with the label 'pos'"):
-        split([Row("a", "neg"), Row("b", "neg"), Row("c", "pos"), Row("c", "pos")], LABELS, share=0.5, seed=0)
+        split(
+            [Row("a", "neg"), Row("b", "neg"), Row("c", "pos"), Row("c", "pos")],
+            LABELS,
+            share=0.5,
+            seed=0,
+        )
 
 
 def test_an_epoch_has_every_row_once() -> None:
@@ -70,7 +75,9 @@ def test_batches_hold_the_reference_ids_padded_and_masked(base: Path) -> None:
     tokenizer = open_base(base, labels=LABELS).tokenizer
     texts = ["good film", "the film was very very good and it is great", ""]
     encoded = encode(tokenizer, texts, [1, 1, 0], max_length=10)
-    [(ids, mask, labels)] = dataset(encoded, [numpy.array([2, 1, 0])], pad_id=tokenizer.pad_token_id)
+    [(ids, mask, labels)] = dataset(
+        encoded, [numpy.array([2, 1, 0])], pad_id=tokenizer.pad_token_id
+    )
     expected = tokenizer(texts[::-1], padding="max_length", truncation=True, max_length=10)
     assert ids.numpy().tolist() == expected["input_ids"]
     assert mask.numpy().tolist() == expected["attention_mask"]

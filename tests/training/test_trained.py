@@ -47,7 +47,9 @@ def test_config_names_the_labels_both_ways(trained: TrainingResult) -> None:
     assert config["label2id"] == {"neg": 0, "pos": 1}
 
 
-def test_nothing_written_names_a_folder_of_this_machine(trained: TrainingResult, base: Path) -> None:
+def test_nothing_written_names_a_folder_of_this_machine(
+    trained: TrainingResult, base: Path
+) -> None:
     for path in trained.folder.glob("*.json"):
         assert str(base.parent) not in path.read_text(), path.name
 
@@ -73,7 +75,9 @@ def test_nothing_else_is_left_behind(trained: TrainingResult) -> None:
     assert [path.name for path in trained.folder.parent.iterdir()] == ["model"]
 
 
-def test_the_metrics_are_those_of_the_files_written(trained: TrainingResult, rows: list[Row]) -> None:
+def test_the_metrics_are_those_of_the_files_written(
+    trained: TrainingResult, rows: list[Row]
+) -> None:
     from tfclf.evaluation import evaluate
     from tfclf.training.base import open_base
     from tfclf.training.predictor import Predictor
@@ -83,21 +87,30 @@ def test_the_metrics_are_those_of_the_files_written(trained: TrainingResult, row
     model = load_trained(trained.folder)
     predictor = Predictor(model, opened.tokenizer, opened.labels, max_length=32, batch_size=3)
     held_back = split(rows, LABELS, share=RECIPE.held_back, seed=RECIPE.seed).held_back
-    assert evaluate(predictor, held_back, LABELS).loss == pytest.approx(trained.held_back.loss, rel=1e-4)
+    assert evaluate(predictor, held_back, LABELS).loss == pytest.approx(
+        trained.held_back.loss, rel=1e-4
+    )
 
 
-def test_the_same_seed_gives_the_same_weights(trained: TrainingResult, again: Callable[..., TrainingResult]) -> None:
+def test_the_same_seed_gives_the_same_weights(
+    trained: TrainingResult, again: Callable[..., TrainingResult]
+) -> None:
     assert_same_weights(again().folder, trained.folder)
 
 
-def test_another_seed_gives_other_weights(trained: TrainingResult, again: Callable[..., TrainingResult]) -> None:
+def test_another_seed_gives_other_weights(
+    trained: TrainingResult, again: Callable[..., TrainingResult]
+) -> None:
     name = "classifier/kernel:0"
     found = weights_of(again(recipe=replace(RECIPE, seed=1, epochs=1)).folder)[name]
     assert not numpy.array_equal(found, weights_of(trained.folder)[name])
 
 
 def test_held_back_rows_are_never_trained_on(
-    again: Callable[..., TrainingResult], rows: list[Row], base: Path, monkeypatch: pytest.MonkeyPatch
+    again: Callable[..., TrainingResult],
+    rows: list[Row],
+    base: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tfclf.training import loop
     from tfclf.training.base import open_base
@@ -110,7 +123,9 @@ def test_held_back_rows_are_never_trained_on(
 
         def watch(ids: Any, mask: Any, labels: Any) -> Any:
             lengths = mask.numpy().sum(axis=1)
-            seen.update(tuple(row[:length]) for row, length in zip(ids.numpy(), lengths, strict=True))
+            seen.update(
+                tuple(row[:length]) for row, length in zip(ids.numpy(), lengths, strict=True)
+            )
             return step(ids, mask, labels)
 
         return watch
@@ -138,7 +153,9 @@ def test_training_stops_early_and_keeps_the_best_epoch(
         return replace(evaluate(*arguments), accuracy=next(accuracies))
 
     def watched(self: TrainingState, checkpoint: Any, epoch: int) -> None:
-        kept.update((scope_free(weight.name), weight.numpy()) for weight in checkpoint.model.weights)
+        kept.update(
+            (scope_free(weight.name), weight.numpy()) for weight in checkpoint.model.weights
+        )
         save_best(self, checkpoint, epoch)
 
     monkeypatch.setattr(loop, "evaluate", worsening)
@@ -151,12 +168,16 @@ def test_training_stops_early_and_keeps_the_best_epoch(
 
 def test_the_command_trains_and_prints_json(base: Path, rows: list[Row], tmp_path: Path) -> None:
     data = tmp_path / "rows.jsonl"
-    data.write_text("".join(json.dumps({"text": row.text, "label": row.label}) + "\n" for row in rows))
+    data.write_text(
+        "".join(json.dumps({"text": row.text, "label": row.label}) + "\n" for row in rows)
+    )
     app = typer.Typer()
     app.command()(train_command)
     options = ["--labels", "neg, pos", "--epochs", "1", "--learning-rate", "0.005", "--json"]
     output = tmp_path / "model"
-    outcome = CliRunner().invoke(app, [str(base), str(data), "-o", str(output), *options], catch_exceptions=False)
+    outcome = CliRunner().invoke(
+        app, [str(base), str(data), "-o", str(output), *options], catch_exceptions=False
+    )
     assert outcome.exit_code == 0, outcome.output
     content = json.loads(outcome.stdout)
     assert content["folder"] == str(output)

@@ -15,7 +15,9 @@ GOOD = ("good", "great", "lovely", "warm")
 BAD = ("bad", "poor", "dull", "cold")
 FILLING = ("a", "the", "film", "story", "was", "and", "very", "quite", "it", "is")
 # 58 of the 72 rows are trained on: 15 steps an epoch.
-RECIPE = Recipe(epochs=2, batch_size=4, learning_rate=1e-2, max_length=24, held_back=0.2, save_steps=4)
+RECIPE = Recipe(
+    epochs=2, batch_size=4, learning_rate=1e-2, max_length=24, held_back=0.2, save_steps=4
+)
 
 
 class Killed(BaseException):
@@ -24,7 +26,9 @@ class Killed(BaseException):
 
 def sentence(words: Sequence[str], number: int) -> str:
     """Different for every number, of different lengths."""
-    filling = list(itertools.islice(itertools.cycle(FILLING), number % 7, number % 7 + 2 + number % 5))
+    filling = list(
+        itertools.islice(itertools.cycle(FILLING), number % 7, number % 7 + 2 + number % 5)
+    )
     return " ".join([*filling, words[number % 4], f"n{number}", words[number // 4 % 4]])
 
 
@@ -112,7 +116,9 @@ def make_family_base(folder: Path, family: str, words: Sequence[str]) -> Path:
     folder.mkdir()
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    tokenizer = package.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=32, strip_accents=False)
+    tokenizer = package.BertTokenizerFast(
+        str(folder / "vocab.txt"), model_max_length=32, strip_accents=False
+    )
     tokenizer.save_pretrained(folder)
     config = package.AutoConfig.for_model(
         family,

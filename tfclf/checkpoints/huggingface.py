@@ -35,16 +35,24 @@ def read(folder: Path) -> Checkpoint:
         labels=labels,
         problem_type=_problem_type(config, labels),
         max_length=_max_length(
-            tokenizer_config.get("model_max_length", tokenizer_config.get("max_len")), positions, folder
+            tokenizer_config.get("model_max_length", tokenizer_config.get("max_len")),
+            positions,
+            folder,
         ),
         max_positions=int(positions) if isinstance(positions, int) else 0,
-        load_model=functools.partial(_load_model, folder, weights_file, family.tf_class, len(labels)),
+        load_model=functools.partial(
+            _load_model, folder, weights_file, family.tf_class, len(labels)
+        ),
     )
 
 
 def _rows_that_fit(positions: object, family: Family) -> object:
     """XLNet and the like have no positions to run out of, and no such key."""
-    return family.rows_of(positions) if isinstance(positions, int) and positions != UNLIMITED else positions
+    return (
+        family.rows_of(positions)
+        if isinstance(positions, int) and positions != UNLIMITED
+        else positions
+    )
 
 
 def _max_length(limit: object, positions: object, folder: Path) -> int:
@@ -62,7 +70,9 @@ def _max_length(limit: object, positions: object, folder: Path) -> int:
 def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
     """A JSON object; {} for a file that is not there and not required. Raises: CheckpointError."""
     try:
-        return json_object(path, error=CheckpointError, again="Copy it again from where the checkpoint came.")
+        return json_object(
+            path, error=CheckpointError, again="Copy it again from where the checkpoint came."
+        )
     except FileNotFoundError:
         if not required:
             return {}
@@ -90,7 +100,9 @@ def _labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     if named is None:
         return tuple(f"LABEL_{index}" for index in range(config.get("num_labels", 2)))
     if not isinstance(named, dict) or not named:
-        raise CheckpointError(f"{path}: id2label is {named!r}; expected an object of index to label.")
+        raise CheckpointError(
+            f"{path}: id2label is {named!r}; expected an object of index to label."
+        )
     found: dict[int, str] = {}
     for key, label in named.items():
         with contextlib.suppress(ValueError):
@@ -102,14 +114,20 @@ def _labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     labels = tuple(found[index] for index in range(len(found)))
     if len(set(labels)) != len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
-        raise CheckpointError(f"{path}: id2label names {', '.join(twice)} more than once; expected distinct labels.")
+        raise CheckpointError(
+            f"{path}: id2label names {', '.join(twice)} more than once; expected distinct labels."
+        )
     return labels
 
 
 def _problem_type(config: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     # transformers picks by number of labels where problem_type is absent.
     stated = config.get("problem_type")
-    return str(stated) if stated else ("regression" if len(labels) == 1 else "single_label_classification")
+    return (
+        str(stated)
+        if stated
+        else ("regression" if len(labels) == 1 else "single_label_classification")
+    )
 
 
 def _load_model(folder: Path, weights_file: Path, class_name: str, classes: int) -> Any:

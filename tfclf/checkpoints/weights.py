@@ -81,7 +81,9 @@ def parts(file: Path) -> list[Path]:
         ) from error
     for name in names:
         if not (file.parent / name).is_file():
-            raise CheckpointError(f"{file} lists {name}, which is not in {file.parent}. Download it too.")
+            raise CheckpointError(
+                f"{file} lists {name}, which is not in {file.parent}. Download it too."
+            )
     return [file.parent / name for name in names]
 
 
@@ -94,7 +96,11 @@ def load(original: Any, config: Any, file: Path) -> Loaded:
     Raises: CheckpointError for a file that cannot be read, or that holds NaN or infinity.
     """
     found = parts(file)
-    of_tensorflow = {_is_tensorflow_format(part) for part in found} if file.name in _SAFETENSORS_FILES else {True}
+    of_tensorflow = (
+        {_is_tensorflow_format(part) for part in found}
+        if file.name in _SAFETENSORS_FILES
+        else {True}
+    )
     try:
         with warnings.catch_warnings():
             # Of transformers' own code: deprecated parts, unseeded initializers.
@@ -130,12 +136,20 @@ def scope_free(name: str, scopes: int) -> str:
     return "/".join(name.split("/")[scopes:])
 
 
-def _load_tensorflow_format(original: Any, config: Any, file: Path, found: Sequence[Path]) -> Loaded:
+def _load_tensorflow_format(
+    original: Any, config: Any, file: Path, found: Sequence[Path]
+) -> Loaded:
     if file.name in _SAFETENSORS_FILES:
         model, report = original.from_pretrained(
-            file.parent, config=config, output_loading_info=True, ignore_mismatched_sizes=True, use_safetensors=True
+            file.parent,
+            config=config,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
         )
-        mismatched = tuple((name, tuple(ours), tuple(theirs)) for name, ours, theirs in report["mismatched_keys"])
+        mismatched = tuple(
+            (name, tuple(ours), tuple(theirs)) for name, ours, theirs in report["mismatched_keys"]
+        )
         return Loaded(model, tuple(report["missing_keys"]), mismatched)
     try:
         model = original.from_pretrained(
@@ -171,7 +185,11 @@ def _compared_with_h5(model: Any, found: Sequence[Path]) -> Loaded:
     return Loaded(
         model,
         tuple(name for name in names if name not in stored),
-        tuple((name, stored[name], shape) for name, shape in names.items() if stored.get(name, shape) != shape),
+        tuple(
+            (name, stored[name], shape)
+            for name, shape in names.items()
+            if stored.get(name, shape) != shape
+        ),
     )
 
 
@@ -219,11 +237,15 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
         archive = _Archive(files, prefix=f"{model.base_model_prefix}.", stack=stack)
         # The ignore_mismatched_sizes of transformers overlooks the ValueError that numpy raises.
         for weight in model.weights:
-            name, transposed = utilities.convert_tf_weight_name_to_pt_weight_name(weight.name, "", weight.shape)
+            name, transposed = utilities.convert_tf_weight_name_to_pt_weight_name(
+                weight.name, "", weight.shape
+            )
             if name in archive and math.prod(archive.shape(name)) != math.prod(weight.shape):
                 shape = archive.shape(name)
                 ours = shape if transposed is utilities.TransposeType.NO else shape[::-1]
-                mismatched.append((scope_free(weight.name, 1).removesuffix(":0"), ours, tuple(weight.shape)))
+                mismatched.append(
+                    (scope_free(weight.name, 1).removesuffix(":0"), ours, tuple(weight.shape))
+                )
                 archive.leave_out(name)
         model, report = utilities.load_pytorch_state_dict_in_tf2_model(
             model,
@@ -235,7 +257,9 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
         )
     new = {name for name, _, _ in mismatched}
     missing = tuple(name.replace(".", "/") for name in report["missing_keys"])
-    return Loaded(model, tuple(name for name in missing if not _among(name, new)), tuple(mismatched))
+    return Loaded(
+        model, tuple(name for name in missing if not _among(name, new)), tuple(mismatched)
+    )
 
 
 def _among(torch_name: str, names: set[str]) -> bool:
@@ -246,7 +270,9 @@ def _is_tensorflow_format(file: Path) -> bool:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise MissingExtraError("safetensors", extra="checkpoints", purpose=f"reading {file}") from error
+        raise MissingExtraError(
+            "safetensors", extra="checkpoints", purpose=f"reading {file}"
+        ) from error
     try:
         with safe_open(file, framework="np") as opened:
             return (opened.metadata() or {}).get("format") == "tf"

@@ -54,7 +54,9 @@ def main() -> None:
     try:
         app()
     except TfclfError as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {_plain(error)}", soft_wrap=True
+        )
         sys.exit(2)
     except BrokenPipeError:
         # `tfclf predict ... | head` closes the pipe; what is still buffered must not be flushed into it.

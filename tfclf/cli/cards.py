@@ -12,7 +12,9 @@ from tfclf.cli.options import Machine
 
 
 def cards(
-    name: Annotated[str | None, typer.Argument(help="A card's name or NLU reference.", show_default="all")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A card's name or NLU reference.", show_default="all")
+    ] = None,
     machine: Machine = False,
 ) -> None:
     """Lists the published models by name, or shows one: labels, metrics, recipe, and how to run it here.
@@ -76,8 +78,14 @@ def _print_page(card: Card) -> None:
     if card.metrics_by_class:
         console.print(_by_class(card))
     heading("Recipe")
-    recipe = {"base_model": card.training.base_model or "none: see the notes", **card.training.recipe}
-    marks = {key: " (not on the card; chosen here)" if key in card.training.assumed else "" for key in recipe}
+    recipe = {
+        "base_model": card.training.base_model or "none: see the notes",
+        **card.training.recipe,
+    }
+    marks = {
+        key: " (not on the card; chosen here)" if key in card.training.assumed else ""
+        for key in recipe
+    }
     console.print(_pairs((key, f"{value}{marks[key]}") for key, value in recipe.items()))
     if card.training.base_model is not None:
         lines(f"tfclf train --card {card.name} --data FOLDER --output {card.name}")

@@ -11,4 +11,14 @@ from tfclf.cli.pull import pull
 from tfclf.cli.serve import serve
 from tfclf.cli.train import train
 
-ALL: tuple[Callable[..., Any], ...] = (predict, export, show, verify, evaluate, train, serve, cards, pull)
+ALL: tuple[Callable[..., Any], ...] = (
+    predict,
+    export,
+    show,
+    verify,
+    evaluate,
+    train,
+    serve,
+    cards,
+    pull,
+)

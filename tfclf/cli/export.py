@@ -28,7 +28,9 @@ def export(
         ),
     ],
     folder: Annotated[Path, typer.Argument(help="The model's base path; its name is the model's.")],
-    version: Annotated[int | None, typer.Option(help="Version number.", show_default="the next free one")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Version number.", show_default="the next free one")
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -36,15 +38,20 @@ def export(
             "cannot run the model."
         ),
     ] = "auto",
-    precision: Annotated[str, typer.Option(help="Of the arithmetic: 'float32' or 'bfloat16'.")] = "float32",
+    precision: Annotated[
+        str, typer.Option(help="Of the arithmetic: 'float32' or 'bfloat16'.")
+    ] = "float32",
     storage: Annotated[
         str | None,
-        typer.Option(help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision"),
+        typer.Option(
+            help="Of the large weights in the file, e.g. 'float16'.", show_default="the precision"
+        ),
     ] = None,
     xla_warm_up: Annotated[
         bool,
         typer.Option(
-            "--xla-warm-up", help="Let a server compile serving_xla's usual programs before it serves; for GPUs."
+            "--xla-warm-up",
+            help="Let a server compile serving_xla's usual programs before it serves; for GPUs.",
         ),
     ] = False,
     machine: Machine = False,
@@ -74,7 +81,10 @@ def export(
 
 def show(
     model: Annotated[
-        str, typer.Argument(help="An exported model: the model's folder, or one version's; or a card, if bundled.")
+        str,
+        typer.Argument(
+            help="An exported model: the model's folder, or one version's; or a card, if bundled."
+        ),
     ],
     machine: Machine = False,
 ) -> None:
@@ -97,7 +107,10 @@ def show(
     for key, value in (
         ("model", f"{manifest.name}, {version}"),
         ("family", f"{manifest.family}, {manifest.problem_type.replace('_', ' ')}"),
-        ("engine", f"{manifest.engine}, {manifest.precision} (weights stored as {manifest.storage})"),
+        (
+            "engine",
+            f"{manifest.engine}, {manifest.precision} (weights stored as {manifest.storage})",
+        ),
         ("labels", ", ".join(manifest.labels)),
         ("max_length", f"{manifest.max_length} tokens"),
         ("XLA", _ladder(manifest.ladder)),
@@ -112,12 +125,20 @@ def show(
 
 def verify(
     export: Annotated[
-        str, typer.Argument(help="An exported model: the model's folder, or one version's; or a card, if bundled.")
+        str,
+        typer.Argument(
+            help="An exported model: the model's folder, or one version's; or a card, if bundled."
+        ),
     ],
-    source: Annotated[str, typer.Option(help="What it came from: a folder, a card's name or a hub id.")],
+    source: Annotated[
+        str, typer.Option(help="What it came from: a folder, a card's name or a hub id.")
+    ],
     texts: Annotated[
         Path | None,
-        typer.Option(help="Texts: .txt (a line each), .csv, .jsonl or .parquet.", show_default="built-in ones"),
+        typer.Option(
+            help="Texts: .txt (a line each), .csv, .jsonl or .parquet.",
+            show_default="built-in ones",
+        ),
     ] = None,
     text_column: TextColumns = None,
     limit: Annotated[int | None, typer.Option(help="At most that many texts.", min=1)] = None,
@@ -132,7 +153,10 @@ def verify(
 
     given = texts_in(texts, Layout(text=tuple(text_column or ()))) if texts else None
     certificate = compare(
-        find_export(export), source, itertools.islice(given, limit) if given is not None else None, progress=not machine
+        find_export(export),
+        source,
+        itertools.islice(given, limit) if given is not None else None,
+        progress=not machine,
     )
     if machine:
         typer.echo(json.dumps(certificate.to_dict(), ensure_ascii=False))
@@ -146,7 +170,9 @@ def verify(
 def _ladder(ladder: "Ladder | None") -> str:
     if ladder is None:
         return "none: exports of the lean engine have the signature serving_xla"
-    lengths, batches = (", ".join(map(str, sizes)) for sizes in (ladder.lengths, ladder.batch_sizes))
+    lengths, batches = (
+        ", ".join(map(str, sizes)) for sizes in (ladder.lengths, ladder.batch_sizes)
+    )
     return f"serving_xla: rows padded to {lengths} tokens, batches to {batches}"
 
 
@@ -179,7 +205,9 @@ def _agreement(certificate: Mapping[str, Any]) -> str:
                 f"probabilities within {one['largest_probability_difference']:.1e}",
                 *parts,
             ]
-        lines.append(f"\n{precision} beside the original, on {one['rows']:,} {certificate['texts']} texts: ")
+        lines.append(
+            f"\n{precision} beside the original, on {one['rows']:,} {certificate['texts']} texts: "
+        )
         lines[-1] += ", ".join(parts)
     return "".join(lines)
 

@@ -32,24 +32,34 @@ def predict(
         ),
     ],
     texts: Annotated[
-        list[str] | None, typer.Argument(help="Texts; none: --file, or standard input, a line each.")
+        list[str] | None,
+        typer.Argument(help="Texts; none: --file, or standard input, a line each."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Texts: .txt (a line each), .csv, .jsonl (both also .gz) or .parquet.")
+        Path | None,
+        typer.Option(help="Texts: .txt (a line each), .csv, .jsonl (both also .gz) or .parquet."),
     ] = None,
     text_column: TextColumns = None,
     pair: Annotated[
-        list[str] | None, typer.Option(help="The second text of a pair; one for each text, in their order.")
+        list[str] | None,
+        typer.Option(help="The second text of a pair; one for each text, in their order."),
     ] = None,
     pair_column: Annotated[
-        str | None, typer.Option(help="Column of the second text, by name or by position from 0, for pairs.")
+        str | None,
+        typer.Option(help="Column of the second text, by name or by position from 0, for pairs."),
     ] = None,
     long: Annotated[
-        str, typer.Option(help="Texts that are too long: 'truncate' cuts them, 'windows' reads all of them.")
+        str,
+        typer.Option(
+            help="Texts that are too long: 'truncate' cuts them, 'windows' reads all of them."
+        ),
     ] = "truncate",
     stride: Annotated[
         int | None,
-        typer.Option(help="Tokens that a window shares with the one before.", show_default="a quarter of max_length"),
+        typer.Option(
+            help="Tokens that a window shares with the one before.",
+            show_default="a quarter of max_length",
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
     xla: Xla = None,
@@ -71,7 +81,10 @@ def predict(
 
     classifier = load(model, xla=xla)
     kept: list[_Row] = []  # the rows of the batch under way: predictions come in order
-    columns = [map(itemgetter(index), copy) for index, copy in enumerate(tee(_kept(rows, kept), 1 + paired))]
+    columns = [
+        map(itemgetter(index), copy)
+        for index, copy in enumerate(tee(_kept(rows, kept), 1 + paired))
+    ]
     predictions = classifier.predict(
         columns[0],
         pairs=columns[1] if paired else None,
@@ -124,7 +137,9 @@ def _shown(text: str, room: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
     # What would move the cursor or change colours is no text to a terminal.
-    printable = "".join(character if character.isprintable() else " " for character in text[: 2 * room])
+    printable = "".join(
+        character if character.isprintable() else " " for character in text[: 2 * room]
+    )
     if len(text) > len(printable) or cell_len(printable) > room:
         return set_cell_size(printable, room - 1).rstrip() + "…"
     return printable

@@ -18,18 +18,28 @@ if TYPE_CHECKING:
 def pull(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Cards, by name or NLU reference; models of the Hugging Face hub: ORG/NAME."),
+        typer.Argument(
+            help="Cards, by name or NLU reference; models of the Hugging Face hub: ORG/NAME."
+        ),
     ] = None,
     revision: Annotated[
         str | None,
-        typer.Option(help="Of a model of the hub: a branch, a tag or a commit.", show_default="its main branch"),
+        typer.Option(
+            help="Of a model of the hub: a branch, a tag or a commit.",
+            show_default="its main branch",
+        ),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(help="That the archive must have.", show_default="the card's, where it has one")
+        str | None,
+        typer.Option(
+            help="That the archive must have.", show_default="the card's, where it has one"
+        ),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Folder for archives.", show_default="TFCLF_CACHE, else the user's cache folder"),
+        typer.Option(
+            help="Folder for archives.", show_default="TFCLF_CACHE, else the user's cache folder"
+        ),
     ] = None,
     mirror: Annotated[
         str | None,
@@ -40,9 +50,14 @@ def pull(
         ),
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Touch no network: say where it is, or fail. Also TFCLF_OFFLINE=1.")
+        bool,
+        typer.Option(
+            "--offline", help="Touch no network: say where it is, or fail. Also TFCLF_OFFLINE=1."
+        ),
     ] = False,
-    kept: Annotated[bool, typer.Option("--list", help="List the archives in the cache instead.")] = False,
+    kept: Annotated[
+        bool, typer.Option("--list", help="List the archives in the cache instead.")
+    ] = False,
     machine: Machine = False,
 ) -> None:
     """Gets published models: a card's archive, or a checkpoint of the Hugging Face hub.
@@ -61,16 +76,24 @@ def pull(
         _list(chosen.cache, machine=machine)
         return
     if not names:
-        raise InputError("there is nothing to pull. Name a card (`tfclf cards` lists them) or a hub id, ORG/NAME.")
+        raise InputError(
+            "there is nothing to pull. Name a card (`tfclf cards` lists them) or a hub id, ORG/NAME."
+        )
     if len(names) > 1 and (sha256 or revision):
-        raise InputError(f"--sha256 and --revision are for one model; found {len(names)}. Pull them one by one.")
+        raise InputError(
+            f"--sha256 and --revision are for one model; found {len(names)}. Pull them one by one."
+        )
     for name in names:
         pullable(name)  # a wrong name is told before the first byte
     watch = _Terminal(bar=not machine)
     for name in names:
         pulled = fetch(name, settings=chosen, revision=revision, sha256=sha256, watch=watch)
         if machine:
-            typer.echo(json.dumps({**dataclasses.asdict(pulled), "path": str(pulled.path)}, ensure_ascii=False))
+            typer.echo(
+                json.dumps(
+                    {**dataclasses.asdict(pulled), "path": str(pulled.path)}, ensure_ascii=False
+                )
+            )
         else:
             _tell(pulled, cache)
 
@@ -78,7 +101,9 @@ def pull(
 def _tell(pulled: "Pulled", cache: Path | None) -> None:
     if pulled.kind == "bundled":
         typer.echo(f"{pulled.path}  (bundled with the repository: nothing to download)")
-        typer.echo(f"Next: tfclf predict {pulled.name} TEXT, or tfclf serve {pulled.name}", err=True)
+        typer.echo(
+            f"Next: tfclf predict {pulled.name} TEXT, or tfclf serve {pulled.name}", err=True
+        )
         return
     from tfclf.catalog.pull.room import size_of
 
@@ -103,7 +128,9 @@ def _list(cache: Path, *, machine: bool) -> None:
     if not rows and not machine:
         typer.echo(f"{cache} holds no archive.")
     if not machine:
-        typer.echo(f"To remove one: rm -r {cache / 'archives'}/NAME. Models of the hub: hf cache", err=True)
+        typer.echo(
+            f"To remove one: rm -r {cache / 'archives'}/NAME. Models of the hub: hf cache", err=True
+        )
 
 
 class _Terminal(Watch):
@@ -123,7 +150,13 @@ class _Terminal(Watch):
     def begins(self, what: str, *, size: str | None, address: str) -> None:
         self.note(f"{what}: {size or 'size unknown'}, from {address}")
         if self.draws:
-            from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
 
             columns = (DownloadColumn(), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console, transient=True)

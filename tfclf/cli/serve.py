@@ -50,44 +50,73 @@ def serve(
     ],
     flags: Annotated[
         list[str] | None,
-        typer.Argument(help="After `--`: further flags for TF Serving, as it spells them.", show_default=False),
+        typer.Argument(
+            help="After `--`: further flags for TF Serving, as it spells them.", show_default=False
+        ),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The gRPC port; 0 takes a free one.")] = 8500,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The gRPC port; 0 takes a free one.")
+    ] = 8500,
     host: Annotated[
         str | None,
         typer.Option(
-            help="The address to listen on; 0.0.0.0 opens the server to the network.", show_default="127.0.0.1"
+            help="The address to listen on; 0.0.0.0 opens the server to the network.",
+            show_default="127.0.0.1",
         ),
     ] = None,
     model_name: Annotated[
-        str | None, typer.Option(help="What requests call the model.", show_default="the folder's name")
+        str | None,
+        typer.Option(help="What requests call the model.", show_default="the folder's name"),
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="Who answers: tfclf's own server, or TF Serving.")] = Engine.embedded,
-    rest_port: Annotated[int, typer.Option(min=0, max=65535, help="The REST port; 0 takes a free one.")] = 8501,
+    engine: Annotated[
+        Engine, typer.Option(help="Who answers: tfclf's own server, or TF Serving.")
+    ] = Engine.embedded,
+    rest_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The REST port; 0 takes a free one.")
+    ] = 8501,
     poll_seconds: Annotated[
-        float, typer.Option(min=0, help="How often new versions are looked for; 0: never. Embedded alone.")
+        float,
+        typer.Option(
+            min=0, help="How often new versions are looked for; 0: never. Embedded alone."
+        ),
     ] = 1.0,
     ssl_config_file: Annotated[
-        Path | None, typer.Option(help="SSLConfig as text: TLS on both ports. Embedded alone.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="SSLConfig as text: TLS on both ports. Embedded alone.", show_default=False
+        ),
     ] = None,
     log_level: Annotated[
-        LogLevel, typer.Option(help="At debug, each request is a line; never its texts. Embedded alone.")
+        LogLevel,
+        typer.Option(help="At debug, each request is a line; never its texts. Embedded alone."),
     ] = LogLevel.warning,
-    log_format: Annotated[LogFormat, typer.Option(help="Of the log. Embedded alone.")] = LogFormat.text,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run TF Serving on GPUs; docker: the image for them.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Of the log. Embedded alone.")
+    ] = LogFormat.text,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Run TF Serving on GPUs; docker: the image for them.")
+    ] = False,
     xla: Annotated[
         bool | None,
-        typer.Option("--xla/--no-xla", help="Let TF Serving compile serving_xla.", show_default="with --gpu"),
+        typer.Option(
+            "--xla/--no-xla", help="Let TF Serving compile serving_xla.", show_default="with --gpu"
+        ),
     ] = None,
     batching: Annotated[
         bool | None,
-        typer.Option("--batching/--no-batching", help="Batch requests.", show_default="for exports of tfclf"),
+        typer.Option(
+            "--batching/--no-batching", help="Batch requests.", show_default="for exports of tfclf"
+        ),
     ] = None,
     batching_file: Annotated[
-        Path | None, typer.Option(help="BatchingParameters as text.", show_default="fit for this machine")
+        Path | None,
+        typer.Option(help="BatchingParameters as text.", show_default="fit for this machine"),
     ] = None,
     image: Annotated[
-        str | None, typer.Option(help="Docker's image.", show_default="tensorflow/serving, as the export needs")
+        str | None,
+        typer.Option(
+            help="Docker's image.", show_default="tensorflow/serving, as the export needs"
+        ),
     ] = None,
 ) -> None:
     """Serves SavedModels over gRPC and REST, as TF Serving does; or starts TF Serving.
@@ -122,10 +151,14 @@ def serve(
         )
         return
     if flags:
-        raise InputError(f"{flags[0]}: the embedded server takes TF Serving's flags as `python -m tfclf.server`.")
+        raise InputError(
+            f"{flags[0]}: the embedded server takes TF Serving's flags as `python -m tfclf.server`."
+        )
     for option, value in (("--image", image), ("--gpu", gpu or None), ("--xla", xla)):
         if value is not None:
-            raise InputError(f"{option} is for TF Serving: give --engine tensorflow_model_server or docker too.")
+            raise InputError(
+                f"{option} is for TF Serving: give --engine tensorflow_model_server or docker too."
+            )
     from tfclf.server import logs
     from tfclf.server import serve as start
 
@@ -160,5 +193,7 @@ def _serve_with_tf_serving(engine: Engine, folder: Path, settings: "Settings") -
         launch = prepare(folder, settings, Path(files))
         for note in launch.notes:
             typer.echo(f"note: {note}", err=True)
-        code = run(launch, ready=lambda ready: typer.echo(f"serving {ready}, by {engine.value}", err=True))
+        code = run(
+            launch, ready=lambda ready: typer.echo(f"serving {ready}, by {engine.value}", err=True)
+        )
     raise typer.Exit(code)

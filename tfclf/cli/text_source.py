@@ -35,13 +35,19 @@ def pairs_from(
     Raises: InputError where it is neither, or not as many of the one as of the other; DataError as it reads.
     """
     if pairs and (file or layout.pair is not None):
-        raise InputError("--pair is for texts given as arguments; in a file --pair-column names the column of pairs.")
+        raise InputError(
+            "--pair is for texts given as arguments; in a file --pair-column names the column of pairs."
+        )
     if pairs:
         if len(texts) != len(pairs):
-            raise InputError(f"there are {len(texts)} texts and {len(pairs)} --pair; expected one --pair a text.")
+            raise InputError(
+                f"there are {len(texts)} texts and {len(pairs)} --pair; expected one --pair a text."
+            )
         return zip(texts, pairs, strict=True)
     if texts:
-        raise InputError("texts and --pair-column are given; give each text its --pair, or a --file with both columns.")
+        raise InputError(
+            "texts and --pair-column are given; give each text its --pair, or a --file with both columns."
+        )
     if file is None or file.suffix == ".txt":
         raise InputError(
             f"--pair-column {layout.pair} names a column, and {file or 'standard input'} has none; expected --file "

@@ -53,54 +53,79 @@ def train(
         typer.Option(help="Card or NLU reference whose recipe, base model and data set to take."),
     ] = None,
     base: Annotated[
-        Path | None, typer.Option(help="The same as BASE; with --card also a hub id that was pulled.")
+        Path | None,
+        typer.Option(help="The same as BASE; with --card also a hub id that was pulled."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The same as DATA.")] = None,
     train_file: Annotated[
         Path | None,
-        typer.Option(help="With --card: the file of training rows, where its name does not say so."),
+        typer.Option(
+            help="With --card: the file of training rows, where its name does not say so."
+        ),
     ] = None,
     test: Annotated[
         Path | None,
-        typer.Option(help="Rows to measure the trained model on.", show_default="with --card the folder's test split"),
+        typer.Option(
+            help="Rows to measure the trained model on.",
+            show_default="with --card the folder's test split",
+        ),
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Labels in the order of the outputs: neg,pos", show_default="the checkpoint's own"),
+        typer.Option(
+            help="Labels in the order of the outputs: neg,pos", show_default="the checkpoint's own"
+        ),
     ] = None,
     text_column: TextColumns = None,
     label_column: LabelColumn = None,
     header: Header = None,
     label_base: LabelBase = None,
-    epochs: Annotated[int | None, _recipe_option("Passes over the rows, at most.", _DEFAULT.epochs)] = None,
+    epochs: Annotated[
+        int | None, _recipe_option("Passes over the rows, at most.", _DEFAULT.epochs)
+    ] = None,
     batch_size: Annotated[int | None, _recipe_option("Rows a step.", _DEFAULT.batch_size)] = None,
-    learning_rate: Annotated[float | None, _recipe_option("Its peak.", _DEFAULT.learning_rate)] = None,
-    warmup: Annotated[float | None, _recipe_option("Share of the steps in which it rises.", _DEFAULT.warmup)] = None,
-    weight_decay: Annotated[float | None, _recipe_option("Of all but biases and norms.", _DEFAULT.weight_decay)] = None,
-    clip_norm: Annotated[float | None, _recipe_option("Largest norm of the gradients.", _DEFAULT.clip_norm)] = None,
+    learning_rate: Annotated[
+        float | None, _recipe_option("Its peak.", _DEFAULT.learning_rate)
+    ] = None,
+    warmup: Annotated[
+        float | None, _recipe_option("Share of the steps in which it rises.", _DEFAULT.warmup)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, _recipe_option("Of all but biases and norms.", _DEFAULT.weight_decay)
+    ] = None,
+    clip_norm: Annotated[
+        float | None, _recipe_option("Largest norm of the gradients.", _DEFAULT.clip_norm)
+    ] = None,
     max_length: Annotated[
         int | None, _recipe_option("Tokens in a training row, at most.", "the checkpoint's limit")
     ] = None,
     held_back: Annotated[
-        float | None, _recipe_option("Share of the rows that picks the best epoch.", _DEFAULT.held_back)
+        float | None,
+        _recipe_option("Share of the rows that picks the best epoch.", _DEFAULT.held_back),
     ] = None,
     patience: Annotated[
         int | None,
-        _recipe_option("Epochs without a better one before it stops; 0: never stops early.", _DEFAULT.patience),
+        _recipe_option(
+            "Epochs without a better one before it stops; 0: never stops early.", _DEFAULT.patience
+        ),
     ] = None,
-    seed: Annotated[int | None, _recipe_option("Of split, order, new head and dropout.", _DEFAULT.seed)] = None,
+    seed: Annotated[
+        int | None, _recipe_option("Of split, order, new head and dropout.", _DEFAULT.seed)
+    ] = None,
     round_weights: Annotated[
         str | None, _recipe_option("float16: round to what float16 holds exactly.", "not rounded")
     ] = None,
     mixed_precision: Annotated[
-        str | None, _recipe_option("auto, float32, mixed_bfloat16 or mixed_float16.", _DEFAULT.mixed_precision)
+        str | None,
+        _recipe_option("auto, float32, mixed_bfloat16 or mixed_float16.", _DEFAULT.mixed_precision),
     ] = None,
     jit_compile: Annotated[
         bool | None,
         typer.Option("--jit-compile/--no-jit-compile", help="XLA.", show_default="with a GPU"),
     ] = None,
     save_steps: Annotated[
-        int | None, _recipe_option("Steps from one save of the state to the next.", _DEFAULT.save_steps)
+        int | None,
+        _recipe_option("Steps from one save of the state to the next.", _DEFAULT.save_steps),
     ] = None,
     machine: Machine = False,
 ) -> None:
@@ -136,12 +161,21 @@ def train(
     start, rows = _either(base_argument, base, "BASE"), _either(data_argument, data, "DATA")
     if card is not None:
         if labels is not None:
-            raise InputError("--labels and --card are given. A card's labels are those of its data set; leave one out.")
-        result, plan = _train_card(card, start, rows, output, train_file, test, given, layout, machine=machine)
+            raise InputError(
+                "--labels and --card are given. A card's labels are those of its data set; leave one out."
+            )
+        result, plan = _train_card(
+            card, start, rows, output, train_file, test, given, layout, machine=machine
+        )
     else:
         if train_file is not None:
-            raise InputError(f"--train-file {train_file} is for --card. Without a card give the file itself as DATA.")
-        result, plan = _train_on(start, rows, output, test, labels, given, layout, machine=machine), None
+            raise InputError(
+                f"--train-file {train_file} is for --card. Without a card give the file itself as DATA."
+            )
+        result, plan = (
+            _train_on(start, rows, output, test, labels, given, layout, machine=machine),
+            None,
+        )
     if machine:
         typer.echo(json.dumps(_as_json(result, plan), ensure_ascii=False))
     else:
@@ -150,7 +184,9 @@ def train(
 
 def _either(argument: Path | None, option: Path | None, name: str) -> Path | None:
     if argument is not None and option is not None:
-        raise InputError(f"both {name} ({argument}) and --{name.lower()} {option} are given; expected one of the two.")
+        raise InputError(
+            f"both {name} ({argument}) and --{name.lower()} {option} are given; expected one of the two."
+        )
     return option if argument is None else argument
 
 
@@ -166,7 +202,9 @@ def _train_on(
     machine: bool,
 ) -> "TrainingResult":
     if base is None or data is None:
-        missing = "BASE and DATA" if base is None and data is None else "BASE" if base is None else "DATA"
+        missing = (
+            "BASE and DATA" if base is None and data is None else "BASE" if base is None else "DATA"
+        )
         raise InputError(
             f"{missing} not given: a checkpoint to start from, and rows to train on. Or let a card say how: "
             f"tfclf train --card NAME --data FOLDER -o OUT"
@@ -211,7 +249,9 @@ def _train_card(
     with quiet_start():
         from tfclf.training import plan_card
         from tfclf.training import train as fine_tune
-    plan = plan_card(card, data, base=base, given=given, train_file=train_file, test_file=test, layout=layout)
+    plan = plan_card(
+        card, data, base=base, given=given, train_file=train_file, test_file=test, layout=layout
+    )
     if not machine:
         _print_plan(plan)
     result = fine_tune(
@@ -235,18 +275,28 @@ def _print_plan(plan: "Plan") -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     base_model = plan.card.training.base_model
     if plan.base_source == "given":
-        table.add_row("base", str(plan.base), "given" + (f" (the card's is {base_model})" if base_model else ""))
+        table.add_row(
+            "base",
+            str(plan.base),
+            "given" + (f" (the card's is {base_model})" if base_model else ""),
+        )
     else:
         table.add_row("base", base_model, _SOURCES[plan.base_source])
     recipe = plan.recipe.to_dict()
     for name, source in plan.sources.items():
         was = plan.card.training.recipe.get(name)
         note = f" (the card's is {was})" if source == "given" and was is not None else ""
-        table.add_row(name, "none" if recipe[name] is None else str(recipe[name]), _SOURCES[source] + note)
+        table.add_row(
+            name, "none" if recipe[name] is None else str(recipe[name]), _SOURCES[source] + note
+        )
     data_set = plan.rows.data_set
     table.add_row("data", ", ".join(plan.rows.names), data_set.title)
-    table.add_row("test", ", ".join(plan.test_rows.names) if plan.test_rows else "none found", data_set.title)
-    table.add_row("labels", ", ".join(plan.labels), f"{data_set.title}, in the order of its numbers")
+    table.add_row(
+        "test", ", ".join(plan.test_rows.names) if plan.test_rows else "none found", data_set.title
+    )
+    table.add_row(
+        "labels", ", ".join(plan.labels), f"{data_set.title}, in the order of its numbers"
+    )
     console = Console(stderr=True, highlight=False)
     console.print(f"[bold]{plan.card.name}[/]", soft_wrap=True)
     console.print(table)

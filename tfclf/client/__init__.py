@@ -19,4 +19,12 @@ from tfclf.client.blocking import Client
 from tfclf.client.messages import Metadata, SignatureInfo, TensorInfo, VersionStatus
 from tfclf.client.tls import Tls
 
-__all__ = ["AsyncClient", "Client", "Metadata", "SignatureInfo", "TensorInfo", "Tls", "VersionStatus"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Metadata",
+    "SignatureInfo",
+    "TensorInfo",
+    "Tls",
+    "VersionStatus",
+]

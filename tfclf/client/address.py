@@ -7,7 +7,12 @@ from tfclf.errors import InputError
 
 GRPC = "grpc"
 REST = "rest"
-_SCHEMES = {"grpc": (GRPC, False), "grpcs": (GRPC, True), "http": (REST, False), "https": (REST, True)}
+_SCHEMES = {
+    "grpc": (GRPC, False),
+    "grpcs": (GRPC, True),
+    "http": (REST, False),
+    "https": (REST, True),
+}
 _GRPC_PORT = 8500  # TF Serving's
 
 
@@ -49,15 +54,25 @@ class Address:
             port = parts.port
         except ValueError as error:
             raise InputError(f"the address is {address!r}: {error}. {_EXPECTED}") from None
-        if parts.scheme not in _SCHEMES or not parts.hostname or parts.username or parts.query or parts.fragment:
+        if (
+            parts.scheme not in _SCHEMES
+            or not parts.hostname
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
             raise InputError(f"the address is {address!r}. {_EXPECTED}")
         protocol, secure = _SCHEMES[parts.scheme]
         if port == 0:
-            raise InputError(f"the address is {address!r}, and no server has port 0. Give the port that it listens on.")
+            raise InputError(
+                f"the address is {address!r}, and no server has port 0. Give the port that it listens on."
+            )
         if protocol == REST:
             return cls(address, REST, _base_url(address, parts), secure)
         if parts.path not in ("", "/"):
-            raise InputError(f"the address is {address!r}; gRPC takes host:port alone. For REST write http:// before.")
+            raise InputError(
+                f"the address is {address!r}; gRPC takes host:port alone. For REST write http:// before."
+            )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return cls(address, GRPC, f"{host}:{port or _GRPC_PORT}", secure if named else None)
 

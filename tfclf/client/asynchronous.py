@@ -98,7 +98,9 @@ class AsyncClient:
                 [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
             )
             return one
-        answers = self.stream(texts, pairs=pairs, batch_size=batch_size, timeout=timeout, progress=progress)
+        answers = self.stream(
+            texts, pairs=pairs, batch_size=batch_size, timeout=timeout, progress=progress
+        )
         return [prediction async for prediction in answers]
 
     def stream(
@@ -124,7 +126,9 @@ class AsyncClient:
         self, texts: Iterable[str] | AsyncIterable[str], *, timeout: float | None = AS_GIVEN
     ) -> list[list[int]]:
         """The token ids of each text, special tokens and truncation included."""
-        return [ids async for ids in self._stream(texts, None, Conversation.tokenize, None, timeout)]
+        return [
+            ids async for ids in self._stream(texts, None, Conversation.tokenize, None, timeout)
+        ]
 
     async def metadata(self, *, timeout: float | None = AS_GIVEN) -> Metadata:
         """The version that answers, and its signatures. Raises: ClientError."""
@@ -147,7 +151,10 @@ class AsyncClient:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.close()
 

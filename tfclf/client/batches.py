@@ -17,9 +17,14 @@ def rows_of(texts: Iterable[Any], pairs: Iterable[Any] | None) -> Iterator[Row]:
     """
     check_several(texts)
     if pairs is None:
-        return ((encoded_text(text, name="texts", index=index),) for index, text in enumerate(texts))
+        return (
+            (encoded_text(text, name="texts", index=index),) for index, text in enumerate(texts)
+        )
     return (
-        (encoded_text(text, name="texts", index=index), encoded_text(pair, name="pairs", index=index))
+        (
+            encoded_text(text, name="texts", index=index),
+            encoded_text(pair, name="pairs", index=index),
+        )
         for index, (text, pair) in enumerate(paired(texts, pairs))
     )
 

@@ -75,7 +75,9 @@ class Client:
         place, security = prepared(address, tls)
         transport = connected(place, self._options, security, asynchronous=False)
         self._talk = Conversation(transport, place, self._options)
-        self._threads = ThreadPoolExecutor(self._options.in_flight, thread_name_prefix="tfclf-client")
+        self._threads = ThreadPoolExecutor(
+            self._options.in_flight, thread_name_prefix="tfclf-client"
+        )
 
     # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
     @overload
@@ -129,7 +131,9 @@ class Client:
         """
         if isinstance(texts, str):
             several = as_pairs(pairs)
-            (one,) = self.predict([texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress)
+            (one,) = self.predict(
+                [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
+            )
             return one
         rows = rows_of(texts, pairs)
         total = len(texts) if isinstance(texts, Sequence) else None
@@ -138,7 +142,9 @@ class Client:
             predictions = shown(predictions, total=total, unit="texts")
         return predictions if total is None else list(predictions)
 
-    def tokenize(self, texts: Iterable[str], *, timeout: float | None = AS_GIVEN) -> list[list[int]]:
+    def tokenize(
+        self, texts: Iterable[str], *, timeout: float | None = AS_GIVEN
+    ) -> list[list[int]]:
         """The token ids of each text, special tokens and truncation included. Raises: as `predict`."""
         return list(self._stream(rows_of(texts, None), self._talk.tokenize, None, timeout))
 
@@ -163,7 +169,10 @@ class Client:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -196,7 +205,9 @@ class Client:
         try:
             for batch in itertools.chain(first, gathered):
                 under_way.append(self._threads.submit(answer, batch))
-                if len(under_way) > self._options.in_flight:  # one more than there are threads: none of them waits
+                if (
+                    len(under_way) > self._options.in_flight
+                ):  # one more than there are threads: none of them waits
                     yield from under_way.popleft().result()
             while under_way:
                 yield from under_way.popleft().result()

@@ -33,7 +33,9 @@ def prepared(address: str, tls: Tls | bool | None) -> tuple[Address, Tls | None]
     return place, security
 
 
-def connected(address: Address, options: Options, tls: Tls | None, *, asynchronous: bool) -> Transport:
+def connected(
+    address: Address, options: Options, tls: Tls | None, *, asynchronous: bool
+) -> Transport:
     """A connection, which is made when it is first needed."""
     if address.protocol == GRPC:
         from tfclf.client.grpc_transport import AsyncGrpcTransport, GrpcTransport
@@ -46,14 +48,18 @@ def connected(address: Address, options: Options, tls: Tls | None, *, asynchrono
 
 def _security(place: Address, tls: Tls | bool | None) -> Tls | None:
     if tls is not None and not isinstance(tls, Tls | bool):
-        raise InputError(f"tls is {tls!r}; expected tfclf.client.Tls(ca=...), or True for the public authorities.")
+        raise InputError(
+            f"tls is {tls!r}; expected tfclf.client.Tls(ca=...), or True for the public authorities."
+        )
     if place.secure is False and tls:
         raise InputError(
             f"the address {place} is one without TLS, and tls is given. Write "
             f"{'grpcs' if place.protocol == GRPC else 'https'}:// there, or leave tls out."
         )
     if place.secure and tls is False:
-        raise InputError(f"the address {place} is one with TLS, and tls is False. Leave one of them out.")
+        raise InputError(
+            f"the address {place} is one with TLS, and tls is False. Leave one of them out."
+        )
     if isinstance(tls, Tls):
         return tls
     return Tls() if tls or place.secure else None

@@ -50,7 +50,9 @@ class Conversation:
 
         async def read(answer: Answer, _: Served) -> list[list[int]]:
             rows = zip(answer.outputs["input_ids"], answer.outputs["attention_mask"], strict=True)
-            return [[token for token, real in zip(ids, mask, strict=True) if real] for ids, mask in rows]
+            return [
+                [token for token, real in zip(ids, mask, strict=True) if real] for ids, mask in rows
+            ]
 
         return await self._worded(lambda: self._ask(lambda _: asked, read, timeout))
 
@@ -72,7 +74,9 @@ class Conversation:
         while True:
             left = end - time.monotonic()
             try:
-                self._known = await describe(self._transport, self._choice, timeout=max(left, 0.001))
+                self._known = await describe(
+                    self._transport, self._choice, timeout=max(left, 0.001)
+                )
                 return
             except Refused as refused:
                 hopeful = refused.again or refused.code in ("NOT_FOUND", "DEADLINE_EXCEEDED")
@@ -109,8 +113,13 @@ class Conversation:
             outputs = answer.outputs
             if "truncated" not in outputs and len(columns) == 1:
                 limit = served.max_length
-                counts = await token_counts(self._transport, Choice(version=served.version), columns[0], timeout)
-                outputs = {**outputs, "truncated": [None if limit is None or n >= limit else False for n in counts]}
+                counts = await token_counts(
+                    self._transport, Choice(version=served.version), columns[0], timeout
+                )
+                outputs = {
+                    **outputs,
+                    "truncated": [None if limit is None or n >= limit else False for n in counts],
+                }
             return list(predictions_of(outputs, served.labels))
 
         return await self._ask(asked, read, timeout)
@@ -125,12 +134,18 @@ class Conversation:
         for attempt in range(_SWAPS):
             served = self._known
             if served is None:
-                served = self._known = await describe(self._transport, self._choice, timeout=timeout)
-            choice = self._choice if self._transport.tells_version else Choice(version=served.version)
+                served = self._known = await describe(
+                    self._transport, self._choice, timeout=timeout
+                )
+            choice = (
+                self._choice if self._transport.tells_version else Choice(version=served.version)
+            )
             try:
                 answer = await self._transport.predict(asked(served), choice, timeout)
                 if answer.version not in (None, served.version):
-                    served = await describe(self._transport, Choice(version=answer.version), timeout=timeout)
+                    served = await describe(
+                        self._transport, Choice(version=answer.version), timeout=timeout
+                    )
                     self._known = served
                 return await read(answer, served)
             except Refused as refused:

@@ -79,7 +79,9 @@ class _GrpcTransport:
         )
         response = await self._answer(self._predict, request, timeout)
         # make_ndarray reads both forms that a server may choose: *_val fields and tensor_content.
-        outputs = {name: tf.make_ndarray(proto).tolist() for name, proto in response.outputs.items()}
+        outputs = {
+            name: tf.make_ndarray(proto).tolist() for name, proto in response.outputs.items()
+        }
         return Answer(response.model_spec.version.value, outputs)
 
     async def metadata(self, choice: Choice, timeout: float | None) -> Metadata:
@@ -91,7 +93,9 @@ class _GrpcTransport:
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         described = {
-            name: SignatureInfo(definition.method_name, _infos(definition.inputs), _infos(definition.outputs))
+            name: SignatureInfo(
+                definition.method_name, _infos(definition.inputs), _infos(definition.outputs)
+            )
             for name, definition in signatures.signature_def.items()
         }
         return Metadata(self._model, response.model_spec.version.value, described)
@@ -223,7 +227,9 @@ def _infos(tensors: Any) -> dict[str, TensorInfo]:
     return {
         name: TensorInfo.of(
             DataType.Name(info.dtype),
-            None if info.tensor_shape.unknown_rank else [dimension.size for dimension in info.tensor_shape.dim],
+            None
+            if info.tensor_shape.unknown_rank
+            else [dimension.size for dimension in info.tensor_shape.dim],
         )
         for name, info in tensors.items()
     }

@@ -44,7 +44,9 @@ class Options:
         """Raises: InputError."""
         if model is not None and (not isinstance(model, str) or not model):
             raise InputError(f"model is {model!r}; expected the name that the server has for it.")
-        if version is not None and (isinstance(version, bool) or not isinstance(version, int | str) or version == ""):
+        if version is not None and (
+            isinstance(version, bool) or not isinstance(version, int | str) or version == ""
+        ):
             raise InputError(
                 f"version is {version!r}; expected a number, a label such as 'stable', or None: the latest."
             )
@@ -63,7 +65,12 @@ class Options:
 
 def whole(value: int, name: str, least: int = 1, most: int | None = None) -> int:
     """`value`, if it is a whole number in range. Raises: InputError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or value < least
+        or (most is not None and value > most)
+    ):
         expected = f"above {least - 1}" if most is None else f"from {least} to {most}"
         raise InputError(f"{name} is {value!r}; expected a whole number {expected}.")
     return value

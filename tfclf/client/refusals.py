@@ -5,10 +5,14 @@ from tfclf.client.messages import HTTP, NO_HTTP, Refused
 from tfclf.client.options import Options
 from tfclf.errors import ClientError
 
-_NO_MODEL = " Without model= the name is 'default', as tensorflow_model_server has it where none is given."
+_NO_MODEL = (
+    " Without model= the name is 'default', as tensorflow_model_server has it where none is given."
+)
 
 
-def client_error(refused: Refused, address: Address, options: Options, more: str = "") -> ClientError:
+def client_error(
+    refused: Refused, address: Address, options: Options, more: str = ""
+) -> ClientError:
     """The error for a user; `more` is added at its end."""
     words = refused.details.strip().rstrip(".") or "no reason given"
     message = f"{_said(refused, address, options, words)}{more}"
@@ -69,7 +73,8 @@ def _advice(code: str, words: str, address: Address, options: Options) -> str:
         )
     if code == "RESOURCE_EXHAUSTED":
         return (
-            " Where a request was too large: give a smaller batch_bytes= or batch_size=, or raise the server's limit."
+            " Where a request was too large: give a smaller batch_bytes= or batch_size=, "
+            "or raise the server's limit."
         )
     if code == "UNIMPLEMENTED":
         speaks = "gRPC" if address.protocol == GRPC else "REST"

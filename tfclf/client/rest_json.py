@@ -30,7 +30,10 @@ def outputs_of(content: bytes) -> dict[str, list[Any]]:
     TF Serving writes as many digits as tell a float32 from its neighbours, so that nothing is lost.
     Raises: ValueError, KeyError, TypeError, AttributeError for what is no such answer.
     """
-    return {name: [_value(value) for value in values] for name, values in json.loads(content)["outputs"].items()}
+    return {
+        name: [_value(value) for value in values]
+        for name, values in json.loads(content)["outputs"].items()
+    }
 
 
 def _value(value: Any) -> Any:
@@ -49,7 +52,9 @@ def metadata_of(content: bytes, model: str) -> Metadata:
     signatures = answer["metadata"]["signature_def"]["signature_def"]
     described = {
         name: SignatureInfo(
-            definition.get("method_name", ""), _infos(definition.get("inputs")), _infos(definition.get("outputs"))
+            definition.get("method_name", ""),
+            _infos(definition.get("inputs")),
+            _infos(definition.get("outputs")),
         )
         for name, definition in signatures.items()
     }
@@ -60,7 +65,11 @@ def _infos(tensors: Mapping[str, Any] | None) -> dict[str, TensorInfo]:
     infos = {}
     for name, info in (tensors or {}).items():
         shape = info.get("tensor_shape") or {}
-        sizes = None if shape.get("unknown_rank") else [int(one.get("size", 0)) for one in shape.get("dim") or ()]
+        sizes = (
+            None
+            if shape.get("unknown_rank")
+            else [int(one.get("size", 0)) for one in shape.get("dim") or ()]
+        )
         infos[name] = TensorInfo.of(info["dtype"], sizes)
     return infos
 

@@ -61,7 +61,9 @@ class _RestTransport:
 
     async def predict(self, ask: Ask, choice: Choice, timeout: float | None) -> Answer:
         """`Transport.predict`."""
-        content = await self._content(f"{_path(choice)}:predict", timeout, rest_json.request_of(ask))
+        content = await self._content(
+            f"{_path(choice)}:predict", timeout, rest_json.request_of(ask)
+        )
         return Answer(None, _read(rest_json.outputs_of, content))
 
     async def metadata(self, choice: Choice, timeout: float | None) -> Metadata:
@@ -79,7 +81,9 @@ class _RestTransport:
         if timeout is not None:
             stop |= tenacity.stop_before_delay(timeout)
         attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, Refused) and error.again),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, Refused) and error.again
+            ),
             stop=stop,
             wait=_backoff,
             sleep=self.sleep,
@@ -158,7 +162,9 @@ class AsyncRestTransport(_RestTransport):
 
 def _settings(options: Options, tls: Tls | None) -> dict[str, Any]:
     # Threads of the user's may call at once, beside our own: none of them waits for a place.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=max(20, options.in_flight))
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=max(20, options.in_flight)
+    )
     return {"limits": limits, **({} if tls is None else {"verify": tls.context})}
 
 
@@ -179,7 +185,9 @@ def _refusal(response: httpx.Response) -> Refused:
     message = rest_json.error_of(response.content)
     code = _CODES.get(response.status_code, "UNKNOWN")
     if message is None:
-        message = f"HTTP {response.status_code} {response.reason_phrase}, {response.content[:100]!r}"
+        message = (
+            f"HTTP {response.status_code} {response.reason_phrase}, {response.content[:100]!r}"
+        )
     return Refused(code, message)
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 from tfclf.client.messages import Ask, Choice, Metadata, Refused, SignatureInfo, Transport
 
-_EMPTY_EXAMPLE = b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"  # tf.train.Example with text: [""], serialized
+_EMPTY_EXAMPLE = (
+    b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"  # tf.train.Example with text: [""], serialized
+)
 _SWAPS = 3
 _WANTED = ("label", "score", "probabilities", "truncated")
 
@@ -43,7 +45,13 @@ class Served:
 
         Raises: Refused for a model that has none of that kind.
         """
-        names = ("detail_xla",) if xla else ("detail_pairs", "pairs") if paired else ("detail", "serving_default")
+        names = (
+            ("detail_xla",)
+            if xla
+            else ("detail_pairs", "pairs")
+            if paired
+            else ("detail", "serving_default")
+        )
         for name in names:
             if name in self.metadata.signatures:
                 return name
@@ -51,7 +59,9 @@ class Served:
 
     def outputs(self, signature: str) -> tuple[str, ...]:
         """Those of it that a `Prediction` is made of."""
-        return tuple(name for name in _WANTED if name in self.metadata.signatures[signature].outputs)
+        return tuple(
+            name for name in _WANTED if name in self.metadata.signatures[signature].outputs
+        )
 
 
 async def describe(transport: Transport, choice: Choice, *, timeout: float | None) -> Served:
@@ -66,19 +76,27 @@ async def describe(transport: Transport, choice: Choice, *, timeout: float | Non
         except Refused as refused:
             if refused.code != "NOT_FOUND":
                 raise
-            gone = refused  # the version that had just told of itself: another one has taken its place
+            gone = (
+                refused  # the version that had just told of itself: another one has taken its place
+            )
     raise gone
 
 
 async def _described(transport: Transport, metadata: Metadata, timeout: float | None) -> Served:
     signature = metadata.signatures.get("serving_default")
     if signature is None or not _is_ours(signature):
-        raise Refused("FAILED_PRECONDITION", _lacking(metadata, "'serving_default', from text to label and score"))
+        raise Refused(
+            "FAILED_PRECONDITION",
+            _lacking(metadata, "'serving_default', from text to label and score"),
+        )
     version = Choice(version=metadata.version)
     labels: tuple[str, ...] = ()
     if "probabilities" in signature.outputs:
         if "classify" not in metadata.signatures:
-            raise Refused("FAILED_PRECONDITION", _lacking(metadata, "'classify', which names the labels in order"))
+            raise Refused(
+                "FAILED_PRECONDITION",
+                _lacking(metadata, "'classify', which names the labels in order"),
+            )
         asked = Ask("classify", {"inputs": [_EMPTY_EXAMPLE]}, ("classes",))
         answer = await transport.predict(asked, version, timeout)
         labels = tuple(label.decode() for label in answer.outputs["classes"][0])
@@ -92,25 +110,37 @@ def _is_ours(signature: SignatureInfo) -> bool:
 
 
 async def _max_length(
-    transport: Transport, version: Choice, signatures: Mapping[str, SignatureInfo], timeout: float | None
+    transport: Transport,
+    version: Choice,
+    signatures: Mapping[str, SignatureInfo],
+    timeout: float | None,
 ) -> int | None:
     """Of an export that does not tell which rows were cut: as long as the rows of two long texts both get."""
     if "tokenize" not in signatures:
         return None
     words = 2048
     while True:
-        short, long = await token_counts(transport, version, [b" a" * words, b" a" * 2 * words], timeout)
+        short, long = await token_counts(
+            transport, version, [b" a" * words, b" a" * 2 * words], timeout
+        )
         if short == long:
             return short
         words *= 4
 
 
-async def token_counts(transport: Transport, version: Choice, texts: list[bytes], timeout: float | None) -> list[int]:
+async def token_counts(
+    transport: Transport, version: Choice, texts: list[bytes], timeout: float | None
+) -> list[int]:
     """Of each text, special tokens included; no more than the model reads."""
-    answer = await transport.predict(Ask("tokenize", {"text": texts}, ("attention_mask",)), version, timeout)
+    answer = await transport.predict(
+        Ask("tokenize", {"text": texts}, ("attention_mask",)), version, timeout
+    )
     return [sum(row) for row in answer.outputs["attention_mask"]]
 
 
 def _lacking(metadata: Metadata, expected: str) -> str:
-    found = ", ".join(sorted(name for name in metadata.signatures if not name.startswith("__"))) or "none"
+    found = (
+        ", ".join(sorted(name for name in metadata.signatures if not name.startswith("__")))
+        or "none"
+    )
     return f"version {metadata.version} has no signature {expected}; it has {found}"

@@ -35,7 +35,9 @@ class Tls:
         context = _context(self.ca)
         if (self.certificate is None) != (self.key is None):
             given, missing = ("certificate", "key") if self.key is None else ("key", "certificate")
-            raise InputError(f"tls has a {given} and no {missing}; mutual TLS takes both. Give the {missing} too.")
+            raise InputError(
+                f"tls has a {given} and no {missing}; mutual TLS takes both. Give the {missing} too."
+            )
         if self.certificate is not None and self.key is not None:
             _pem(self.certificate, "certificate")
             _pem(self.key, "key")
@@ -87,7 +89,9 @@ def _pem(path: str | Path, name: str) -> bytes:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"tls.{name}, {path}, cannot be read: {error.strerror}. Expected a PEM file.") from None
+        raise InputError(
+            f"tls.{name}, {path}, cannot be read: {error.strerror}. Expected a PEM file."
+        ) from None
     if b"-----BEGIN " not in content:
         raise InputError(
             f"tls.{name}, {path}, is no PEM file: it has no line -----BEGIN .... "
@@ -97,4 +101,6 @@ def _pem(path: str | Path, name: str) -> bytes:
 
 
 def _broken(name: str, path: object, error: ssl.SSLError) -> InputError:
-    return InputError(f"tls.{name}, {path}, cannot be used: {error.reason or error}. Expected whole PEM files.")
+    return InputError(
+        f"tls.{name}, {path}, cannot be used: {error.reason or error}. Expected whole PEM files."
+    )

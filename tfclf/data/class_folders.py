@@ -15,14 +15,18 @@ def class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
     Raises: DataError where a label's folder is missing or empty, or one is of no label.
     """
     ignored = {name.lower() for name in data_set.ignored_folders}
-    entries = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    entries = [
+        path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")
+    ]
     found: dict[str, Path] = {}
     for path in entries:
         if path.name.lower() in ignored:
             continue
         label = data_set.label_named(path.name)
         if label is None or label in found:
-            reason = f"is another folder of {label}" if label else f"is no label of {data_set.title}"
+            reason = (
+                f"is another folder of {label}" if label else f"is no label of {data_set.title}"
+            )
             raise DataError(
                 f"{path} {reason}. Expected one folder for each of {', '.join(data_set.labels)}, with a text a file "
                 f"(.txt). Is it the right data set?"

@@ -34,7 +34,9 @@ class DataSet:
     address: str
     spellings: Mapping[str, str] = field(default_factory=dict)
     first_numbers: Mapping[str, int] = field(default_factory=dict)
-    stems: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"train": ("train",), "test": ("test",)})
+    stems: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"train": ("train",), "test": ("test",)}
+    )
     subfolders: tuple[str, ...] = ("data", "default")
     ignored_folders: tuple[str, ...] = ()
 
@@ -45,7 +47,14 @@ class DataSet:
 
     def first_number(self, path: Path) -> int:
         """What the first label is called in such a file."""
-        return next((self.first_numbers[suffix] for suffix in path.suffixes[-2:] if suffix in self.first_numbers), 0)
+        return next(
+            (
+                self.first_numbers[suffix]
+                for suffix in path.suffixes[-2:]
+                if suffix in self.first_numbers
+            ),
+            0,
+        )
 
 
 _NEGATIVE_POSITIVE = {"negative": "neg", "positive": "pos"}

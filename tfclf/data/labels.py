@@ -9,7 +9,9 @@ from tfclf.data.layout import Layout, Row, rows_with_places
 from tfclf.errors import DataError
 
 
-def labelled_rows(path: str | Path, labels: Sequence[str], layout: Layout | None = None) -> Iterator[Row]:
+def labelled_rows(
+    path: str | Path, labels: Sequence[str], layout: Layout | None = None
+) -> Iterator[Row]:
     """The rows of a file, each with one of `labels`. Reads the file twice: what its labels mean comes first.
 
     >>> next(labelled_rows("ag_news/test.csv", ["World", "Sports", "Business", "Sci/Tech"])).label
@@ -89,9 +91,13 @@ def _base(numbers: set[int], count: int, path: Path, usual: int | None) -> int:
 
 def refuse_name(places: Mapping[str, str], labels: Sequence[str], path: Path, whose: str) -> None:
     """Raises the DataError for a name that is none of `labels`; `whose` they are, in its message."""
-    wrong, place = next((written, place) for written, place in places.items() if written not in labels)
+    wrong, place = next(
+        (written, place) for written, place in places.items() if written not in labels
+    )
     near = difflib.get_close_matches(wrong.lower(), [label.lower() for label in labels], n=1)
-    hint = next((f" Did you mean {label!r}?" for label in labels if near and label.lower() == near[0]), "")
+    hint = next(
+        (f" Did you mean {label!r}?" for label in labels if near and label.lower() == near[0]), ""
+    )
     raise DataError(
         f"{path}, {place}: label {wrong!r} is none of {whose}.{hint} Expected one of "
         f"{', '.join(labels)}, or their numbers. Correct the file, or name the right --label-column."

@@ -48,7 +48,9 @@ class _Columns:
     pair: str | int | None = None
 
 
-def read_rows(path: str | Path, layout: Layout | None = None, *, labelled: bool = True) -> Iterator[Row]:
+def read_rows(
+    path: str | Path, layout: Layout | None = None, *, labelled: bool = True
+) -> Iterator[Row]:
     """The rows of a file, one at a time, labels as the file writes them.
 
     >>> next(read_rows("ag_news/test.csv")).label
@@ -66,7 +68,9 @@ def read_rows(path: str | Path, layout: Layout | None = None, *, labelled: bool 
         yield row
 
 
-def rows_with_places(path: Path, layout: Layout, *, labelled: bool = True) -> Iterator[tuple[str, Row]]:
+def rows_with_places(
+    path: Path, layout: Layout, *, labelled: bool = True
+) -> Iterator[tuple[str, Row]]:
     """`read_rows`, each row with its place in the file ("line 12")."""
     records = read_records(path)
     first = next(records, None)
@@ -77,12 +81,16 @@ def rows_with_places(path: Path, layout: Layout, *, labelled: bool = True) -> It
     if names is not None:
         if len(set(names)) != len(names):
             twice = ", ".join(sorted({name for name in names if names.count(name) > 1}))
-            raise DataError(f"{path}, {first.place}: the header names {twice} more than once. Rename one.")
+            raise DataError(
+                f"{path}, {first.place}: the header names {twice} more than once. Rename one."
+            )
         next(records)
         records = (Record(record.place, _renamed(record.cells, names)) for record in records)
         first = next(records, None)
         if first is None:
-            raise DataError(f"{path} has a header ({', '.join(names)}) and no rows. Expected at least one.")
+            raise DataError(
+                f"{path} has a header ({', '.join(names)}) and no rows. Expected at least one."
+            )
         records = itertools.chain([first], records)
     columns = _columns(first, layout, path, labelled=labelled)
     for record in records:
@@ -136,11 +144,15 @@ def _asked(name: str, found: Sequence[str | int], path: Path, option: str) -> st
     raise DataError(f"{path} has no column {name!r}: found {_listed(found)}. Correct {option}.")
 
 
-def _recognised(found: Sequence[str | int], known: Sequence[str], kind: str, option: str, path: Path) -> str | int:
+def _recognised(
+    found: Sequence[str | int], known: Sequence[str], kind: str, option: str, path: Path
+) -> str | int:
     matches = [name for name in found if isinstance(name, str) and name.lower() in known]
     if len(matches) == 1:
         return matches[0]
-    several = f"several columns may hold the {kind}" if matches else f"no column is named for the {kind}"
+    several = (
+        f"several columns may hold the {kind}" if matches else f"no column is named for the {kind}"
+    )
     raise DataError(
         f"{path}: {several}: found {_listed(found)}; expected one of the names {', '.join(known)}. "
         f"Say which column it is with {option}."
@@ -156,7 +168,9 @@ def _listed(found: Sequence[str | int]) -> str:
 def _text(record: Record, column: str | int, path: Path) -> str:
     cell = _cell(record, column, path)
     if not isinstance(cell, str):
-        raise DataError(f"{path}, {record.place}: {column} is {_shown(cell)}; expected text. Mend or drop the row.")
+        raise DataError(
+            f"{path}, {record.place}: {column} is {_shown(cell)}; expected text. Mend or drop the row."
+        )
     return cell
 
 

@@ -37,7 +37,9 @@ def read_records(path: Path) -> Iterator[Record]:
 
     Raises: DataError, MissingExtraError (Parquet without pyarrow).
     """
-    suffix = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    suffix = (
+        "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    )
     read = _FORMATS.get(suffix)
     if read is None:
         raise DataError(
@@ -77,7 +79,9 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb"))
+    return cast(
+        IO[bytes], gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+    )
 
 
 def _csv_records(path: Path) -> Iterator[Record]:

@@ -40,7 +40,9 @@ class SplitFiles:
     @property
     def names(self) -> list[str]:
         """The same without where they are: "train.csv", "train/neg"."""
-        return [path.name for path in self.files] or ["/".join(path.parts[-2:]) for path in self.folders.values()]
+        return [path.name for path in self.files] or [
+            "/".join(path.parts[-2:]) for path in self.folders.values()
+        ]
 
 
 def find_split(folder: str | Path, data_set: DataSet, split: str) -> SplitFiles | None:
@@ -59,7 +61,9 @@ def find_split(folder: str | Path, data_set: DataSet, split: str) -> SplitFiles 
     folder = Path(folder)
     if not folder.is_dir():
         there_is = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {there_is}. Expected the folder of {data_set.title}: {data_set.address}")
+        raise DataError(
+            f"{folder} {there_is}. Expected the folder of {data_set.title}: {data_set.address}"
+        )
     try:
         _refuse_other_classes(folder, data_set)
         for stem in data_set.stems[split]:
@@ -74,7 +78,9 @@ def find_split(folder: str | Path, data_set: DataSet, split: str) -> SplitFiles 
                 if found:
                     return found[0]
     except OSError as error:
-        raise DataError(f"{error.filename or folder} cannot be read: {error.strerror or error}.") from error
+        raise DataError(
+            f"{error.filename or folder} cannot be read: {error.strerror or error}."
+        ) from error
     return None
 
 
@@ -84,7 +90,9 @@ def split_of(files: Sequence[str | Path], data_set: DataSet) -> SplitFiles:
     for path in paths:
         if not path.is_file():
             there_is = "is a folder" if path.is_dir() else "does not exist"
-            raise DataError(f"{path} {there_is}. Expected a file of rows of {data_set.title}: {', '.join(SUFFIXES)}.")
+            raise DataError(
+                f"{path} {there_is}. Expected a file of rows of {data_set.title}: {', '.join(SUFFIXES)}."
+            )
     return SplitFiles(data_set, files=paths)
 
 

@@ -86,7 +86,11 @@ class Comparison:
     def differences(self) -> dict[str, float]:
         """Second less first, of every metric that both have."""
         first, second = self.first.metrics(), self.second.metrics()
-        return {name: second[name] - first[name] for name in first if name in second and name != "eval_samples"}
+        return {
+            name: second[name] - first[name]
+            for name in first
+            if name in second and name != "eval_samples"
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """As `comparison.json` has it."""
@@ -111,7 +115,9 @@ class Comparison:
             "disagreements": [texts.get(one.row, one).to_dict() for one in self.disagreements],
         }
 
-    def write(self, folder: str | Path, *, title: str = "Comparison", about: "About | None" = None) -> None:
+    def write(
+        self, folder: str | Path, *, title: str = "Comparison", about: "About | None" = None
+    ) -> None:
         """Writes comparison.json, report.html and report.md, all of them or none.
 
         Raises: MissingExtraError without matplotlib or Jinja.

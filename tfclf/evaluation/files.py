@@ -14,9 +14,13 @@ def check_output(folder: Path) -> None:
     """Raises: InputError where no files can be written into the folder, or where it cannot be made."""
     above = _nearest(folder)
     if not above.is_dir():
-        raise InputError(f"--output {folder}: {above} is no folder. Expected a folder, or a place to make one.")
+        raise InputError(
+            f"--output {folder}: {above} is no folder. Expected a folder, or a place to make one."
+        )
     if not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"--output {folder}: {above} cannot be written to. Give another folder, or its rights.")
+        raise InputError(
+            f"--output {folder}: {above} cannot be written to. Give another folder, or its rights."
+        )
 
 
 @contextmanager

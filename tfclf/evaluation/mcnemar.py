@@ -51,4 +51,6 @@ def mcnemar(only_first_right: int, only_second_right: int) -> McNemar:
         return McNemar(only_first_right, only_second_right, "exact binomial", None, p_value)
     statistic = max(abs(only_first_right - only_second_right) - 1, 0) ** 2 / rows
     method = "chi-squared with continuity correction"
-    return McNemar(only_first_right, only_second_right, method, statistic, float(stats.chi2.sf(statistic, 1)))
+    return McNemar(
+        only_first_right, only_second_right, method, statistic, float(stats.chi2.sf(statistic, 1))
+    )

@@ -53,7 +53,9 @@ def sklearn_metrics() -> ModuleType:
     try:
         from sklearn import metrics
     except ImportError as error:
-        raise MissingExtraError("scikit-learn", extra="evaluate", purpose="measuring a classifier") from error
+        raise MissingExtraError(
+            "scikit-learn", extra="evaluate", purpose="measuring a classifier"
+        ) from error
     found: ModuleType = metrics
     return found
 
@@ -85,12 +87,15 @@ def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int
         runtime=runtime,
         samples=samples,
         classes=tuple(
-            ClassMetrics(label, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
+            ClassMetrics(
+                label, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i])
+            )
             for i, label in enumerate(labels)
         ),
         averages={name: average(name) for name in ("micro", "macro", "weighted")},
         confusion_matrix=tuple(
-            tuple(int(count) for count in row) for row in metrics.confusion_matrix(truth, predicted, labels=classes)
+            tuple(int(count) for count in row)
+            for row in metrics.confusion_matrix(truth, predicted, labels=classes)
         ),
         calibration=calibration_of(tally.confidence, truth == predicted, bins=bins),
         steps=None if batch_size is None else math.ceil(samples / batch_size),

@@ -58,7 +58,9 @@ class Top(Generic[_Item]):
 
     def items(self) -> list[_Item]:
         """The highest first."""
-        return [item for _, _, item in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
+        return [
+            item for _, _, item in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)
+        ]
 
 
 def readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
@@ -89,4 +91,8 @@ def _printable(character: str) -> str:
 
 def _belongs_to_the_one_before(line: str, position: int) -> bool:
     character = line[position]
-    return bool(unicodedata.combining(character)) or character in _JOINERS or line[position - 1] == "\u200d"
+    return (
+        bool(unicodedata.combining(character))
+        or character in _JOINERS
+        or line[position - 1] == "\u200d"
+    )

@@ -52,7 +52,9 @@ def report_page(
     )
 
 
-def comparison_page(suffix: str, comparison: "Comparison", *, title: str, about: "About | None") -> str:
+def comparison_page(
+    suffix: str, comparison: "Comparison", *, title: str, about: "About | None"
+) -> str:
     """The page of two models side by side; `suffix` as `report_page` takes it."""
     sides = (("first", comparison.first), ("second", comparison.second))
     plots = {name: _plots(report, name) for name, report in sides} if suffix == "html" else {}
@@ -60,7 +62,10 @@ def comparison_page(suffix: str, comparison: "Comparison", *, title: str, about:
         f"comparison.{suffix}.j2",
         title=title,
         comparison=comparison,
-        sides=[(name, side, report) for name, (side, report) in zip(comparison.names, sides, strict=True)],
+        sides=[
+            (name, side, report)
+            for name, (side, report) in zip(comparison.names, sides, strict=True)
+        ],
         verdict=verdict(comparison),
         about=about,
         language="",
@@ -115,7 +120,11 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"md": _as_markdown, "metric": _metric, "count": lambda value: f"{value:,}"}
+    environment.filters |= {
+        "md": _as_markdown,
+        "metric": _metric,
+        "count": lambda value: f"{value:,}",
+    }
     environment.globals |= {"most_tabled": _MOST_TABLED, "matrix_in_words": _matrix_in_words}
     return environment
 
@@ -138,7 +147,11 @@ def _plots(report: Report, name: str) -> Mapping[str, Any]:
     from tfclf.evaluation.plot import confusion_matrix_svg, reliability_svg
 
     drawn = len(report.labels) <= _MOST_DRAWN
-    matrix = confusion_matrix_svg(report.confusion_matrix, report.labels, name=f"{name}-matrix") if drawn else ""
+    matrix = (
+        confusion_matrix_svg(report.confusion_matrix, report.labels, name=f"{name}-matrix")
+        if drawn
+        else ""
+    )
     reliability = reliability_svg(report.calibration, name=f"{name}-reliability")
     # Written by matplotlib and serialized by ElementTree, which escapes the labels in it.
     return {"matrix": Markup(matrix), "reliability": Markup(reliability)}  # noqa: S704

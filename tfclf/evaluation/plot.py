@@ -31,9 +31,13 @@ class _Colours:
     on_accent: str
 
 
-_PRINTED = _Colours(ink="#1b2a3a", paper="#ffffff", accent="#2359a8", gap="#c2410c", on_accent="#ffffff")
+_PRINTED = _Colours(
+    ink="#1b2a3a", paper="#ffffff", accent="#2359a8", gap="#c2410c", on_accent="#ffffff"
+)
 # matplotlib writes these into the SVG, and a page's own colours take their places: each stands for one CSS variable.
-_STAND_INS = _Colours(ink="#010101", paper="#020202", accent="#030303", gap="#040404", on_accent="#050505")
+_STAND_INS = _Colours(
+    ink="#010101", paper="#020202", accent="#030303", gap="#040404", on_accent="#050505"
+)
 _VARIABLES = {
     _STAND_INS.ink: "var(--ink)",
     _STAND_INS.paper: "var(--paper)",
@@ -43,7 +47,9 @@ _VARIABLES = {
 }
 
 
-def plot_confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str) -> None:
+def plot_confusion_matrix(
+    counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str
+) -> None:
     """Draws counts and each row's percentages; a cell is coloured by its percentage.
 
     Args:
@@ -64,7 +70,9 @@ def plot_reliability(calibration: Calibration, path: Path, *, title: str) -> Non
     _save_png(_reliability(calibration, _PRINTED, title=title), path)
 
 
-def confusion_matrix_svg(counts: Sequence[Sequence[int]], labels: Sequence[str], *, name: str) -> str:
+def confusion_matrix_svg(
+    counts: Sequence[Sequence[int]], labels: Sequence[str], *, name: str
+) -> str:
     """An <svg> element to stand in a page that defines --ink, --paper, --accent, --gap and --on-accent.
 
     Args:
@@ -83,12 +91,18 @@ def require_matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="evaluate", purpose="drawing a report's plots") from error
+        raise MissingExtraError(
+            "matplotlib", extra="evaluate", purpose="drawing a report's plots"
+        ) from error
     return Figure
 
 
 def _confusion_matrix(
-    counts: Sequence[Sequence[int]], labels: Sequence[str], colours: _Colours, *, title: str | None = None
+    counts: Sequence[Sequence[int]],
+    labels: Sequence[str],
+    colours: _Colours,
+    *,
+    title: str | None = None,
 ) -> Any:
     figure_class = require_matplotlib()
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
@@ -103,7 +117,16 @@ def _confusion_matrix(
     # From nearly nothing to the full colour, so that whatever is behind it shows through.
     colour_map = LinearSegmentedColormap.from_list("shares", [(*accent, 0.04), (*accent, 1.0)])
     edges = [position - 0.5 for position in range(len(labels) + 1)]
-    axes.pcolormesh(edges, edges, shares, cmap=colour_map, vmin=0.0, vmax=1.0, edgecolors=colours.paper, linewidth=1.5)
+    axes.pcolormesh(
+        edges,
+        edges,
+        shares,
+        cmap=colour_map,
+        vmin=0.0,
+        vmax=1.0,
+        edgecolors=colours.paper,
+        linewidth=1.5,
+    )
     axes.invert_yaxis()
     axes.set_aspect("equal")
     ticks = range(len(labels))
@@ -111,7 +134,9 @@ def _confusion_matrix(
     crowded = max(map(len, names)) > 11 or len(labels) > 8
     # parse_math: a label with two dollar signs is no formula.
     words = {"color": colours.ink, "parse_math": False, "fontsize": size}
-    axes.set_xticks(ticks, names, rotation=35 if crowded else 0, ha="right" if crowded else "center", **words)
+    axes.set_xticks(
+        ticks, names, rotation=35 if crowded else 0, ha="right" if crowded else "center", **words
+    )
     axes.set_yticks(ticks, names, **words)
     axes.set_xlabel("predicted label", color=colours.ink)
     axes.set_ylabel("true label", color=colours.ink)
@@ -123,7 +148,9 @@ def _confusion_matrix(
     return figure
 
 
-def _number(axes: Any, counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float]], colours: _Colours) -> None:
+def _number(
+    axes: Any, counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float]], colours: _Colours
+) -> None:
     for row, (found, shared) in enumerate(zip(counts, shares, strict=True)):
         for column, (count, share) in enumerate(zip(found, shared, strict=True)):
             colour = colours.on_accent if share > 0.6 else colours.ink
@@ -192,11 +219,16 @@ def _svg(figure: Any, name: str) -> str:
     root = ElementTree.fromstring(written.getvalue())  # noqa: S314 (written just above)
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):  # a style would hold for the whole page
+            if child.tag in (
+                f"{_SVG}metadata",
+                f"{_SVG}style",
+            ):  # a style would hold for the whole page
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
-        attributes = {key.removeprefix(_XLINK): _in_page(value, name) for key, value in element.attrib.items()}
+        attributes = {
+            key.removeprefix(_XLINK): _in_page(value, name) for key, value in element.attrib.items()
+        }
         if "id" in attributes:
             attributes["id"] = f"{name}-{attributes['id']}"
         element.attrib.clear()

@@ -34,7 +34,9 @@ class About:
         return asdict(self)
 
 
-def described(models: tuple[Mapping[str, str], ...], *, data: str, rows: int, tensorflow: bool) -> About:
+def described(
+    models: tuple[Mapping[str, str], ...], *, data: str, rows: int, tensorflow: bool
+) -> About:
     """As of now.
 
     Args:

@@ -51,14 +51,20 @@ class Published:
 def beside_card(report: Report, card: Card) -> Published:
     """Every figure that both have, in the card's order."""
     ours = report.metrics()
-    figures = [_figure(name, ours[name], figure) for name, figure in card.metrics.items() if name in ours]
+    figures = [
+        _figure(name, ours[name], figure) for name, figure in card.metrics.items() if name in ours
+    ]
     for line in report.classes:
         of_class = card.metrics_by_class.get(line.label, {})
         mine = line.to_dict()
         figures += [
-            _figure(f"{line.label}: {name}", mine[name], of_class[name]) for name in _OF_CLASS if name in of_class
+            _figure(f"{line.label}: {name}", mine[name], of_class[name])
+            for name in _OF_CLASS
+            if name in of_class
         ]
-    return Published(card.name, card.title, card.language, tuple(figures), tuple(_remarks(report, card)))
+    return Published(
+        card.name, card.title, card.language, tuple(figures), tuple(_remarks(report, card))
+    )
 
 
 def _figure(name: str, here: float, published: float) -> Figure:

@@ -100,16 +100,24 @@ class Report:
     @property
     def wrong(self) -> int:
         """Rows whose top label is not the true one."""
-        return self.samples - sum(row[position] for position, row in enumerate(self.confusion_matrix))
+        return self.samples - sum(
+            row[position] for position, row in enumerate(self.confusion_matrix)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As `metrics.json` has it; `worst_mistakes`, which hold texts, only where there are any."""
-        worst = {"worst_mistakes": [mistake.to_dict() for mistake in self.mistakes]} if self.mistakes else {}
+        worst = (
+            {"worst_mistakes": [mistake.to_dict() for mistake in self.mistakes]}
+            if self.mistakes
+            else {}
+        )
         return {
             "format_version": FORMAT_VERSION,
             **self.metrics(),
             "labels": list(self.labels),
-            "classification_report": {line.label: line.to_dict() for line in (*self.classes, *self.averages.values())},
+            "classification_report": {
+                line.label: line.to_dict() for line in (*self.classes, *self.averages.values())
+            },
             "confusion_matrix": [list(row) for row in self.confusion_matrix],
             "calibration": self.calibration.to_dict(),
             **worst,
@@ -150,4 +158,6 @@ class Report:
             "counts": [list(row) for row in self.confusion_matrix],
         }
         write_json(folder / "confusion_matrix.json", content)
-        plot_confusion_matrix(self.confusion_matrix, self.labels, folder / "confusion_matrix.png", title=title)
+        plot_confusion_matrix(
+            self.confusion_matrix, self.labels, folder / "confusion_matrix.png", title=title
+        )

@@ -57,13 +57,17 @@ def compare(
     sklearn_metrics()
     _check_labels(first, second)
     labels = tuple(first.labels)
-    tallies = tuple(Tally(labels, independent=one.independent, mistakes=mistakes) for one in (first, second))
+    tallies = tuple(
+        Tally(labels, independent=one.independent, mistakes=mistakes) for one in (first, second)
+    )
     between = _Between(mistakes)
     watches = (_Watch(), _Watch())
     pairs = zip(
         *(
             watch.answering(answered(subject.predict, watch.reading(copy), labels))
-            for subject, watch, copy in zip((first, second), watches, itertools.tee(rows), strict=True)
+            for subject, watch, copy in zip(
+                (first, second), watches, itertools.tee(rows), strict=True
+            )
         ),
         strict=True,
     )
@@ -75,7 +79,10 @@ def compare(
         report_of(tally, runtime=watch.seconds, batch_size=batch_size, bins=bins)
         for tally, watch in zip(tallies, watches, strict=True)
     ]
-    right = [[true == said for true, said in zip(tally.truth, tally.predicted, strict=True)] for tally in tallies]
+    right = [
+        [true == said for true, said in zip(tally.truth, tally.predicted, strict=True)]
+        for tally in tallies
+    ]
     counts = dict.fromkeys(itertools.product((True, False), repeat=2), 0)
     for outcome in zip(*right, strict=True):
         counts[outcome] += 1
@@ -113,7 +120,9 @@ class _Between:
         if one.label == other.label:
             return
         shares = shares_of(one)[one.label], shares_of(other)[other.label]
-        found = Disagreement(self.rows, row.label or "", one.label, shares[0], other.label, shares[1], difference)
+        found = Disagreement(
+            self.rows, row.label or "", one.label, shares[0], other.label, shares[1], difference
+        )
         self.disagreements.append(found)
         if self.shown.wants(difference):
             self.shown.add(difference, replace(found, text=readable(row.text)))
@@ -153,7 +162,9 @@ def _check_labels(first: Subject, second: Subject) -> None:
             f"{', '.join(second.labels)}. Expected the same ones, in whatever order: compare models of one task."
         )
     if first.independent != second.independent:
-        single, multi = (second.name, first.name) if first.independent else (first.name, second.name)
+        single, multi = (
+            (second.name, first.name) if first.independent else (first.name, second.name)
+        )
         raise InputError(
             f"{multi} is a multi-label model, whose probabilities stand by themselves, and {single} is not: their "
             f"probabilities cannot be compared. Expected two of a kind."

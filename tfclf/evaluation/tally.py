@@ -51,11 +51,15 @@ class Tally:
         self.predicted.append(self._index[predicted])
         self.confidence.append(shares[predicted])
         if predicted != true and self.mistakes.wants(shares[predicted]):
-            found = Mistake(number, true, predicted, shares[predicted], shares[true], readable(row.text))
+            found = Mistake(
+                number, true, predicted, shares[predicted], shares[true], readable(row.text)
+            )
             self.mistakes.add(found.probability, found)
 
 
-def answered(predict: Predict, rows: Iterable[Row], labels: Sequence[str]) -> Iterator[tuple[Row, Prediction]]:
+def answered(
+    predict: Predict, rows: Iterable[Row], labels: Sequence[str]
+) -> Iterator[tuple[Row, Prediction]]:
     """Each row with its prediction. Only the rows that `predict` has read and not yet answered are held.
 
     Raises: DataError for a row whose label is none of `labels`; InputError for fewer predictions than rows, for more,
@@ -66,19 +70,25 @@ def answered(predict: Predict, rows: Iterable[Row], labels: Sequence[str]) -> It
     given = 0
     for prediction in predict(_texts(checked, waiting)):
         if not waiting:
-            raise InputError(f"predict gave prediction {given + 1} after {given} texts; expected one a text, in order.")
+            raise InputError(
+                f"predict gave prediction {given + 1} after {given} texts; expected one a text, in order."
+            )
         if prediction.probabilities is None:
             raise InputError(
                 f"predict gave {prediction.label} {prediction.score} and no probabilities: the model is a regression. "
                 f"Only classification is measured here; expected a model of two labels or more."
             )
         if prediction.label not in labels:
-            raise InputError(f"predict gave the label {prediction.label!r}; expected one of {', '.join(labels)}.")
+            raise InputError(
+                f"predict gave the label {prediction.label!r}; expected one of {', '.join(labels)}."
+            )
         given += 1
         yield waiting.popleft(), prediction
     asked = given + len(waiting) + sum(1 for _ in checked)
     if asked != given:
-        raise InputError(f"predict gave {given} predictions for {asked} texts; expected one a text.")
+        raise InputError(
+            f"predict gave {given} predictions for {asked} texts; expected one a text."
+        )
     if not given:
         raise DataError("There is no row to evaluate on. Expected at least one.")
 

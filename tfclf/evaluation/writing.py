@@ -26,7 +26,9 @@ COMPARISON_FILES = ("comparison.json", "report.html", "report.md")
 _SUFFIXES = ("html", "md")
 
 
-def content_of(report: Report, about: "About | None", published: "Published | None") -> dict[str, Any]:
+def content_of(
+    report: Report, about: "About | None", published: "Published | None"
+) -> dict[str, Any]:
     """As `metrics.json` has it and `--json` prints it."""
     card = {"card": published.to_dict()} if published else {}
     return {**report.to_dict(), **({"about": about.to_dict()} if about else {}), **card}
@@ -38,7 +40,12 @@ def content_of_comparison(comparison: "Comparison", about: "About | None") -> di
 
 
 def write_report(
-    report: Report, folder: Path, *, title: str, about: "About | None", published: "Published | None"
+    report: Report,
+    folder: Path,
+    *,
+    title: str,
+    about: "About | None",
+    published: "Published | None",
 ) -> None:
     """Writes REPORT_FILES."""
     with written_whole(folder) as beside:
@@ -50,7 +57,9 @@ def write_report(
             (beside / f"report.{suffix}").write_text(page, encoding="utf-8")
 
 
-def write_comparison(comparison: "Comparison", folder: Path, *, title: str, about: "About | None") -> None:
+def write_comparison(
+    comparison: "Comparison", folder: Path, *, title: str, about: "About | None"
+) -> None:
     """Writes COMPARISON_FILES."""
     with written_whole(folder) as beside:
         write_json(beside / "comparison.json", content_of_comparison(comparison, about))

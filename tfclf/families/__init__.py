@@ -17,7 +17,10 @@ __all__ = ["Family", "family_of", "known"]
 @functools.cache
 def known() -> Mapping[str, Family]:
     """Every declared family, which the lean engine runs, by its model_type."""
-    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    modules = (
+        importlib.import_module(f"{__name__}.{found.name}")
+        for found in pkgutil.iter_modules(__path__)
+    )
     families = [module.FAMILY for module in modules if hasattr(module, "FAMILY")]
     return {family.model_type: family for family in families}
 

@@ -6,7 +6,9 @@ Source: Devlin et al. 2018, arXiv:1810.04805; names: transformers 4, TFBertForSe
 from tfclf.families.declaration import ConfigKeys, Family, Weights
 
 
-def weights(scope: str, *, head: tuple[str, ...], embeddings_projection: str | None = None) -> Weights:
+def weights(
+    scope: str, *, head: tuple[str, ...], embeddings_projection: str | None = None
+) -> Weights:
     """The names of BERT's variables below `scope`, which the families made after BERT share."""
     layer = f"{scope}/encoder/layer_._{{layer}}"
     return Weights(

@@ -7,4 +7,6 @@ from dataclasses import replace
 
 from tfclf.families import roberta
 
-FAMILY = replace(roberta.FAMILY, model_type="camembert", tf_class="TFCamembertForSequenceClassification")
+FAMILY = replace(
+    roberta.FAMILY, model_type="camembert", tf_class="TFCamembertForSequenceClassification"
+)

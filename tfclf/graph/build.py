@@ -44,7 +44,9 @@ def build(
     if engine == "auto":
         engine = _choose(checkpoint, precision, storage)
     if engine == "original" and ladder is not None:
-        raise InputError("engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'.")
+        raise InputError(
+            "engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'."
+        )
     spec = checkpoint.read_tokenizer(checkpoint.folder)
     _check_vocabulary(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
@@ -65,7 +67,9 @@ def build(
         types = spec.token_types and takes_token_types(model)
         made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
         _try(made, frame, checkpoint, spec)
-    graph = Graph(Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type)
+    graph = Graph(
+        Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type
+    )
     return graph, Manifest(
         name=name,
         source=checkpoint.folder.name,
@@ -123,7 +127,14 @@ def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: Tok
     texts = tf.ragged.constant([[token], [token] * 4], tf.int32, row_splits_dtype=tf.int32)
     try:
         together, alone = engine(frame.single(texts)), engine(frame.single(texts[:1]))
-    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, tf.errors.OpError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        AssertionError,
+        tf.errors.OpError,
+    ) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise CheckpointError(
             f"{checkpoint.folder}: {checkpoint.family.tf_class} does not run on rows of token ids: {reason}. Expected "
@@ -131,7 +142,9 @@ def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: Tok
         ) from error
     model_pad_id = checkpoint.config.get("pad_token_id")
     difference = float(tf.reduce_max(tf.abs(together[:1] - alone)))
-    if model_pad_id != spec.pad_id and difference > _SAME * max(1.0, float(tf.reduce_max(tf.abs(alone)))):
+    if model_pad_id != spec.pad_id and difference > _SAME * max(
+        1.0, float(tf.reduce_max(tf.abs(alone)))
+    ):
         raise CheckpointError(
             f"{checkpoint.folder}/config.json: pad_token_id is {model_pad_id!r}, and the tokenizer pads with "
             f"{spec.pad_id}, so that {checkpoint.family.tf_class} takes padding for text: a row's logits change by "

@@ -34,7 +34,9 @@ class Frame(tf.Module):
     Raises: TokenizerError where the limit leaves no room for a token.
     """
 
-    def __init__(self, spec: TokenizerSpec, *, max_length: int, padding_side: str = "right") -> None:
+    def __init__(
+        self, spec: TokenizerSpec, *, max_length: int, padding_side: str = "right"
+    ) -> None:
         super().__init__()
         self.padding_side = padding_side
         self.max_length = max_length
@@ -73,7 +75,9 @@ class Frame(tf.Module):
         first_share, second_share = self._shares(one, two, room)
         first_kept = tf.where(fits, one, first_share)
         second_kept = tf.where(fits, two, second_share)
-        rows, types = self._assemble(self._template.pair, [(first, first_kept), (second, second_kept)])
+        rows, types = self._assemble(
+            self._template.pair, [(first, first_kept), (second, second_kept)]
+        )
         return Batch(rows, types, ~fits)
 
     def _room(self, template: Sequence[Place]) -> int:
@@ -100,7 +104,9 @@ class Frame(tf.Module):
                 starts.append(tf.fill([batch], special_start))
                 lengths.append(tf.fill([batch], len(place.ids)))
                 special_start += len(place.ids)
-        parts = take_ranges(pool, tf.reshape(tf.stack(starts, 1), [-1]), tf.reshape(tf.stack(lengths, 1), [-1]))
+        parts = take_ranges(
+            pool, tf.reshape(tf.stack(starts, 1), [-1]), tf.reshape(tf.stack(lengths, 1), [-1])
+        )
         types = tf.repeat(tf.tile([place.type for place in template], [batch]), parts.row_lengths())
         splits = tf.gather(parts.row_splits, tf.range(batch + 1) * len(template))
         rows = tf.RaggedTensor.from_row_splits(parts.values, splits, validate=False)
@@ -138,7 +144,9 @@ def _special(template: Sequence[Place]) -> int:
     return sum(len(place.ids or ()) for place in template)
 
 
-def to_dense(rows: tf.RaggedTensor, *, pad_id: int, side: str = "right") -> tuple[tf.Tensor, tf.Tensor]:
+def to_dense(
+    rows: tf.RaggedTensor, *, pad_id: int, side: str = "right"
+) -> tuple[tf.Tensor, tf.Tensor]:
     """int32[batch, (tokens)] -> `input_ids`, `attention_mask`, each int32[batch, length].
 
     Args:

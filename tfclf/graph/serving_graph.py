@@ -14,7 +14,10 @@ from tfclf.tokenization.ragged import take_ranges
 
 REGRESSION = "regression"
 # From logits to probabilities, which a regression has none of.
-ACTIVATIONS = {"single_label_classification": tf.nn.softmax, "multi_label_classification": tf.nn.sigmoid}
+ACTIVATIONS = {
+    "single_label_classification": tf.nn.softmax,
+    "multi_label_classification": tf.nn.sigmoid,
+}
 PROBLEM_TYPES = (*ACTIVATIONS, REGRESSION)
 # Windows that are encoded at once: they are all of full length, and so take as much memory as any rows do.
 _WINDOWS = 16
@@ -53,7 +56,13 @@ class Graph(tf.Module):
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, frame: Frame, engine: Engine, *, labels: Sequence[str], problem_type: str
+        self,
+        tokenizer: Tokenizer,
+        frame: Frame,
+        engine: Engine,
+        *,
+        labels: Sequence[str],
+        problem_type: str,
     ) -> None:
         super().__init__(name="classifier")
         self._frame = frame
@@ -138,17 +147,24 @@ class Graph(tf.Module):
         return {**self._answers(logits), "windows": windows}
 
     def _checked(self, stride: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
-        same = _assert_as_many(text, stride, "text and stride must have as many rows as one another")
+        same = _assert_as_many(
+            text, stride, "text and stride must have as many rows as one another"
+        )
         room = self._frame.room
         fits = tf.debugging.Assert(
             tf.reduce_all((stride >= 0) & (stride < room)),
-            [f"stride must be at least 0 and below {room}, the tokens of text in a window; found:", stride],
+            [
+                f"stride must be at least 0 and below {room}, the tokens of text in a window; found:",
+                stride,
+            ],
         )
         with tf.control_dependencies([same, fits]):
             return tf.identity(stride)
 
     def _paired(self, text: tf.Tensor, text_pair: tf.Tensor) -> Batch:
-        same = _assert_as_many(text, text_pair, "text and text_pair must have as many rows as one another")
+        same = _assert_as_many(
+            text, text_pair, "text and text_pair must have as many rows as one another"
+        )
         with tf.control_dependencies([same]):
             return self._frame.pair(self._tokens(text), self._tokens(text_pair))
 
@@ -165,7 +181,9 @@ class Graph(tf.Module):
     def tokenize(self, text: tf.Tensor) -> Outputs:
         """string[batch] -> input_ids, attention_mask."""
         rows = self._frame.single(self._tokens(text)).input_ids
-        input_ids, attention_mask = to_dense(rows, pad_id=self._frame.pad_id, side=self._frame.padding_side)
+        input_ids, attention_mask = to_dense(
+            rows, pad_id=self._frame.pad_id, side=self._frame.padding_side
+        )
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
     def count_tokens(self, text: str) -> int:

@@ -33,7 +33,9 @@ class Signature:
 
     def trace(self, graph: Graph) -> tf.types.experimental.GenericFunction:
         """The signature as a tf.function of `graph`, not yet traced."""
-        specs = [tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in self.inputs.items()]
+        specs = [
+            tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in self.inputs.items()
+        ]
         method = self.method
 
         def answer(*inputs: tf.Tensor) -> Outputs:

@@ -68,7 +68,10 @@ def batching_parameters(threads: int | None = None) -> str:
 
 
 def _xla_flags(
-    version_folder: Path, manifest: Manifest | None, settings: Settings, serving: tuple[int, ...] | None
+    version_folder: Path,
+    manifest: Manifest | None,
+    settings: Settings,
+    serving: tuple[int, ...] | None,
 ) -> list[str]:
     has_it = manifest is not None and manifest.ladder is not None
     if settings.xla and manifest is not None and not has_it:
@@ -104,4 +107,6 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Expected BatchingParameters as text.") from error
+        raise InputError(
+            f"{path} cannot be read: {error}. Expected BatchingParameters as text."
+        ) from error

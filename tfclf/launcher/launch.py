@@ -68,7 +68,11 @@ def launch_of_program(folder: str | Path, settings: Settings, files: Path) -> La
             f"host {settings.host}: {PROGRAM} listens on every address of the machine and has no option for "
             f"another. Say --host 0.0.0.0 if that is meant, or take --engine docker, which can be bound to 127.0.0.1."
         )
-    notes = () if settings.host else (f"{PROGRAM} listens on every address of this machine; a firewall must guard it.",)
+    notes = (
+        ()
+        if settings.host
+        else (f"{PROGRAM} listens on every address of this machine; a firewall must guard it.",)
+    )
     port, rest_port = _ports(settings)
     command = [
         program,
@@ -79,7 +83,17 @@ def launch_of_program(folder: str | Path, settings: Settings, files: Path) -> La
         *flags(found.folder, manifest, settings, files, shown=str(files), serving=number),
     ]
     model = settings.model_name or found.model
-    return Launch(tuple(command), model, found.number, "127.0.0.1", port, rest_port, _size(found.folder), None, notes)
+    return Launch(
+        tuple(command),
+        model,
+        found.number,
+        "127.0.0.1",
+        port,
+        rest_port,
+        _size(found.folder),
+        None,
+        notes,
+    )
 
 
 def launch_of_docker(folder: str | Path, settings: Settings, files: Path) -> Launch:
@@ -111,26 +125,51 @@ def launch_of_docker(folder: str | Path, settings: Settings, files: Path) -> Lau
     command = [
         *(docker, "run", "--rm", "--init", "--name", name),
         *("--publish", f"{bracketed(host)}:{port}:{_GRPC_IN_CONTAINER}"),
-        *(("--publish", f"{bracketed(host)}:{rest_port}:{_REST_IN_CONTAINER}") if rest_port is not None else ()),
+        *(
+            ("--publish", f"{bracketed(host)}:{rest_port}:{_REST_IN_CONTAINER}")
+            if rest_port is not None
+            else ()
+        ),
         *("--mount", _mount(source, target)),
         *("--mount", _mount(files, _FILES_IN_CONTAINER)),
         *user,
-        *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),  # noqa: S108
+        *(
+            "--read-only",
+            "--tmpfs",
+            "/tmp",  # noqa: S108
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+        ),
         *(("--gpus", "all") if settings.gpu else ()),
         *("--entrypoint", PROGRAM, image),
         f"--port={_GRPC_IN_CONTAINER}",
         *_rest_flag(None if rest_port is None else _REST_IN_CONTAINER),
         f"--model_name={model}",
         f"--model_base_path={_MODEL_IN_CONTAINER}",
-        *flags(found.folder, manifest, settings, files, shown=_FILES_IN_CONTAINER, serving=_version_in(image)),
+        *flags(
+            found.folder,
+            manifest,
+            settings,
+            files,
+            shown=_FILES_IN_CONTAINER,
+            serving=_version_in(image),
+        ),
     ]
     client_host = "127.0.0.1" if host in _EVERY else host
-    return Launch(tuple(command), model, found.number, client_host, port, rest_port, _size(found.folder), name)
+    return Launch(
+        tuple(command), model, found.number, client_host, port, rest_port, _size(found.folder), name
+    )
 
 
 def _manifest(version_folder: Path) -> Manifest | None:
     """What the export says of itself; None for a SavedModel of others."""
-    return Manifest.read(version_folder) if (version_folder / "assets.extra" / "tfclf.json").exists() else None
+    return (
+        Manifest.read(version_folder)
+        if (version_folder / "assets.extra" / "tfclf.json").exists()
+        else None
+    )
 
 
 def _base_path(folder: Path, found: Version, files: Path) -> Path:
@@ -148,7 +187,9 @@ def _ports(settings: Settings) -> tuple[int, int | None]:
         if not 0 <= port <= 65535:
             raise InputError(f"port {port} does not exist. Expected 0 (any free one) to 65535.")
     if settings.rest_port and settings.port == settings.rest_port:
-        raise InputError(f"gRPC and REST cannot both have port {settings.port}. Give REST another one: --rest-port.")
+        raise InputError(
+            f"gRPC and REST cannot both have port {settings.port}. Give REST another one: --rest-port."
+        )
     # TF Serving would share a port with another server of its kind, and each get some of the requests.
     for port in (settings.port, settings.rest_port or 0):
         with socket.socket() as probe:
@@ -175,13 +216,19 @@ def _rest_flag(port: int | None) -> list[str]:
 def _mount(source: Path, target: str) -> str:
     """The value of --mount: a line of CSV, so that a path may hold a comma."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(["type=bind", f"source={source}", f"target={target}", "readonly"])
+    csv.writer(line, lineterminator="").writerow(
+        ["type=bind", f"source={source}", f"target={target}", "readonly"]
+    )
     return line.getvalue()
 
 
 def _image(manifest: Manifest | None, *, gpu: bool) -> str:
     """The newest image that knows every op of the export: `serving_versions` is '2.12 to 2.20', or one version."""
-    newest = manifest.serving_versions.split(" to ")[-1] if manifest and manifest.serving_versions else _NEWEST
+    newest = (
+        manifest.serving_versions.split(" to ")[-1]
+        if manifest and manifest.serving_versions
+        else _NEWEST
+    )
     return f"{IMAGE}:{newest}.0{'-gpu' if gpu else ''}"
 
 
@@ -205,7 +252,9 @@ def _version_of(program: str) -> tuple[int, ...] | None:
 def _check_runs_on(number: tuple[int, ...] | None, manifest: Manifest | None, what: str) -> None:
     if number is None or manifest is None or not manifest.serving_versions:
         return
-    bounds = [tuple(map(int, bound.split("."))) for bound in manifest.serving_versions.split(" to ")]
+    bounds = [
+        tuple(map(int, bound.split("."))) for bound in manifest.serving_versions.split(" to ")
+    ]
     # Later ones know the older ops too; earlier ones may lack some.
     if number < bounds[0]:
         raise ServerError(
@@ -219,7 +268,9 @@ def _check_daemon(docker: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServerError(f"{docker} cannot be started: {error}. Install Docker Engine again.") from error
+        raise ServerError(
+            f"{docker} cannot be started: {error}. Install Docker Engine again."
+        ) from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise ServerError(
@@ -232,7 +283,9 @@ def _size(folder: Path) -> int:
     try:
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     except OSError as error:
-        raise SavedModelError(f"{folder} cannot be read: {error}. Copy or export it again.") from error
+        raise SavedModelError(
+            f"{folder} cannot be read: {error}. Copy or export it again."
+        ) from error
 
 
 def _dotted(number: tuple[int, ...]) -> str:

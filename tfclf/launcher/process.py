@@ -68,7 +68,9 @@ def _start(launch: Launch) -> "subprocess.Popen[bytes]":
             launch.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
         )
     except OSError as error:
-        raise ServerError(f"{launch.command[0]} cannot be started: {error}. Install it again.") from error
+        raise ServerError(
+            f"{launch.command[0]} cannot be started: {error}. Install it again."
+        ) from error
 
 
 def _supervise(
@@ -147,7 +149,9 @@ def _over_grpc(launch: Launch) -> Callable[[Launch], bool]:
         from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
         from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
     except ImportError:
-        raise MissingExtraError("tensorflow-serving-api", extra="server", purpose="waiting without REST") from None
+        raise MissingExtraError(
+            "tensorflow-serving-api", extra="server", purpose="waiting without REST"
+        ) from None
     request = GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = launch.model
 

@@ -32,8 +32,14 @@ class Ladder:
     def __post_init__(self) -> None:
         for name, sizes in (("lengths", self.lengths), ("batch_sizes", self.batch_sizes)):
             # bool is an int to Python, and no size to anybody.
-            whole = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes)
-            if not sizes or not whole or any(low >= high for low, high in itertools.pairwise(sizes)):
+            whole = all(
+                isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes
+            )
+            if (
+                not sizes
+                or not whole
+                or any(low >= high for low, high in itertools.pairwise(sizes))
+            ):
                 raise InputError(
                     f"the ladder's {name} are {sizes!r}; expected whole numbers above 0 that go up, such as (1, 8, 32)."
                 )
@@ -58,7 +64,9 @@ class Ladder:
         A client sends one text, and bulk work sends full batches; a batch in between comes once, at the end.
         """
         lengths = [length for length in self.lengths if length <= _USUAL_LENGTH] or self.lengths[:1]
-        return tuple(itertools.product(dict.fromkeys((self.batch_sizes[0], self.batch_sizes[-1])), lengths))
+        return tuple(
+            itertools.product(dict.fromkeys((self.batch_sizes[0], self.batch_sizes[-1])), lengths)
+        )
 
 
 def text_of(length: int, count_tokens: Callable[[str], int]) -> str:

@@ -80,12 +80,23 @@ class Manifest:
             known = {entry.name for entry in fields(cls)}
             content["labels"] = tuple(content["labels"])
             if content.get("ladder"):
-                content["ladder"] = Ladder(**{name: tuple(sizes) for name, sizes in content["ladder"].items()})
+                content["ladder"] = Ladder(
+                    **{name: tuple(sizes) for name, sizes in content["ladder"].items()}
+                )
             return cls(**{key: value for key, value in content.items() if key in known})
         except FileNotFoundError:
             raise SavedModelError(
                 f"{version_folder} is a SavedModel, but not one that tfclf wrote: it has no {_PLACE}. "
                 f"Expected the output of `tfclf export`. `tfclf serve` takes any SavedModel."
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, InputError) as error:
-            raise SavedModelError(f"{path} is broken ({error!r}). Export the model again.") from error
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            InputError,
+        ) as error:
+            raise SavedModelError(
+                f"{path} is broken ({error!r}). Export the model again."
+            ) from error

@@ -65,7 +65,9 @@ def _warn(path: Path) -> None:
     _log.warning("passed over %s: not a whole SavedModel; it may still be on its way here", path)
 
 
-def find_versions(base_path: Path, *, passed_over: Callable[[Path], None] = _warn) -> dict[int, Path]:
+def find_versions(
+    base_path: Path, *, passed_over: Callable[[Path], None] = _warn
+) -> dict[int, Path]:
     """Folders by version number; other names and half-written versions are passed over.
 
     Args:

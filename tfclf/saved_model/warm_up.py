@@ -37,7 +37,9 @@ def predict_record(texts: Sequence[str], *, signature: str = "serving_default") 
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError as error:
         raise MissingExtraError(
-            "tensorflow-serving-api", extra="checkpoints", purpose="writing the warm-up records of an export"
+            "tensorflow-serving-api",
+            extra="checkpoints",
+            purpose="writing the warm-up records of an export",
         ) from error
     predict = predict_pb2.PredictRequest()
     predict.model_spec.signature_name = signature

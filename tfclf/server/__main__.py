@@ -27,7 +27,10 @@ def main() -> int:
         received.append(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGINT):  # a container's first process has no default for SIGTERM
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # a container's first process has no default for SIGTERM
         signal.signal(number, end)
     try:
         from tfclf.quiet import quiet_start
@@ -38,10 +41,14 @@ def main() -> int:
 
         return command_line.run(found)
     except BaseException as error:
-        if received:  # whatever became of the interrupt: an import, say, makes an error of its own of it
+        if (
+            received
+        ):  # whatever became of the interrupt: an import, say, makes an error of its own of it
             name = signal.Signals(received[0]).name
             print(f"Ended by {name} while no requests were taken.", file=sys.stderr, flush=True)  # noqa: T201
-            os._exit(128 + received[0])  # TensorFlow's threads may be at work, and would be waited for
+            os._exit(
+                128 + received[0]
+            )  # TensorFlow's threads may be at work, and would be waited for
         if not isinstance(error, TfclfError):
             raise
         print(f"Failed to start server. Error: {error}", file=sys.stderr)  # noqa: T201

@@ -11,7 +11,12 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tfclf.errors import ServerError
 from tfclf.server import flags, logs
 from tfclf.server.config_files import UNSAID_BATCHING, read_batching, read_monitoring, read_tls
-from tfclf.server.lifecycle.model_config import ConfigError, check_base_path, read_model_config, single_model
+from tfclf.server.lifecycle.model_config import (
+    ConfigError,
+    check_base_path,
+    read_model_config,
+    single_model,
+)
 from tfclf.server.limits import Limits
 from tfclf.server.process import ServerOptions
 from tfclf.server.runtime.batching import Batching
@@ -96,7 +101,9 @@ def _loader_options(found: argparse.Namespace) -> Mapping[str, Any]:
         "batch": found.enable_batching is not False,
         "batching": batching,
         "per_model": bool(found.enable_batching) and found.enable_per_model_batching_parameters,
-        "warm_up_runs": max(1, found.num_request_iterations_for_warmup) if found.enable_model_warmup else 0,
+        "warm_up_runs": max(1, found.num_request_iterations_for_warmup)
+        if found.enable_model_warmup
+        else 0,
     }
 
 
@@ -127,7 +134,9 @@ def _channel_arguments(text: str) -> tuple[tuple[str, str | int], ...]:
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
         if not (name and equals):
-            raise ServerError(f"--grpc_channel_arguments has {part!r}; expected name=value, several with commas.")
+            raise ServerError(
+                f"--grpc_channel_arguments has {part!r}; expected name=value, several with commas."
+            )
         arguments.append((name, _whole_number_or_text(value)))
     return tuple(arguments)
 

@@ -10,7 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
 
 from tfclf.errors import ServerError
 from tfclf.server.runtime.batching import Batching
@@ -39,7 +45,9 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "client_verify": (_Field.TYPE_BOOL,),
     },
     "PrometheusConfig": {"enable": (_Field.TYPE_BOOL,), "path": (_Field.TYPE_STRING,)},
-    "MonitoringConfig": {"prometheus_config": (_Field.TYPE_MESSAGE, ".tfclf.serving.PrometheusConfig")},
+    "MonitoringConfig": {
+        "prometheus_config": (_Field.TYPE_MESSAGE, ".tfclf.serving.PrometheusConfig")
+    },
 }
 
 
@@ -60,7 +68,9 @@ class Tls:
 
 
 # What nobody says, as TF Serving has it: SharedBatchScheduler::QueueOptions.
-UNSAID_BATCHING = Batching(max_batch_size=1_000, max_execution_batch_size=1_000, max_enqueued_batches=10)
+UNSAID_BATCHING = Batching(
+    max_batch_size=1_000, max_execution_batch_size=1_000, max_enqueued_batches=10
+)
 _UNSAID = {"max_batch_size": 1_000, "batch_timeout_micros": 0, "max_enqueued_batches": 10}
 
 
@@ -75,17 +85,25 @@ def read_batching(path: Path) -> Batching:
     for name, number in numbers.items():
         least = 0 if name == "batch_timeout_micros" else 1
         if number is not None and number < least:
-            raise ServerError(f"{path}: {name} is {number}; expected a whole number, {least} or more.")
+            raise ServerError(
+                f"{path}: {name} is {number}; expected a whole number, {least} or more."
+            )
     most = numbers["max_batch_size"]
     # Without splitting, a batch is at most as large as a request may be.
-    execution = numbers["max_execution_batch_size"] if found.enable_large_batch_splitting.value else None
+    execution = (
+        numbers["max_execution_batch_size"] if found.enable_large_batch_splitting.value else None
+    )
     largest = execution or most
     assert most is not None
     assert largest is not None
     if largest > most:
-        raise ServerError(f"{path}: max_execution_batch_size is {largest}, above max_batch_size, {most}.")
+        raise ServerError(
+            f"{path}: max_execution_batch_size is {largest}, above max_batch_size, {most}."
+        )
     allowed = tuple(found.allowed_batch_sizes)
-    if allowed and (list(allowed) != sorted(set(allowed)) or allowed[0] < 1 or allowed[-1] != largest):
+    if allowed and (
+        list(allowed) != sorted(set(allowed)) or allowed[0] < 1 or allowed[-1] != largest
+    ):
         raise ServerError(
             f"{path}: allowed_batch_sizes are {list(allowed)}; expected sizes above 0 that go up and end with the "
             f"largest batch, {largest}."
@@ -123,7 +141,9 @@ def read_monitoring(path: Path) -> str | None:
     """The path at which metrics are shown; None where they are not. Raises: ServerError."""
     found = _read(path, "MonitoringConfig").prometheus_config
     if found.path and not found.path.startswith("/"):
-        raise ServerError(f"{path}: path is {found.path!r}; expected a path of a URL, such as {PROMETHEUS_PATH}.")
+        raise ServerError(
+            f"{path}: path is {found.path!r}; expected a path of a URL, such as {PROMETHEUS_PATH}."
+        )
     return (found.path or PROMETHEUS_PATH) if found.enable else None
 
 
@@ -131,7 +151,9 @@ def _read(path: Path, name: str) -> Any:
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), _classes()[name]())
     except OSError as error:
-        raise ServerError(f"{path} cannot be read: {error.strerror}. Expected a text file of {name}.") from error
+        raise ServerError(
+            f"{path} cannot be read: {error.strerror}. Expected a text file of {name}."
+        ) from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ServerError(
             f"Invalid protobuf file: '{path}': {error}. Expected the text format of TF Serving's {name}, with the "
@@ -142,17 +164,23 @@ def _read(path: Path, name: str) -> Any:
 @cache
 def _classes() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(
-        name="tfclf/serving.proto", package="tfclf.serving", syntax="proto3", dependency=[wrappers_pb2.DESCRIPTOR.name]
+        name="tfclf/serving.proto",
+        package="tfclf.serving",
+        syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
     )
     for name, declared in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for number, (field, (kind, *rest)) in enumerate(declared.items(), 1):
             label = _Field.LABEL_REPEATED if "repeated" in rest else _Field.LABEL_OPTIONAL
             type_name = rest[0] if kind == _Field.TYPE_MESSAGE else None
-            message.field.add(name=field, number=number, type=kind, label=label, type_name=type_name)
+            message.field.add(
+                name=field, number=number, type=kind, label=label, type_name=type_name
+            )
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tfclf.serving.{name}")) for name in _MESSAGES
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tfclf.serving.{name}"))
+        for name in _MESSAGES
     }

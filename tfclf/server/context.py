@@ -23,7 +23,11 @@ class Call:
     def __init__(self, *, timeout: float | None = None) -> None:
         self.method = ""
         # gRPC gives a request without a deadline one in the far future, longer than a lock could wait.
-        self._end = None if timeout is None or timeout > threading.TIMEOUT_MAX else time.monotonic() + timeout
+        self._end = (
+            None
+            if timeout is None or timeout > threading.TIMEOUT_MAX
+            else time.monotonic() + timeout
+        )
         self.cancelled = False
         self._when_cancelled: list[Callable[[], None]] = []
 

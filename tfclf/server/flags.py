@@ -47,47 +47,118 @@ _LIMITS = Limits()
 
 FLAGS = (
     _Flag("port", int, 8500, "port of gRPC; 0: none", least=0, most=65_535),
-    _Flag("rest_api_port", int, 0, "port of REST, another than --port; 0: none", least=0, most=65_535),
+    _Flag(
+        "rest_api_port", int, 0, "port of REST, another than --port; 0: none", least=0, most=65_535
+    ),
     _Flag("grpc_socket_path", str, "", "a UNIX socket for gRPC, besides the port"),
     _Flag("model_name", str, "default", "name of the model; not with --model_config_file"),
     _Flag("model_base_path", str, "", "the model's folder, which holds a folder for each version"),
     _Flag("model_config_file", str, "", "a file of ModelServerConfig, for several models"),
-    _Flag("model_config_file_poll_wait_seconds", int, 0, "look at that file again so often; 0: never"),
+    _Flag(
+        "model_config_file_poll_wait_seconds", int, 0, "look at that file again so often; 0: never"
+    ),
     _Flag("file_system_poll_wait_seconds", int, 1, "look for new versions so often; 0: once"),
-    _Flag("allow_version_labels_for_unavailable_models", _bool, False, "labels for versions that are not loaded yet"),
+    _Flag(
+        "allow_version_labels_for_unavailable_models",
+        _bool,
+        False,
+        "labels for versions that are not loaded yet",
+    ),
     _Flag("max_num_load_retries", int, 5, "how often loading a version is tried again"),
     _Flag("load_retry_interval_micros", int, 60_000_000, "the time between two tries", most=1e15),
-    _Flag("enable_model_warmup", _bool, True, "replay a version's warm-up requests before it serves"),
+    _Flag(
+        "enable_model_warmup", _bool, True, "replay a version's warm-up requests before it serves"
+    ),
     _Flag("num_request_iterations_for_warmup", int, 1, "how often each is replayed", least=0),
     _Flag(
-        "enable_batching", _bool, None, "batch requests of every model; false: of none; by default of exports of tfclf"
+        "enable_batching",
+        _bool,
+        None,
+        "batch requests of every model; false: of none; by default of exports of tfclf",
     ),
     _Flag("batching_parameters_file", str, "", "a file of BatchingParameters"),
     _Flag(
-        "enable_per_model_batching_parameters", _bool, False, "a version's own batching_params.pbtxt, where it has one"
+        "enable_per_model_batching_parameters",
+        _bool,
+        False,
+        "a version's own batching_params.pbtxt, where it has one",
     ),
     _Flag("ssl_config_file", str, "", "a file of SSLConfig: TLS for gRPC, and for REST too"),
-    _Flag("monitoring_config_file", str, "", "a file of MonitoringConfig: Prometheus metrics on the REST port"),
+    _Flag(
+        "monitoring_config_file",
+        str,
+        "",
+        "a file of MonitoringConfig: Prometheus metrics on the REST port",
+    ),
     _Flag("rest_api_timeout_in_ms", int, 30_000, "a REST request's time limit", least=1),
     _Flag("rest_api_num_threads", int, 0, "threads for REST; 0: four for each CPU", least=0),
     _Flag("rest_api_enable_cors_support", _bool, False, "CORS headers in REST answers"),
     _Flag(
-        "grpc_max_threads", int, 0, "threads that answer gRPC; 0: 128, for most of them wait for their batch", least=0
+        "grpc_max_threads",
+        int,
+        0,
+        "threads that answer gRPC; 0: 128, for most of them wait for their batch",
+        least=0,
     ),
     _Flag("grpc_channel_arguments", str, "", "key=value,...: passed to gRPC"),
     _Flag("enable_grpc_healthcheck_service", _bool, False, "gRPC's health service"),
-    _Flag("enable_signature_method_name_check", _bool, False, "Classify and Regress want their own method names"),
-    _Flag("enable_serialization_as_tensor_content", _bool, False, "answers of Predict in tensor_content"),
+    _Flag(
+        "enable_signature_method_name_check",
+        _bool,
+        False,
+        "Classify and Regress want their own method names",
+    ),
+    _Flag(
+        "enable_serialization_as_tensor_content",
+        _bool,
+        False,
+        "answers of Predict in tensor_content",
+    ),
     _Flag("saved_model_tags", str, "serve", "tags of the graph to load, with commas"),
-    _Flag("tensorflow_session_parallelism", int, 0, "TensorFlow's threads, both kinds; 0: its choice", least=0),
+    _Flag(
+        "tensorflow_session_parallelism",
+        int,
+        0,
+        "TensorFlow's threads, both kinds; 0: its choice",
+        least=0,
+    ),
     _Flag("tensorflow_intra_op_parallelism", int, 0, "its threads within an op", least=0),
     _Flag("tensorflow_inter_op_parallelism", int, 0, "its threads between ops", least=0),
-    _Flag("per_process_gpu_memory_fraction", float, 0.0, "of a GPU's memory; 0: TensorFlow's choice", least=0, most=1),
+    _Flag(
+        "per_process_gpu_memory_fraction",
+        float,
+        0.0,
+        "of a GPU's memory; 0: TensorFlow's choice",
+        least=0,
+        most=1,
+    ),
     _Flag("version", _bool, False, "show the version and end"),
-    _Flag("host", str, "127.0.0.1", "address to listen on; TF Serving's is 0.0.0.0, open to the network", ours=True),
-    _Flag("max_message_bytes", int, _LIMITS.max_message_bytes, "bytes in a request", ours=True, least=1),
-    _Flag("max_texts", int, _LIMITS.max_texts, "strings in a tensor of a request", ours=True, least=1),
-    _Flag("max_text_bytes", int, _LIMITS.max_text_bytes, "bytes of all strings of such a tensor", ours=True, least=1),
+    _Flag(
+        "host",
+        str,
+        "127.0.0.1",
+        "address to listen on; TF Serving's is 0.0.0.0, open to the network",
+        ours=True,
+    ),
+    _Flag(
+        "max_message_bytes",
+        int,
+        _LIMITS.max_message_bytes,
+        "bytes in a request",
+        ours=True,
+        least=1,
+    ),
+    _Flag(
+        "max_texts", int, _LIMITS.max_texts, "strings in a tensor of a request", ours=True, least=1
+    ),
+    _Flag(
+        "max_text_bytes",
+        int,
+        _LIMITS.max_text_bytes,
+        "bytes of all strings of such a tensor",
+        ours=True,
+        least=1,
+    ),
     _Flag(
         "max_concurrent_requests",
         int,
@@ -96,8 +167,22 @@ FLAGS = (
         ours=True,
         least=1,
     ),
-    _Flag("reload_roots", str, "", "folders, with commas, from which requests may load models too", ours=True),
-    _Flag("drain_seconds", float, 10.0, "time for requests under way after SIGTERM", ours=True, least=0, most=1e9),
+    _Flag(
+        "reload_roots",
+        str,
+        "",
+        "folders, with commas, from which requests may load models too",
+        ours=True,
+    ),
+    _Flag(
+        "drain_seconds",
+        float,
+        10.0,
+        "time for requests under way after SIGTERM",
+        ours=True,
+        least=0,
+        most=1e9,
+    ),
     _Flag("log_level", str, "info", "debug: one line a request; info, warning, error", ours=True),
     _Flag("log_format", str, "text", "text or json", ours=True),
     _Flag("log_texts", _bool, False, "at debug level, show the texts of requests too", ours=True),
@@ -148,7 +233,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         '--model_base_path="$PWD/saved_models/demo"',
         allow_abbrev=False,
     )
-    theirs, ours = parser.add_argument_group("flags of TF Serving"), parser.add_argument_group("flags of tfclf")
+    theirs, ours = (
+        parser.add_argument_group("flags of TF Serving"),
+        parser.add_argument_group("flags of tfclf"),
+    )
     for flag in FLAGS:
         bare: dict[str, Any] = {"nargs": "?", "const": "true"} if flag.kind is _bool else {}
         shown = f" (default: {str(flag.default).lower() if flag.kind is _bool else flag.default})"
@@ -159,7 +247,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             **bare,
         )
     for name in (*_WITHOUT_EFFECT, *_REFUSED):
-        parser.add_argument(f"--{name}", nargs="?", const="true", default=None, help=argparse.SUPPRESS)
+        parser.add_argument(
+            f"--{name}", nargs="?", const="true", default=None, help=argparse.SUPPRESS
+        )
     found, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(_unknown(unknown[0]))
@@ -180,7 +270,9 @@ def warn_of_flags_without_effect(found: argparse.Namespace) -> None:
     if found.model_config_file and found.model_base_path:
         _log.warning("--model_base_path has no effect: --model_config_file says what to serve")
     if found.enable_per_model_batching_parameters and not found.enable_batching:
-        _log.warning("--enable_per_model_batching_parameters has no effect without --enable_batching")
+        _log.warning(
+            "--enable_per_model_batching_parameters has no effect without --enable_batching"
+        )
     if found.log_texts and found.log_level != "debug":
         _log.warning("--log_texts has no effect without --log_level=debug")
 

@@ -25,7 +25,9 @@ class Limits:
     max_text_bytes: int = 1 << 26
     max_concurrent_requests: int = 1_024
 
-    def check(self, feeds: Mapping[str, NDArray[Any]], *, called: Callable[[str], str] = str) -> None:
+    def check(
+        self, feeds: Mapping[str, NDArray[Any]], *, called: Callable[[str], str] = str
+    ) -> None:
         """Raises: RequestError where a tensor of strings is beyond a limit.
 
         Args:

@@ -30,7 +30,12 @@ _DT_STRING = 7  # types.proto; a program configures its log before it imports Te
 _texts_log = logging.getLogger("tfclf.server.texts")
 
 
-def configure(*, level: str = "info", format: str = "text", stream: TextIO | None = None) -> logging.Handler:  # noqa: A002
+def configure(
+    *,
+    level: str = "info",
+    format: str = "text",  # noqa: A002
+    stream: TextIO | None = None,
+) -> logging.Handler:
     """Sends the log of the process to a stream; called again, it replaces what it did.
 
     To be called before TensorFlow is imported, which reads TF_CPP_MIN_LOG_LEVEL then; where that is set, it stays.
@@ -46,7 +51,9 @@ def configure(*, level: str = "info", format: str = "text", stream: TextIO | Non
     if level.lower() not in _LEVELS:
         raise InputError(f"log level {level!r} is unknown. Expected one of {', '.join(_LEVELS)}.")
     if format not in _FORMATS:
-        raise InputError(f"log format {format!r} is unknown. Expected one of {', '.join(_FORMATS)}.")
+        raise InputError(
+            f"log format {format!r} is unknown. Expected one of {', '.join(_FORMATS)}."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     handler = _Handler(sys.stderr if stream is None else stream)
     handler.setFormatter(_JsonFormatter() if format == "json" else _TextFormatter())
@@ -58,7 +65,11 @@ def configure(*, level: str = "info", format: str = "text", stream: TextIO | Non
     handler.setLevel(level.upper())
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # uvicorn's own configuration, if it came first
+    for name in (
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+    ):  # uvicorn's own configuration, if it came first
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
@@ -78,7 +89,9 @@ def text_log(*, characters: int = 200) -> Callable[["Ended"], None]:
             return
         for name, text in _texts(ended.request):
             shown = text[: 4 * characters].decode("utf-8", "replace")[:characters]
-            _texts_log.debug("input=%(input)r text=%(text)r", {"input": shorten(name), "text": shown})
+            _texts_log.debug(
+                "input=%(input)r text=%(text)r", {"input": shorten(name), "text": shown}
+            )
 
     return observe
 
@@ -156,4 +169,6 @@ def _escape(line: str) -> str:
     """The line without control characters, which could move a terminal's cursor or end the line for some reader."""
     if line.isprintable():
         return line
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in line
+    )

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grpc import StatusCode
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 if TYPE_CHECKING:
@@ -51,15 +57,25 @@ _LATENCY = _exponential(10, 1.8, 33)  # microseconds
 _SIZES = _exponential(1, 2, 14)
 
 _REQUEST_COUNT = Series(":tensorflow:serving:request_count", ("model_name", "status"))
-_REQUEST_LATENCY = Series(":tensorflow:serving:request_latency", ("model_name", "API", "entrypoint"), _LATENCY)
-_RUNTIME_LATENCY = Series(":tensorflow:serving:runtime_latency", ("model_name", "API", "runtime"), _LATENCY)
-_EXAMPLE_COUNTS = Series(":tensorflow:serving:request_example_counts", ("model",), _exponential(1, 2, 15))
+_REQUEST_LATENCY = Series(
+    ":tensorflow:serving:request_latency", ("model_name", "API", "entrypoint"), _LATENCY
+)
+_RUNTIME_LATENCY = Series(
+    ":tensorflow:serving:runtime_latency", ("model_name", "API", "runtime"), _LATENCY
+)
+_EXAMPLE_COUNTS = Series(
+    ":tensorflow:serving:request_example_counts", ("model",), _exponential(1, 2, 15)
+)
 _EXAMPLE_COUNT_TOTAL = Series(":tensorflow:serving:request_example_count_total", ("model",))
 _LOAD_ATTEMPTS = Series(":tensorflow:cc:saved_model:load_attempt_count", ("model_path", "status"))
 _LOAD_LATENCY = Series(":tensorflow:cc:saved_model:load_latency", ("model_path",))
-_WARM_UP_LATENCY = Series(":tensorflow:serving:model_warmup_latency", ("model_path", "status"), _LATENCY)
+_WARM_UP_LATENCY = Series(
+    ":tensorflow:serving:model_warmup_latency", ("model_path", "status"), _LATENCY
+)
 _BATCHING = ":tensorflow:serving:batching_session:"
-_QUEUING_LATENCY = Series(f"{_BATCHING}queuing_latency", ("thread_pool_name",), _exponential(100, 1.2, 52))
+_QUEUING_LATENCY = Series(
+    f"{_BATCHING}queuing_latency", ("thread_pool_name",), _exponential(100, 1.2, 52)
+)
 _INPUT_BATCH_SIZE = Series(f"{_BATCHING}input_batch_size", (), _SIZES)
 _PROCESSED_BATCH_SIZE = Series(f"{_BATCHING}processed_batch_size", (), _SIZES)
 _PADDING_SIZE = Series(f"{_BATCHING}padding_size", ("execution_batch_size",), _SIZES)
@@ -126,7 +142,9 @@ class Metrics:
         self._request_count.labels(model, ended.code.name).inc()
         if answered:
             entrypoint = "REST" if rest else "GRPC"
-            self._request_latency.labels(model, api, entrypoint).observe(_microseconds(ended.seconds))
+            self._request_latency.labels(model, api, entrypoint).observe(
+                _microseconds(ended.seconds)
+            )
 
     def runtime(self, model: str, seconds: float, *, api: str = "Predict") -> None:
         """TensorFlow has computed for a request, or for a batch of them.
@@ -158,7 +176,9 @@ class Metrics:
         self._input_batch_size.observe(rows)
         self._queuing_latency.labels(model).observe(_microseconds(seconds))
 
-    def batch(self, model: str, rows: int, padded_rows: int, queue_seconds: float | None = None) -> None:
+    def batch(
+        self, model: str, rows: int, padded_rows: int, queue_seconds: float | None = None
+    ) -> None:
         """A batch was run.
 
         Args:
@@ -212,7 +232,10 @@ class _Gauges:
                 family.add_metric([model], length)
             yield family
         if self.requests_in_flight is not None:
-            name, meaning = ":tfclf:server:requests_in_flight", "Requests under way now, waiting ones included."
+            name, meaning = (
+                ":tfclf:server:requests_in_flight",
+                "Requests under way now, waiting ones included.",
+            )
             yield GaugeMetricFamily(name, meaning, value=self.requests_in_flight())
         if self.available is not None:
             name, meaning = ":tfclf:server:model_available", "Versions that answer requests now."
@@ -250,7 +273,9 @@ def _lines(family: Metric) -> Iterator[str]:
 
 def _label(key: str, value: str) -> str:
     if key == "le" and value != "+Inf":
-        return f"{float(value):g}"  # six digits, as absl::StrCat writes a double; they hide the hair
+        return (
+            f"{float(value):g}"  # six digits, as absl::StrCat writes a double; they hide the hair
+        )
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 

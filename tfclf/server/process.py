@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServicer_to_server
-from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionServiceServicer_to_server
+from tensorflow_serving.apis.prediction_service_pb2_grpc import (
+    add_PredictionServiceServicer_to_server,
+)
 
 from tfclf.errors import ServerError
 from tfclf.server.config_files import PROMETHEUS_PATH, Tls
@@ -127,7 +129,9 @@ class Server:
         return f"{self._http.scheme}://{join_address(self._options.host, self._http.port)}"
 
     def __str__(self) -> str:
-        models = ", ".join(f"{servable.name} version {servable.version}" for servable in self.service.registry)
+        models = ", ".join(
+            f"{servable.name} version {servable.version}" for servable in self.service.registry
+        )
         addresses = filter(None, [self.address, self._socket if self.port else ""])
         grpc_part = [f"{' and '.join(addresses)} (gRPC)"] if self.address else []
         rest_part = [f"{self.rest_url} (REST)"] if self._http is not None else []
@@ -151,7 +155,9 @@ class Server:
                     else:
                         self.port = self._grpc.add_secure_port(address, credentials)
                 except RuntimeError as error:
-                    raise ServerError(cannot_listen(options.host, options.port, "gRPC could not bind it")) from error
+                    raise ServerError(
+                        cannot_listen(options.host, options.port, "gRPC could not bind it")
+                    ) from error
             if self._socket:
                 check_socket(options.socket_path)  # again: loading took its time
                 try:
@@ -229,7 +235,10 @@ class Server:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 

@@ -35,7 +35,9 @@ class Ended:
         """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
         for tensor in getattr(self.request, "inputs", {}).values():
             return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
-        if (given := getattr(self.request, "input", None)) is not None and (kind := given.WhichOneof("kind")):
+        if (given := getattr(self.request, "input", None)) is not None and (
+            kind := given.WhichOneof("kind")
+        ):
             return len(getattr(given, kind).examples)
         return None
 

@@ -14,8 +14,14 @@ from typing import Any
 
 from grpc import StatusCode
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
-from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+)
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
@@ -47,7 +53,11 @@ class Service:
     """
 
     def __init__(
-        self, registry: Registry, *, manager: Manager | None = None, observers: Sequence[Observer] = ()
+        self,
+        registry: Registry,
+        *,
+        manager: Manager | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.registry = registry
         self.manager = manager
@@ -67,7 +77,9 @@ class Service:
         for servable in self.registry:  # the fixed ones
             servable.close()
 
-    def predict(self, request: PredictRequest, call: Call, *, protocol: str = "grpc") -> PredictResponse:
+    def predict(
+        self, request: PredictRequest, call: Call, *, protocol: str = "grpc"
+    ) -> PredictResponse:
         """Named tensors in, named tensors out. Raises: RequestError, as every method here."""
 
         def answer() -> PredictResponse:
@@ -76,7 +88,9 @@ class Service:
 
         return self._answer("Predict", request, protocol, call, answer)
 
-    def classify(self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc") -> ClassificationResponse:
+    def classify(
+        self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc"
+    ) -> ClassificationResponse:
         """tf.Examples in, classes out."""
 
         def answer() -> ClassificationResponse:
@@ -85,7 +99,9 @@ class Service:
 
         return self._answer("Classify", request, protocol, call, answer)
 
-    def regress(self, request: RegressionRequest, call: Call, *, protocol: str = "grpc") -> RegressionResponse:
+    def regress(
+        self, request: RegressionRequest, call: Call, *, protocol: str = "grpc"
+    ) -> RegressionResponse:
         """tf.Examples in, values out."""
 
         def answer() -> RegressionResponse:
@@ -110,14 +126,24 @@ class Service:
     ) -> GetModelMetadataResponse:
         """The signatures of a model."""
         return self._answer(
-            "GetModelMetadata", request, protocol, call, lambda: get_model_metadata(self.registry, request)
+            "GetModelMetadata",
+            request,
+            protocol,
+            call,
+            lambda: get_model_metadata(self.registry, request),
         )
 
     def get_model_status(
         self, request: GetModelStatusRequest, call: Call, *, protocol: str = "grpc"
     ) -> GetModelStatusResponse:
         """What has become of the versions of a model."""
-        return self._answer("GetModelStatus", request, protocol, call, lambda: get_model_status(self.registry, request))
+        return self._answer(
+            "GetModelStatus",
+            request,
+            protocol,
+            call,
+            lambda: get_model_status(self.registry, request),
+        )
 
     def handle_reload_config(
         self, request: ReloadConfigRequest, call: Call, *, protocol: str = "grpc"
@@ -127,7 +153,9 @@ class Service:
         def answer() -> ReloadConfigResponse:
             return handle_reload_config(self.manager, request, call=call)
 
-        return self._answer("HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec())
+        return self._answer(
+            "HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec()
+        )
 
     def observe(self, ended: Ended) -> None:
         """Tells the observers of a request; a transport does so itself only where it could not read one."""
@@ -181,7 +209,18 @@ class Service:
             seconds = time.perf_counter() - started
             version = _version(response, model)
             self._count(-1)
-            self.observe(Ended(method, protocol, model.name, model.signature_name, code, seconds, version, request))
+            self.observe(
+                Ended(
+                    method,
+                    protocol,
+                    model.name,
+                    model.signature_name,
+                    code,
+                    seconds,
+                    version,
+                    request,
+                )
+            )
 
 
 def _version(response: Any, asked: ModelSpec) -> int | None:

@@ -32,7 +32,9 @@ def find_models(models: str | Path, name: str | None = None) -> ModelServerConfi
     path = Path(models)
     if path.is_file():
         if name is not None:
-            raise InputError(f"{path} names its models itself; leave the name {name!r} out, or change it there.")
+            raise InputError(
+                f"{path} names its models itself; leave the name {name!r} out, or change it there."
+            )
         return read_model_config(path)
     found = latest_version(path)
     if found.folder.parent == path.resolve():
@@ -65,7 +67,9 @@ def start(
     registry = Registry()
     manager = None
     if not isinstance(models, Version):
-        manager = Manager(registry, load=loader, drain_seconds=options.drain_seconds, **(watching or {}))
+        manager = Manager(
+            registry, load=loader, drain_seconds=options.drain_seconds, **(watching or {})
+        )
     service = Service(registry, manager=manager, observers=[metrics.observe, *observers])
     metrics.watch(
         queue_length=lambda: _queues(registry),
@@ -87,7 +91,9 @@ def start(
 def _check(options: ServerOptions) -> None:
     """Finds out what would keep the server from answering before it spends time on models."""
     if options.port and options.port == options.rest_port:
-        raise InputError(f"port and rest_port are both {options.port}. Expected two; 0 takes any that is free.")
+        raise InputError(
+            f"port and rest_port are both {options.port}. Expected two; 0 takes any that is free."
+        )
     for name in ("grpc_threads", "rest_threads"):
         if getattr(options, name) < 0:
             raise InputError(f"{name} is {getattr(options, name)}; expected 0 (a default) or more.")

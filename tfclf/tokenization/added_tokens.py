@@ -34,7 +34,9 @@ class AddedTokens(tf.Module):
         self._pattern = "|".join(literal(token.content) for token in tokens)
         places = {token.content: place for place, token in enumerate(tokens)}
         self._place = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(places), list(places.values()), tf.string, tf.int32),
+            tf.lookup.KeyValueTensorInitializer(
+                list(places), list(places.values()), tf.string, tf.int32
+            ),
             default_value=len(tokens),
         )
         # One entry more, for what is no added token.
@@ -42,7 +44,9 @@ class AddedTokens(tf.Module):
         self._left_strip = _flags(token.left_strip for token in tokens)
         self._right_strip = _flags(token.right_strip for token in tokens)
         self._single_word = _flags(token.single_word for token in tokens)
-        self._word = character_class(code_points.word_characters()) if self._single_word is not None else ""
+        self._word = (
+            character_class(code_points.word_characters()) if self._single_word is not None else ""
+        )
 
     def __call__(self, text: tf.Tensor, tokenize: Tokenize) -> tf.RaggedTensor:
         fenced = tf.strings.regex_replace(text, self._pattern, _FENCE + rb"\0" + _FENCE)
@@ -59,10 +63,14 @@ class AddedTokens(tf.Module):
         texts = tf.where(is_token, "", segments.values)
         if self._left_strip is not None:
             beside = tf.concat([tf.gather(self._left_strip, places)[1:], [False]], 0)
-            texts = tf.where(beside, tf.strings.regex_replace(texts, WHITE_SPACE + r"+\z", ""), texts)
+            texts = tf.where(
+                beside, tf.strings.regex_replace(texts, WHITE_SPACE + r"+\z", ""), texts
+            )
         if self._right_strip is not None:
             beside = tf.concat([[False], tf.gather(self._right_strip, places)[:-1]], 0)
-            texts = tf.where(beside, tf.strings.regex_replace(texts, r"\A" + WHITE_SPACE + "+", ""), texts)
+            texts = tf.where(
+                beside, tf.strings.regex_replace(texts, r"\A" + WHITE_SPACE + "+", ""), texts
+            )
         plain = tokenize(texts)
         count = tf.size(is_token)
         pool = tf.concat([tf.gather(self._ids, places), plain.values], axis=0)

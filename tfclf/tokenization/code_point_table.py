@@ -18,7 +18,8 @@ class CodePointTable(tf.Module):
         super().__init__()
         places: dict[bytes, int] = {}  # of each different block: most are like others
         block_of = [
-            places.setdefault(block.tobytes(), len(places)) for block in numbers.astype(np.int32).reshape(-1, _BLOCK)
+            places.setdefault(block.tobytes(), len(places))
+            for block in numbers.astype(np.int32).reshape(-1, _BLOCK)
         ]
         # Kept as tensors: every function that tokenizes then shares one copy in the export.
         self._numbers = tf.constant(np.frombuffer(b"".join(places), np.int32))

@@ -24,7 +24,9 @@ def _code_points() -> Iterator[int]:
     yield from (point for point in range(0x110000) if point not in _SURROGATES)
 
 
-def _ask(answer: Callable[[str], str], points: Iterable[int], *, fence: str = _FENCE) -> Iterator[tuple[int, str]]:
+def _ask(
+    answer: Callable[[str], str], points: Iterable[int], *, fence: str = _FENCE
+) -> Iterator[tuple[int, str]]:
     """(code point, what `answer` makes of that character alone) for each of them."""
     asked = [point for point in points if chr(point) != fence]
     for start in range(0, len(asked), _QUESTION):
@@ -49,7 +51,9 @@ def _reference_normalizer(spec: BertNormalizer | EachCharacter) -> Any:
 _PYTHON_STEPS: Mapping[str, Callable[[str], str]] = {
     "Lowercase": str.lower,
     "NFKD": functools.partial(unicodedata.normalize, "NFKD"),
-    "StripCombining": lambda text: "".join(part for part in text if not unicodedata.combining(part)),
+    "StripCombining": lambda text: "".join(
+        part for part in text if not unicodedata.combining(part)
+    ),
 }
 
 
@@ -85,7 +89,11 @@ def splitting() -> tuple[tuple[int, ...], tuple[int, ...]]:
         part = points[start : start + _QUESTION]
         # "a" before and after each character: one word if it is a letter, three if punctuation, two if space.
         text = "".join(f"a{chr(point)}" for point in part) + "a"
-        kept = {begin for _, (begin, end) in reference.pre_tokenize_str(text) if end - begin == 1 and begin % 2}
+        kept = {
+            begin
+            for _, (begin, end) in reference.pre_tokenize_str(text)
+            if end - begin == 1 and begin % 2
+        }
         covered: set[int] = set()
         for _, (begin, end) in reference.pre_tokenize_str(text):
             covered.update(range(begin, end))
@@ -110,23 +118,33 @@ def word_characters() -> tuple[int, ...]:
         part = points[start : start + _QUESTION]
         # The token is found unless the character before it is of a word: after it comes none.
         encoding = reference.encode("".join(f"{chr(point)}{_FENCE} " for point in part))
-        alone = {end for (_, end), token in zip(encoding.offsets, encoding.ids, strict=True) if token == added}
+        alone = {
+            end
+            for (_, end), token in zip(encoding.offsets, encoding.ids, strict=True)
+            if token == added
+        }
         found += [point for index, point in enumerate(part) if 3 * index + 2 not in alone]
     return tuple(found)
 
 
 @functools.cache
-def byte_level_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def byte_level_classes() -> tuple[
+    tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]
+]:
     r"""(letters, numbers, space, the rest): what the \p{L}, \p{N} and \s of the ByteLevel pre-tokenizer take."""
     reference = tokenizers().pre_tokenizers.ByteLevel(add_prefix_space=False)
     # Beyond ASCII no word of a text of all characters in order holds two classes: one question a word will do.
     points = [point for point in _code_points() if point >= 0x80]
-    words = [(begin, end) for _, (begin, end) in reference.pre_tokenize_str("".join(map(chr, points)))]
+    words = [
+        (begin, end) for _, (begin, end) in reference.pre_tokenize_str("".join(map(chr, points)))
+    ]
     runs = [[point] for point in range(0x80)] + [points[begin:end] for begin, end in words]
     classes: dict[str, list[int]] = {"a": [], "1": [], "!": [], "": []}
     for run in runs:
         # A letter prolongs a run of letters, and so on; white space prolongs none of these.
-        joined = (known for known in "a1!" if len(reference.pre_tokenize_str(known + chr(run[0]))) == 1)
+        joined = (
+            known for known in "a1!" if len(reference.pre_tokenize_str(known + chr(run[0]))) == 1
+        )
         classes[next(joined, "")].extend(run)
     letters, numbers, others, space = map(tuple, classes.values())
     return letters, numbers, space, others

@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from tfclf.tokenization.added_tokens import AddedTokens
 from tfclf.tokenization.models import byte_bpe, sentencepiece_op, unigram, unigram_words, wordpiece
-from tfclf.tokenization.normalizers import chain, character_table, precompiled, python_text, replacement
+from tfclf.tokenization.normalizers import (
+    chain,
+    character_table,
+    precompiled,
+    python_text,
+    replacement,
+)
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import (
     AddedToken,
@@ -74,7 +80,9 @@ class Tokenizer(tf.Module):
         self._model = _PARTS[type(spec.model)](spec.model)
         # What the reference looks for in normalized text is the content, normalized too.
         normalized = [
-            replace(token, content=self._normalize(tf.constant([token.content])).numpy()[0].decode())
+            replace(
+                token, content=self._normalize(tf.constant([token.content])).numpy()[0].decode()
+            )
             for token in spec.added_tokens
             if token.normalized
         ]

@@ -65,9 +65,13 @@ def in_parts(text: tf.Tensor, change: Callable[[tf.Tensor], _Rows]) -> _Rows:
     Returns: what `change(text)` would: dense, or ragged with row splits of the same type.
     """
     size = tf.size(text) // 2
-    changed = [change(part) for part in tf.split(text, tf.stack([size, tf.size(text) - size]), num=2)]
+    changed = [
+        change(part) for part in tf.split(text, tf.stack([size, tf.size(text) - size]), num=2)
+    ]
     if not isinstance(changed[0], tf.RaggedTensor):
         return tf.concat(changed, axis=0)
     lengths = tf.concat([rows.row_splits[1:] - rows.row_splits[:-1] for rows in changed], axis=0)
     splits = tf.pad(tf.cumsum(lengths), [[1, 0]])
-    return tf.RaggedTensor.from_row_splits(tf.concat([rows.values for rows in changed], axis=0), splits, validate=False)
+    return tf.RaggedTensor.from_row_splits(
+        tf.concat([rows.values for rows in changed], axis=0), splits, validate=False
+    )

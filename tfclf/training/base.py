@@ -14,7 +14,13 @@ from tfclf.checkpoints.huggingface import read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.families import family_of
 
-_VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_VOCABULARY_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 _TOKENIZER_FILES = (
     *_VOCABULARY_FILES,
     "merges.txt",
@@ -64,7 +70,9 @@ class Base:
                 "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
                 "model_max_length": self.max_length,
             }
-            (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+            (folder / "tokenizer_config.json").write_text(
+                json.dumps(content, indent=2), encoding="utf-8"
+            )
 
 
 def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
@@ -130,7 +138,9 @@ def _positions(config: Any) -> float:
     return family_of(config.model_type, source="config.json").rows_of(positions)
 
 
-def _labels(asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
+def _labels(
+    asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path
+) -> tuple[str, ...]:
     named = config.get("id2label")
     if asked is not None:
         labels = tuple(asked)

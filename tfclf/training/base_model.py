@@ -40,7 +40,9 @@ def _given_folder(card: Card, given: str | Path) -> Path:
     if not folder.exists() and hub_id(str(given)) is not None:
         with contextlib.suppress(SourceNotFoundError):
             return hub_folder(str(given))
-    there_is = "is a file" if folder.exists() else "does not exist, and no model of that name was pulled"
+    there_is = (
+        "is a file" if folder.exists() else "does not exist, and no model of that name was pulled"
+    )
     raise SourceNotFoundError(
         f"--base {given} {there_is}. Expected a folder with the {card.family} checkpoint to start from (config.json, "
         f"weights and tokenizer files), or the hub id of one that `tfclf pull` has got."
@@ -50,7 +52,9 @@ def _given_folder(card: Card, given: str | Path) -> Path:
 def _refuse_other_family(card: Card, folder: Path) -> None:
     path = folder / "config.json"
     try:
-        found = json_object(path, error=CheckpointError, again="Copy the checkpoint again.").get("model_type")
+        found = json_object(path, error=CheckpointError, again="Copy the checkpoint again.").get(
+            "model_type"
+        )
     except FileNotFoundError:
         raise CheckpointError(
             f"{folder} holds {listing(folder)}, and no config.json. Expected a Hugging Face checkpoint to start from."

@@ -41,7 +41,9 @@ class Encoded:
         return lengths
 
 
-def encode(tokenizer: Any, texts: Sequence[str], labels: Sequence[int], *, max_length: int) -> Encoded:
+def encode(
+    tokenizer: Any, texts: Sequence[str], labels: Sequence[int], *, max_length: int
+) -> Encoded:
     """Tokenizes rows with the checkpoint's own tokenizer, special tokens and truncation included."""
     ids: list[NDArray[numpy.int32]] = []
     lengths: list[int] = []
@@ -71,7 +73,9 @@ def _valid(text: str) -> str:
     return text
 
 
-def order(lengths: NDArray[numpy.int64], *, batch_size: int, seed: int, epoch: int) -> list[NDArray[numpy.int64]]:
+def order(
+    lengths: NDArray[numpy.int64], *, batch_size: int, seed: int, epoch: int
+) -> list[NDArray[numpy.int64]]:
     """The rows of each batch of an epoch: every row once, rows of like length together, batches mixed."""
     random = numpy.random.default_rng([seed, epoch])
     shuffled = random.permutation(len(lengths))
@@ -84,7 +88,9 @@ def order(lengths: NDArray[numpy.int64], *, batch_size: int, seed: int, epoch: i
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def dataset(encoded: Encoded, batches: Sequence[NDArray[numpy.int64]], *, pad_id: int) -> tf.data.Dataset:
+def dataset(
+    encoded: Encoded, batches: Sequence[NDArray[numpy.int64]], *, pad_id: int
+) -> tf.data.Dataset:
     """Those batches: input_ids and attention_mask, int32[batch, length]; labels, int32[batch]."""
     rows = tf.RaggedTensor.from_row_lengths(
         numpy.concatenate(batches), numpy.asarray([len(batch) for batch in batches], numpy.int64)

@@ -50,7 +50,11 @@ class Loop:
         self._state = state
         self._progress = progress
         self._predictor = Predictor(
-            model, base.tokenizer, base.labels, max_length=rows.max_length, batch_size=recipe.batch_size
+            model,
+            base.tokenizer,
+            base.labels,
+            max_length=rows.max_length,
+            batch_size=recipe.batch_size,
         )
         self._optimizer = _adamw(model, recipe)
         self._step = _training_step(model, self._optimizer, recipe)
@@ -63,11 +67,15 @@ class Loop:
         """Trains to the end, and leaves the best epoch's weights in the model."""
         if position is None:
             position = Position()
-            self._progress.say(f"Saved as it goes in {self._state.folder}: interrupted, the same call goes on there")
+            self._progress.say(
+                f"Saved as it goes in {self._state.folder}: interrupted, the same call goes on there"
+            )
         else:
             self._state.restore(self._everything)
             done = position.epoch * self._steps_an_epoch + position.step
-            self._progress.say(f"Going on after step {done} of {self._steps}, as saved in {self._state.folder}")
+            self._progress.say(
+                f"Going on after step {done} of {self._steps}, as saved in {self._state.folder}"
+            )
         while position.epoch < self._recipe.epochs and not self._is_past_its_best(position):
             self._run_epoch(position)
         self._state.restore_best(self._weights, position.best_epoch)
@@ -79,16 +87,22 @@ class Loop:
 
     def _is_past_its_best(self, position: Position) -> bool:
         patience = self._recipe.patience
-        return patience is not None and position.epoch - position.best_epoch >= patience and position.epoch > 0
+        return (
+            patience is not None
+            and position.epoch - position.best_epoch >= patience
+            and position.epoch > 0
+        )
 
     def _run_epoch(self, position: Position) -> None:
         recipe = self._recipe
         started = time.perf_counter() - position.seconds
         done = position.epoch * self._steps_an_epoch + position.step
-        self._progress.begin(f"epoch {position.epoch + 1} of {recipe.epochs}", total=self._steps, done=done)
-        batches = order(self._rows.lengths, batch_size=recipe.batch_size, seed=recipe.seed, epoch=position.epoch)[
-            position.step :
-        ]
+        self._progress.begin(
+            f"epoch {position.epoch + 1} of {recipe.epochs}", total=self._steps, done=done
+        )
+        batches = order(
+            self._rows.lengths, batch_size=recipe.batch_size, seed=recipe.seed, epoch=position.epoch
+        )[position.step :]
         shown = None
         for batch in dataset(self._rows, batches, pad_id=self._base.tokenizer.pad_token_id):
             rate = recipe.rate_at(done, self._steps)
@@ -105,7 +119,9 @@ class Loop:
         position.seconds = time.perf_counter() - started
         self._state.save(self._everything, position, steps=done)
 
-    def _one_step(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor], step: int, rate: float) -> float:
+    def _one_step(
+        self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor], step: int, rate: float
+    ) -> float:
         # Dropout is a function of seed and step, so that a resumed training drops what an unbroken one drops.
         for index, generator in enumerate(self._generators):
             entropy = numpy.random.SeedSequence([self._recipe.seed, step, index])
@@ -123,7 +139,9 @@ class Loop:
     def _finish_epoch(self, position: Position) -> None:
         report = evaluate(self._predictor, self._held_back, self._base.labels)
         position.epoch += 1
-        finished = Epoch(position.epoch, position.loss_sum / max(1, position.step), report.loss, report.accuracy)
+        finished = Epoch(
+            position.epoch, position.loss_sum / max(1, position.step), report.loss, report.accuracy
+        )
         position.history.append(finished)
         position.step, position.loss_sum = 0, 0.0
         best = max(position.history, key=lambda epoch: (epoch.eval_accuracy, -epoch.eval_loss))

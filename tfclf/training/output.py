@@ -19,7 +19,15 @@ from tfclf.training.state import Position
 from tfclf.training.weights import load_trained
 
 FORMAT_VERSION = 1
-_PACKAGES = ("tfclf", "tensorflow", "tf-keras", "transformers", "tokenizers", "numpy", "scikit-learn")
+_PACKAGES = (
+    "tfclf",
+    "tensorflow",
+    "tf-keras",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scikit-learn",
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,9 @@ def write_checkpoint(
         held_back = evaluate(predictor, rows.held_back, base.labels)
         test = None if test_rows is None else evaluate(predictor, test_rows, base.labels)
         measured = Measured(held_back, test)
-        write_json(beside / "metrics.json", _metrics(measured, rows, test_rows or (), position, run))
+        write_json(
+            beside / "metrics.json", _metrics(measured, rows, test_rows or (), position, run)
+        )
         shown, kind = (held_back, "held-back") if test is None else (test, "test")
         shown.write_confusion_matrix(beside, title=f"{output.name}: {shown.samples:,} {kind} rows")
         beside.rename(output)
@@ -73,7 +83,11 @@ def write_checkpoint(
 
 
 def _metrics(
-    measured: Measured, rows: Split, test_rows: Sequence[Row], position: Position, run: Mapping[str, Any]
+    measured: Measured,
+    rows: Split,
+    test_rows: Sequence[Row],
+    position: Position,
+    run: Mapping[str, Any],
 ) -> dict[str, Any]:
     trained_on = {row.text for row in rows.train}
     return {

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.catalog.cards import Card
-from tfclf.data import DataSet, Layout, Row, SplitFiles, find_data_set, find_split, split_of, split_rows
+from tfclf.data import (
+    DataSet,
+    Layout,
+    Row,
+    SplitFiles,
+    find_data_set,
+    find_split,
+    split_of,
+    split_rows,
+)
 from tfclf.data.splits import no_split
 from tfclf.errors import CardError, DataError, InputError, SourceNotFoundError
 from tfclf.training.base_model import base_folder
@@ -114,7 +123,9 @@ def plan_card(
     asked, assumed = dict(card.training.recipe), set(card.training.assumed)
     known = {field.name for field in dataclasses.fields(Recipe)}
     if unknown := sorted({*asked, *given} - known):
-        raise CardError(f"{unknown[0]} is no part of a recipe ({card.name}). Expected: {', '.join(sorted(known))}.")
+        raise CardError(
+            f"{unknown[0]} is no part of a recipe ({card.name}). Expected: {', '.join(sorted(known))}."
+        )
     recipe = Recipe(**{**asked, **given})
     rows, test = _splits(Path(data), data_set, train_file, test_file)
     return Plan(
@@ -123,7 +134,9 @@ def plan_card(
         base_source=GIVEN if base is not None else (ASSUMED if "base_model" in assumed else CARD),
         recipe=recipe,
         sources={
-            name: GIVEN if name in given else (DEFAULT if name not in asked else ASSUMED if name in assumed else CARD)
+            name: GIVEN
+            if name in given
+            else (DEFAULT if name not in asked else ASSUMED if name in assumed else CARD)
             for name in recipe.to_dict()
         },
         rows=rows,
@@ -136,10 +149,14 @@ def _splits(
     data: Path, data_set: DataSet, train_file: str | Path | None, test_file: str | Path | None
 ) -> tuple[SplitFiles, SplitFiles | None]:
     if not data.exists():
-        raise SourceNotFoundError(f"--data {data} does not exist. Expected the folder of {data_set.title}.")
+        raise SourceNotFoundError(
+            f"--data {data} does not exist. Expected the folder of {data_set.title}."
+        )
     if data.is_file():
         if train_file is not None:
-            raise InputError(f"--data {data} is a file, and --train-file {train_file} another. Give one of them.")
+            raise InputError(
+                f"--data {data} is a file, and --train-file {train_file} another. Give one of them."
+            )
         folder, train_file, test = data.parent, data.name, None
     else:
         folder, test = data, None if test_file is not None else find_split(data, data_set, "test")

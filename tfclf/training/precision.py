@@ -22,7 +22,10 @@ def policy_for(mixed_precision: str) -> str:
     if mixed_precision != "auto":
         return mixed_precision
     gpus = tf.config.list_physical_devices("GPU")
-    capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
+    capabilities = [
+        tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        for gpu in gpus
+    ]
     able = bool(gpus) and min(capabilities) >= _BFLOAT16_CAPABILITY
     return "mixed_bfloat16" if able else "float32"
 

@@ -21,7 +21,9 @@ class Predictor:
     'pos'
     """
 
-    def __init__(self, model: Any, tokenizer: Any, labels: Sequence[str], *, max_length: int, batch_size: int) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, labels: Sequence[str], *, max_length: int, batch_size: int
+    ) -> None:
         self._tokenizer = tokenizer
         self._labels = tuple(labels)
         self._max_length = max_length
@@ -50,7 +52,9 @@ class Predictor:
         batches = [by_length[start : start + self._batch_size] for start in starts]
         pad_id = self._tokenizer.pad_token_id
         found = numpy.zeros([len(texts), len(self._labels)], numpy.float32)
-        for rows, (ids, mask, _) in zip(batches, dataset(encoded, batches, pad_id=pad_id), strict=True):
+        for rows, (ids, mask, _) in zip(
+            batches, dataset(encoded, batches, pad_id=pad_id), strict=True
+        ):
             found[rows] = self._logits(ids, mask).numpy()
         return found
 

@@ -36,7 +36,10 @@ class TrainingProgress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
 
@@ -47,7 +50,9 @@ class TrainingProgress:
 
     def begin(self, description: str, *, total: int | None = None, done: int = 0) -> None:
         """Names what runs now."""
-        self._progress.update(self._task, description=description, total=total, completed=done, state="")
+        self._progress.update(
+            self._task, description=description, total=total, completed=done, state=""
+        )
 
     def step(self, done: int, *, loss: float, rate: float) -> None:
         """One step finished."""

@@ -55,12 +55,22 @@ class Recipe:
         _check("warmup", self.warmup, 0 <= self.warmup < 1, "0 or more, and less than 1")
         _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         _check("clip_norm", self.clip_norm, self.clip_norm > 0, "more than 0")
-        _check("max_length", self.max_length, self.max_length is None or self.max_length >= 3, "3 or more")
+        _check(
+            "max_length",
+            self.max_length,
+            self.max_length is None or self.max_length >= 3,
+            "3 or more",
+        )
         _check("held_back", self.held_back, 0 < self.held_back < 1, "more than 0 and less than 1")
         _check("patience", self.patience, self.patience is None or self.patience >= 1, "1 or more")
         _check("seed", self.seed, 0 <= self.seed < 2**32, "0 or more, and less than 2**32")
         _check("save_steps", self.save_steps, self.save_steps >= 1, "1 or more")
-        _check("round_weights", self.round_weights, self.round_weights in _ROUNDINGS, "'float16' or nothing")
+        _check(
+            "round_weights",
+            self.round_weights,
+            self.round_weights in _ROUNDINGS,
+            "'float16' or nothing",
+        )
         known = self.mixed_precision in _PRECISIONS
         _check("mixed_precision", self.mixed_precision, known, f"one of {', '.join(_PRECISIONS)}")
 
@@ -83,4 +93,6 @@ class Recipe:
 def _check(name: str, value: object, holds: bool, expected: str) -> None:
     if not holds:
         option = "--" + name.replace("_", "-")
-        raise InputError(f"The recipe's {name} is {value!r}; expected {expected}. Correct {option}.")
+        raise InputError(
+            f"The recipe's {name} is {value!r}; expected {expected}. Correct {option}."
+        )

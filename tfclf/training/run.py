@@ -124,12 +124,18 @@ def train(
 
 def _refuse_existing(output: Path) -> None:
     if output.exists():
-        raise InputError(f"{output} exists already. Expected a folder to make; delete it, or name another output.")
+        raise InputError(
+            f"{output} exists already. Expected a folder to make; delete it, or name another output."
+        )
     if not output.absolute().parent.is_dir():
-        raise InputError(f"{output.absolute().parent} is no folder, so that {output.name} cannot be made in it.")
+        raise InputError(
+            f"{output.absolute().parent} is no folder, so that {output.name} cannot be made in it."
+        )
 
 
-def _rows(data: str | Path | Iterable[Row], labels: Sequence[str], layout: Layout | None) -> list[Row]:
+def _rows(
+    data: str | Path | Iterable[Row], labels: Sequence[str], layout: Layout | None
+) -> list[Row]:
     if isinstance(data, str | Path):
         return list(labelled_rows(data, labels, layout))
     rows = list(data)
@@ -145,7 +151,9 @@ def _rows(data: str | Path | Iterable[Row], labels: Sequence[str], layout: Layou
 def _digest(rows: Iterable[Row]) -> str:
     sha256 = hashlib.sha256()
     for row in rows:
-        sha256.update(f"{row.label}\0{len(row.text)}\0{row.text}\n".encode("utf-8", "surrogatepass"))
+        sha256.update(
+            f"{row.label}\0{len(row.text)}\0{row.text}\n".encode("utf-8", "surrogatepass")
+        )
     return sha256.hexdigest()
 
 
@@ -178,7 +186,15 @@ def _fine_tune(
     tf_keras.utils.set_random_seed(recipe.seed)
     with keras_for_training(policy_for(recipe.mixed_precision)):
         model = build(base)
-    loop = Loop(model, base, encoded, held_back=rows.held_back, recipe=recipe, state=state, progress=progress)
+    loop = Loop(
+        model,
+        base,
+        encoded,
+        held_back=rows.held_back,
+        recipe=recipe,
+        state=state,
+        progress=progress,
+    )
     position = loop.run(position)
     if recipe.round_weights:
         round_weights(model, recipe.round_weights)

@@ -121,10 +121,16 @@ class TrainingState:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _last_step(self) -> Path | None:
-        steps = [path for path in self.folder.glob("step-*") if path.name.removeprefix("step-").isdecimal()]
+        steps = [
+            path
+            for path in self.folder.glob("step-*")
+            if path.name.removeprefix("step-").isdecimal()
+        ]
         return max(steps, key=lambda path: int(path.name.removeprefix("step-")), default=None)
 
-    def _write(self, name: str, checkpoint: tf.train.Checkpoint, content: Mapping[str, Any]) -> Path:
+    def _write(
+        self, name: str, checkpoint: tf.train.Checkpoint, content: Mapping[str, Any]
+    ) -> Path:
         beside = self.folder / f"{name}.partial"
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
@@ -147,9 +153,13 @@ class TrainingState:
 
     def _refuse_another(self, before: Mapping[str, Any]) -> None:
         was, now = _flat(before), _flat(self._run)
-        names = [name for name in (was | now) if was.get(name) != now.get(name) and name not in _FREE]
+        names = [
+            name for name in (was | now) if was.get(name) != now.get(name) and name not in _FREE
+        ]
         if names:
-            differences = "; ".join(f"{name} was {was.get(name)}, now {now.get(name)}" for name in names)
+            differences = "; ".join(
+                f"{name} was {was.get(name)}, now {now.get(name)}" for name in names
+            )
             raise InputError(
                 f"{self.folder} holds a training that was begun otherwise: {differences}. Repeat the "
                 f"old command to go on with it, delete that folder to begin anew, or write to another output."

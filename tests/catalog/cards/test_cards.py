@@ -39,7 +39,9 @@ def row(text: str, name: str) -> str:
 
 
 def test_every_original_has_a_card(shared: Path) -> None:
-    assert {path.stem for path in (shared / "cards").glob("*.md")} == {card.name for card in PUBLISHED}
+    assert {path.stem for path in (shared / "cards").glob("*.md")} == {
+        card.name for card in PUBLISHED
+    }
 
 
 @each_published
@@ -84,7 +86,10 @@ def test_the_annotator_and_the_day_are_the_originals(card: Card, shared: Path) -
     text = original(card, shared)
     assert card.spark_nlp is not None
     # One original's front matter spells it AlBert; its snippet, which runs, Albert.
-    assert f"= {card.spark_nlp.annotator} \\" in text or f"annotator: {card.spark_nlp.annotator}" in text
+    assert (
+        f"= {card.spark_nlp.annotator} \\" in text
+        or f"annotator: {card.spark_nlp.annotator}" in text
+    )
     assert f"date: {card.published}" in text
 
 
@@ -98,13 +103,18 @@ def test_the_metrics_are_the_originals(card: Card, shared: Path) -> None:
         assert epochs is not None
         assert card.training.recipe["epochs"] == float(epochs[1])
         return
-    lines = {name.strip(): values.split() for name, values in re.findall(r"(?m)^(\D+?)\s{2,}([\d. ]+)$", benchmark)}
+    lines = {
+        name.strip(): values.split()
+        for name, values in re.findall(r"(?m)^(\D+?)\s{2,}([\d. ]+)$", benchmark)
+    }
     columns = ("precision", "recall", "f1-score", "support")
     for label, found in card.metrics_by_class.items():
         assert [found[column] for column in columns] == [float(value) for value in lines[label]]
     assert card.metrics["eval_accuracy"] == float(lines["accuracy"][0])
     for average in ("macro", "weighted"):
-        named = [card.metrics[f"eval_{average}_{metric}"] for metric in ("precision", "recall", "f1")]
+        named = [
+            card.metrics[f"eval_{average}_{metric}"] for metric in ("precision", "recall", "f1")
+        ]
         assert named == [float(value) for value in lines[f"{average} avg"][:3]]
 
 
@@ -123,7 +133,9 @@ def test_a_bundled_models_card_says_what_its_own_files_say(card: Card) -> None:
     measured = json.loads((ROOT / card.saved_model / "metrics.json").read_text(encoding="utf-8"))
     assert dict(card.metrics) == {name: measured["test"][name] for name in card.metrics}
     assert list(card.labels) == measured["labels"]
-    assert dict(card.training.recipe) == {name: measured["recipe"][name] for name in card.training.recipe}
+    assert dict(card.training.recipe) == {
+        name: measured["recipe"][name] for name in card.training.recipe
+    }
 
 
 @each_card
@@ -156,12 +168,16 @@ def test_a_card_is_found_by_each_of_its_names(card: Card) -> None:
     ],
 )
 def test_a_wrong_name_gets_the_nearest(wrong: str, near: str) -> None:
-    with pytest.raises(SourceNotFoundError, match=rf"NLU reference {wrong!r}\. Nearest: .*{re.escape(near)}"):
+    with pytest.raises(
+        SourceNotFoundError, match=rf"NLU reference {wrong!r}\. Nearest: .*{re.escape(near)}"
+    ):
         cards.find(wrong)
 
 
 def test_a_name_like_no_other_gets_all() -> None:
-    with pytest.raises(SourceNotFoundError, match="There are: albert_base_sequence_classifier_ag_news, "):
+    with pytest.raises(
+        SourceNotFoundError, match="There are: albert_base_sequence_classifier_ag_news, "
+    ):
         cards.find("日本語")
 
 
@@ -182,21 +198,35 @@ def test_the_snippet_is_python_that_names_the_card(card: Card) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("language =", "langauge ="), "langauge is no key of a card. Expected one of: name, title"),
+        (
+            ("language =", "langauge ="),
+            "langauge is no key of a card. Expected one of: name, title",
+        ),
         (('language = "en"\n', ""), "lacks language. Add it"),
-        (("max_length = 512", 'max_length = "512"'), "max_length is '512'; expected a whole number."),
+        (
+            ("max_length = 512", 'max_length = "512"'),
+            "max_length is '512'; expected a whole number.",
+        ),
         (("max_length = 512", "max_length = true"), "max_length is True; expected a whole number."),
         (('"Sports"', '"World"'), "each once"),
         (('"Sports"', "7"), "labels is 7; expected text."),
         (("[training]", "[training"), "is not TOML"),
         (("eval_loss = 0", 'eval_loss = "0'), "is not TOML"),
-        (("test_rows", "rows"), "training.rows is no key of a card. Expected one of: training.data_set"),
+        (
+            ("test_rows", "rows"),
+            "training.rows is no key of a card. Expected one of: training.data_set",
+        ),
         (("name =", 'name = "another"\n# ='), "expected that of the file"),
-        (("[metrics]\n", '[metrics]\neval_f2 = "good"\n'), "metrics.eval_f2 is 'good'; expected a number."),
+        (
+            ("[metrics]\n", '[metrics]\neval_f2 = "good"\n'),
+            "metrics.eval_f2 is 'good'; expected a number.",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_that_is_no_card_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+def test_a_file_that_is_no_card_is_refused(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
     source = ROOT / "tfclf" / "catalog" / "cards" / f"{BUNDLED[0].name}.toml"
     text = source.read_text(encoding="utf-8")
     assert change[0] in text
@@ -227,11 +257,15 @@ def test_the_list_names_every_card_in_full(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_list_for_machines_is_every_card(capsys: pytest.CaptureFixture[str]) -> None:
-    assert json.loads(command(capsys, None, True)) == [json.loads(json.dumps(card.to_dict())) for card in cards.cards()]
+    assert json.loads(command(capsys, None, True)) == [
+        json.loads(json.dumps(card.to_dict())) for card in cards.cards()
+    ]
 
 
 @each_card
-def test_a_page_has_labels_metrics_and_the_snippet(capsys: pytest.CaptureFixture[str], card: Card) -> None:
+def test_a_page_has_labels_metrics_and_the_snippet(
+    capsys: pytest.CaptureFixture[str], card: Card
+) -> None:
     shown = command(capsys, card.nlu_references[0])
     assert ", ".join(card.labels) in shown
     assert all(name in shown and f"{value:g}" in shown for name, value in card.metrics.items())
@@ -252,6 +286,8 @@ def test_cards_are_shown_without_tensorflow_and_in_utf_8_whatever_the_locale() -
         "finally: assert 'tensorflow' not in sys.modules\n"
     )
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=environment, check=False
+    )
     assert done.stderr.decode() == ""
     assert "AlloCiné" in done.stdout.decode("utf-8")

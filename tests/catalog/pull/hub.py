@@ -35,12 +35,32 @@ class Hub(LocalServer):
         files = []
         for name, content in self.files.items():
             digest = hashlib.sha256(b"other" if self.false_digest else content).hexdigest()
-            lfs = {"sha256": digest, "size": len(content), "pointerSize": 1} if name in self.large else None
-            files.append({"rfilename": name, "size": len(content), "blobId": "b" * 40, **({"lfs": lfs} if lfs else {})})
-        return {"_id": "1", "id": "org/name", "sha": COMMIT, "siblings": files, "tags": [], "downloads": 0}
+            lfs = (
+                {"sha256": digest, "size": len(content), "pointerSize": 1}
+                if name in self.large
+                else None
+            )
+            files.append(
+                {
+                    "rfilename": name,
+                    "size": len(content),
+                    "blobId": "b" * 40,
+                    **({"lfs": lfs} if lfs else {}),
+                }
+            )
+        return {
+            "_id": "1",
+            "id": "org/name",
+            "sha": COMMIT,
+            "siblings": files,
+            "tags": [],
+            "downloads": 0,
+        }
 
 
-def in_cache(cache: Path, repository: str, files: Mapping[str, bytes], *, revision: str = "main") -> Path:
+def in_cache(
+    cache: Path, repository: str, files: Mapping[str, bytes], *, revision: str = "main"
+) -> Path:
     """The folder of a model in huggingface_hub's cache, as its documentation describes it."""
     model = cache / f"models--{repository.replace('/', '--')}"
     folder = model / "snapshots" / COMMIT
@@ -66,11 +86,19 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _answer(self, *, body: bool) -> None:
             path = unquote(urlsplit(self.path).path)
             if hub.status != 200:
-                self._send(hub.status, {"X-Error-Code": hub.error_code} if hub.error_code else {}, b"{}", body)
+                self._send(
+                    hub.status,
+                    {"X-Error-Code": hub.error_code} if hub.error_code else {},
+                    b"{}",
+                    body,
+                )
             elif path.startswith("/api/models/org/name"):
                 content = json.dumps(hub.described()).encode()
                 self._send(200, {"Content-Type": "application/json"}, content, body)
-            elif path.startswith(start := f"/org/name/resolve/{COMMIT}/") and path.removeprefix(start) in hub.files:
+            elif (
+                path.startswith(start := f"/org/name/resolve/{COMMIT}/")
+                and path.removeprefix(start) in hub.files
+            ):
                 name = path.removeprefix(start)
                 content = hub.files[name]
                 if body:
@@ -80,7 +108,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             else:
                 self._send(404, {"X-Error-Code": "RepoNotFound"}, b"{}", body)
 
-        def _send(self, status: int, headers: Mapping[str, str], content: bytes, body: bool) -> None:
+        def _send(
+            self, status: int, headers: Mapping[str, str], content: bytes, body: bool
+        ) -> None:
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)

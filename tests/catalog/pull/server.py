@@ -55,7 +55,9 @@ class LocalServer:
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -67,7 +69,10 @@ class LocalServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -120,7 +125,10 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
                 "ETag": etag_of(content),
                 "Last-Modified": email.utils.formatdate(1_600_000_000, usegmt=True),
             }
-            status, body = answer.status, content if answer.status == 200 else b"no file, but a page"
+            status, body = (
+                answer.status,
+                content if answer.status == 200 else b"no file, but a page",
+            )
             first = self._first_byte(headers["ETag"]) if answer.ranges and status == 200 else 0
             if first >= len(content) and first:
                 status, body = 416, b""
@@ -150,7 +158,11 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
 
         def _first_byte(self, etag: str | None) -> int:
             asked, condition = self.headers.get("Range"), self.headers.get("If-Range")
-            if asked is None or condition not in (None, etag, email.utils.formatdate(1_600_000_000, usegmt=True)):
+            if asked is None or condition not in (
+                None,
+                etag,
+                email.utils.formatdate(1_600_000_000, usegmt=True),
+            ):
                 return 0
             return int(asked.removeprefix("bytes=").split("-")[0])
 

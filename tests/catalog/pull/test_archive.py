@@ -30,7 +30,9 @@ OTHER = zip_of(seed=3)
 
 
 def _files(tmp_path: Path) -> set[str]:
-    return {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()} - {"x.zip.lock"}
+    return {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()} - {
+        "x.zip.lock"
+    }
 
 
 def test_what_came_is_what_the_server_has(fetch: Fetch) -> None:
@@ -69,15 +71,23 @@ def test_another_address_is_another_file(fetch: Fetch, server: FileServer) -> No
     assert fetch("/other/x.zip")[0].read_bytes() == OTHER
 
 
-def test_a_dropped_connection_is_gone_on_with(fetch: Fetch, server: FileServer, waits: list[float]) -> None:
+def test_a_dropped_connection_is_gone_on_with(
+    fetch: Fetch, server: FileServer, waits: list[float]
+) -> None:
     server.answers = [Answer(cut=70_000), Answer(cut=60_000)]
     assert fetch()[0].read_bytes() == CONTENT
     assert [asked.range for asked in server.asked] == [None, "bytes=70000-", "bytes=130000-"]
-    assert [asked.headers.get("If-Range") for asked in server.asked] == [None, etag_of(CONTENT), etag_of(CONTENT)]
+    assert [asked.headers.get("If-Range") for asked in server.asked] == [
+        None,
+        etag_of(CONTENT),
+        etag_of(CONTENT),
+    ]
     assert waits == [1, 1]  # each brought something new
 
 
-def test_breaks_that_bring_nothing_new_end_it(fetch: Fetch, server: FileServer, waits: list[float]) -> None:
+def test_breaks_that_bring_nothing_new_end_it(
+    fetch: Fetch, server: FileServer, waits: list[float]
+) -> None:
     server.always = Answer(cut=0)
     with pytest.raises(DownloadError, match=r"4 times in a row. Try again later"):
         fetch()
@@ -99,7 +109,9 @@ def test_a_server_without_ranges_begins_again(fetch: Fetch, server: FileServer) 
     assert len(server.asked) == 2
 
 
-def test_a_server_without_ranges_that_always_drops_ends_it(fetch: Fetch, server: FileServer) -> None:
+def test_a_server_without_ranges_that_always_drops_ends_it(
+    fetch: Fetch, server: FileServer
+) -> None:
     server.always = Answer(cut=70_000, ranges=False)
     with pytest.raises(DownloadError, match="times in a row"):
         fetch()
@@ -115,15 +127,21 @@ def test_a_file_changed_in_between_begins_again(fetch: Fetch, server: FileServer
     assert record.etag == etag_of(OTHER)
 
 
-def test_a_changed_file_is_noticed_where_the_server_does_not_hear_if_range(fetch: Fetch, server: FileServer) -> None:
-    changed = Answer(headers={"ETag": etag_of(OTHER)})  # a range, of what is said to be another file
+def test_a_changed_file_is_noticed_where_the_server_does_not_hear_if_range(
+    fetch: Fetch, server: FileServer
+) -> None:
+    changed = Answer(
+        headers={"ETag": etag_of(OTHER)}
+    )  # a range, of what is said to be another file
     server.answers = [Answer(cut=70_000), changed]
     assert fetch()[0].read_bytes() == CONTENT
     assert [asked.range for asked in server.asked] == [None, "bytes=70000-", None]
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_without_a_strong_etag_the_date_will_do(fetch: Fetch, server: FileServer, etag: str | None) -> None:
+def test_without_a_strong_etag_the_date_will_do(
+    fetch: Fetch, server: FileServer, etag: str | None
+) -> None:
     server.answers = [Answer(cut=70_000, headers={"ETag": etag}), Answer(headers={"ETag": etag})]
     assert fetch()[0].read_bytes() == CONTENT
     assert server.asked[1].headers["If-Range"].endswith("GMT")
@@ -136,15 +154,20 @@ def test_without_etag_and_date_it_begins_again(fetch: Fetch, server: FileServer)
 
 
 @pytest.mark.parametrize(
-    "stated", ["bytes 70001-199999/200000", "bytes 70000-1/1", "lines 1-2/3", f"bytes 0-1/{len(CONTENT)}"]
+    "stated",
+    ["bytes 70001-199999/200000", "bytes 70000-1/1", "lines 1-2/3", f"bytes 0-1/{len(CONTENT)}"],
 )
-def test_a_range_that_was_not_asked_for_is_not_taken(fetch: Fetch, server: FileServer, stated: str) -> None:
+def test_a_range_that_was_not_asked_for_is_not_taken(
+    fetch: Fetch, server: FileServer, stated: str
+) -> None:
     server.answers = [Answer(cut=70_000), Answer(headers={"Content-Range": stated})]
     assert fetch()[0].read_bytes() == CONTENT
     assert [asked.range for asked in server.asked] == [None, "bytes=70000-", None]
 
 
-def test_a_length_that_is_too_long_is_told(fetch: Fetch, server: FileServer, tmp_path: Path) -> None:
+def test_a_length_that_is_too_long_is_told(
+    fetch: Fetch, server: FileServer, tmp_path: Path
+) -> None:
     server.always = Answer(headers={"Content-Length": str(len(CONTENT) + 100)}, ranges=False)
     with pytest.raises(DownloadError, match="the connection broke"):
         fetch()
@@ -160,14 +183,18 @@ def test_a_length_that_was_too_long_is_put_right_by_a_server_that_knows_ranges(
     assert len(server.asked) == 2
 
 
-def test_a_length_that_is_too_short_is_told(fetch: Fetch, server: FileServer, tmp_path: Path) -> None:
+def test_a_length_that_is_too_short_is_told(
+    fetch: Fetch, server: FileServer, tmp_path: Path
+) -> None:
     server.always = Answer(headers={"Content-Length": str(len(CONTENT) - 100)})
     with pytest.raises(DownloadError, match=r"is no whole zip file.*Nothing of it is kept"):
         fetch()
     assert _files(tmp_path) == set()
 
 
-def test_a_page_in_place_of_the_file_is_told_with_its_beginning(fetch: Fetch, server: FileServer) -> None:
+def test_a_page_in_place_of_the_file_is_told_with_its_beginning(
+    fetch: Fetch, server: FileServer
+) -> None:
     server.content = b"<html>Sign in to this network" + b" " * 100
     with pytest.raises(DownloadError, match=r"is no whole zip file.*<html>Sign in"):
         fetch()
@@ -198,7 +225,9 @@ def test_a_refusal_is_told_at_once_with_address_code_and_what_to_do(
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_refusal_says_how_to_load_the_file_by_hand(fetch: Fetch, server: FileServer, status: int) -> None:
+def test_a_refusal_says_how_to_load_the_file_by_hand(
+    fetch: Fetch, server: FileServer, status: int
+) -> None:
     server.always = Answer(status=status)
     with pytest.raises(DownloadError, match=r'tfclf\.load\("x\.zip"\)'):
         fetch()
@@ -210,7 +239,9 @@ def test_what_may_pass_is_tried_again(fetch: Fetch, server: FileServer, status: 
     assert fetch()[0].read_bytes() == CONTENT
 
 
-def test_a_server_that_always_fails_is_given_up(fetch: Fetch, server: FileServer, waits: list[float]) -> None:
+def test_a_server_that_always_fails_is_given_up(
+    fetch: Fetch, server: FileServer, waits: list[float]
+) -> None:
     server.always = Answer(status=500)
     with pytest.raises(DownloadError, match=r"/models/x\.zip answers HTTP 500 .*4 times in a row"):
         fetch()
@@ -223,7 +254,9 @@ def test_retry_after_is_heard(fetch: Fetch, server: FileServer, waits: list[floa
     assert waits == [17]
 
 
-def test_a_server_that_asks_to_wait_for_hours_is_told(fetch: Fetch, server: FileServer, waits: list[float]) -> None:
+def test_a_server_that_asks_to_wait_for_hours_is_told(
+    fetch: Fetch, server: FileServer, waits: list[float]
+) -> None:
     server.always = Answer(status=429, headers={"Retry-After": "7200"})
     with pytest.raises(DownloadError, match="asks to wait 7,200 seconds"):
         fetch()
@@ -267,7 +300,9 @@ def test_a_redirect_out_of_https_is_refused(server: FileServer) -> None:
     from tfclf.catalog.pull.http import _keeps_https
 
     with pytest.raises(DownloadError, match="which is not https"):
-        _keeps_https("https://models.example/x.zip")(httpx.Request("GET", "http://models.example/x.zip"))
+        _keeps_https("https://models.example/x.zip")(
+            httpx.Request("GET", "http://models.example/x.zip")
+        )
     _keeps_https("http://models.example/x.zip")(httpx.Request("GET", "http://models.example/y.zip"))
 
 
@@ -311,7 +346,10 @@ def test_a_mirror_stands_in_place_of_the_host(server: FileServer, tmp_path: Path
     mirrored = Settings(tmp_path / "cache", mirror=f"{server.url}/kept")
     _, record = archive.fetch("model", "https://gone.example/models/x.zip", settings=mirrored)
     assert [asked.path for asked in server.asked] == ["/kept/models/x.zip"]
-    assert (record.url, record.address) == ("https://gone.example/models/x.zip", f"{server.url}/kept/models/x.zip")
+    assert (record.url, record.address) == (
+        "https://gone.example/models/x.zip",
+        f"{server.url}/kept/models/x.zip",
+    )
 
 
 @pytest.mark.parametrize(
@@ -328,7 +366,9 @@ def test_addresses_of_a_mirror(mirror: str | None, expected: str) -> None:
     assert address("https://a.example/m/x.zip", mirror) == expected
 
 
-@pytest.mark.parametrize("mirror", ["b.example", "ftp://b.example", "file:///etc", "https://", "https://b.example/ "])
+@pytest.mark.parametrize(
+    "mirror", ["b.example", "ftp://b.example", "file:///etc", "https://", "https://b.example/ "]
+)
 def test_a_mirror_that_is_no_address_is_told(mirror: str) -> None:
     with pytest.raises(InputError, match="expected an address such as"):
         address("https://a.example/m/x.zip", mirror)
@@ -345,10 +385,15 @@ def test_any_mirror_gives_an_address_or_an_error(mirror: str) -> None:
 
 
 def test_secrets_of_an_address_are_not_shown() -> None:
-    assert shown("https://user:secret@b.example/m/x.zip?signature=secret") == "https://b.example/m/x.zip"
+    assert (
+        shown("https://user:secret@b.example/m/x.zip?signature=secret")
+        == "https://b.example/m/x.zip"
+    )
 
 
-def test_a_proxy_of_the_environment_is_asked(fetch: Fetch, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_asked(
+    fetch: Fetch, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with FileServer(OTHER) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert fetch()[0].read_bytes() == OTHER
@@ -390,19 +435,30 @@ def test_a_slow_server_is_waited_for(fetch: Fetch, server: FileServer) -> None:
 
 @pytest.mark.parametrize(
     ("size", "count"),
-    [("44.9 MB", 44_900_000), ("1 GB", 10**9), ("12 kB", 12_000), ("7 B", 7), ("big", None), (None, None)],
+    [
+        ("44.9 MB", 44_900_000),
+        ("1 GB", 10**9),
+        ("12 kB", 12_000),
+        ("7 B", 7),
+        ("big", None),
+        (None, None),
+    ],
 )
 def test_a_published_size_is_read(size: str | None, count: int | None) -> None:
     assert room.bytes_of(size) == count
 
 
-def test_a_disk_too_small_for_the_published_size_is_told_before(fetch: Fetch, server: FileServer) -> None:
+def test_a_disk_too_small_for_the_published_size_is_told_before(
+    fetch: Fetch, server: FileServer
+) -> None:
     with pytest.raises(DownloadError, match=r"needs 900,000\.00 GB, and the disk of .* left"):
         fetch(size="900000 GB")
     assert server.asked == []
 
 
-def test_a_disk_too_small_for_the_announced_length_is_told(fetch: Fetch, server: FileServer, tmp_path: Path) -> None:
+def test_a_disk_too_small_for_the_announced_length_is_told(
+    fetch: Fetch, server: FileServer, tmp_path: Path
+) -> None:
     server.always = Answer(headers={"Content-Length": str(10**18)})
     with pytest.raises(DownloadError, match=r"the disk of .* left"):
         fetch()
@@ -414,7 +470,9 @@ def test_a_full_disk_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(Part, "start", full)
-    with pytest.raises(DownloadError, match=r"cannot be written: No space left on device.*TFCLF_CACHE"):
+    with pytest.raises(
+        DownloadError, match=r"cannot be written: No space left on device.*TFCLF_CACHE"
+    ):
         fetch()
 
 
@@ -433,9 +491,13 @@ def test_a_cache_that_may_not_be_written_is_told(fetch: Fetch, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("package", ["httpx", "tenacity", "filelock"])
-def test_a_missing_package_names_the_extra(fetch: Fetch, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+def test_a_missing_package_names_the_extra(
+    fetch: Fetch, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*pip install 'tfclf\[pull\]'"):
+    with pytest.raises(
+        MissingExtraError, match=rf"{package} is not installed.*pip install 'tfclf\[pull\]'"
+    ):
         fetch()
 
 
@@ -494,7 +556,9 @@ def test_any_bytes_are_a_zip_or_have_a_flaw(scratch: Path, content: bytes) -> No
 
 @settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=100))
-def test_whatever_lies_beside_a_part_it_is_gone_on_with_or_dropped(scratch: Path, content: bytes) -> None:
+def test_whatever_lies_beside_a_part_it_is_gone_on_with_or_dropped(
+    scratch: Path, content: bytes
+) -> None:
     part = Part(scratch.with_name("x.part"))
     part.path.write_bytes(b"abc")
     part.path.with_name("x.part.json").write_bytes(content)

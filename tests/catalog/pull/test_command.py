@@ -28,7 +28,9 @@ def _command(*arguments: object) -> list[str]:
 @pytest.fixture
 def run() -> Run:
     def pull(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(_command(*arguments), capture_output=True, encoding="utf-8", check=False)
+        return subprocess.run(
+            _command(*arguments), capture_output=True, encoding="utf-8", check=False
+        )
 
     return pull
 
@@ -50,7 +52,9 @@ def _archive(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "archives" / cards.find(CARD).name / archive.url.rpartition("/")[2]
 
 
-def test_a_card_s_archive_is_pulled_from_a_mirror(run: Run, server: FileServer, tmp_path: Path) -> None:
+def test_a_card_s_archive_is_pulled_from_a_mirror(
+    run: Run, server: FileServer, tmp_path: Path
+) -> None:
     done = run(CARD, "--mirror", server.url)
     assert (done.returncode, done.stdout) == (0, f"{_archive(tmp_path)}  (0.2 MB)\n")
     assert "albert_base_sequence_classifier_ag_news" in done.stderr
@@ -114,7 +118,9 @@ def test_the_cache_is_listed(run: Run, server: FileServer, tmp_path: Path) -> No
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
-def test_an_error_ends_with_2_and_no_traceback(run: Run, arguments: list[str], told: str, tmp_path: Path) -> None:
+def test_an_error_ends_with_2_and_no_traceback(
+    run: Run, arguments: list[str], told: str, tmp_path: Path
+) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
@@ -128,7 +134,10 @@ def test_what_needs_an_export_says_how_to_make_one(command: str, name: str) -> N
     words = [sys.executable, "-m", "tfclf", command, name]
     done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2
-    assert f"`tfclf pull {name}` gets it, `tfclf export {name} saved_models/NAME` makes one" in done.stderr
+    assert (
+        f"`tfclf pull {name}` gets it, `tfclf export {name} saved_models/NAME` makes one"
+        in done.stderr
+    )
 
 
 def test_a_bundled_model_is_shown_by_its_card() -> None:
@@ -153,7 +162,9 @@ def test_two_processes_share_one_download(server: FileServer) -> None:
     assert len(server.asked) == 1
 
 
-def test_what_a_killed_process_fetched_is_not_fetched_again(server: FileServer, run: Run, tmp_path: Path) -> None:
+def test_what_a_killed_process_fetched_is_not_fetched_again(
+    server: FileServer, run: Run, tmp_path: Path
+) -> None:
     over = threading.Event()
     server.answers = [Answer(before=lambda: over.wait(), after=100_000)]
     part = _archive(tmp_path).with_name(f"{_archive(tmp_path).name}.part")
@@ -175,7 +186,10 @@ def test_a_terminal_gets_a_bar(server: FileServer) -> None:
     ours, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(
-        _command(CARD, "--mirror", server.url), stdout=subprocess.DEVNULL, stderr=its, env=environment
+        _command(CARD, "--mirror", server.url),
+        stdout=subprocess.DEVNULL,
+        stderr=its,
+        env=environment,
     ) as process:
         os.close(its)
         shown = b""

@@ -40,7 +40,12 @@ def pull(served: Hub, tmp_path: Path) -> Run:
     """`tfclf pull org/name`: huggingface_hub reads its settings when it is imported."""
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "HF_ENDPOINT": served.url, "HF_HUB_DISABLE_XET": "1", **settings}
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": served.url,
+            "HF_HUB_DISABLE_XET": "1",
+            **settings,
+        }
         command = [sys.executable, "-m", "tfclf", "pull", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -64,8 +69,16 @@ def test_only_what_is_read_is_fetched(pull: Run, served: Hub, tmp_path: Path) ->
     [
         ({"model.safetensors", "pytorch_model.bin"}, {"model.safetensors"}),
         (
-            {"model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"},
-            {"model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"},
+            {
+                "model.safetensors.index.json",
+                "model-00001-of-00002.safetensors",
+                "model-00002-of-00002.safetensors",
+            },
+            {
+                "model.safetensors.index.json",
+                "model-00001-of-00002.safetensors",
+                "model-00002-of-00002.safetensors",
+            },
         ),
         ({"tf_model.h5", "model.safetensors", "tf_model-00001-of-00001.h5"}, {"tf_model.h5"}),
     ],
@@ -76,13 +89,22 @@ def test_weights_of_one_format_are_chosen(there: set[str], fetched: set[str]) ->
 
 
 def test_a_preset_of_keras_hub_is_fetched_whole() -> None:
-    preset = {"config.json", "task.json", "model.weights.h5", "task.weights.h5", "assets/tokenizer/vocabulary.txt"}
+    preset = {
+        "config.json",
+        "task.json",
+        "model.weights.h5",
+        "task.weights.h5",
+        "assets/tokenizer/vocabulary.txt",
+    }
     files = dict.fromkeys([*preset, "README.md"], None)
     assert set(hub._chosen(files, hub.HubId("org/name"))) == preset
 
 
 def test_the_order_of_formats_is_that_of_the_reader() -> None:
-    assert tuple(first for first, *_ in hub._WEIGHTS) == weights._TENSORFLOW_FILES + weights._SAFETENSORS_FILES
+    assert (
+        tuple(first for first, *_ in hub._WEIGHTS)
+        == weights._TENSORFLOW_FILES + weights._SAFETENSORS_FILES
+    )
 
 
 def test_a_model_of_a_pickle_alone_is_refused_before_it_is_fetched(pull: Run, served: Hub) -> None:
@@ -92,7 +114,9 @@ def test_a_model_of_a_pickle_alone_is_refused_before_it_is_fetched(pull: Run, se
     assert "only pytorch_model.bin, a pickle" in done.stderr
 
 
-def test_a_false_digest_is_told_and_the_file_removed(pull: Run, served: Hub, tmp_path: Path) -> None:
+def test_a_false_digest_is_told_and_the_file_removed(
+    pull: Run, served: Hub, tmp_path: Path
+) -> None:
     served.false_digest = True
     done = pull("org/name")
     assert done.returncode == 2
@@ -112,7 +136,9 @@ def test_a_false_digest_is_told_and_the_file_removed(pull: Run, served: Hub, tmp
         (500, "", "cannot be fetched from the hub: 500 Server Error"),
     ],
 )
-def test_what_the_hub_refuses_is_told(pull: Run, served: Hub, status: int, code: str, told: str) -> None:
+def test_what_the_hub_refuses_is_told(
+    pull: Run, served: Hub, status: int, code: str, told: str
+) -> None:
     served.status, served.error_code = status, code
     done = pull("org/name", "--revision", "v1")
     assert (done.returncode, done.stdout) == (2, "")
@@ -120,7 +146,9 @@ def test_what_the_hub_refuses_is_told(pull: Run, served: Hub, status: int, code:
     assert "Traceback" not in done.stderr
 
 
-def test_offline_finds_what_is_there_and_asks_for_nothing(pull: Run, served: Hub, tmp_path: Path) -> None:
+def test_offline_finds_what_is_there_and_asks_for_nothing(
+    pull: Run, served: Hub, tmp_path: Path
+) -> None:
     refused = pull("org/name", "--offline")
     assert refused.returncode == 2
     assert "org/name is not in the cache, and --offline" in refused.stderr
@@ -130,7 +158,9 @@ def test_offline_finds_what_is_there_and_asks_for_nothing(pull: Run, served: Hub
     assert served.sent == []
 
 
-def test_a_pulled_model_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_pulled_model_is_found_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     folder = in_cache(tmp_path, "org/name", FILES)
     assert hub_folder("org/name") == folder
@@ -144,7 +174,9 @@ def test_a_revision_is_found_after_an_at(monkeypatch: pytest.MonkeyPatch, tmp_pa
         hub_folder("org/name")
 
 
-def test_a_model_that_is_there_in_part_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_model_that_is_there_in_part_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     in_cache(tmp_path, "org/name", {"config.json": b"{}"})
     with pytest.raises(SourceNotFoundError, match=r"only in part.*tfclf pull org/name"):
@@ -153,7 +185,11 @@ def test_a_model_that_is_there_in_part_is_told(monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.parametrize(
     ("text", "repository", "revision"),
-    [("org/name", "org/name", None), ("org/na.me-1@v1.0", "org/na.me-1", "v1.0"), ("o/n@pr/1", "o/n", "pr/1")],
+    [
+        ("org/name", "org/name", None),
+        ("org/na.me-1@v1.0", "org/na.me-1", "v1.0"),
+        ("o/n@pr/1", "o/n", "pr/1"),
+    ],
 )
 def test_hub_ids(text: str, repository: str, revision: str | None) -> None:
     found = hub_id(text)
@@ -162,7 +198,20 @@ def test_hub_ids(text: str, repository: str, revision: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name", "a/b/c", "./name", "../name", "/name", "a b/c", "org/", "~/x", "a/b..c", "a/b@../c"]
+    "text",
+    [
+        "",
+        "name",
+        "a/b/c",
+        "./name",
+        "../name",
+        "/name",
+        "a b/c",
+        "org/",
+        "~/x",
+        "a/b..c",
+        "a/b@../c",
+    ],
 )
 def test_what_is_no_hub_id(text: str) -> None:
     assert hub_id(text) is None

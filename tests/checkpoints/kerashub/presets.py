@@ -37,7 +37,12 @@ KINDS = {
         Kind(
             "Albert",
             vocabulary=lambda folder: {"proto": str(folder / "albert-base-v2" / "spiece.model")},
-            sizes={"embedding_dim": 16, "num_layers": 4, "num_groups": 2, "num_inner_repetitions": 2},
+            sizes={
+                "embedding_dim": 16,
+                "num_layers": 4,
+                "num_groups": 2,
+                "num_inner_repetitions": 2,
+            },
         ),
         Kind(
             "Roberta",
@@ -48,7 +53,9 @@ KINDS = {
         ),
         Kind(
             "XLMRoberta",
-            vocabulary=lambda folder: {"proto": str(folder / "xlm-roberta-base" / "sentencepiece.bpe.model")},
+            vocabulary=lambda folder: {
+                "proto": str(folder / "xlm-roberta-base" / "sentencepiece.bpe.model")
+            },
         ),
     )
 }
@@ -68,7 +75,9 @@ def tiny_classifier(
     """A text classifier; biases and norms are random too, since zeros and ones would hide mistakes."""
     kind, models = KINDS[name], keras_hub.models
     if kind.vocabulary is None:
-        files: dict[str, Any] = {"vocabulary": (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()}
+        files: dict[str, Any] = {
+            "vocabulary": (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        }
     else:
         assert vocabularies is not None
         files = kind.vocabulary(vocabularies)
@@ -82,7 +91,9 @@ def tiny_classifier(
         **kind.sizes,
     }
     classifier = getattr(models, f"{name}TextClassifier")(
-        backbone=getattr(models, f"{name}Backbone")(vocabulary_size=made.vocabulary_size(), **sizes),
+        backbone=getattr(models, f"{name}Backbone")(
+            vocabulary_size=made.vocabulary_size(), **sizes
+        ),
         preprocessor=getattr(models, f"{name}TextClassifierPreprocessor")(
             made, **{"sequence_length": SEQUENCE_LENGTH, **(preprocessor or {})}
         ),
@@ -92,7 +103,10 @@ def tiny_classifier(
     dice = np.random.default_rng(seed)
     for weight in classifier.weights:
         base = 1.0 if weight.path.endswith("gamma") else 0.0
-        weight.assign(base + dice.normal(0, 0.2 if len(weight.shape) > 1 else 0.1, weight.shape).astype(np.float32))
+        weight.assign(
+            base
+            + dice.normal(0, 0.2 if len(weight.shape) > 1 else 0.1, weight.shape).astype(np.float32)
+        )
     return classifier
 
 
@@ -111,4 +125,7 @@ def token_ids(classifier: Any, texts: Sequence[str]) -> list[list[int]]:
     preprocess = tf.function(lambda text: classifier.preprocessor(text))
     encoded = preprocess(tf.constant(list(texts)))
     lengths = tf.reduce_sum(tf.cast(encoded["padding_mask"], tf.int32), axis=1).numpy()
-    return [row[:length].tolist() for row, length in zip(encoded["token_ids"].numpy(), lengths, strict=True)]
+    return [
+        row[:length].tolist()
+        for row, length in zip(encoded["token_ids"].numpy(), lengths, strict=True)
+    ]

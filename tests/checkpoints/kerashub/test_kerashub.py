@@ -14,7 +14,13 @@ import tensorflow as tf
 
 import tfclf
 from tests.checkpoints.kerashub.presets import KINDS, outputs, tiny_classifier, token_ids
-from tfclf.errors import CheckpointError, TokenizerError, UnknownComponentError, UnknownFamilyError, VocabularyError
+from tfclf.errors import (
+    CheckpointError,
+    TokenizerError,
+    UnknownComponentError,
+    UnknownFamilyError,
+    VocabularyError,
+)
 from tfclf.sample_texts import HEADLINES, hostile_texts
 
 # Of Keras and KerasHub, which numpy has outrun and which leaves the vocabulary's file open.
@@ -35,18 +41,24 @@ def keras_hub() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pytest.importorskip("keras_hub", reason="KerasHub is not installed: pip install 'tfclf[kerashub]'")
+        return pytest.importorskip(
+            "keras_hub", reason="KerasHub is not installed: pip install 'tfclf[kerashub]'"
+        )
 
 
 Make = Callable[..., tuple[Any, Path]]
 
 
 @pytest.fixture(scope="module")
-def make(keras_hub: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Make:
+def make(
+    keras_hub: Any, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Make:
     """A KerasHub classifier, and its preset's folder."""
 
     def made(name: str, **options: Any) -> tuple[Any, Path]:
-        vocabularies = request.getfixturevalue("shared") / "vocab" if KINDS[name].vocabulary else None
+        vocabularies = (
+            request.getfixturevalue("shared") / "vocab" if KINDS[name].vocabulary else None
+        )
         classifier = tiny_classifier(keras_hub, name, vocabularies, **options)
         folder = tmp_path_factory.mktemp(name) / "preset"
         classifier.save_to_preset(str(folder))
@@ -80,23 +92,35 @@ def ours(clf: tfclf.Classifier, texts: list[str], key: str = "logits") -> np.nda
 
 
 @pytest.mark.parametrize("texts", [list(HEADLINES), HOSTILE], ids=["headlines", "hostile"])
-def test_the_logits_are_those_of_kerashub(both: tuple[Any, tfclf.Classifier], texts: list[str]) -> None:
+def test_the_logits_are_those_of_kerashub(
+    both: tuple[Any, tfclf.Classifier], texts: list[str]
+) -> None:
     classifier, clf = both
-    np.testing.assert_allclose(ours(clf, texts), outputs(classifier, texts), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        ours(clf, texts), outputs(classifier, texts), atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
 def test_the_logits_are_those_of_kerashub_on_real_rows(
     both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]
 ) -> None:
     classifier, clf = both
-    np.testing.assert_allclose(ours(clf, mixed_rows), outputs(classifier, mixed_rows), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        ours(clf, mixed_rows), outputs(classifier, mixed_rows), atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
-def test_the_ids_are_those_of_kerashub(both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]) -> None:
+def test_the_ids_are_those_of_kerashub(
+    both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]
+) -> None:
     classifier, clf = both
     texts = [*HOSTILE, *mixed_rows]
     found = clf.tokenize(tf.constant(texts)).to_list()
-    assert [row for row in zip(texts, found, token_ids(classifier, texts), strict=True) if row[1] != row[2]] == []
+    assert [
+        row
+        for row in zip(texts, found, token_ids(classifier, texts), strict=True)
+        if row[1] != row[2]
+    ] == []
 
 
 # An odd and an even number of places for the two; both ways to cut.
@@ -105,48 +129,66 @@ def test_the_ids_are_those_of_kerashub(both: tuple[Any, tfclf.Classifier], mixed
     [(name, "round_robin", 20) for name in sorted(KINDS)]
     + [("DistilBert", "round_robin", 21), ("DistilBert", "waterfall", 20)],
 )
-def test_the_logits_of_pairs_are_those_of_kerashub(name: str, truncate: str, length: int, make: Make) -> None:
+def test_the_logits_of_pairs_are_those_of_kerashub(
+    name: str, truncate: str, length: int, make: Make
+) -> None:
     classifier, folder = make(name, preprocessor={"sequence_length": length, "truncate": truncate})
     first, second = (list(column) for column in zip(*PAIRS, strict=True))
     found = tfclf.load(folder).call_pairs(first, second)["logits"].numpy()
-    np.testing.assert_allclose(found, outputs(classifier, first, second), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        found, outputs(classifier, first, second), atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize(
     ("activation", "problem_type"),
     [("softmax", "single_label_classification"), ("sigmoid", "multi_label_classification")],
 )
-def test_the_heads_activation_tells_the_problem_type(activation: str, problem_type: str, make: Make) -> None:
+def test_the_heads_activation_tells_the_problem_type(
+    activation: str, problem_type: str, make: Make
+) -> None:
     classifier, folder = make("DistilBert", activation=activation)
     clf = tfclf.load(folder)
     found = ours(clf, list(HEADLINES), "probabilities")
     assert clf.manifest.problem_type == problem_type
-    np.testing.assert_allclose(found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
 def test_one_class_without_an_activation_is_a_regression(make: Make) -> None:
     classifier, folder = make("DistilBert", classes=1)
     found = ours(tfclf.load(folder), list(HEADLINES), "score")
-    np.testing.assert_allclose(found, outputs(classifier, HEADLINES)[:, 0], atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        found, outputs(classifier, HEADLINES)[:, 0], atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
 def test_a_head_of_another_width_is_taken(make: Make) -> None:
     classifier, folder = make("DistilBert", hidden_dim=24, classes=3)
     found = ours(tfclf.load(folder), list(HEADLINES))
-    np.testing.assert_allclose(found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
 def test_weights_in_several_files_are_read(keras_hub: Any, make: Make) -> None:
     classifier, folder = make("DistilBert")
-    classifier.save_to_preset(str(folder.parent / "sharded"), max_shard_size=3.78 / 1024)  # GiB, a little less than all
+    classifier.save_to_preset(
+        str(folder.parent / "sharded"), max_shard_size=3.78 / 1024
+    )  # GiB, a little less than all
     shutil.rmtree(folder)
     assert not (folder.parent / "sharded" / "model.weights.h5").exists()
     found = ours(tfclf.load(folder.parent / "sharded"), list(HEADLINES))
-    np.testing.assert_allclose(found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(
+        found, outputs(classifier, HEADLINES), atol=TOLERANCE, rtol=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_weights_of_two_bytes_are_read(dtype: str, keras_hub: Any, make: Make, tmp_path: Path) -> None:
+def test_weights_of_two_bytes_are_read(
+    dtype: str, keras_hub: Any, make: Make, tmp_path: Path
+) -> None:
     classifier, _ = make("DistilBert")
     config = classifier.get_config()
     keras_hub.models.DistilBertTextClassifier(
@@ -191,12 +233,26 @@ def test_a_preset_has_no_original_engine(preset: Path) -> None:
     ("file", "error", "message"),
     [
         ("task.json", CheckpointError, "without task.json: a DistilBertBackbone alone"),
-        ("task.weights.h5", CheckpointError, "no task.weights.h5, the classifier's own layers: found"),
-        ("model.weights.h5", CheckpointError, "no model.weights.h5: found .*task.weights.h5.*Download"),
-        ("assets/tokenizer/vocabulary.txt", TokenizerError, "vocabulary.txt is not there .found nothing"),
+        (
+            "task.weights.h5",
+            CheckpointError,
+            "no task.weights.h5, the classifier's own layers: found",
+        ),
+        (
+            "model.weights.h5",
+            CheckpointError,
+            "no model.weights.h5: found .*task.weights.h5.*Download",
+        ),
+        (
+            "assets/tokenizer/vocabulary.txt",
+            TokenizerError,
+            "vocabulary.txt is not there .found nothing",
+        ),
     ],
 )
-def test_a_missing_file_is_named(file: str, error: type[Exception], message: str, own_preset: Path) -> None:
+def test_a_missing_file_is_named(
+    file: str, error: type[Exception], message: str, own_preset: Path
+) -> None:
     (own_preset / file).unlink()
     with pytest.raises(error, match=message):
         tfclf.load(own_preset)
@@ -227,26 +283,103 @@ TOKENIZER = ("config", "preprocessor", "config", "tokenizer", "config")
 @pytest.mark.parametrize(
     ("file", "keys", "value", "error", "message"),
     [
-        ("config.json", ["class_name"], "DistilBertBackbon", UnknownFamilyError, "Did you mean DistilBertBackbone"),
-        ("config.json", ["class_name"], "GemmaBackbone", UnknownFamilyError, "'GemmaBackbone'.*Known: Albert"),
-        ("config.json", ["config", "hidden_dim"], 64, CheckpointError, r"has the shape \(.*ask for \("),
-        ("config.json", ["config", "num_layers"], 3, CheckpointError, "transformer_encoder/0/2.* is missing"),
-        ("config.json", ["config", "num_layers"], "2", CheckpointError, "num_layers is '2'; expected a whole number"),
+        (
+            "config.json",
+            ["class_name"],
+            "DistilBertBackbon",
+            UnknownFamilyError,
+            "Did you mean DistilBertBackbone",
+        ),
+        (
+            "config.json",
+            ["class_name"],
+            "GemmaBackbone",
+            UnknownFamilyError,
+            "'GemmaBackbone'.*Known: Albert",
+        ),
+        (
+            "config.json",
+            ["config", "hidden_dim"],
+            64,
+            CheckpointError,
+            r"has the shape \(.*ask for \(",
+        ),
+        (
+            "config.json",
+            ["config", "num_layers"],
+            3,
+            CheckpointError,
+            "transformer_encoder/0/2.* is missing",
+        ),
+        (
+            "config.json",
+            ["config", "num_layers"],
+            "2",
+            CheckpointError,
+            "num_layers is '2'; expected a whole number",
+        ),
         ("config.json", ["config", "num_heads"], 5, CheckpointError, "no multiple of num_heads 5"),
-        ("config.json", ["config", "dtype", "config", "name"], "int8_from_float32", CheckpointError, "are quantized"),
-        ("task.json", ["class_name"], "DistilBertMaskedLM", CheckpointError, "'DistilBertMaskedLM'; expected Distil"),
-        ("task.json", ["config", "num_classes"], 5, CheckpointError, r"task/dense_1/kernel has the shape \(32, 4\)"),
+        (
+            "config.json",
+            ["config", "dtype", "config", "name"],
+            "int8_from_float32",
+            CheckpointError,
+            "are quantized",
+        ),
+        (
+            "task.json",
+            ["class_name"],
+            "DistilBertMaskedLM",
+            CheckpointError,
+            "'DistilBertMaskedLM'; expected Distil",
+        ),
+        (
+            "task.json",
+            ["config", "num_classes"],
+            5,
+            CheckpointError,
+            r"task/dense_1/kernel has the shape \(32, 4\)",
+        ),
         ("task.json", ["config", "num_classes"], 0, CheckpointError, "num_classes is 0"),
         ("task.json", ["config", "activation"], "gelu", CheckpointError, "activation is 'gelu'"),
-        ("task.json", ["config", "preprocessor"], None, CheckpointError, "saved without a preprocessor"),
-        ("task.json", ["config", "preprocessor", "config", "truncate"], "left", CheckpointError, "truncate is 'left'"),
+        (
+            "task.json",
+            ["config", "preprocessor"],
+            None,
+            CheckpointError,
+            "saved without a preprocessor",
+        ),
+        (
+            "task.json",
+            ["config", "preprocessor", "config", "truncate"],
+            "left",
+            CheckpointError,
+            "truncate is 'left'",
+        ),
         ("task.json", [*TOKENIZER, "split"], False, UnknownComponentError, "split=False"),
-        ("task.json", [*TOKENIZER, "special_tokens_in_strings"], True, UnknownComponentError, "in_strings=True"),
-        ("task.json", [*TOKENIZER, "oov_token"], "<unk>", VocabularyError, "'<unk>' is not among them"),
+        (
+            "task.json",
+            [*TOKENIZER, "special_tokens_in_strings"],
+            True,
+            UnknownComponentError,
+            "in_strings=True",
+        ),
+        (
+            "task.json",
+            [*TOKENIZER, "oov_token"],
+            "<unk>",
+            VocabularyError,
+            "'<unk>' is not among them",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told(
-    file: str, keys: list[str], value: object, error: type[Exception], message: str, own_preset: Path
+    file: str,
+    keys: list[str],
+    value: object,
+    error: type[Exception],
+    message: str,
+    own_preset: Path,
 ) -> None:
     spoil(own_preset / file, *keys, value=value)
     with pytest.raises(error, match=message):
@@ -264,7 +397,9 @@ def test_a_weight_that_is_no_number_is_told(own_preset: Path) -> None:
     h5py = pytest.importorskip("h5py")
     with h5py.File(own_preset / "model.weights.h5", "r+") as file:
         file["layers/layer_normalization/vars/0"][3] = np.nan
-    with pytest.raises(CheckpointError, match="backbone/layer_normalization/gamma holds values that are no finite"):
+    with pytest.raises(
+        CheckpointError, match="backbone/layer_normalization/gamma holds values that are no finite"
+    ):
         tfclf.load(own_preset)
 
 

@@ -32,7 +32,11 @@ FAMILIES = {
         "distilbert-base-uncased, vocab.txt",
         "distilbert",
     ),
-    "albert": ("albert_tiny_sequence_classifier_ag_news_en", "albert-base-v2, spiece.model", "albert"),
+    "albert": (
+        "albert_tiny_sequence_classifier_ag_news_en",
+        "albert-base-v2, spiece.model",
+        "albert",
+    ),
     "roberta": ("roberta_tiny_sequence_classifier_imdb_en", "roberta-base, vocab.json", "roberta"),
     "xlm-roberta": (
         "xlm_roberta_tiny_sequence_classifier_ag_news_en",
@@ -71,15 +75,23 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
         texts = [*rows[:200], *_HOSTILE]
         checkpoint = open_checkpoint(shared / "spark_nlp" / "archives" / f"{archive}_3.4.4_3.0.zip")
         graph, _ = build(checkpoint, name=family)
-        answer = tf.function(lambda text: {**graph.classify_text(text), "ids": graph.tokenize(text)})
+        answer = tf.function(
+            lambda text: {**graph.classify_text(text), "ids": graph.tokenize(text)}
+        )
         tokenizer = reference(PUBLISHED[published](shared, tmp_path_factory.mktemp(name)))
-        model = tf_class(checkpoint.family.tf_class).from_pretrained(shared / "spark_nlp" / "checkpoints" / name)
+        model = tf_class(checkpoint.family.tf_class).from_pretrained(
+            shared / "spark_nlp" / "checkpoints" / name
+        )
         parts: list[tuple[list[list[int]], np.ndarray, list[str], list[list[int]], np.ndarray]] = []
         for start in range(0, len(texts), _BATCH):
             batch = texts[start : start + _BATCH]
             found = answer(tf.constant(batch))
-            ids = tf.ragged.boolean_mask(found["ids"]["input_ids"], found["ids"]["attention_mask"] > 0)
-            encoded = tokenizer(batch, truncation=True, max_length=512, padding=True, return_tensors="np")
+            ids = tf.ragged.boolean_mask(
+                found["ids"]["input_ids"], found["ids"]["attention_mask"] > 0
+            )
+            encoded = tokenizer(
+                batch, truncation=True, max_length=512, padding=True, return_tensors="np"
+            )
             masked = zip(encoded["input_ids"], encoded["attention_mask"], strict=True)
             right = [row[mask > 0].tolist() for row, mask in masked]
             logits = model(dict(encoded), training=False).logits.numpy()
@@ -100,7 +112,9 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_config_is_that_of_the_checkpoint_that_went_in(family: str, imported: Callable[[str], Imported]) -> None:
+def test_the_config_is_that_of_the_checkpoint_that_went_in(
+    family: str, imported: Callable[[str], Imported]
+) -> None:
     found = imported(family)
     expected = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
     expected = {key: value for key, value in expected.items() if key not in _NOTES}
@@ -110,21 +124,31 @@ def test_the_config_is_that_of_the_checkpoint_that_went_in(family: str, imported
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_token_ids_are_those_of_training(family: str, imported: Callable[[str], Imported]) -> None:
+def test_the_token_ids_are_those_of_training(
+    family: str, imported: Callable[[str], Imported]
+) -> None:
     found = imported(family)
     assert found.ids == found.right_ids
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_logits_are_those_of_the_original(family: str, imported: Callable[[str], Imported]) -> None:
+def test_the_logits_are_those_of_the_original(
+    family: str, imported: Callable[[str], Imported]
+) -> None:
     found = imported(family)
     np.testing.assert_allclose(found.logits, found.right_logits, atol=1e-5, rtol=0)
 
 
-def test_a_newer_spark_nlp_writes_the_same_model(shared: Path, imported: Callable[[str], Imported]) -> None:
+def test_a_newer_spark_nlp_writes_the_same_model(
+    shared: Path, imported: Callable[[str], Imported]
+) -> None:
     archive = shared / "spark_nlp" / "archives" / f"{FAMILIES['distilbert'][0]}_5.5.3_3.0.zip"
     newer, older = open_checkpoint(archive), imported("distilbert").checkpoint
-    assert (newer.labels, newer.max_length, newer.problem_type) == (older.labels, older.max_length, older.problem_type)
+    assert (newer.labels, newer.max_length, newer.problem_type) == (
+        older.labels,
+        older.max_length,
+        older.problem_type,
+    )
     assert newer.config == older.config
     assert newer.read_tokenizer(archive).model == older.read_tokenizer(archive).model
     for one, other in zip(newer.load_model().weights, older.load_model().weights, strict=True):
@@ -132,18 +156,26 @@ def test_a_newer_spark_nlp_writes_the_same_model(shared: Path, imported: Callabl
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_spark_nlp_differs_as_often_as_the_page_says(family: str, imported: Callable[[str], Imported]) -> None:
+def test_spark_nlp_differs_as_often_as_the_page_says(
+    family: str, imported: Callable[[str], Imported]
+) -> None:
     found = imported(family)
     with (found.folder / "spark_nlp_3.4.4_predictions.jsonl").open(encoding="utf-8") as file:
         theirs = [json.loads(line) for line in file]
     labels = found.checkpoint.labels
     # In its metadata, 3.4.4 prints a label as Some(World).
-    shares = np.array([[float(row["metadata"][f"Some({label})"]) for label in labels] for row in theirs])
+    shares = np.array(
+        [[float(row["metadata"][f"Some({label})"]) for label in labels] for row in theirs]
+    )
     ours = tf.nn.softmax(found.logits[: len(theirs)]).numpy()
     apart = int((np.abs(ours - shares).max(axis=1) > 1e-3).sum())
     other = sum(row["result"] != label for row, label in zip(theirs, found.labels, strict=False))
     page = (ROOT / "docs" / "spark-nlp.md").read_text(encoding="utf-8")
-    told = re.search(rf"^\| `{family}` \| (\d+) of {len(theirs)} \| (\d+) of {len(theirs)} \|", page, re.MULTILINE)
+    told = re.search(
+        rf"^\| `{family}` \| (\d+) of {len(theirs)} \| (\d+) of {len(theirs)} \|",
+        page,
+        re.MULTILINE,
+    )
     assert told, f"docs/spark-nlp.md has no line for {family}: {apart}, {other} of {len(theirs)}"
     assert abs(int(told[1]) - apart) <= _WITHIN_ROUNDING
     assert abs(int(told[2]) - other) <= _WITHIN_ROUNDING

@@ -15,7 +15,11 @@ from tfclf.errors import CheckpointError
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _KEYS = st.one_of(_TEXT, st.tuples(_TEXT, _TEXT))
 _ENTRIES = st.lists(st.tuples(_KEYS, st.one_of(st.integers(-(2**63), 2**63 - 1), _TEXT, st.none())))
-_SAMPLE = JavaStream().array([("World", 0), (("\u0120t", "he"), 2**40), ("caf\u00e9 \U0001f600 \0", 2)]).content
+_SAMPLE = (
+    JavaStream()
+    .array([("World", 0), (("\u0120t", "he"), 2**40), ("caf\u00e9 \U0001f600 \0", 2)])
+    .content
+)
 
 
 def read(content: bytes) -> object:
@@ -53,7 +57,11 @@ def test_bytes_of_any_kind_give_a_clear_error(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["java.util.PriorityQueue", "org.apache.commons.collections.functors.InvokerTransformer", "java.lang.Runtime"],
+    [
+        "java.util.PriorityQueue",
+        "org.apache.commons.collections.functors.InvokerTransformer",
+        "java.lang.Runtime",
+    ],
 )
 def test_an_object_of_a_foreign_class_is_named_and_refused(name: str) -> None:
     described = b"r" + struct.pack(">H", len(name)) + name.encode() + bytes(8) + b"\x02\x00\x00xp"
@@ -67,7 +75,9 @@ def test_an_array_of_a_foreign_class_is_named_and_refused() -> None:
 
 
 def test_a_known_class_that_asks_for_code_of_its_own_is_refused() -> None:
-    flag = _SAMPLE.index(b"scala.Tuple2", _SAMPLE.index(b"scala.Tuple2") + 1) + len("scala.Tuple2") + 8
+    flag = (
+        _SAMPLE.index(b"scala.Tuple2", _SAMPLE.index(b"scala.Tuple2") + 1) + len("scala.Tuple2") + 8
+    )
     assert _SAMPLE[flag] == 2
     with pytest.raises(CheckpointError, match=r"'scala\.Tuple2' is not made as it was"):
         read(_SAMPLE[:flag] + b"\x03" + _SAMPLE[flag + 1 :])

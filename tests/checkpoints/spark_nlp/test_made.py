@@ -36,31 +36,64 @@ CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "distilbert": (
         "distilbert",
         ("no", "yes"),
-        {"n_layers": 2, "n_heads": 2, "dim": 24, "hidden_dim": 40, "activation": "relu", "max_position_embeddings": 70},
+        {
+            "n_layers": 2,
+            "n_heads": 2,
+            "dim": 24,
+            "hidden_dim": 40,
+            "activation": "relu",
+            "max_position_embeddings": 70,
+        },
     ),
     "bert": (
         "bert",
         tuple(f"label {number}" for number in range(12)),
-        {"num_hidden_layers": 1, "num_attention_heads": 3, "hidden_size": 36, "hidden_act": "gelu_new"}
+        {
+            "num_hidden_layers": 1,
+            "num_attention_heads": 3,
+            "hidden_size": 36,
+            "hidden_act": "gelu_new",
+        }
         | {"layer_norm_eps": 1e-6, "type_vocab_size": 3},
     ),
     "roberta": (
         "roberta",
         ("n\u00e9gatif", "\u6b63", "\U0001f600"),
-        {"num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 40, "hidden_act": "tanh"}
+        {
+            "num_hidden_layers": 1,
+            "num_attention_heads": 1,
+            "max_position_embeddings": 40,
+            "hidden_act": "tanh",
+        }
         | {"layer_norm_eps": 1e-5, "type_vocab_size": 1},
     ),
     "albert, groups of layers": (
         "albert",
         LABELS,
-        {"num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2, "num_attention_heads": 8}
+        {
+            "num_hidden_layers": 4,
+            "num_hidden_groups": 2,
+            "inner_group_num": 2,
+            "num_attention_heads": 8,
+        }
         | {"hidden_act": "gelu_fast", "embedding_size": 12, "layer_norm_eps": 1e-3},
     ),
-    "xlm-roberta, one value": ("xlm-roberta", ("stars",), {"num_hidden_layers": 1, "hidden_act": "quick_gelu"}),
+    "xlm-roberta, one value": (
+        "xlm-roberta",
+        ("stars",),
+        {"num_hidden_layers": 1, "hidden_act": "quick_gelu"},
+    ),
     "camembert": ("camembert", LABELS, {"num_hidden_layers": 1, "hidden_act": "silu"}),
 }
 # Not of the model's making, or none of its business.
-_ELSEWHERE = {"id2label", "label2id", "problem_type", "pad_token_id", "transformers_version", "_name_or_path"}
+_ELSEWHERE = {
+    "id2label",
+    "label2id",
+    "problem_type",
+    "pad_token_id",
+    "transformers_version",
+    "_name_or_path",
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -69,10 +102,14 @@ def test_sizes_and_weights_are_those_of_the_model_that_went_in(name: str, tmp_pa
     original = spark_nlp_model(tmp_path / "model", family, labels=labels, **sizes)
     checkpoint = open_checkpoint(tmp_path / "model")
     assert checkpoint.labels == labels
-    expected = {key: value for key, value in original.config.to_dict().items() if key not in _ELSEWHERE}
+    expected = {
+        key: value for key, value in original.config.to_dict().items() if key not in _ELSEWHERE
+    }
     assert {key: checkpoint.config.get(key) for key in expected} == expected
     ids = np.random.default_rng(0).integers(5, 250, (3, 11)).astype(np.int32)
-    found, right = (model(ids, training=False).logits.numpy() for model in (checkpoint.load_model(), original))
+    found, right = (
+        model(ids, training=False).logits.numpy() for model in (checkpoint.load_model(), original)
+    )
     np.testing.assert_array_equal(found, right)
 
 
@@ -88,7 +125,13 @@ def test_sizes_and_weights_are_those_of_the_model_that_went_in(name: str, tmp_pa
 def test_parameters_are_followed_as_far_as_the_positions_go(
     parameters: Mapping[str, Any], max_length: int, problem_type: str, tmp_path: Path
 ) -> None:
-    spark_nlp_model(tmp_path / "model", "bert", num_hidden_layers=1, max_position_embeddings=70, parameters=parameters)
+    spark_nlp_model(
+        tmp_path / "model",
+        "bert",
+        num_hidden_layers=1,
+        max_position_embeddings=70,
+        parameters=parameters,
+    )
     checkpoint = open_checkpoint(tmp_path / "model")
     assert (checkpoint.max_length, checkpoint.problem_type) == (max_length, problem_type)
 
@@ -99,7 +142,15 @@ def test_parameters_are_followed_as_far_as_the_positions_go(
         (True, WORDS, False),
         (False, WORDS, True),
         # The cards' models have true for every one; a vocabulary in lower case knows better.
-        (True, [word.lower() if len(word) == 1 else word for word in dict.fromkeys(WORDS) if word not in "ABC"], True),
+        (
+            True,
+            [
+                word.lower() if len(word) == 1 else word
+                for word in dict.fromkeys(WORDS)
+                if word not in "ABC"
+            ],
+            True,
+        ),
     ],
     ids=["true", "false", "true without capitals"],
 )
@@ -123,22 +174,30 @@ def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> Non
         graph = GraphDef()
         graph.ParseFromString((inside / "saved_model.pb").read_bytes())
         for function in graph.library.function:
-            packs = [node for node in function.node_def if node.op == "Pack" and len(node.input) == 4]
+            packs = [
+                node for node in function.node_def if node.op == "Pack" and len(node.input) == 4
+            ]
             constants = {node.name for node in function.node_def if node.op == "Const"}
             ends = {pack.input[3] for pack in packs if pack.input[3].partition(":")[0] in constants}
             for number, end in enumerate(ends):
                 for part, value in (("dim", width), ("heads", heads)):
                     made = function.node_def.add(name=f"{part}{number}", op="Const")
                     made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, tf.int32))
-                    function.node_def.add(name=f"{part}{number}_", op="Cast", input=[f"{part}{number}:output:0"])
+                    function.node_def.add(
+                        name=f"{part}{number}_", op="Cast", input=[f"{part}{number}:output:0"]
+                    )
                 inputs = [f"dim{number}_:y:0", f"heads{number}_:y:0"]
                 function.node_def.add(name=f"divided{number}", op="RealDiv", input=inputs)
-                function.node_def.add(name=f"end{number}", op="Cast", input=[f"divided{number}:z:0"])
+                function.node_def.add(
+                    name=f"end{number}", op="Cast", input=[f"divided{number}:z:0"]
+                )
                 for pack in packs:
                     if pack.input[3] == end:
                         pack.input[3] = f"end{number}:y:0"
         assert sum(
-            node.op == "RealDiv" and "divided" in node.name for f in graph.library.function for node in f.node_def
+            node.op == "RealDiv" and "divided" in node.name
+            for f in graph.library.function
+            for node in f.node_def
         )
         (inside / "saved_model.pb").write_bytes(graph.SerializeToString())
 
@@ -148,11 +207,15 @@ def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> Non
 
 @pytest.mark.verify  # save_pretrained(saved_model=True) takes its time; the genuine archives are of that make, too
 def test_a_graph_as_transformers_saves_it_is_read(tmp_path: Path) -> None:
-    original = spark_nlp_model(tmp_path / "model", "distilbert", saved_model=True, n_layers=1, n_heads=2)
+    original = spark_nlp_model(
+        tmp_path / "model", "distilbert", saved_model=True, n_layers=1, n_heads=2
+    )
     checkpoint = open_checkpoint(tmp_path / "model")
     assert checkpoint.config["n_heads"] == original.config.n_heads == 2
     ids = np.arange(5, 25, dtype=np.int32)[np.newaxis]
-    found, right = (model(ids, training=False).logits.numpy() for model in (checkpoint.load_model(), original))
+    found, right = (
+        model(ids, training=False).logits.numpy() for model in (checkpoint.load_model(), original)
+    )
     np.testing.assert_array_equal(found, right)
 
 
@@ -163,7 +226,9 @@ def test_a_byte_level_vocabulary_keeps_the_order_of_its_merges(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("below", ["", "tiny_sequence_classifier_en_3.4.4/"])
-def test_a_zip_is_read_with_its_files_at_the_top_or_in_a_folder(below: str, model: Path, tmp_path: Path) -> None:
+def test_a_zip_is_read_with_its_files_at_the_top_or_in_a_folder(
+    below: str, model: Path, tmp_path: Path
+) -> None:
     archive = zipped(model, tmp_path / "model.zip", below=below)
     assert open_checkpoint(archive).labels == LABELS
     shutil.unpack_archive(archive, tmp_path / "unpacked")
@@ -178,14 +243,21 @@ def test_weights_that_were_unpacked_by_hand_are_read(own_model: Path) -> None:
     assert open_checkpoint(own_model).labels == LABELS
 
 
-def test_the_classifier_of_a_pipeline_is_found_among_harmless_stages(model: Path, tmp_path: Path) -> None:
+def test_the_classifier_of_a_pipeline_is_found_among_harmless_stages(
+    model: Path, tmp_path: Path
+) -> None:
     write_metadata(tmp_path / "pipeline", "org.apache.spark.ml.PipelineModel")
     for number, name in enumerate(("com.johnsnowlabs.nlp.DocumentAssembler", "x.TokenizerModel")):
         write_metadata(tmp_path / "pipeline" / "stages" / f"{number}_{name}", name)
     shutil.copytree(model, tmp_path / "pipeline" / "stages" / "2_DistilBert")
     assert open_checkpoint(tmp_path / "pipeline").labels == LABELS
-    write_metadata(tmp_path / "pipeline" / "stages" / "3_x", "com.johnsnowlabs.nlp.annotators.Normalizer")
-    with pytest.raises(CheckpointError, match=r"what Normalizer does with the text would be lost.*stage 2_DistilBert"):
+    write_metadata(
+        tmp_path / "pipeline" / "stages" / "3_x", "com.johnsnowlabs.nlp.annotators.Normalizer"
+    )
+    with pytest.raises(
+        CheckpointError,
+        match=r"what Normalizer does with the text would be lost.*stage 2_DistilBert",
+    ):
         open_checkpoint(tmp_path / "pipeline")
 
 
@@ -221,7 +293,9 @@ def test_an_archive_is_exported_verified_and_shown(
     (tmp_path / "temporary").mkdir()
     (tmp_path / "texts.txt").write_text("\n".join(HEADLINES[:4]) + "\n", encoding="utf-8")
     (exported,) = run("export", archive, tmp_path / "saved_models" / "tiny")
-    (verified,) = run("verify", exported["path"], "--source", archive, "--texts", tmp_path / "texts.txt")
+    (verified,) = run(
+        "verify", exported["path"], "--source", archive, "--texts", tmp_path / "texts.txt"
+    )
     (shown,) = run("show", exported["path"])
     assert verified["equal"]
     assert verified["reference"] == "TFDistilBertForSequenceClassification, DistilBertTokenizerFast"

@@ -75,33 +75,42 @@ def test_a_zip_that_reaches_for_what_is_not_its_own_is_refused_before_a_byte_is_
 ) -> None:
     path = write_zip(own_model / WEIGHTS if inner else tmp_path / "model.zip", *_HOSTILE[name])
     with pytest.raises(
-        CheckpointError, match=r"refused, and nothing of it was unpacked: of its entry .* (path|kind|its)"
+        CheckpointError,
+        match=r"refused, and nothing of it was unpacked: of its entry .* (path|kind|its)",
     ):
         open_checkpoint(own_model if inner else path)
     assert not (tmp_path / "outside").exists()
 
 
 @pytest.mark.parametrize("inner", [False, True], ids=["archive", "weights"])
-def test_a_zip_bomb_is_refused_before_a_byte_is_written(inner: bool, own_model: Path, tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused_before_a_byte_is_written(
+    inner: bool, own_model: Path, tmp_path: Path
+) -> None:
     path = own_model / WEIGHTS if inner else tmp_path / "model.zip"
     write_zip(path, ("metadata/part-00000", bytes(100 << 20)))
     with pytest.raises(CheckpointError, match=r"would grow to 104,857,600.*a zip bomb"):
         open_checkpoint(own_model if inner else path)
 
 
-def test_a_zip_of_more_bytes_than_any_model_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_of_more_bytes_than_any_model_is_refused(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archive_module, "_MOST_BYTES", 1000)
     with pytest.raises(CheckpointError, match=r"and no more than 1,000: it is a zip bomb"):
         open_checkpoint(archive)
 
 
-def test_a_zip_of_too_many_entries_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_of_too_many_entries_is_refused(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archive_module, "_MOST_ENTRIES", 3)
     with pytest.raises(CheckpointError, match="entries; expected a model, at most 3"):
         open_checkpoint(archive)
 
 
-def test_a_zip_that_the_disk_has_no_room_for_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_that_the_disk_has_no_room_for_is_refused(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = shutil.disk_usage(archive.parent)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(CheckpointError, match=r"has 1,000 left\. Free some space"):
@@ -138,18 +147,24 @@ def test_a_compression_that_spark_does_not_write_is_refused(model: Path, tmp_pat
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04" + bytes(100)])
 def test_what_is_no_zip_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.zip").write_bytes(content)
-    with pytest.raises(CheckpointError, match=rf"model\.zip \({len(content)} bytes\) is no zip that can be read"):
+    with pytest.raises(
+        CheckpointError, match=rf"model\.zip \({len(content)} bytes\) is no zip that can be read"
+    ):
         open_checkpoint(tmp_path / "model.zip")
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is no Spark NLP model: it has no metadata/part-00000"):
+    with pytest.raises(
+        CheckpointError, match="is no Spark NLP model: it has no metadata/part-00000"
+    ):
         open_checkpoint(write_zip(tmp_path / "model.zip", ("config.json", b"{}")))
 
 
 def test_a_file_of_another_kind_is_still_told_as_before(tmp_path: Path) -> None:
     (tmp_path / "tf_model.h5").write_bytes(b"x")
-    with pytest.raises(SourceNotFoundError, match=r"is a file.*or the zip of a Spark NLP model.*give its folder"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"is a file.*or the zip of a Spark NLP model.*give its folder"
+    ):
         tfclf.load(tmp_path / "tf_model.h5")
 
 
@@ -173,13 +188,17 @@ _FILES = (
 
 @pytest.mark.parametrize("name", _FILES)
 @pytest.mark.parametrize("kept", [None, 0.0, 0.5, 0.98])
-def test_a_file_that_is_missing_or_cut_is_named(name: str, kept: float | None, own_model: Path) -> None:
+def test_a_file_that_is_missing_or_cut_is_named(
+    name: str, kept: float | None, own_model: Path
+) -> None:
     path = own_model / name
     if kept is None:
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(SourceNotFoundError if (name, kept) == (_FILES[0], None) else CheckpointError) as caught:
+    with pytest.raises(
+        SourceNotFoundError if (name, kept) == (_FILES[0], None) else CheckpointError
+    ) as caught:
         tfclf.load(own_model)
     assert str(own_model) in str(caught.value)
 
@@ -194,11 +213,17 @@ def test_a_field_that_is_missing_is_named(name: str, own_model: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
-        ([("a", 0), ("b", 2), ("c", 3), ("d", 4)], "4 entries up to 4, and none with 1; expected numbers without gaps"),
+        (
+            [("a", 0), ("b", 2), ("c", 3), ("d", 4)],
+            "4 entries up to 4, and none with 1; expected numbers without gaps",
+        ),
         ([("a", 0), ("b", 1), ("c", 1), ("d", 2)], "gives the number 1 to '[bc]' and to '[bc]'"),
         ([("a", 0), ("a", 1), ("c", 2), ("d", 3)], "labels has 'a' more than once"),
         ([("a", 0), ("b", 1)], "names 2 labels, and the model gives 4 values"),
-        ([("a", -1), ("b", 0), ("c", 1), ("d", 2)], "numbers 'a' with what is no whole number from 0"),
+        (
+            [("a", -1), ("b", 0), ("c", 1), ("d", 2)],
+            "numbers 'a' with what is no whole number from 0",
+        ),
         ([("a", "0")], "numbers 'a' with what is no whole number"),
         ([(("a", "b"), 0)], "numbers what is not a string"),
         ([], "labels is empty"),
@@ -212,7 +237,9 @@ def test_labels_that_are_no_labels_are_refused(
         open_checkpoint(own_model)
 
 
-def test_an_error_about_a_zip_names_the_zip_and_no_folder_that_is_gone(own_model: Path, tmp_path: Path) -> None:
+def test_an_error_about_a_zip_names_the_zip_and_no_folder_that_is_gone(
+    own_model: Path, tmp_path: Path
+) -> None:
     shutil.rmtree(own_model / "fields" / "labels")
     archive = zipped(own_model, tmp_path / "model.zip", below="tiny/")
     with pytest.raises(CheckpointError, match=rf"^{archive}/tiny has no field 'labels'"):
@@ -220,12 +247,16 @@ def test_an_error_about_a_zip_names_the_zip_and_no_folder_that_is_gone(own_model
 
 
 def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_model: Path) -> None:
-    write_field(own_model, "vocabulary", numbered([*WORDS, *(f"w{number}" for number in range(400))]))
+    write_field(
+        own_model, "vocabulary", numbered([*WORDS, *(f"w{number}" for number in range(400))])
+    )
     with pytest.raises(CheckpointError, match="those tokens have no embedding"):
         tfclf.load(own_model)
 
 
-def test_a_vocabulary_without_its_special_tokens_is_told_with_the_archives_name(own_model: Path) -> None:
+def test_a_vocabulary_without_its_special_tokens_is_told_with_the_archives_name(
+    own_model: Path,
+) -> None:
     write_field(own_model, "vocabulary", numbered(["[PAD]", "a", "b"]))
     checkpoint = open_checkpoint(own_model)
     with pytest.raises(TokenizerError, match=rf"^{own_model}/vocab\.txt has .* is not among them"):
@@ -236,7 +267,9 @@ def test_merges_that_are_no_pairs_are_refused(tmp_path: Path) -> None:
     from tfclf.checkpoints.spark_nlp import fields
 
     write_field(tmp_path, "merges", numbered(["th", "he"]))
-    with pytest.raises(CheckpointError, match="numbers what is not two strings, as merges should be"):
+    with pytest.raises(
+        CheckpointError, match="numbers what is not two strings, as merges should be"
+    ):
         fields.merges(tmp_path)
 
 
@@ -250,13 +283,16 @@ def test_fields_in_parquet_are_refused_with_the_setting_that_made_them(own_model
 def test_an_archive_for_another_engine_is_refused(file: str, own_model: Path) -> None:
     (own_model / WEIGHTS).rename(own_model / file)
     with pytest.raises(
-        CheckpointError, match=r"holds its weights for (ONNX|OPENVINO).*load the Hugging Face checkpoint"
+        CheckpointError,
+        match=r"holds its weights for (ONNX|OPENVINO).*load the Hugging Face checkpoint",
     ):
         open_checkpoint(own_model)
 
 
 def test_another_annotator_is_named(shared: Path) -> None:
-    with pytest.raises(CheckpointError, match="the model is a BertEmbeddings, and what can be read here is Albert"):
+    with pytest.raises(
+        CheckpointError, match="the model is a BertEmbeddings, and what can be read here is Albert"
+    ):
         open_checkpoint(shared / "spark_nlp" / "embeddings_folder_sample")
 
 
@@ -271,7 +307,11 @@ def test_a_field_of_a_foreign_class_is_refused_with_its_name(shared: Path) -> No
 def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> None:
     from tfclf.checkpoints.spark_nlp import fields
 
-    expected = (shared / "vocab" / "distilbert-base-uncased" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    expected = (
+        (shared / "vocab" / "distilbert-base-uncased" / "vocab.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     found = fields.pieces(shared / "spark_nlp" / "embeddings_folder_sample", "vocabulary")
     assert list(found) == expected
 
@@ -293,10 +333,17 @@ def test_metadata_that_is_none_is_refused(content: str, told: str, own_model: Pa
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"maxSentenceLength": 0}, {"maxSentenceLength": "512"}, {"caseSensitive": 1}, {"activation": "gelu"}],
+    [
+        {"maxSentenceLength": 0},
+        {"maxSentenceLength": "512"},
+        {"caseSensitive": 1},
+        {"activation": "gelu"},
+    ],
     ids=str,
 )
-def test_a_parameter_that_is_none_is_named_with_its_value(parameters: dict[str, object], own_model: Path) -> None:
+def test_a_parameter_that_is_none_is_named_with_its_value(
+    parameters: dict[str, object], own_model: Path
+) -> None:
     write_metadata(own_model, annotator_of("distilbert"), **parameters)
     ((name, value),) = parameters.items()
     with pytest.raises(CheckpointError, match=f"{name} is {value!r}; expected"):
@@ -309,7 +356,8 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
     for number in range(count):
         write_metadata(tmp_path / "stages" / str(number), annotator_of("bert"))
     with pytest.raises(
-        CheckpointError, match=f"is a pipeline of .*, {count} of which can be read as a text classifier"
+        CheckpointError,
+        match=f"is a pipeline of .*, {count} of which can be read as a text classifier",
     ):
         open_checkpoint(tmp_path)
 
@@ -322,13 +370,17 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
         ("variables.data-00000-of-00001", r"the variables\.data files beside it hold 0"),
     ],
 )
-def test_a_part_of_the_weights_that_is_missing_is_named(file: str, told: str, own_model: Path) -> None:
+def test_a_part_of_the_weights_that_is_missing_is_named(
+    file: str, told: str, own_model: Path
+) -> None:
     change_weights(own_model, WEIGHTS, lambda inside: (inside / file).unlink())
     with pytest.raises(CheckpointError, match=told):
         open_checkpoint(own_model)
 
 
-@pytest.mark.parametrize("file", ["saved_model.pb", "variables.index", "variables.data-00000-of-00001"])
+@pytest.mark.parametrize(
+    "file", ["saved_model.pb", "variables.index", "variables.data-00000-of-00001"]
+)
 def test_a_part_of_the_weights_that_is_cut_short_is_refused(file: str, own_model: Path) -> None:
     def cut(inside: Path) -> None:
         content = (inside / file).read_bytes()
@@ -353,13 +405,19 @@ def test_weights_of_which_a_byte_has_changed_are_refused(own_model: Path) -> Non
 
 def test_the_weights_of_another_kind_of_model_are_refused(own_model: Path) -> None:
     write_metadata(own_model, annotator_of("bert"))
-    with pytest.raises(CheckpointError, match="is 'bert/embeddings/word_embeddings/weight' of the TF class"):
+    with pytest.raises(
+        CheckpointError, match="is 'bert/embeddings/word_embeddings/weight' of the TF class"
+    ):
         open_checkpoint(own_model)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(data=st.data())
-def test_a_graph_with_changed_bytes_gives_a_config_or_a_clear_error(data: st.DataObject, model: Path) -> None:
+def test_a_graph_with_changed_bytes_gives_a_config_or_a_clear_error(
+    data: st.DataObject, model: Path
+) -> None:
     from tfclf.checkpoints.spark_nlp import architecture, weights
     from tfclf.checkpoints.spark_nlp.graph_def import Graph
     from tfclf.families import known
@@ -379,7 +437,9 @@ def test_a_graph_with_changed_bytes_gives_a_config_or_a_clear_error(data: st.Dat
             json.dumps(architecture.config_of(family, variables.shapes, graph, origin="x"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(part=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
 def test_an_archive_with_a_changed_byte_is_read_or_refused(
     part: float, byte: int, archive: Path, tmp_path: Path
@@ -398,7 +458,9 @@ def test_functions_that_call_themselves_without_end_are_refused(own_model: Path)
         graph = GraphDef()
         graph.ParseFromString((inside / "saved_model.pb").read_bytes())
         wrapper = next(
-            function for function in graph.library.function if "signature_wrapper" in function.signature.name
+            function
+            for function in graph.library.function
+            if "signature_wrapper" in function.signature.name
         )
         (call,) = (node for node in wrapper.node_def if node.op == "StatefulPartitionedCall")
         call.attr["f"].func.name = wrapper.signature.name

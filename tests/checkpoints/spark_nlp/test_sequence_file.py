@@ -29,19 +29,27 @@ def read(content: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("options", _KINDS.values(), ids=_KINDS.keys())
 @given(records=st.lists(st.binary(max_size=300), max_size=20))
-def test_records_come_back_as_they_were_written(options: dict[str, object], records: list[bytes]) -> None:
+def test_records_come_back_as_they_were_written(
+    options: dict[str, object], records: list[bytes]
+) -> None:
     assert read(sequence_file(records, **options)) == records  # type: ignore[arg-type]
 
 
 @given(kind=st.sampled_from(sorted(_SAMPLES)), part=st.floats(0, 1, exclude_max=True))
-def test_a_file_cut_anywhere_gives_its_first_records_or_a_clear_error(kind: str, part: float) -> None:
+def test_a_file_cut_anywhere_gives_its_first_records_or_a_clear_error(
+    kind: str, part: float
+) -> None:
     content = _SAMPLES[kind]
     with contextlib.suppress(CheckpointError):
         found = read(content[: int(part * len(content))])
         assert found == _RECORDS[: len(found)]
 
 
-@given(kind=st.sampled_from(sorted(_SAMPLES)), part=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+@given(
+    kind=st.sampled_from(sorted(_SAMPLES)),
+    part=st.floats(0, 1, exclude_max=True),
+    byte=st.integers(0, 255),
+)
 def test_a_changed_byte_gives_records_or_a_clear_error(kind: str, part: float, byte: int) -> None:
     content = bytearray(_SAMPLES[kind])
     content[int(part * len(content))] = byte
@@ -60,9 +68,18 @@ def test_bytes_of_any_kind_give_a_clear_error(content: bytes) -> None:
     [
         (b"PK\x03\x04", "does not begin with SEQ"),
         (b"SEQ\x03", "a SequenceFile of version 3"),
-        (sequence_file([]).replace(b"NullWritable", b"LongWritable"), "keys are of the class '.*LongWritable'"),
-        (sequence_file([]).replace(b"BytesWritable", b"Other_ritable"), "values are of the class '.*Other_ritable'"),
-        (_SAMPLES["zlib"].replace(b"Default", b"SnappyX"), "compressed with '.*SnappyXCodec', which is not read here"),
+        (
+            sequence_file([]).replace(b"NullWritable", b"LongWritable"),
+            "keys are of the class '.*LongWritable'",
+        ),
+        (
+            sequence_file([]).replace(b"BytesWritable", b"Other_ritable"),
+            "values are of the class '.*Other_ritable'",
+        ),
+        (
+            _SAMPLES["zlib"].replace(b"Default", b"SnappyX"),
+            "compressed with '.*SnappyXCodec', which is not read here",
+        ),
         (_SAMPLES["plain"][:-4] + b"\x00\x00", "2? ?bytes more are due|says another length"),
     ],
 )
@@ -72,7 +89,9 @@ def test_what_is_no_field_is_refused_by_name(content: bytes, told: str) -> None:
 
 
 @pytest.mark.parametrize("blocks", [False, True])
-def test_compressed_data_never_grows_past_the_limit(monkeypatch: pytest.MonkeyPatch, blocks: bool) -> None:
+def test_compressed_data_never_grows_past_the_limit(
+    monkeypatch: pytest.MonkeyPatch, blocks: bool
+) -> None:
     monkeypatch.setattr(reader, "_MOST_BYTES", 10_000)
     with pytest.raises(CheckpointError, match="larger than any field"):
         read(sequence_file([bytes(4_000)] * 3, codec=ZLIB, blocks=blocks))

@@ -21,7 +21,17 @@ _SYNC = bytes(range(16))
 ZLIB, GZIP = "org.apache.hadoop.io.compress.DefaultCodec", "org.apache.hadoop.io.compress.GzipCodec"
 _PACK: Mapping[str, Callable[[bytes], bytes]] = {ZLIB: zlib.compress, GZIP: gzip.compress}
 # Small vocabularies of the two kinds that stand in fields.
-WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *"ABC", "##s", "caf\u00e9")
+WORDS = (
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *"abcdefghijklmnopqrstuvwxyz",
+    *"ABC",
+    "##s",
+    "caf\u00e9",
+)
 
 MERGES = (("t", "h"), ("th", "e"), ("\u0120", "the"))
 
@@ -73,7 +83,11 @@ class JavaStream:
     def _number(self, value: int) -> None:
         self.content += b"s"
         long = not -(2**31) <= value < 2**31
-        self._class("java.lang.Long" if long else "java.lang.Integer", (("value", "J" if long else "I"),), "Number")
+        self._class(
+            "java.lang.Long" if long else "java.lang.Integer",
+            (("value", "J" if long else "I"),),
+            "Number",
+        )
         self._new(None)
         self.content += struct.pack(">q" if long else ">i", value)
 
@@ -86,10 +100,14 @@ class JavaStream:
         units = value.encode("utf-16-be")
         encoded = b"".join(
             b"\xc0\x80" if unit == "\0" else unit.encode("utf-8", "surrogatepass")
-            for unit in (chr(int.from_bytes(units[at : at + 2], "big")) for at in range(0, len(units), 2))
+            for unit in (
+                chr(int.from_bytes(units[at : at + 2], "big")) for at in range(0, len(units), 2)
+            )
         )
         long = len(encoded) > 0xFFFF
-        self.content += (b"|" if long else b"t") + struct.pack(">q" if long else ">H", len(encoded)) + encoded
+        self.content += (
+            (b"|" if long else b"t") + struct.pack(">q" if long else ">H", len(encoded)) + encoded
+        )
 
     def _class(self, name: str, fields: Sequence[tuple[str, str]], above: str | None) -> None:
         key = ("class", name)
@@ -119,9 +137,15 @@ def _utf(text: str) -> bytes:
     return struct.pack(">H", len(text)) + text.encode("ascii")
 
 
-def sequence_file(records: Iterable[bytes], *, codec: str | None = None, blocks: bool = False) -> bytes:
+def sequence_file(
+    records: Iterable[bytes], *, codec: str | None = None, blocks: bool = False
+) -> bytes:
     """A SequenceFile of NullWritable and BytesWritable, version 6."""
-    head = b"SEQ\x06" + _text("org.apache.hadoop.io.NullWritable") + _text("org.apache.hadoop.io.BytesWritable")
+    head = (
+        b"SEQ\x06"
+        + _text("org.apache.hadoop.io.NullWritable")
+        + _text("org.apache.hadoop.io.BytesWritable")
+    )
     head += bytes([codec is not None, blocks]) + (_text(codec) if codec else b"") + bytes(4) + _SYNC
     framed = [struct.pack(">i", len(record)) + record for record in records]
     pack = _PACK[codec] if codec else bytes
@@ -151,7 +175,9 @@ def _variable(number: int) -> bytes:
     return struct.pack("b", -112 - size) + number.to_bytes(size, "big")
 
 
-def write_field(model: Path, name: str, entries: Iterable[Entry], *, parts: int = 2, **options: Any) -> None:
+def write_field(
+    model: Path, name: str, entries: Iterable[Entry], *, parts: int = 2, **options: Any
+) -> None:
     """A field as Spark does: its entries shared out among parts, ten a record."""
     folder = model / "fields" / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -168,7 +194,13 @@ def write_field(model: Path, name: str, entries: Iterable[Entry], *, parts: int 
 def write_metadata(model: Path, class_name: str, **parameters: Any) -> None:
     """As Spark ML writes it: one line."""
     (model / "metadata").mkdir(parents=True, exist_ok=True)
-    content = {"class": class_name, "sparkVersion": "3.2.4", "uid": "x", "paramMap": parameters, "defaultParamMap": {}}
+    content = {
+        "class": class_name,
+        "sparkVersion": "3.2.4",
+        "uid": "x",
+        "paramMap": parameters,
+        "defaultParamMap": {},
+    }
     (model / "metadata" / "part-00000").write_text(json.dumps(content) + "\n", encoding="utf-8")
     (model / "metadata" / "_SUCCESS").touch()
 
@@ -205,7 +237,9 @@ def spark_nlp_model(
     """
     class_name = annotator_of(family)
     annotator = ANNOTATORS[class_name]
-    written = parameters if parameters is not None else {"caseSensitive": True, "maxSentenceLength": 64}
+    written = (
+        parameters if parameters is not None else {"caseSensitive": True, "maxSentenceLength": 64}
+    )
     write_metadata(folder, class_name, **written)
     write_field(folder, "labels", numbered(labels))
     if annotator.sentencepiece:
@@ -222,7 +256,9 @@ def spark_nlp_model(
     model = tiny_model(tiny_config(family, **{"vocab_size": 300, "id2label": named, **config}))
     name = short(class_name).removesuffix("ForSequenceClassification").lower()
     export(model, folder.parent / f"{folder.name}_saved", by_transformers=saved_model)
-    pack_weights(folder.parent / f"{folder.name}_saved", folder, f"{name}_classification_tensorflow")
+    pack_weights(
+        folder.parent / f"{folder.name}_saved", folder, f"{name}_classification_tensorflow"
+    )
     return model
 
 
@@ -234,7 +270,10 @@ def export(model: Any, folder: Path, *, by_transformers: bool) -> None:
         return
     module = tf.Module()
     module.variables_of_model = list(model.weights)
-    inputs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in ("input_ids", "attention_mask")}
+    inputs = {
+        name: tf.TensorSpec([None, None], tf.int32, name)
+        for name in ("input_ids", "attention_mask")
+    }
 
     @tf.function(input_signature=[inputs])
     def serving(given: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -243,7 +282,9 @@ def export(model: Any, folder: Path, *, by_transformers: bool) -> None:
     tf.saved_model.save(module, str(folder), signatures={"serving_default": serving})
 
 
-def pack_weights(saved: Path, folder: Path, name: str, *, method: int = zipfile.ZIP_DEFLATED) -> None:
+def pack_weights(
+    saved: Path, folder: Path, name: str, *, method: int = zipfile.ZIP_DEFLATED
+) -> None:
     """The inner zip: a bare GraphDef, and the variables' files under names of one level; the field of signatures."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -254,7 +295,9 @@ def pack_weights(saved: Path, folder: Path, name: str, *, method: int = zipfile.
     with zipfile.ZipFile(folder / name, "w", method) as archive:
         for part in sorted((saved / "variables").iterdir()):
             archive.write(part, part.name)
-        archive.writestr("saved_model.pb", meta_graph.graph_def.SerializeToString(deterministic=True))
+        archive.writestr(
+            "saved_model.pb", meta_graph.graph_def.SerializeToString(deterministic=True)
+        )
     tensors = [*signature.inputs.items(), *signature.outputs.items()]
     write_field(folder, "signatures", [(name, tensor.name) for name, tensor in tensors])
 

@@ -40,7 +40,9 @@ class _Stub:
             max_length=512,
         )
 
-    def predict(self, texts: Iterable[str], *, batch_size: int, progress: bool) -> Iterator[Prediction]:
+    def predict(
+        self, texts: Iterable[str], *, batch_size: int, progress: bool
+    ) -> Iterator[Prediction]:
         assert batch_size == 2
         return says(_ANSWERS.get(self.manifest.name, ["neg", "pos", "pos"]))(texts)
 
@@ -75,12 +77,16 @@ def test_it_prints_one_json_object(run: Callable[..., str]) -> None:
 def test_no_text_leaves_it_without_mistakes(run: Callable[..., str], tmp_path: Path) -> None:
     content = json.loads(run("--json", "--mistakes", "0", "--output", str(tmp_path / "report")))
     assert "worst_mistakes" not in content
-    assert "Texts were left out" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Texts were left out" in (tmp_path / "report" / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_steps_are_batches(run: Callable[..., str]) -> None:
     content = json.loads(run("--json"))
-    assert content["eval_steps_per_second"] / content["eval_samples_per_second"] == pytest.approx(2 / 3)
+    assert content["eval_steps_per_second"] / content["eval_samples_per_second"] == pytest.approx(
+        2 / 3
+    )
 
 
 def test_bins_are_an_option(run: Callable[..., str]) -> None:
@@ -149,7 +155,9 @@ def test_a_comparison_writes_a_folder(run: Callable[..., str], tmp_path: Path) -
         (("a/model", "a/model"), ["a/model (first)", "a/model (second)"]),
     ],
 )
-def test_models_of_one_name_are_told_apart(run: Callable[..., str], models: tuple[str, ...], names: list[str]) -> None:
+def test_models_of_one_name_are_told_apart(
+    run: Callable[..., str], models: tuple[str, ...], names: list[str]
+) -> None:
     assert json.loads(run("--compare", "--json", models=models))["names"] == names
 
 
@@ -172,7 +180,9 @@ def test_arguments_that_do_not_go_together_are_refused(
         run(*options, models=models)
 
 
-def test_an_output_that_is_a_file_is_refused_before_anything_is_read(run: Callable[..., str], tmp_path: Path) -> None:
+def test_an_output_that_is_a_file_is_refused_before_anything_is_read(
+    run: Callable[..., str], tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="is no folder"):
         run("--output", str(tmp_path / "rows.csv"))
 

@@ -42,7 +42,11 @@ def test_numbers_are_the_data_sets_whatever_the_order_of_the_outputs(
 
 
 def test_the_folder_of_a_data_set_is_taken_for_its_test_split(official: Path) -> None:
-    assert labels_of(official.parent, ALPHABETICAL, named="ag_news") == ["World", "Sports", "Sci/Tech"]
+    assert labels_of(official.parent, ALPHABETICAL, named="ag_news") == [
+        "World",
+        "Sports",
+        "Sci/Tech",
+    ]
 
 
 def test_a_folder_without_a_test_split_is_refused(tmp_path: Path) -> None:
@@ -56,7 +60,9 @@ def test_a_folder_of_nobody_knows_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_that_may_be_either_ones_are_refused(official: Path) -> None:
-    with pytest.raises(InputError, match=r"model counts as Business, .* and AG News as World, .*--data-set ag_news"):
+    with pytest.raises(
+        InputError, match=r"model counts as Business, .* and AG News as World, .*--data-set ag_news"
+    ):
         labels_of(official, ALPHABETICAL)
 
 

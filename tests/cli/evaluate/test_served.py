@@ -36,7 +36,8 @@ def running(
     data = tmp_path_factory.mktemp("served") / "rows.jsonl"
     labels = classifier.labels
     lines = [
-        {"text": text, "label": labels[number % len(labels)]} for number, text in enumerate([*HEADLINES, "été", ""])
+        {"text": text, "label": labels[number % len(labels)]}
+        for number, text in enumerate([*HEADLINES, "été", ""])
     ]
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     report = evaluate(classifier.predict, labelled_rows(data, labels), labels, mistakes=3)
@@ -61,7 +62,9 @@ def test_its_figures_are_those_in_process(running: Running, protocol: str) -> No
     for name in ("eval_accuracy", "eval_macro_f1", "confusion_matrix", "labels", "eval_samples"):
         assert found[name] == expected[name]
     assert found["eval_loss"] == pytest.approx(expected["eval_loss"], abs=1e-5)
-    assert [one["row"] for one in found["worst_mistakes"]] == [one["row"] for one in expected["worst_mistakes"]]
+    assert [one["row"] for one in found["worst_mistakes"]] == [
+        one["row"] for one in expected["worst_mistakes"]
+    ]
     assert found["about"]["models"][0] == {
         "name": "served",
         "server": address,
@@ -145,7 +148,8 @@ def test_a_version_may_be_a_number(fake: type[FakeClient]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shares", "independent"), [({"a": 0.6, "b": 0.4}, False), ({"a": 0.6, "b": 0.5}, True), ({"a": 0.1}, True)]
+    ("shares", "independent"),
+    [({"a": 0.6, "b": 0.4}, False), ({"a": 0.6, "b": 0.5}, True), ({"a": 0.1}, True)],
 )
 def test_labels_by_themselves_are_known_by_their_sum(
     fake: type[FakeClient], shares: dict[str, float], independent: bool

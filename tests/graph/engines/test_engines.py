@@ -23,7 +23,9 @@ Logits = Callable[[Sequence[str]], np.ndarray]
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def family_checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def family_checkpoint(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     return tiny_checkpoint(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param)
 
 
@@ -55,7 +57,10 @@ def engine(request: pytest.FixtureRequest, family_checkpoint: Path) -> Any:
 
 
 def _logits(classifier: tfclf.Classifier, texts: Sequence[str], *, batch: int = 32) -> np.ndarray:
-    parts = [classifier(list(texts[start : start + batch]))["logits"].numpy() for start in range(0, len(texts), batch)]
+    parts = [
+        classifier(list(texts[start : start + batch]))["logits"].numpy()
+        for start in range(0, len(texts), batch)
+    ]
     return np.concatenate(parts)
 
 
@@ -63,7 +68,9 @@ def test_logits_equal_on_real_rows_of_mixed_length(
     engine: tfclf.Classifier, reference: Logits, mixed_rows: list[str]
 ) -> None:
     assert len(mixed_rows) == 100
-    np.testing.assert_allclose(_logits(engine, mixed_rows), reference(mixed_rows), atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(
+        _logits(engine, mixed_rows), reference(mixed_rows), atol=TOLERANCE, rtol=0
+    )
 
 
 @pytest.mark.verify
@@ -71,28 +78,40 @@ def test_logits_equal_on_500_real_rows_of_mixed_length(
     engine: tfclf.Classifier, reference: Logits, many_mixed_rows: list[str]
 ) -> None:
     assert len(many_mixed_rows) == 500
-    np.testing.assert_allclose(_logits(engine, many_mixed_rows), reference(many_mixed_rows), atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(
+        _logits(engine, many_mixed_rows), reference(many_mixed_rows), atol=TOLERANCE, rtol=0
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 7, 8, 9, 33])
-def test_logits_equal_whatever_the_batch_size(engine: tfclf.Classifier, reference: Logits, batch: int) -> None:
+def test_logits_equal_whatever_the_batch_size(
+    engine: tfclf.Classifier, reference: Logits, batch: int
+) -> None:
     texts = ["", *HEADLINES, "news " * 600, *hostile_texts(24, seed=5)]
-    np.testing.assert_allclose(_logits(engine, texts, batch=batch), reference(texts), atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(
+        _logits(engine, texts, batch=batch), reference(texts), atol=TOLERANCE, rtol=0
+    )
 
 
 @pytest.mark.parametrize(
     "neighbours", [["x"], ["news " * 600], list(HEADLINES), [""] * 20], ids=["1", "long", "8", "20"]
 )
-def test_a_row_answers_the_same_whatever_else_is_in_its_batch(engine: tfclf.Classifier, neighbours: list[str]) -> None:
+def test_a_row_answers_the_same_whatever_else_is_in_its_batch(
+    engine: tfclf.Classifier, neighbours: list[str]
+) -> None:
     text = "Parliament votes to dissolve itself"
     alone = engine([text])["logits"].numpy()[0]
     for place in (0, len(neighbours)):
         batch = [*neighbours[:place], text, *neighbours[place:]]
-        np.testing.assert_allclose(engine(batch)["logits"].numpy()[place], alone, atol=TOLERANCE, rtol=0)
+        np.testing.assert_allclose(
+            engine(batch)["logits"].numpy()[place], alone, atol=TOLERANCE, rtol=0
+        )
 
 
 def test_an_empty_batch_gives_empty_outputs(engine: tfclf.Classifier) -> None:
-    shapes = {name: tuple(value.shape) for name, value in engine(tf.constant([], tf.string)).items()}
+    shapes = {
+        name: tuple(value.shape) for name, value in engine(tf.constant([], tf.string)).items()
+    }
     assert shapes == {"label": (0,), "score": (0,), "probabilities": (0, 4), "logits": (0, 4)}
 
 
@@ -100,7 +119,9 @@ def test_pairs_equal_the_original(engine: tfclf.Classifier, family_checkpoint: P
     model = open_checkpoint(family_checkpoint).load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(family_checkpoint)
     first, second = list(HEADLINES), ["", *HEADLINES[2:], "news " * 600]
-    inputs = tokenizer(first, second, truncation=True, max_length=512, padding=True, return_tensors="tf")
+    inputs = tokenizer(
+        first, second, truncation=True, max_length=512, padding=True, return_tensors="tf"
+    )
     expected = model(dict(inputs)).logits.numpy()
     found = engine.call_pairs(first, second)["logits"].numpy()
     np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
@@ -119,7 +140,9 @@ def test_pytorch_safetensors_give_pytorchs_own_logits(shared: Path, name: str) -
     classifier = tfclf.load(folder)
     found = classifier([row["text"] for row in rows])["logits"].numpy()
     np.testing.assert_allclose(found, [row["logits"] for row in rows], atol=TOLERANCE, rtol=0)
-    assert classifier.tokenize([row["text"] for row in rows]).to_list() == [row["input_ids"] for row in rows]
+    assert classifier.tokenize([row["text"] for row in rows]).to_list() == [
+        row["input_ids"] for row in rows
+    ]
 
 
 def test_narrow_embeddings_are_projected(tmp_path: Path) -> None:

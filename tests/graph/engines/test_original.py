@@ -40,7 +40,9 @@ def _reference(folder: Path, texts: Sequence[str]) -> np.ndarray:
     model = open_checkpoint(folder).load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(folder)
     limit = open_checkpoint(folder).max_length
-    inputs = tokenizer(list(texts), truncation=True, max_length=limit, padding=True, return_tensors="tf")
+    inputs = tokenizer(
+        list(texts), truncation=True, max_length=limit, padding=True, return_tensors="tf"
+    )
     # As a graph, which is how Keras trains: MPNet rounds distances on the edge of two buckets otherwise when eager.
     forward = tf.function(lambda given: model(given, training=False).logits)
     logits: np.ndarray = forward(dict(inputs)).numpy()
@@ -54,7 +56,10 @@ def test_an_export_gives_the_original_s_logits(other: Path, loaded_other: tfclf.
 
 def test_an_export_says_which_engine_it_has(loaded_other: tfclf.Classifier, other: Path) -> None:
     manifest = loaded_other.manifest
-    assert (manifest.engine, manifest.family) == ("original", open_checkpoint(other).config["model_type"])
+    assert (manifest.engine, manifest.family) == (
+        "original",
+        open_checkpoint(other).config["model_type"],
+    )
 
 
 def test_verify_finds_an_export_equal(other: Path, exported_other: Path) -> None:
@@ -66,7 +71,9 @@ def test_an_empty_batch_gives_empty_outputs(loaded_other: tfclf.Classifier) -> N
     assert loaded_other(tf.constant([], tf.string))["logits"].shape == (0, 4)
 
 
-def test_tokenize_and_encode_give_what_serving_default_gives(other: Path, loaded_other: tfclf.Classifier) -> None:
+def test_tokenize_and_encode_give_what_serving_default_gives(
+    other: Path, loaded_other: tfclf.Classifier
+) -> None:
     """With the padding on the side where the model wants it."""
     classifier = loaded_other
     rows = classifier._functions["tokenize"](text=tf.constant(HEADLINES))
@@ -84,13 +91,18 @@ def test_a_line_in_the_log_says_why(other: Path, caplog: pytest.LogCaptureFixtur
 
 
 def test_the_lean_engine_asked_for_by_name_is_refused(other: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"the lean engine cannot run it: no family is declared.*'original'"):
+    with pytest.raises(
+        CheckpointError, match=r"the lean engine cannot run it: no family is declared.*'original'"
+    ):
         tfclf.load(other, engine="lean")
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [({"is_decoder": True}, "is_decoder is true"), ({"hidden_act": "silu"}, "hidden_act is 'silu'")],
+    [
+        ({"is_decoder": True}, "is_decoder is true"),
+        ({"hidden_act": "silu"}, "hidden_act is 'silu'"),
+    ],
     ids=["decoder", "activation"],
 )
 def test_what_the_lean_engine_cannot_run_goes_to_the_original(
@@ -100,22 +112,30 @@ def test_what_the_lean_engine_cannot_run_goes_to_the_original(
     classifier = tfclf.load(folder)
     assert classifier.manifest.engine == "original"
     assert told in caplog.text
-    np.testing.assert_allclose(classifier(HEADLINES)["logits"], _reference(folder, HEADLINES), atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(
+        classifier(HEADLINES)["logits"], _reference(folder, HEADLINES), atol=TOLERANCE, rtol=0
+    )
 
 
 def test_bfloat16_of_what_only_the_original_runs_is_refused(tmp_path: Path) -> None:
     folder = other_checkpoint(tmp_path, "mpnet")
-    with pytest.raises(InputError, match=r"no family is declared.*float32 only; found precision='bfloat16'"):
+    with pytest.raises(
+        InputError, match=r"no family is declared.*float32 only; found precision='bfloat16'"
+    ):
         tfclf.load(folder, precision="bfloat16")
 
 
-def test_a_warm_up_of_xla_is_refused_where_the_engine_turns_out_to_have_none(other: Path, tmp_path: Path) -> None:
+def test_a_warm_up_of_xla_is_refused_where_the_engine_turns_out_to_have_none(
+    other: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"engine='original' has no 'serving_xla' to warm up"):
         tfclf.export(other, tmp_path / "model", xla_warm_up=True)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_ladder_is_refused_where_the_engine_turns_out_to_have_no_use_for_it(other: Path, tmp_path: Path) -> None:
+def test_a_ladder_is_refused_where_the_engine_turns_out_to_have_no_use_for_it(
+    other: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="which a ladder is for"):
         tfclf.export(other, tmp_path / "model", ladder=Ladder.up_to(512))
 
@@ -124,13 +144,18 @@ def test_rows_have_no_limit_where_neither_model_nor_tokenizer_sets_one(tmp_path:
     assert open_checkpoint(other_checkpoint(tmp_path, "xlnet")).max_length == 2**31 - 1
 
 
-def test_positions_behind_the_paddings_count_for_models_without_a_declaration(tmp_path: Path) -> None:
+def test_positions_behind_the_paddings_count_for_models_without_a_declaration(
+    tmp_path: Path,
+) -> None:
     assert open_checkpoint(other_checkpoint(tmp_path, "mpnet")).max_length == 128
 
 
 def test_a_model_that_would_take_padding_for_text_is_refused(tmp_path: Path) -> None:
     folder = other_checkpoint(tmp_path, "gpt2", pad_token_id=None)
-    with pytest.raises(CheckpointError, match=r"pad_token_id is None, and the tokenizer pads with 0.*Set pad_token_id"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"pad_token_id is None, and the tokenizer pads with 0.*Set pad_token_id",
+    ):
         tfclf.load(folder)
 
 
@@ -144,5 +169,7 @@ def test_a_tokenizer_without_a_padding_token_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_type_without_a_tf_class_is_refused(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", model_type="modernbert")
-    with pytest.raises(UnknownFamilyError, match=r"'modernbert', for which transformers 4\.57\S* has no TF class"):
+    with pytest.raises(
+        UnknownFamilyError, match=r"'modernbert', for which transformers 4\.57\S* has no TF class"
+    ):
         tfclf.load(own_checkpoint)

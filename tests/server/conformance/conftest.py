@@ -35,7 +35,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def models(
-    engine: str, tmp_path_factory: pytest.TempPathFactory, echo_base: Path, scorer_base: Path, half_plus_two_base: Path
+    engine: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    echo_base: Path,
+    scorer_base: Path,
+    half_plus_two_base: Path,
 ) -> Models:
     """Of this engine alone, for tests write new versions."""
     folder = tmp_path_factory.mktemp(engine)

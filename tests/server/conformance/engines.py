@@ -100,23 +100,37 @@ def missing(engine: str) -> str:
 def run_to_end(engine: str, flags: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """What an engine says that ends by itself."""
     command = [*program_of(engine, folder), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=_READY_WITHIN, env=_environment())
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=_READY_WITHIN, env=_environment()
+    )
 
 
 @contextmanager
-def running(engine: str, flags: Sequence[str], folder: Path, *, models: Sequence[str]) -> Iterator[Served]:
+def running(
+    engine: str, flags: Sequence[str], folder: Path, *, models: Sequence[str]
+) -> Iterator[Served]:
     """Starts an engine on two free ports, waits until the models are available, and ends it."""
     port, rest_port = free_ports(2)
-    command = [*program_of(engine, folder), f"--port={port}", f"--rest_api_port={rest_port}", *flags]
+    command = [
+        *program_of(engine, folder),
+        f"--port={port}",
+        f"--rest_api_port={rest_port}",
+        *flags,
+    ]
     log = folder / f"{engine}-{port}.log"
     with ExitStack() as stack:
         process = subprocess.Popen(
-            command, stdout=stack.enter_context(log.open("wb")), stderr=subprocess.STDOUT, env=_environment()
+            command,
+            stdout=stack.enter_context(log.open("wb")),
+            stderr=subprocess.STDOUT,
+            env=_environment(),
         )
         stack.callback(_end, process)
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", options=options))
-        rest = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{rest_port}", trust_env=False, timeout=60))
+        rest = stack.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{rest_port}", trust_env=False, timeout=60)
+        )
         served = Served(
             engine,
             f"127.0.0.1:{port}",
@@ -130,7 +144,9 @@ def running(engine: str, flags: Sequence[str], folder: Path, *, models: Sequence
         yield served
 
 
-def _wait_until_available(served: Served, models: Sequence[str], process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_available(
+    served: Served, models: Sequence[str], process: subprocess.Popen[bytes], log: Path
+) -> None:
     end = time.monotonic() + _READY_WITHIN
     while True:
         try:

@@ -26,13 +26,17 @@ class Models:
 
     def one(self, name: str, *, of: str | None = None) -> ModelConfig:
         """A model's entry. `of`: the model whose base path it has, by default its own."""
-        return ModelConfig(name=name, base_path=str(self.bases[of or name]), model_platform="tensorflow")
+        return ModelConfig(
+            name=name, base_path=str(self.bases[of or name]), model_platform="tensorflow"
+        )
 
     def config(self) -> ModelServerConfig:
         """All of them, with every version policy, and with labels."""
         config = ModelServerConfig()
         models = config.model_config_list.config
-        models.extend(self.one(name) for name in self.bases if name not in {"echo", "numbers", "slow_to_load"})
+        models.extend(
+            self.one(name) for name in self.bases if name not in {"echo", "numbers", "slow_to_load"}
+        )
         echo = self.one("echo")
         echo.model_version_policy.specific.versions.extend([1, 2])
         echo.version_labels.update({"stable": 1, "canary": 2})
@@ -57,6 +61,15 @@ def save_models(folder: Path, *, echo: Path, scorer: Path, half_plus_two: Path) 
     save_graphs(folder / "graphs" / "1")
     save_faults(folder / "faults" / "1")
     save_slow_to_load(folder / "slow_to_load" / "1", folder / "go")
-    own = ("numbers", "moving", "native", "columns", "old_columns", "graphs", "faults", "slow_to_load")
+    own = (
+        "numbers",
+        "moving",
+        "native",
+        "columns",
+        "old_columns",
+        "graphs",
+        "faults",
+        "slow_to_load",
+    )
     bases = {"echo": echo, "scorer": scorer, "half_plus_two": half_plus_two, "demo": DEMO}
     return Models(folder, {**bases, **{name: folder / name for name in own}}, folder / "go")

@@ -24,7 +24,9 @@ from tests.server.messages import (
 )
 
 TWO = example_list(example(x=0.5, name="a"), example(x=3.0, name="b"))
-CONTEXT = with_context(example(name="shared", x=9.0), example(x=0.5), Example(), example(name="own"))
+CONTEXT = with_context(
+    example(name="shared", x=9.0), example(x=0.5), Example(), example(name="own")
+)
 CLASSES = (CLASSIFY, model_spec())
 VALUE = (REGRESS, model_spec(signature="regress"))
 
@@ -59,7 +61,10 @@ def test_regress_gives_each_example_its_value(served: Served, signature: str) ->
 
 
 def test_signatures_of_tf2_answer_though_they_are_written_for_predict(served: Served) -> None:
-    assert classes(served, classify_request(TWO, "native", signature="classify"))[0] == [("a", 0.5), ("a", -0.5)]
+    assert classes(served, classify_request(TWO, "native", signature="classify"))[0] == [
+        ("a", 0.5),
+        ("a", -0.5),
+    ]
     assert values(served, regress_request(TWO, "native")) == [0.5, 3]
 
 
@@ -85,7 +90,9 @@ def test_multi_inference_gives_what_each_task_s_own_rpc_gives(served: Served) ->
     assert value.regression_result == served.stub.Regress(regress_request(TWO)).result
 
 
-def test_multi_inference_keeps_the_order_of_the_tasks_and_echoes_their_signatures(served: Served) -> None:
+def test_multi_inference_keeps_the_order_of_the_tasks_and_echoes_their_signatures(
+    served: Served,
+) -> None:
     results = served.stub.MultiInference(multi_request(TWO, VALUE, CLASSES)).results
     found = [(one.WhichOneof("result"), one.model_spec.signature_name) for one in results]
     assert found == [("regression_result", "regress"), ("classification_result", "serving_default")]
@@ -94,7 +101,9 @@ def test_multi_inference_keeps_the_order_of_the_tasks_and_echoes_their_signature
 
 def test_multi_inference_answers_all_tasks_by_one_run(served: Served) -> None:
     drawn = (CLASSIFY, model_spec(signature="drawn"))
-    both = served.stub.MultiInference(multi_request(TWO, drawn, (REGRESS, model_spec(signature="draw")))).results
+    both = served.stub.MultiInference(
+        multi_request(TWO, drawn, (REGRESS, model_spec(signature="draw")))
+    ).results
     scores = [row.classes[0].score for row in both[0].classification_result.classifications]
     assert scores == [one.value for one in both[1].regression_result.regressions]
 
@@ -116,9 +125,21 @@ def test_an_empty_input_is_refused(served: Served, kind: str) -> None:
 
 _UNKNOWN: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "empty name": ({"model": ""}, "INVALID_ARGUMENT", "ModelSpec has no name specified."),
-    "unknown model": ({"model": "nobody"}, "NOT_FOUND", "Servable not found for request: Latest(nobody)"),
-    "unknown version": ({"version": 7}, "NOT_FOUND", "Servable not found for request: Specific(scorer, 7)"),
-    "unknown label": ({"label": "canary"}, "INVALID_ARGUMENT", "Unrecognized servable version label: canary"),
+    "unknown model": (
+        {"model": "nobody"},
+        "NOT_FOUND",
+        "Servable not found for request: Latest(nobody)",
+    ),
+    "unknown version": (
+        {"version": 7},
+        "NOT_FOUND",
+        "Servable not found for request: Specific(scorer, 7)",
+    ),
+    "unknown label": (
+        {"label": "canary"},
+        "INVALID_ARGUMENT",
+        "Unrecognized servable version label: canary",
+    ),
 }
 
 
@@ -127,7 +148,10 @@ def test_an_unknown_model_is_refused_by_all_three(served: Served, case: str) -> 
     spec, code, details = _UNKNOWN[case]
     assert served.refusal("Classify", classify_request(TWO, **spec)) == (code, details)
     assert served.refusal("Regress", regress_request(TWO, **spec)) == (code, details)
-    assert served.refusal("MultiInference", multi_request(TWO, (CLASSIFY, model_spec(**spec)))) == (code, details)
+    assert served.refusal("MultiInference", multi_request(TWO, (CLASSIFY, model_spec(**spec)))) == (
+        code,
+        details,
+    )
 
 
 def test_a_missing_model_spec_is_refused(served: Served) -> None:
@@ -154,8 +178,13 @@ def test_an_unknown_signature_is_refused(served: Served) -> None:
         ("three_classes", "Tensors class and score should match in dim_size(1). Got 3 vs. 2"),
     ],
 )
-def test_classify_refuses_a_signature_of_another_form(served: Served, signature: str, details: str) -> None:
-    assert served.refusal("Classify", classify_request(TWO, signature=signature)) == ("INVALID_ARGUMENT", details)
+def test_classify_refuses_a_signature_of_another_form(
+    served: Served, signature: str, details: str
+) -> None:
+    assert served.refusal("Classify", classify_request(TWO, signature=signature)) == (
+        "INVALID_ARGUMENT",
+        details,
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,13 +192,21 @@ def test_classify_refuses_a_signature_of_another_form(served: Served, signature:
     [
         ("two_regress_inputs", "Expected one input Tensor."),
         ("two_regress_outputs", "Expected one output Tensor."),
-        ("wide_values", "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]"),
+        (
+            "wide_values",
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]",
+        ),
         ("one_value", "Input batch size did not match output batch size: 2 vs. 1"),
         ("double_values", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
     ],
 )
-def test_regress_refuses_a_signature_of_another_form(served: Served, signature: str, details: str) -> None:
-    assert served.refusal("Regress", regress_request(TWO, signature=signature)) == ("INVALID_ARGUMENT", details)
+def test_regress_refuses_a_signature_of_another_form(
+    served: Served, signature: str, details: str
+) -> None:
+    assert served.refusal("Regress", regress_request(TWO, signature=signature)) == (
+        "INVALID_ARGUMENT",
+        details,
+    )
 
 
 _MULTI: Mapping[str, tuple[MultiInferenceRequest, str, str]] = {
@@ -209,6 +246,8 @@ def test_multi_inference_refuses_tasks_that_do_not_fit_together(served: Served, 
 
 
 def test_examples_that_the_graph_cannot_parse_are_refused(served: Served) -> None:
-    code, details = served.refusal("Classify", classify_request(example_list(example(x="no number"))))
+    code, details = served.refusal(
+        "Classify", classify_request(example_list(example(x="no number")))
+    )
     assert code == "INVALID_ARGUMENT"
     assert "Data types don't match" in details

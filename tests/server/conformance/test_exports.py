@@ -36,34 +36,49 @@ def in_process() -> tfclf.Classifier:
 
 
 def _same(served: Served, in_process: tfclf.Classifier, texts: list[str | bytes]) -> None:
-    outputs = served.stub.Predict(predict_request({"text": strings(*texts)}, model="demo"), timeout=60).outputs
+    outputs = served.stub.Predict(
+        predict_request({"text": strings(*texts)}, model="demo"), timeout=60
+    ).outputs
     expected = in_process(tf.constant(texts, tf.string, [len(texts)]))
     assert [*outputs["label"].string_val] == expected["label"].numpy().tolist()
-    np.testing.assert_allclose(tf.make_ndarray(outputs["logits"]), expected["logits"].numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        tf.make_ndarray(outputs["logits"]), expected["logits"].numpy(), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 33, 200])
-def test_a_batch_is_answered_as_in_process(served: Served, in_process: tfclf.Classifier, rows: int) -> None:
+def test_a_batch_is_answered_as_in_process(
+    served: Served, in_process: tfclf.Classifier, rows: int
+) -> None:
     _same(served, in_process, [HEADLINES[row % len(HEADLINES)] for row in range(rows)])
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_text_is_answered_as_in_process(served: Served, in_process: tfclf.Classifier, kind: str) -> None:
+def test_hostile_text_is_answered_as_in_process(
+    served: Served, in_process: tfclf.Classifier, kind: str
+) -> None:
     _same(served, in_process, [HOSTILE[kind], HEADLINES[0]])
 
 
 def test_many_clients_at_once_get_each_their_own_answer(served: Served) -> None:
     texts = [*HEADLINES, *(f"{headline} again" for headline in HEADLINES)] * 4
     requests = {text: predict_request({"text": strings(text)}, model="demo") for text in texts}
-    alone = {text: served.stub.Predict(each).outputs["label"].string_val[0] for text, each in requests.items()}
+    alone = {
+        text: served.stub.Predict(each).outputs["label"].string_val[0]
+        for text, each in requests.items()
+    }
     calls = [served.stub.Predict.future(requests[text]) for text in texts]
-    assert [call.result(timeout=60).outputs["label"].string_val[0] for call in calls] == [alone[text] for text in texts]
+    assert [call.result(timeout=60).outputs["label"].string_val[0] for call in calls] == [
+        alone[text] for text in texts
+    ]
 
 
 def test_classify_gives_the_probabilities_of_predict(served: Served) -> None:
     request = classify_request(text_examples(*HEADLINES), "demo", signature="classify")
     rows = served.stub.Classify(request).result.classifications
-    predicted = served.stub.Predict(predict_request({"text": strings(*HEADLINES)}, model="demo")).outputs
+    predicted = served.stub.Predict(
+        predict_request({"text": strings(*HEADLINES)}, model="demo")
+    ).outputs
     scores = [[one.score for one in row.classes] for row in rows]
     np.testing.assert_allclose(scores, tf.make_ndarray(predicted["probabilities"]), atol=1e-6)
     best = [max(row.classes, key=lambda one: one.score).label.encode() for row in rows]
@@ -71,6 +86,10 @@ def test_classify_gives_the_probabilities_of_predict(served: Served) -> None:
 
 
 def test_rest_gives_the_labels_of_grpc(served: Served) -> None:
-    predicted = served.stub.Predict(predict_request({"text": strings(*HEADLINES)}, model="demo")).outputs
-    rows = served.rest.post("/v1/models/demo:predict", json={"instances": HEADLINES}).json()["predictions"]
+    predicted = served.stub.Predict(
+        predict_request({"text": strings(*HEADLINES)}, model="demo")
+    ).outputs
+    rows = served.rest.post("/v1/models/demo:predict", json={"instances": HEADLINES}).json()[
+        "predictions"
+    ]
     assert [row["label"].encode() for row in rows] == list(predicted["label"].string_val)

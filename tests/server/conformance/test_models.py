@@ -25,18 +25,27 @@ STATES = [START, LOADING, AVAILABLE, UNLOADING, END]
 
 
 def metadata(*fields: str, **spec: Any) -> GetModelMetadataRequest:
-    return GetModelMetadataRequest(metadata_field=fields, model_spec=model_spec(**{"model": "echo", **spec}))
+    return GetModelMetadataRequest(
+        metadata_field=fields, model_spec=model_spec(**{"model": "echo", **spec})
+    )
 
 
 # GetModelMetadata
 
 
-@pytest.mark.parametrize(("model", "version"), [("echo", 2), ("half_plus_two", 123), ("columns", 1)])
-def test_metadata_holds_the_signatures_of_the_file(served: Served, models: Models, model: str, version: int) -> None:
+@pytest.mark.parametrize(
+    ("model", "version"), [("echo", 2), ("half_plus_two", 123), ("columns", 1)]
+)
+def test_metadata_holds_the_signatures_of_the_file(
+    served: Served, models: Models, model: str, version: int
+) -> None:
     found = SignatureDefMap()
     response = served.stub.GetModelMetadata(metadata("signature_def", model=model))
     assert list(response.metadata) == ["signature_def"]
-    assert response.metadata["signature_def"].type_url == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+    assert (
+        response.metadata["signature_def"].type_url
+        == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+    )
     assert response.metadata["signature_def"].Unpack(found)
     file = models.bases[model] / str(version) / "saved_model.pb"
     saved = SavedModel.FromString(file.read_bytes()).meta_graphs[0].signature_def
@@ -52,14 +61,45 @@ def test_metadata_echoes_name_and_version_but_no_signature(served: Served) -> No
 @pytest.mark.parametrize(
     ("request_", "code", "details"),
     [
-        (metadata(), "INVALID_ARGUMENT", "GetModelMetadataRequest must specify at least one metadata_field"),
-        (GetModelMetadataRequest(metadata_field=["signature_def"]), "INVALID_ARGUMENT", "Missing ModelSpec"),
-        (metadata("signature_def", model=""), "INVALID_ARGUMENT", "ModelSpec has no name specified."),
-        (metadata("signature_def", model="x"), "NOT_FOUND", "Servable not found for request: Latest(x)"),
-        (metadata("signature_def", version=7), "NOT_FOUND", "Servable not found for request: Specific(echo, 7)"),
-        (metadata("signature_def", label="L"), "INVALID_ARGUMENT", "Unrecognized servable version label: L"),
+        (
+            metadata(),
+            "INVALID_ARGUMENT",
+            "GetModelMetadataRequest must specify at least one metadata_field",
+        ),
+        (
+            GetModelMetadataRequest(metadata_field=["signature_def"]),
+            "INVALID_ARGUMENT",
+            "Missing ModelSpec",
+        ),
+        (
+            metadata("signature_def", model=""),
+            "INVALID_ARGUMENT",
+            "ModelSpec has no name specified.",
+        ),
+        (
+            metadata("signature_def", model="x"),
+            "NOT_FOUND",
+            "Servable not found for request: Latest(x)",
+        ),
+        (
+            metadata("signature_def", version=7),
+            "NOT_FOUND",
+            "Servable not found for request: Specific(echo, 7)",
+        ),
+        (
+            metadata("signature_def", label="L"),
+            "INVALID_ARGUMENT",
+            "Unrecognized servable version label: L",
+        ),
     ],
-    ids=["no field", "no model_spec", "empty name", "unknown model", "unknown version", "unknown label"],
+    ids=[
+        "no field",
+        "no model_spec",
+        "empty name",
+        "unknown model",
+        "unknown version",
+        "unknown label",
+    ],
 )
 def test_metadata_that_is_not_there_is_refused(
     served: Served, request_: GetModelMetadataRequest, code: str, details: str
@@ -70,7 +110,11 @@ def test_metadata_that_is_not_there_is_refused(
 def test_another_metadata_field_is_refused_and_named(served: Served) -> None:
     code, details = served.refusal("GetModelMetadata", metadata("signature_def", "weights"))
     # Not the whole of it: the sources of some versions put the field behind a "%s" that they print as it is.
-    assert (code, details[:15], "weights" in details) == ("INVALID_ARGUMENT", "Metadata field ", True)
+    assert (code, details[:15], "weights" in details) == (
+        "INVALID_ARGUMENT",
+        "Metadata field ",
+        True,
+    )
     assert "is not supported" in details
 
 
@@ -84,7 +128,13 @@ def test_another_metadata_field_comes_before_an_unknown_model(served: Served) ->
 
 @pytest.mark.parametrize(
     ("model", "versions"),
-    [("latest", [3]), ("latest_two", [3, 2]), ("every", [3, 2, 1]), ("specific", [3, 1]), ("echo", [2, 1])],
+    [
+        ("latest", [3]),
+        ("latest_two", [3, 2]),
+        ("every", [3, 2, 1]),
+        ("specific", [3, 1]),
+        ("echo", [2, 1]),
+    ],
 )
 def test_a_policy_chooses_the_versions_and_status_lists_the_largest_first(
     served: Served, model: str, versions: list[int]
@@ -102,7 +152,10 @@ def test_models_of_one_folder_answer_each_by_its_own_versions(served: Served, mo
                 model, version=version, signature="serving_default"
             )
         else:
-            expected = ("NOT_FOUND", f"Servable not found for request: Specific({model}, {version})")
+            expected = (
+                "NOT_FOUND",
+                f"Servable not found for request: Specific({model}, {version})",
+            )
             assert served.refusal("Predict", request) == expected
 
 
@@ -130,13 +183,18 @@ def test_a_label_chooses_nothing_for_status(served: Served) -> None:
     ],
     ids=["unknown model", "empty name", "unknown version", "version of an unknown model"],
 )
-def test_status_of_what_is_not_known_is_not_found(served: Served, spec: dict[str, Any], details: str) -> None:
+def test_status_of_what_is_not_known_is_not_found(
+    served: Served, spec: dict[str, Any], details: str
+) -> None:
     request = GetModelStatusRequest(model_spec=model_spec(**spec))
     assert served.refusal("GetModelStatus", request) == ("NOT_FOUND", details)
 
 
 def test_status_needs_a_model_spec(served: Served) -> None:
-    assert served.refusal("GetModelStatus", GetModelStatusRequest()) == ("INVALID_ARGUMENT", "Missing ModelSpec")
+    assert served.refusal("GetModelStatus", GetModelStatusRequest()) == (
+        "INVALID_ARGUMENT",
+        "Missing ModelSpec",
+    )
 
 
 def test_a_new_version_takes_the_place_of_the_old_one_without_a_dropped_request(
@@ -161,7 +219,9 @@ def test_a_new_version_takes_the_place_of_the_old_one_without_a_dropped_request(
 # HandleReloadConfigRequest
 
 
-def test_a_reload_adds_a_model_and_answers_when_it_is_available(served: Served, models: Models, reload: Reload) -> None:
+def test_a_reload_adds_a_model_and_answers_when_it_is_available(
+    served: Served, models: Models, reload: Reload
+) -> None:
     config = models.config()
     config.model_config_list.config.append(models.one("added", of="half_plus_two"))
     response = reload(config)
@@ -177,7 +237,10 @@ def test_a_reload_removes_a_model(served: Served, models: Models, reload: Reload
     reload(models.config())
     wait_until(lambda: served.states("to_remove") == {123: END})
     request = predict_request({"x": tf.make_tensor_proto([[1.0]])}, model="to_remove")
-    assert served.refusal("Predict", request) == ("NOT_FOUND", "Servable not found for request: Latest(to_remove)")
+    assert served.refusal("Predict", request) == (
+        "NOT_FOUND",
+        "Servable not found for request: Latest(to_remove)",
+    )
 
 
 def test_a_reload_moves_a_label(served: Served, models: Models, reload: Reload) -> None:
@@ -196,7 +259,11 @@ def test_a_reload_changes_the_policy(served: Served, models: Models, reload: Rel
         if model.name == "latest":
             model.model_version_policy.specific.versions.append(1)
     reload(config)
-    wait_until(lambda: served.states("latest", 1) == {1: AVAILABLE} and served.states("latest", 3) == {3: END})
+    wait_until(
+        lambda: (
+            served.states("latest", 1) == {1: AVAILABLE} and served.states("latest", 3) == {3: END}
+        )
+    )
     reload(models.config())
     wait_until(lambda: served.states("latest", 3) == {3: AVAILABLE})
 
@@ -213,7 +280,9 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
         seen.extend(found - set(seen[-1:]))
         return last in found
 
-    reloaded = served.models.HandleReloadConfigRequest.future(ReloadConfigRequest(config=config), timeout=120)
+    reloaded = served.models.HandleReloadConfigRequest.future(
+        ReloadConfigRequest(config=config), timeout=120
+    )
     wait_until(lambda: see(LOADING))
     models.go.touch()
     wait_until(lambda: see(AVAILABLE))
@@ -221,7 +290,9 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
     # It is unloaded once its last request has ended.
     began, done = models.folder / "began", models.folder / "done"
     files = {"began": tf.make_tensor_proto(str(began)), "done": tf.make_tensor_proto(str(done))}
-    under_way = served.stub.Predict.future(predict_request(files, model="slow_to_load"), timeout=120)
+    under_way = served.stub.Predict.future(
+        predict_request(files, model="slow_to_load"), timeout=120
+    )
     wait_until(began.exists)
     reload(models.config())
     wait_until(lambda: see(UNLOADING))
@@ -233,19 +304,24 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
 
 
 ONLY_LISTS = (
-    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently supported"
+    "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+    "Only ModelConfigList is currently supported"
 )
 
 
 @pytest.mark.parametrize(
-    "config", [None, ModelServerConfig(custom_model_config={})], ids=["no config", "a custom config"]
+    "config",
+    [None, ModelServerConfig(custom_model_config={})],
+    ids=["no config", "a custom config"],
 )
 def test_a_reload_takes_lists_only(served: Served, config: ModelServerConfig | None) -> None:
     request = ReloadConfigRequest(config=config)
     assert served.refusal("HandleReloadConfigRequest", request) == ("INVALID_ARGUMENT", ONLY_LISTS)
 
 
-def test_a_reload_with_two_models_of_one_name_is_refused_and_changes_nothing(served: Served, models: Models) -> None:
+def test_a_reload_with_two_models_of_one_name_is_refused_and_changes_nothing(
+    served: Served, models: Models
+) -> None:
     config = models.config()
     config.model_config_list.config.append(models.one("echo"))
     code, details = served.refusal("HandleReloadConfigRequest", ReloadConfigRequest(config=config))
@@ -253,11 +329,15 @@ def test_a_reload_with_two_models_of_one_name_is_refused_and_changes_nothing(ser
     assert served.states("echo") == {2: AVAILABLE, 1: AVAILABLE}
 
 
-def test_a_reload_that_moves_a_label_to_an_unavailable_version_is_refused(served: Served, models: Models) -> None:
+def test_a_reload_that_moves_a_label_to_an_unavailable_version_is_refused(
+    served: Served, models: Models
+) -> None:
     config = text_format.Parse(text_format.MessageToString(models.config()), ModelServerConfig())
     for model in config.model_config_list.config:
         if model.name == "echo":
             model.version_labels["stable"] = 9
     code, details = served.refusal("HandleReloadConfigRequest", ReloadConfigRequest(config=config))
     assert code == "FAILED_PRECONDITION"
-    assert details.startswith("Request to assign label to version 9 of model echo, which is not currently available")
+    assert details.startswith(
+        "Request to assign label to version 9 of model echo, which is not currently available"
+    )

@@ -47,26 +47,34 @@ def test_every_dtype_comes_back(served: Served, dtype: str) -> None:
 
 
 def test_a_request_may_use_val_fields(served: Served) -> None:
-    proto = TensorProto(dtype=1, float_val=[1.0, 2.0], tensor_shape={"dim": [{"size": 2}, {"size": 1}]})
+    proto = TensorProto(
+        dtype=1, float_val=[1.0, 2.0], tensor_shape={"dim": [{"size": 2}, {"size": 1}]}
+    )
     request = predict_request({"x": proto}, model="half_plus_two", output_filter=["y"])
     assert list(served.stub.Predict(request).outputs["y"].float_val) == [2.5, 3.0]
 
 
 def test_a_request_may_use_tensor_content(served: Served) -> None:
     content = np.array([1, 2], np.float32).tobytes()
-    proto = TensorProto(dtype=1, tensor_content=content, tensor_shape={"dim": [{"size": 2}, {"size": 1}]})
+    proto = TensorProto(
+        dtype=1, tensor_content=content, tensor_shape={"dim": [{"size": 2}, {"size": 1}]}
+    )
     request = predict_request({"x": proto}, model="half_plus_two", output_filter=["y"])
     assert list(served.stub.Predict(request).outputs["y"].float_val) == [2.5, 3.0]
 
 
 def test_strings_may_come_in_tensor_content(served: Served) -> None:
     proto = TensorProto(dtype=7, tensor_content=b"\x01\x02abc", tensor_shape={"dim": [{"size": 2}]})
-    assert list(served.stub.Predict(predict_request({"text": proto})).outputs["text"].string_val) == [b"a", b"bc"]
+    assert list(
+        served.stub.Predict(predict_request({"text": proto})).outputs["text"].string_val
+    ) == [b"a", b"bc"]
 
 
 def test_the_last_value_of_a_tensor_repeats(served: Served) -> None:
     proto = TensorProto(dtype=7, string_val=[b"a", b"bc"], tensor_shape={"dim": [{"size": 4}]})
-    assert list(served.stub.Predict(predict_request({"text": proto})).outputs["length"].int_val) == [1, 2, 2, 2]
+    assert list(
+        served.stub.Predict(predict_request({"text": proto})).outputs["length"].int_val
+    ) == [1, 2, 2, 2]
 
 
 def test_a_tensor_without_values_is_zeros(served: Served) -> None:
@@ -82,7 +90,9 @@ def test_a_default_stands_in_for_an_input(served: Served) -> None:
 
 def test_an_empty_batch_is_answered_with_an_empty_batch(served: Served) -> None:
     outputs = served.stub.Predict(predict_request({"text": strings()})).outputs
-    assert {name: tf.make_ndarray(output).shape[0] for name, output in outputs.items()} == dict.fromkeys(outputs, 0)
+    assert {
+        name: tf.make_ndarray(output).shape[0] for name, output in outputs.items()
+    } == dict.fromkeys(outputs, 0)
 
 
 # model_spec and output_filter
@@ -95,13 +105,22 @@ def test_without_a_version_the_largest_answers(served: Served) -> None:
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_version_that_is_asked_for_answers(served: Served, version: int) -> None:
     response = served.stub.Predict(predict_request(HELLO, version=version))
-    assert (response.model_spec.version.value, list(response.outputs["version"].int64_val)) == (version, [version])
+    assert (response.model_spec.version.value, list(response.outputs["version"].int64_val)) == (
+        version,
+        [version],
+    )
 
 
 @pytest.mark.parametrize(("label", "version"), [("stable", 1), ("canary", 2)])
-def test_a_label_stands_for_its_version_and_is_not_echoed(served: Served, label: str, version: int) -> None:
+def test_a_label_stands_for_its_version_and_is_not_echoed(
+    served: Served, label: str, version: int
+) -> None:
     spec = served.stub.Predict(predict_request(HELLO, label=label)).model_spec
-    assert (spec.version.value, spec.version_label, spec.WhichOneof("version_choice")) == (version, "", "version")
+    assert (spec.version.value, spec.version_label, spec.WhichOneof("version_choice")) == (
+        version,
+        "",
+        "version",
+    )
 
 
 @pytest.mark.parametrize(("asked", "effective"), [("", "serving_default"), ("dtypes", "dtypes")])
@@ -131,8 +150,16 @@ def test_an_output_that_is_not_chosen_is_not_computed(served: Served) -> None:
 _PAIR = "len({text,text_pair})"
 REFUSED: Mapping[str, tuple[Any, str, str]] = {
     "no model_spec": (PredictRequest(inputs=HELLO), "INVALID_ARGUMENT", "Missing ModelSpec"),
-    "empty name": (predict_request(HELLO, model=""), "INVALID_ARGUMENT", "ModelSpec has no name specified."),
-    "unknown model": (predict_request(HELLO, model="x"), "NOT_FOUND", "Servable not found for request: Latest(x)"),
+    "empty name": (
+        predict_request(HELLO, model=""),
+        "INVALID_ARGUMENT",
+        "ModelSpec has no name specified.",
+    ),
+    "unknown model": (
+        predict_request(HELLO, model="x"),
+        "NOT_FOUND",
+        "Servable not found for request: Latest(x)",
+    ),
     "unknown version": (
         predict_request(HELLO, version=7),
         "NOT_FOUND",
@@ -177,9 +204,19 @@ REFUSED: Mapping[str, tuple[Any, str, str]] = {
         "Signature input alias: text(feed name: serving_default_text:0) not found in request and no default "
         "value provided. Inputs expected to be in the request {words}, or default input alias set: ",
     ),
-    "unparsable tensor": (predict_request({"text": TensorProto()}), "INVALID_ARGUMENT", "tensor parsing error: text"),
+    "unparsable tensor": (
+        predict_request({"text": TensorProto()}),
+        "INVALID_ARGUMENT",
+        "tensor parsing error: text",
+    ),
     "tensor_content of a wrong length": (
-        predict_request({"text": TensorProto(dtype=1, tensor_content=b"abc", tensor_shape={"dim": [{"size": 1}]})}),
+        predict_request(
+            {
+                "text": TensorProto(
+                    dtype=1, tensor_content=b"abc", tensor_shape={"dim": [{"size": 1}]}
+                )
+            }
+        ),
         "INVALID_ARGUMENT",
         "tensor parsing error: text",
     ),
@@ -204,7 +241,9 @@ def test_a_bad_predict_request_is_refused_in_these_words(served: Served, case: s
 
 
 def test_a_wrong_dtype_is_refused_and_named(served: Served) -> None:
-    code, details = served.refusal("Predict", predict_request({"text": tf.make_tensor_proto([1.0])}))
+    code, details = served.refusal(
+        "Predict", predict_request({"text": tf.make_tensor_proto([1.0])})
+    )
     assert code == "INVALID_ARGUMENT"
     assert "string" in details
     assert "float" in details
@@ -218,7 +257,9 @@ def test_an_error_of_the_graph_keeps_its_code(served: Served) -> None:
 
 
 def test_a_long_error_is_cut_at_1024_characters(served: Served) -> None:
-    _, details = served.refusal("Predict", predict_request({"text": strings("x" * 5000)}, signature="parse"))
+    _, details = served.refusal(
+        "Predict", predict_request({"text": strings("x" * 5000)}, signature="parse")
+    )
     assert details.endswith("...TRUNCATED")
     assert len(details) == 1024 + len("...TRUNCATED")
 

@@ -54,10 +54,15 @@ def test_a_model_may_be_named_by_flags(single: Served) -> None:
 def test_grpc_is_on_a_socket_too(single: Served, models: Models) -> None:
     request = predict_request({"x": tf.make_tensor_proto([1.0])}, model="one")
     with grpc.insecure_channel(f"unix:{models.folder}/socket") as channel:
-        assert PredictionServiceStub(channel).Predict(request, timeout=60).model_spec.version.value == 1
+        assert (
+            PredictionServiceStub(channel).Predict(request, timeout=60).model_spec.version.value
+            == 1
+        )
 
 
-def test_a_bad_models_config_ends_the_server_and_is_named(engine: str, folder: Path, tmp_path: Path) -> None:
+def test_a_bad_models_config_ends_the_server_and_is_named(
+    engine: str, folder: Path, tmp_path: Path
+) -> None:
     config = tmp_path / "models.config"
     config.write_text("model_config_list { config { nonsense")
     done = run_to_end(engine, [f"--model_config_file={config}"], folder)
@@ -75,7 +80,9 @@ def test_health_is_serving(served: Served, name: str) -> None:
 
 def test_health_of_another_name_is_not_found(served: Served) -> None:
     with pytest.raises(grpc.RpcError) as raised:
-        served.health.Check(HealthCheckRequest(service="tensorflow.serving.PredictionService"), timeout=60)
+        served.health.Check(
+            HealthCheckRequest(service="tensorflow.serving.PredictionService"), timeout=60
+        )
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -126,7 +133,11 @@ def test_requests_are_timed_under_tf_serving_s_names(served: Served, series: str
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("request_count", "counter"), ("request_latency", "histogram"), ("runtime_latency", "histogram")],
+    [
+        ("request_count", "counter"),
+        ("request_latency", "histogram"),
+        ("runtime_latency", "histogram"),
+    ],
 )
 def test_a_metric_says_its_kind(served: Served, name: str, kind: str) -> None:
     served.stub.Predict(predict_request({"text": strings("a")}))

@@ -27,7 +27,9 @@ HTTP_STATUS = {
 
 def answer(served: Served, path: str, body: Any = None) -> Any:
     response = served.rest.get(path) if body is None else served.rest.post(path, json=body)
-    assert (response.status_code, response.headers["content-type"]) == (200, "application/json"), response.text
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json"), (
+        response.text
+    )
     return response.json()
 
 
@@ -44,7 +46,12 @@ def refusal(served: Served, path: str, body: Any = None) -> tuple[int, str]:
 
 def test_rows_of_one_input_are_answered_by_rows_of_objects(served: Served) -> None:
     first, second = answer(served, ECHO, {"instances": ["good", "unknown"]})["predictions"]
-    assert (first["text"], first["id"], first["length"], first["half"]) == ("good", 0, 4, [2.0, 3.0])
+    assert (first["text"], first["id"], first["length"], first["half"]) == (
+        "good",
+        0,
+        4,
+        [2.0, 3.0],
+    )
     assert (second["text"], second["id"]) == ("unknown", -1)
 
 
@@ -54,7 +61,10 @@ def test_rows_may_name_their_input(served: Served) -> None:
 
 
 def test_rows_of_several_inputs_are_objects(served: Served) -> None:
-    body = {"signature_name": "pairs", "instances": [{"text": "a", "text_pair": "b"}, {"text": "c", "text_pair": "d"}]}
+    body = {
+        "signature_name": "pairs",
+        "instances": [{"text": "a", "text_pair": "b"}, {"text": "c", "text_pair": "d"}],
+    }
     assert answer(served, ECHO, body) == {"predictions": ["a+b", "c+d"]}
 
 
@@ -85,8 +95,13 @@ def test_bytes_are_sent_as_base64_objects(served: Served) -> None:
 def test_outputs_whose_names_end_with_bytes_come_as_base64_objects(served: Served) -> None:
     path = "/v1/models/graphs:predict"
     encoded = {"b64": base64.b64encode(b"serve").decode()}
-    assert answer(served, path, {"inputs": [1.0]})["outputs"] == {"y": [3.0], "graph_bytes": [encoded]}
-    assert answer(served, path, {"instances": [1.0]})["predictions"] == [{"y": 3.0, "graph_bytes": encoded}]
+    assert answer(served, path, {"inputs": [1.0]})["outputs"] == {
+        "y": [3.0],
+        "graph_bytes": [encoded],
+    }
+    assert answer(served, path, {"instances": [1.0]})["predictions"] == [
+        {"y": 3.0, "graph_bytes": encoded}
+    ]
 
 
 def test_rest_gives_the_numbers_of_grpc(served: Served) -> None:
@@ -117,7 +132,11 @@ def test_regress_answers_under_results_with_values(served: Served) -> None:
 
 
 def test_a_context_counts_for_every_example(served: Served) -> None:
-    body = {"signature_name": "regress", "context": {"x": 7.5}, "examples": [{"name": "a"}, {"x": 1.0}]}
+    body = {
+        "signature_name": "regress",
+        "context": {"x": 7.5},
+        "examples": [{"name": "a"}, {"x": 1.0}],
+    }
     assert answer(served, "/v1/models/scorer:regress", body) == {"results": [7.5, 1.0]}
 
 
@@ -148,7 +167,11 @@ def test_a_path_names_model_and_version_or_label(served: Served, path: str, vers
 def test_status_tells_versions_and_states(served: Served) -> None:
     found = answer(served, "/v1/models/echo")["model_version_status"]
     assert found == [
-        {"version": version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        {
+            "version": version,
+            "state": "AVAILABLE",
+            "status": {"error_code": "OK", "error_message": ""},
+        }
         for version in ("2", "1")
     ]
 
@@ -160,7 +183,11 @@ def test_status_of_one_version_by_its_path(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("path", "version"),
-    [("/v1/models/echo", "2"), ("/v1/models/echo/versions/1", "1"), ("/v1/models/echo/labels/stable", "1")],
+    [
+        ("/v1/models/echo", "2"),
+        ("/v1/models/echo/versions/1", "1"),
+        ("/v1/models/echo/labels/stable", "1"),
+    ],
 )
 def test_metadata_by_its_path(served: Served, path: str, version: str) -> None:
     document = answer(served, f"{path}/metadata")
@@ -179,13 +206,19 @@ def test_metadata_by_its_path(served: Served, path: str, version: str) -> None:
         ("/v1/models/x", 404, "Could not find any versions of model x"),
         ("/v1/models/echo/versions/7", 404, "Could not find version 7 of model echo"),
         ("/v1/models/x/metadata", 404, "Servable not found for request: Latest(x)"),
-        ("/v1/models/echo/versions/7/metadata", 404, "Servable not found for request: Specific(echo, 7)"),
+        (
+            "/v1/models/echo/versions/7/metadata",
+            404,
+            "Servable not found for request: Specific(echo, 7)",
+        ),
         ("/v1/models", 400, "Missing model name in request."),
         ("/v1/models/echo:predict", 400, "Malformed request: GET /v1/models/echo:predict"),
         ("/v1/models/echo/nothing", 400, "Malformed request: GET /v1/models/echo/nothing"),
     ],
 )
-def test_a_bad_get_is_refused_in_these_words(served: Served, path: str, status: int, error: str) -> None:
+def test_a_bad_get_is_refused_in_these_words(
+    served: Served, path: str, status: int, error: str
+) -> None:
     assert refusal(served, path) == (status, error)
 
 
@@ -199,15 +232,30 @@ def test_a_path_outside_the_api_is_404(served: Served) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "error"),
     [
-        ("/v1/models/x:predict", {"inputs": ["a"]}, 404, "Servable not found for request: Latest(x)"),
+        (
+            "/v1/models/x:predict",
+            {"inputs": ["a"]},
+            404,
+            "Servable not found for request: Latest(x)",
+        ),
         (
             "/v1/models/echo/versions/7:predict",
             {"inputs": ["a"]},
             404,
             "Servable not found for request: Specific(echo, 7)",
         ),
-        ("/v1/models/echo/labels/L:predict", {"inputs": ["a"]}, 400, "Unrecognized servable version label: L"),
-        (ECHO, {"inputs": ["a"], "signature_name": "S"}, 400, 'Serving signature name: "S" not found in signature def'),
+        (
+            "/v1/models/echo/labels/L:predict",
+            {"inputs": ["a"]},
+            400,
+            "Unrecognized servable version label: L",
+        ),
+        (
+            ECHO,
+            {"inputs": ["a"], "signature_name": "S"},
+            400,
+            'Serving signature name: "S" not found in signature def',
+        ),
         (ECHO, {}, 400, "Missing 'inputs' or 'instances' key"),
         (
             ECHO,
@@ -216,11 +264,27 @@ def test_a_path_outside_the_api_is_404(served: Served) -> None:
             "Missing named input: text_pair in 'inputs' object.",
         ),
         ("/v1/models/echo", {"inputs": ["a"]}, 400, "Malformed request: POST /v1/models/echo"),
-        ("/v1/models/echo:explain", {"inputs": ["a"]}, 400, "Malformed request: POST /v1/models/echo:explain"),
+        (
+            "/v1/models/echo:explain",
+            {"inputs": ["a"]},
+            400,
+            "Malformed request: POST /v1/models/echo:explain",
+        ),
     ],
-    ids=["model", "version", "label", "signature", "no key", "missing column", "no verb", "unknown verb"],
+    ids=[
+        "model",
+        "version",
+        "label",
+        "signature",
+        "no key",
+        "missing column",
+        "no verb",
+        "unknown verb",
+    ],
 )
-def test_a_bad_post_is_refused_in_these_words(served: Served, path: str, body: Any, status: int, error: str) -> None:
+def test_a_bad_post_is_refused_in_these_words(
+    served: Served, path: str, body: Any, status: int, error: str
+) -> None:
     assert refusal(served, path, body) == (status, error)
 
 
@@ -229,13 +293,24 @@ def test_a_bad_post_is_refused_in_these_words(served: Served, path: str, body: A
     [
         ({"instances": []}, "No values in 'instances' array"),
         ({"instances": "a"}, "Excepting 'instances' to be an list/array"),
-        ({"instances": ["a"], "inputs": ["a"]}, "expecting only one of 'inputs' or 'instances' keys to exist"),
+        (
+            {"instances": ["a"], "inputs": ["a"]},
+            "expecting only one of 'inputs' or 'instances' keys to exist",
+        ),
         ({"instances": [1.5]}, "1.5"),
         ({"instances": [["a"], ["a", "b"]]}, ""),
         ({"instances": [{"words": "a"}]}, "words"),
         ({"instances": [{"text": "a"}], "signature_name": "with_default"}, "text_pair"),
     ],
-    ids=["empty", "no list", "both forms", "a number", "ragged", "wrong name", "a key that has a default"],
+    ids=[
+        "empty",
+        "no list",
+        "both forms",
+        "a number",
+        "ragged",
+        "wrong name",
+        "a key that has a default",
+    ],
 )
 def test_a_bad_body_is_400_and_says_why(served: Served, body: Any, part: str) -> None:
     status, error = refusal(served, ECHO, body)
@@ -252,7 +327,9 @@ def test_a_body_that_is_no_json_is_400(served: Served, body: bytes) -> None:
 def test_a_code_of_the_graph_becomes_its_http_status(served: Served, fault: str) -> None:
     inputs = {"x": tf.make_tensor_proto([1.0])}
     code, _ = served.refusal("Predict", predict_request(inputs, model="faults", signature=fault))
-    status, error = refusal(served, "/v1/models/faults:predict", {"signature_name": fault, "inputs": [1.0]})
+    status, error = refusal(
+        served, "/v1/models/faults:predict", {"signature_name": fault, "inputs": [1.0]}
+    )
     assert (code, status) == (FAULTS[fault], HTTP_STATUS[FAULTS[fault]])
     assert error
 

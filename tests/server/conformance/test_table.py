@@ -26,9 +26,13 @@ def test_every_test_of_the_suite_is_in_the_table_and_every_name_in_the_table_is_
 def test_every_case_of_section_6_has_a_row(shared: Path) -> None:
     text = (shared / "TF_SERVING.md").read_text(encoding="utf-8")
     section = text[text.index("## 6.") :]
-    cases = [line.split(" | ")[0].strip("| ") for line in section.splitlines() if line.startswith("| ")]
+    cases = [
+        line.split(" | ")[0].strip("| ") for line in section.splitlines() if line.startswith("| ")
+    ]
     assert len(cases) > 15
-    rows = [line.split(" | ")[0].strip("| ") for line in TABLE.splitlines() if line.startswith("| ")]
+    rows = [
+        line.split(" | ")[0].strip("| ") for line in TABLE.splitlines() if line.startswith("| ")
+    ]
     assert rows[: len(cases)] == cases
 
 

@@ -19,8 +19,12 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "demo"
 
 
-def look(seen: BasePath, policy: Policy = ALL, *, loaded: tuple[int, ...] = (), at_rest: bool = True) -> list[int]:
-    found = seen.look(policy, loaded={number: seen.folder / str(number) for number in loaded}, at_rest=at_rest)
+def look(
+    seen: BasePath, policy: Policy = ALL, *, loaded: tuple[int, ...] = (), at_rest: bool = True
+) -> list[int]:
+    found = seen.look(
+        policy, loaded={number: seen.folder / str(number) for number in loaded}, at_rest=at_rest
+    )
     assert found is not None
     return sorted(found)
 
@@ -93,7 +97,9 @@ def test_a_base_path_that_is_gone_is_not_a_base_path_without_versions(base: Path
     assert look(seen) == []
 
 
-def test_what_is_amiss_is_logged_each_time_it_begins(base: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_amiss_is_logged_each_time_it_begins(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     seen = BasePath("demo", base)
     asked = Policy(specific=Policy.Specific(versions=[1, 2]))
     with caplog.at_level(logging.WARNING):

@@ -73,13 +73,17 @@ def batching_of(loader: Loader, folder: Path) -> Batching | None:
 
 def write_records(folder: Path, *records: bytes) -> None:
     (folder / "assets.extra").mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+    with tf.io.TFRecordWriter(
+        str(folder / "assets.extra" / "tf_serving_warmup_requests")
+    ) as writer:
         for record in records:
             writer.write(record)
 
 
 def record(**inputs: Any) -> bytes:
-    request = PredictRequest(inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()})
+    request = PredictRequest(
+        inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()}
+    )
     request.output_filter.append("y")
     log: bytes = PredictionLog(predict_log=PredictLog(request=request)).SerializeToString()
     return log
@@ -107,7 +111,9 @@ def test_batching_may_be_off_for_exports_too(export: Path) -> None:
     assert batching_of(Loader(batch=False), export) is None
 
 
-def test_a_version_s_own_file_says_how_it_is_batched_with_the_server_s_threads(version: Path) -> None:
+def test_a_version_s_own_file_says_how_it_is_batched_with_the_server_s_threads(
+    version: Path,
+) -> None:
     (version / OWN).write_text("max_batch_size { value: 5 } num_batch_threads { value: 9 }")
     given = Batching(max_batch_size=7, num_batch_threads=3)
     found = batching_of(Loader(batching=given, per_model=True), version)
@@ -131,7 +137,9 @@ def test_an_own_file_is_passed_over_where_nobody_asked_for_it(version: Path) -> 
         ("max_batch_size { value: 0 }", "max_batch_size is 0; expected a whole number, 1 or more"),
     ],
 )
-def test_a_bad_own_file_is_refused(version: Path, closed: list[Session], text: str, said: str) -> None:
+def test_a_bad_own_file_is_refused(
+    version: Path, closed: list[Session], text: str, said: str
+) -> None:
     (version / OWN).write_text(text)
     with pytest.raises(ServerError, match=said):
         Loader(batching=Batching(), per_model=True)("half_plus_two", 123, version)
@@ -177,7 +185,9 @@ def test_nothing_stays_loaded_after_a_failed_warm_up(version: Path, closed: list
 
 def attempts(metrics: Metrics) -> dict[str, float]:
     """Loads by outcome."""
-    lines = [line for line in metrics.render()[0].decode().splitlines() if "load_attempt_count" in line]
+    lines = [
+        line for line in metrics.render()[0].decode().splitlines() if "load_attempt_count" in line
+    ]
     return {
         outcome: float(line.rpartition(" ")[2])
         for line in lines
@@ -210,7 +220,11 @@ def test_warm_up_runs_are_none_of_the_requests_that_metrics_count(version: Path)
     write_records(version, record(x=[[1.0]]))
     metrics = Metrics()
     servable = Loader(metrics=metrics)("half_plus_two", 123, version)
-    assert not [line for line in shown(metrics, ":tensorflow:serving:runtime_latency_count") if "half_plus_two" in line]
+    assert not [
+        line
+        for line in shown(metrics, ":tensorflow:serving:runtime_latency_count")
+        if "half_plus_two" in line
+    ]
     servable.close()
 
 
@@ -231,7 +245,10 @@ def test_unknown_tags_are_named(version: Path, closed: list[Session]) -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_are_tensorflow_s(threads: int) -> None:
     config = SessionOptions(intra_op_threads=threads, inter_op_threads=threads + 1).config()
-    assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (threads, threads + 1)
+    assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (
+        threads,
+        threads + 1,
+    )
 
 
 def test_a_session_takes_its_threads_and_memory(version: Path) -> None:

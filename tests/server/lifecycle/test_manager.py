@@ -32,7 +32,9 @@ POLL = 0.02
 ALL = Policy(all=Policy.All())
 
 
-def config_of(*models: tuple[str, Path], policy: Policy | None = None, **labels: int) -> ModelServerConfig:
+def config_of(
+    *models: tuple[str, Path], policy: Policy | None = None, **labels: int
+) -> ModelServerConfig:
     config = ModelServerConfig()
     config.model_config_list.SetInParent()
     for name, base_path in models:
@@ -60,7 +62,9 @@ class World:
         return write_version(self.folder / model, version, content)
 
     def config(self, *names: str, policy: Policy | None = None, **labels: int) -> ModelServerConfig:
-        return config_of(*[(name, self.folder / name) for name in names or ("demo",)], policy=policy, **labels)
+        return config_of(
+            *[(name, self.folder / name) for name in names or ("demo",)], policy=policy, **labels
+        )
 
     def serving(self, model: str = "demo") -> list[int]:
         return sorted(servable.version for servable in self.registry if servable.name == model)
@@ -140,7 +144,10 @@ def test_several_failures_are_listed(world: World) -> None:
     with pytest.raises(ServerError, match=r"^2 model\(s\) did not become available: ") as raised:
         world.manager.start(world.config("demo", "other"))
     message = str(raised.value)
-    assert "{{name: other version: 2} due to error: UNKNOWN: other/2 cannot be loaded: it is corrupt}" in message
+    assert (
+        "{{name: other version: 2} due to error: UNKNOWN: other/2 cannot be loaded: it is corrupt}"
+        in message
+    )
 
 
 def test_a_start_that_fails_leaves_nothing_loaded(world: World) -> None:
@@ -161,12 +168,17 @@ def test_a_model_starts_with_the_versions_that_can_be_loaded(world: World) -> No
 
 def test_a_base_path_without_versions_fails_the_start(world: World) -> None:
     (world.folder / "demo").mkdir()
-    with pytest.raises(ServerError, match=r"^Unable to find a numerical version path for servable demo at: "):
+    with pytest.raises(
+        ServerError, match=r"^Unable to find a numerical version path for servable demo at: "
+    ):
         world.manager.start(world.config())
 
 
 def test_a_missing_base_path_fails_the_start(world: World) -> None:
-    with pytest.raises(ServerError, match=r"^Could not find base path .*demo for servable demo.*Correct base_path\."):
+    with pytest.raises(
+        ServerError,
+        match=r"^Could not find base path .*demo for servable demo.*Correct base_path\.",
+    ):
         world.manager.start(world.config())
 
 
@@ -232,7 +244,9 @@ def test_a_version_that_comes_back_is_loaded_again(world: World) -> None:
     assert world.loads.tried == [("demo", 2), ("demo", 1), ("demo", 2)]
 
 
-def test_the_last_version_s_removal_unloads_the_model(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_last_version_s_removal_unloads_the_model(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     only = world.write(1)
     world.manager.start(world.config())
     shutil.rmtree(only)
@@ -242,7 +256,9 @@ def test_the_last_version_s_removal_unloads_the_model(world: World, caplog: pyte
     assert caplog.text.count("No versions of servable demo found under base path") == 1
 
 
-def test_a_base_path_that_vanishes_unloads_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_base_path_that_vanishes_unloads_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.write(1)
     world.write(1, model="other")
     world.manager.start(world.config("demo", "other"))
@@ -278,7 +294,9 @@ def test_a_copy_under_way_is_not_loaded(world: World) -> None:
     wait_until(lambda: world.serving() == [2])
 
 
-def test_a_half_written_version_is_passed_over_and_named_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_half_written_version_is_passed_over_and_named_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.write(1)
     (world.folder / "demo" / "2" / "variables").mkdir(parents=True)
     world.manager.start(world.config())
@@ -291,8 +309,14 @@ def wait_for_stage(world: World, version: int, stage: int) -> None:
     wait_until(lambda: world.stages().get(version) == stage)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["fine", "corrupt", "gone"])), max_size=8))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(1, 4), st.sampled_from(["fine", "corrupt", "gone"])), max_size=8
+    )
+)
 def test_whatever_comes_and_goes_the_newest_that_can_be_loaded_serves(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, str]]
 ) -> None:
@@ -311,13 +335,17 @@ def test_whatever_comes_and_goes_the_newest_that_can_be_loaded_serves(
                 there[version] = content
                 wait_for_stage(world, version, AVAILABLE if content == "fine" else END)
             assert world.serving()
-        wait_until(lambda: world.serving() == sorted(each for each in there if there[each] == "fine"))
+        wait_until(
+            lambda: world.serving() == sorted(each for each in there if there[each] == "fine")
+        )
 
 
 # Versions that cannot be loaded
 
 
-def test_a_corrupt_version_is_refused_and_the_old_one_goes_on(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_corrupt_version_is_refused_and_the_old_one_goes_on(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.write(1)
     world.manager.start(world.config())
     folder = world.write(2, "corrupt")
@@ -346,7 +374,9 @@ def test_it_is_tried_again_as_often_as_asked(make_world: MakeWorld) -> None:
     assert world.loads.tried == [("demo", 1)] + 3 * [("demo", 2)]
 
 
-def test_until_it_is_given_up_it_is_loading(make_world: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_until_it_is_given_up_it_is_loading(
+    make_world: MakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     world = make_world(max_load_retries=2, retry_seconds=600)
     world.write(1)
     world.manager.start(world.config())
@@ -414,7 +444,9 @@ def test_a_version_in_use_is_closed_only_after_its_last_user(world: World) -> No
     assert is_closed(leased)
 
 
-def test_a_user_who_takes_too_long_is_not_waited_for(make_world: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_user_who_takes_too_long_is_not_waited_for(
+    make_world: MakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     world = make_world(drain_seconds=0.1)
     world.write(1)
     world.manager.start(world.config())
@@ -516,7 +548,9 @@ def test_a_reload_changes_the_base_path_even_to_a_version_of_the_same_number(wor
     assert world.stages() == {1: AVAILABLE}
 
 
-def test_a_base_path_whose_version_cannot_be_loaded_leaves_the_old_one_serving(world: World) -> None:
+def test_a_base_path_whose_version_cannot_be_loaded_leaves_the_old_one_serving(
+    world: World,
+) -> None:
     world.write(1)
     bad = write_version(world.folder / "elsewhere", 1, "corrupt")
     world.manager.start(world.config())
@@ -585,7 +619,10 @@ def test_reloads_at_once_end_with_one_of_them(world: World) -> None:
     for name in names:
         world.write(1, model=name)
     world.manager.start(world.config("demo"))
-    threads = [threading.Thread(target=world.manager.reload, args=[world.config(name)]) for name in names * 3]
+    threads = [
+        threading.Thread(target=world.manager.reload, args=[world.config(name)])
+        for name in names * 3
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -595,7 +632,9 @@ def test_reloads_at_once_end_with_one_of_them(world: World) -> None:
 
 
 @pytest.mark.parametrize("content", ["fine", "corrupt"])
-def test_a_model_that_is_removed_while_it_is_loaded_ends(make_world: MakeWorld, content: str) -> None:
+def test_a_model_that_is_removed_while_it_is_loaded_ends(
+    make_world: MakeWorld, content: str
+) -> None:
     world = make_world(max_load_retries=5)
     world.write(1)
     world.write(5, content, model="other")
@@ -612,7 +651,9 @@ def test_a_model_that_is_removed_while_it_is_loaded_ends(make_world: MakeWorld, 
     assert all(is_closed(each) for each in world.loads.servables if each.name == "other")
 
 
-@pytest.mark.parametrize("names", [("demo", "demo"), ("demo", "nowhere"), ("",)], ids=["twice", "no folder", "no name"])
+@pytest.mark.parametrize(
+    "names", [("demo", "demo"), ("demo", "nowhere"), ("",)], ids=["twice", "no folder", "no name"]
+)
 def test_a_refused_reload_changes_nothing(world: World, names: tuple[str, ...]) -> None:
     world.write(1)
     world.write(2)
@@ -742,7 +783,9 @@ def echo(echo_base: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def storm(service: Service, answers: list[list[int]], errors: list[BaseException]) -> Iterator[None]:
+def storm(
+    service: Service, answers: list[list[int]], errors: list[BaseException]
+) -> Iterator[None]:
     """Requests from six threads; `answers` gets each thread's versions in order."""
     over = threading.Event()
     request = predict_request({"text": strings("a", "b")}, output_filter=["version"])
@@ -786,7 +829,9 @@ def test_a_hot_swap_under_a_storm_of_requests_drops_none(echo: Path, echo_base: 
             first.run({}, [first.signatures["dtypes"].outputs["bool"].name])
 
 
-def test_a_corrupt_version_under_a_storm_of_requests_is_refused(echo: Path, echo_base: Path) -> None:
+def test_a_corrupt_version_under_a_storm_of_requests_is_refused(
+    echo: Path, echo_base: Path
+) -> None:
     registry, answers, errors = Registry(), list[list[int]](), list[BaseException]()
     with Manager(registry, poll_seconds=0.05, max_load_retries=0) as manager:
         manager.start(config_of(("echo", echo)))
@@ -795,7 +840,11 @@ def test_a_corrupt_version_under_a_storm_of_requests_is_refused(echo: Path, echo
             whole = (broken / "saved_model.pb").read_bytes()
             (broken / "saved_model.pb").write_bytes(whole[: len(whole) // 2])
             broken.rename(echo / "2")
-            wait_until(lambda: 2 in registry.states.of("echo") and registry.states.of("echo")[2].stage == END)
+            wait_until(
+                lambda: (
+                    2 in registry.states.of("echo") and registry.states.of("echo")[2].stage == END
+                )
+            )
             message = registry.states.of("echo")[2].message
         assert errors == []
         assert {version for mine in answers for version in mine} == {1}

@@ -43,7 +43,9 @@ def write(folder: Path, text: str | bytes) -> Path:
 
 
 def model_of(**fields: Any) -> ModelConfig:
-    return ModelConfig(**{"name": "demo", "base_path": "/models/demo", "model_platform": "tensorflow"} | fields)
+    return ModelConfig(
+        **{"name": "demo", "base_path": "/models/demo", "model_platform": "tensorflow"} | fields
+    )
 
 
 def config_of(*models: ModelConfig) -> ModelServerConfig:
@@ -67,17 +69,33 @@ def test_an_empty_list_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("model_config_list {\n  config { nme: 'a' }\n}", 'line 2, column 12.*no field named "nme"'),
+        (
+            "model_config_list {\n  config { nme: 'a' }\n}",
+            'line 2, column 12.*no field named "nme"',
+        ),
         ("model_config_list {\n", "line "),
         ("model_config_list { config { name: 'a\n' } }", "line 1, column 36"),
         ("models: {}", "line 1, column 1"),
         ('{"model_config_list": {}}', "line 1, column 1"),
-        ("model_config_list { config { model_version_policy { latest { num_versions: -1 } } } }", "line 1"),
+        (
+            "model_config_list { config { model_version_policy { latest { num_versions: -1 } } } }",
+            "line 1",
+        ),
         ("model_config_list { config { model_version_policy { latest {} all {} } } }", "line 1"),
     ],
-    ids=["unknown field", "cut", "open string", "unknown list", "JSON", "negative number", "two policies"],
+    ids=[
+        "unknown field",
+        "cut",
+        "open string",
+        "unknown list",
+        "JSON",
+        "negative number",
+        "two policies",
+    ],
 )
-def test_text_that_cannot_be_parsed_is_named_with_its_place(tmp_path: Path, text: str, place: str) -> None:
+def test_text_that_cannot_be_parsed_is_named_with_its_place(
+    tmp_path: Path, text: str, place: str
+) -> None:
     path = write(tmp_path, text)
     with pytest.raises(ServerError) as raised:
         read_model_config(path)
@@ -120,9 +138,15 @@ REFUSED = [
     ([{"name": ""}], "ModelConfig 1 (base_path '/models/demo') has no name"),
     ([{}, {}], "Illegal to list model demo multiple times in config list"),
     ([{"base_path": ""}], "Expected model demo to have an absolute path or URI; got base_path()="),
-    ([{"base_path": "a/b"}], "Expected model demo to have an absolute path or URI; got base_path()=a/b"),
+    (
+        [{"base_path": "a/b"}],
+        "Expected model demo to have an absolute path or URI; got base_path()=a/b",
+    ),
     ([{"model_platform": "caffe"}], "Model demo requests unsupported platform caffe"),
-    ([{"model_platform": "", "model_type": 2}], "ModelServerConfig::model_type choice 2 not supported."),
+    (
+        [{"model_platform": "", "model_type": 2}],
+        "ModelServerConfig::model_type choice 2 not supported.",
+    ),
     (
         [{"model_type": 1}],
         "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform.",
@@ -150,8 +174,12 @@ def test_in_a_file_the_error_names_the_file_and_what_to_do(
     assert len(message) > len(words) + len(f". Found in {path}. ") + 20
 
 
-@pytest.mark.parametrize("fields", [{"model_platform": ""}, {"model_platform": "", "model_type": 1}])
-def test_tensorflow_goes_without_saying(fields: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "fields", [{"model_platform": ""}, {"model_platform": "", "model_type": 1}]
+)
+def test_tensorflow_goes_without_saying(
+    fields: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         check_models(config_of(model_of(**fields)))
     assert ("TF Serving refuses that" in caplog.text) == ("model_type" not in fields)
@@ -162,7 +190,9 @@ def test_a_missing_base_path_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         check_base_path(model_of(base_path=str(path)))
     assert raised.value.code is StatusCode.INVALID_ARGUMENT
-    assert raised.value.message.startswith(f"Could not find base path {path} for servable demo with error NOT_FOUND")
+    assert raised.value.message.startswith(
+        f"Could not find base path {path} for servable demo with error NOT_FOUND"
+    )
     assert "there is no such folder" in raised.value.advice
 
 
@@ -183,7 +213,10 @@ def test_a_base_path_without_versions_is_named_with_what_it_holds(tmp_path: Path
     with pytest.raises(ConfigError) as raised:
         check_base_path(model_of(base_path=str(tmp_path)))
     assert raised.value.code is StatusCode.NOT_FOUND
-    assert raised.value.message == f"Unable to find a numerical version path for servable demo at: {tmp_path}"
+    assert (
+        raised.value.message
+        == f"Unable to find a numerical version path for servable demo at: {tmp_path}"
+    )
     assert "It holds model.h5. Expected folders named with a number" in raised.value.advice
 
 
@@ -203,7 +236,9 @@ def test_a_version_for_a_base_path_is_told_from_a_folder_without_versions(tmp_pa
     )
 
 
-def test_a_saved_model_without_a_number_is_told_from_a_folder_without_versions(tmp_path: Path) -> None:
+def test_a_saved_model_without_a_number_is_told_from_a_folder_without_versions(
+    tmp_path: Path,
+) -> None:
     write_version(tmp_path, 1).rename(tmp_path / "demo")
     with pytest.raises(ConfigError) as raised:
         check_base_path(ModelConfig(name="demo", base_path=f"{tmp_path}/demo"))
@@ -232,4 +267,7 @@ def test_the_base_path_of_a_single_model_becomes_absolute(
 
 def test_the_base_path_of_a_single_model_may_be_a_link_that_changes(tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to(tmp_path)
-    assert single_model("demo", tmp_path / "current").model_config_list.config[0].base_path == f"{tmp_path}/current"
+    assert (
+        single_model("demo", tmp_path / "current").model_config_list.config[0].base_path
+        == f"{tmp_path}/current"
+    )

@@ -71,15 +71,22 @@ def test_1000_records_are_replayed(version: Path) -> None:
 
 def test_more_than_1000_records_fail_the_load(version: Path) -> None:
     write(version, *[predict_log(text=["a"])] * 1_001)
-    with pytest.raises(SavedModelError, match=r"after 1000 requests: Number of warmup records exceeds the maximum \("):
+    with pytest.raises(
+        SavedModelError,
+        match=r"after 1000 requests: Number of warmup records exceeds the maximum \(",
+    ):
         replayed(version)
 
 
 def test_records_of_all_rpcs_are_replayed(scorer_base: Path, tmp_path: Path) -> None:
     version = Path(shutil.copytree(scorer_base / "3", tmp_path / "scorer" / "3"))
     sent = example_list(example(x=0.5))
-    predict = PredictRequest(inputs={"inputs": strings(sent.example_list.examples[0].SerializeToString())})
-    multi = multi_request(sent, (CLASSIFY, model_spec()), (REGRESS, model_spec(signature="regress")))
+    predict = PredictRequest(
+        inputs={"inputs": strings(sent.example_list.examples[0].SerializeToString())}
+    )
+    multi = multi_request(
+        sent, (CLASSIFY, model_spec()), (REGRESS, model_spec(signature="regress"))
+    )
     logs = (
         PredictionLog(predict_log={"request": predict}),
         PredictionLog(classify_log={"request": classify_request(sent)}),
@@ -91,8 +98,13 @@ def test_records_of_all_rpcs_are_replayed(scorer_base: Path, tmp_path: Path) -> 
 
 
 def test_records_of_an_export_are_replayed() -> None:
-    records = tf.data.TFRecordDataset(str(DEMO / "1" / "assets.extra" / "tf_serving_warmup_requests"))
-    kinds = [PredictionLog.FromString(record).WhichOneof("log_type") for record in records.as_numpy_iterator()]
+    records = tf.data.TFRecordDataset(
+        str(DEMO / "1" / "assets.extra" / "tf_serving_warmup_requests")
+    )
+    kinds = [
+        PredictionLog.FromString(record).WhichOneof("log_type")
+        for record in records.as_numpy_iterator()
+    ]
     assert {*kinds} == {"predict_log", "classify_log"}
     assert replayed(DEMO / "1") == len(kinds)
 
@@ -123,7 +135,9 @@ def test_a_record_of_another_rpc_that_cannot_be_answered_fails_the_load(
         replayed(version)
 
 
-@pytest.mark.parametrize("record", [predict_log(other=["a"]), b"no protobuf"], ids=["wrong input", "no protobuf"])
+@pytest.mark.parametrize(
+    "record", [predict_log(other=["a"]), b"no protobuf"], ids=["wrong input", "no protobuf"]
+)
 def test_a_record_that_cannot_be_answered_fails_the_load(version: Path, record: bytes) -> None:
     write(version, record)
     with pytest.raises(SavedModelError, match="warm-up failed after 0 requests"):

@@ -42,7 +42,9 @@ DEMO_NAME = DEMO.name
 
 
 def rows(response: ClassificationResponse) -> list[list[tuple[str, float]]]:
-    return [[(one.label, one.score) for one in row.classes] for row in response.result.classifications]
+    return [
+        [(one.label, one.score) for one in row.classes] for row in response.result.classifications
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +82,26 @@ def test_no_classes_at_all(scorer_stub: PredictionServiceStub) -> None:
     assert rows(scorer_stub.Classify(classify_request(TWO, signature="no_classes"))) == [[], []]
 
 
-def test_one_tensor_under_both_names_is_taken_for_classes(scorer_stub: PredictionServiceStub) -> None:
+def test_one_tensor_under_both_names_is_taken_for_classes(
+    scorer_stub: PredictionServiceStub,
+) -> None:
     response = scorer_stub.Classify(classify_request(ONE, signature="same_tensor_twice"))
     assert rows(response) == [[("a", 0), ("not a", 0)]]
 
 
 def test_labels_keep_their_characters(scorer_stub: PredictionServiceStub) -> None:
     label = "caf\u00e9 \u6771\u4eac\0"
-    assert rows(scorer_stub.Classify(classify_request(example_list(example(name=label)))))[0][0][0] == label
+    assert (
+        rows(scorer_stub.Classify(classify_request(example_list(example(name=label)))))[0][0][0]
+        == label
+    )
 
 
 def test_a_label_that_is_no_text_can_be_read(scorer_stub: PredictionServiceStub) -> None:
-    assert rows(scorer_stub.Classify(classify_request(example_list(example(name=b"a\xff")))))[0][0][0] == "a\ufffd"
+    assert (
+        rows(scorer_stub.Classify(classify_request(example_list(example(name=b"a\xff")))))[0][0][0]
+        == "a\ufffd"
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.0, 1e-45, 3.4e38])
@@ -100,12 +110,16 @@ def test_scores_keep_their_bits(scorer_stub: PredictionServiceStub, value: float
     assert np.float32(rows(response)[0][0][1]).tobytes() == np.float32(value).tobytes()
 
 
-def test_a_signature_of_tf2_answers_though_it_is_written_for_predict(native_stub: PredictionServiceStub) -> None:
+def test_a_signature_of_tf2_answers_though_it_is_written_for_predict(
+    native_stub: PredictionServiceStub,
+) -> None:
     response = native_stub.Classify(classify_request(ONE, "native", signature="classify"))
     assert rows(response) == [[("a", 0.5), ("a", -0.5)]]
 
 
-def test_a_feature_without_a_kind_does_not_hide_the_contexts(scorer_stub: PredictionServiceStub) -> None:
+def test_a_feature_without_a_kind_does_not_hide_the_contexts(
+    scorer_stub: PredictionServiceStub,
+) -> None:
     """Here concatenation, which is TF Serving's way too, is not what protobuf's merge gives."""
     sent = with_context(example(name="shared"), Example(features={"feature": {"name": {}}}))
     assert rows(scorer_stub.Classify(classify_request(sent)))[0][0][0] == "shared"
@@ -113,7 +127,9 @@ def test_a_feature_without_a_kind_does_not_hide_the_contexts(scorer_stub: Predic
 
 def test_an_empty_context_changes_nothing(scorer_stub: PredictionServiceStub) -> None:
     sent = with_context(Example(), *TWO.example_list.examples)
-    assert scorer_stub.Classify(classify_request(sent)) == scorer_stub.Classify(classify_request(TWO))
+    assert scorer_stub.Classify(classify_request(sent)) == scorer_stub.Classify(
+        classify_request(TWO)
+    )
 
 
 def test_many_examples(scorer_stub: PredictionServiceStub) -> None:
@@ -122,8 +138,12 @@ def test_many_examples(scorer_stub: PredictionServiceStub) -> None:
     assert [row[0] for row in found] == [(str(row), float(row)) for row in range(10_000)]
 
 
-def test_model_spec_is_echoed_with_the_signature_that_was_asked_for(scorer_stub: PredictionServiceStub) -> None:
-    spec = scorer_stub.Classify(classify_request(ONE, version=3, signature="only_scores")).model_spec
+def test_model_spec_is_echoed_with_the_signature_that_was_asked_for(
+    scorer_stub: PredictionServiceStub,
+) -> None:
+    spec = scorer_stub.Classify(
+        classify_request(ONE, version=3, signature="only_scores")
+    ).model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == ("scorer", 3, "only_scores")
 
 
@@ -162,8 +182,13 @@ def test_a_wrong_signature_comes_before_an_empty_input(scorer_refusal: Refusal) 
         ("three_classes", "Tensors class and score should match in dim_size(1). Got 3 vs. 2"),
     ],
 )
-def test_a_model_that_does_not_classify(scorer_refusal: Refusal, signature: str, details: str) -> None:
-    assert scorer_refusal(classify_request(TWO, signature=signature)) == ("INVALID_ARGUMENT", details)
+def test_a_model_that_does_not_classify(
+    scorer_refusal: Refusal, signature: str, details: str
+) -> None:
+    assert scorer_refusal(classify_request(TWO, signature=signature)) == (
+        "INVALID_ARGUMENT",
+        details,
+    )
 
 
 def test_an_input_of_another_name(scorer_refusal: Refusal) -> None:
@@ -192,26 +217,40 @@ def test_examples_that_the_model_cannot_parse(scorer_refusal: Refusal) -> None:
 
 def test_a_long_error_is_cut(scorer_refusal: Refusal) -> None:
     expected = "No signature was found with the name: " + "x" * 5_000
-    assert scorer_refusal(classify_request(ONE, signature="x" * 5_000))[1] == expected[:1024] + "...TRUNCATED"
+    assert (
+        scorer_refusal(classify_request(ONE, signature="x" * 5_000))[1]
+        == expected[:1024] + "...TRUNCATED"
+    )
 
 
 def test_a_context_that_would_fill_the_memory(scorer: Servable) -> None:
     sent = with_context(example(name="x" * 1_000_000), *[Example()] * 1_000)
-    with pytest.raises(RequestError, match=r"A context of 1,000,\d+ bytes for 1,000 examples") as raised:
+    with pytest.raises(
+        RequestError, match=r"A context of 1,000,\d+ bytes for 1,000 examples"
+    ) as raised:
         classify(scorer, classify_request(sent))
     assert raised.value.code is StatusCode.INVALID_ARGUMENT
 
 
-def test_a_context_of_one_example_may_be_as_long_as_it_likes(scorer: Servable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_context_of_one_example_may_be_as_long_as_it_likes(
+    scorer: Servable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(examples, "MOST_REPEATED_BYTES", 100)
     name = "x" * 1_000
-    assert rows(classify(scorer, classify_request(with_context(example(name=name), Example()))))[0][0][0] == name
-    assert answer(classify, scorer, classify_request(with_context(example(name=name), Example(), Example()))) is (
-        StatusCode.INVALID_ARGUMENT
+    assert (
+        rows(classify(scorer, classify_request(with_context(example(name=name), Example()))))[0][0][
+            0
+        ]
+        == name
     )
+    assert answer(
+        classify, scorer, classify_request(with_context(example(name=name), Example(), Example()))
+    ) is (StatusCode.INVALID_ARGUMENT)
 
 
-def test_where_methods_are_checked_a_signature_answers_its_own_alone(strict_scorer: Servable) -> None:
+def test_where_methods_are_checked_a_signature_answers_its_own_alone(
+    strict_scorer: Servable,
+) -> None:
     assert rows(classify(strict_scorer, classify_request(ONE))) == [[("a", 0.5), ("not a", 0.25)]]
     with pytest.raises(RequestError) as raised:
         classify(strict_scorer, classify_request(ONE, signature="made_for_predict"))
@@ -221,7 +260,9 @@ def test_where_methods_are_checked_a_signature_answers_its_own_alone(strict_scor
     )
 
 
-def test_where_methods_are_not_checked_a_signature_answers_whatever_it_is_made_for(scorer: Servable) -> None:
+def test_where_methods_are_not_checked_a_signature_answers_whatever_it_is_made_for(
+    scorer: Servable,
+) -> None:
     response = classify(scorer, classify_request(ONE, signature="made_for_predict"))
     assert rows(response) == [[("", 0.5), ("", 0.25)]]
 
@@ -240,39 +281,61 @@ def test_where_methods_are_checked_predict_takes_all_three(strict_scorer: Servab
 
 
 def test_an_export_gives_the_checkpoints_labels_in_order(demo_stub: PredictionServiceStub) -> None:
-    response = demo_stub.Classify(classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify"))
-    assert [[label for label, _ in row] for row in rows(response)] == [list(LABELS)] * len(HEADLINES)
+    response = demo_stub.Classify(
+        classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify")
+    )
+    assert [[label for label, _ in row] for row in rows(response)] == [list(LABELS)] * len(
+        HEADLINES
+    )
 
 
 def test_an_export_gives_the_probabilities_of_predict(demo_stub: PredictionServiceStub) -> None:
-    response = demo_stub.Classify(classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify"))
+    response = demo_stub.Classify(
+        classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify")
+    )
     predicted = demo_stub.Predict(predict_request({"text": strings(*HEADLINES)}, model=DEMO_NAME))
     expected = tf.make_ndarray(predicted.outputs["probabilities"])
     np.testing.assert_array_equal([[score for _, score in row] for row in rows(response)], expected)
 
 
-def test_the_default_signature_of_an_export_is_not_for_classify(demo_stub: PredictionServiceStub) -> None:
+def test_the_default_signature_of_an_export_is_not_for_classify(
+    demo_stub: PredictionServiceStub,
+) -> None:
     with pytest.raises(grpc.RpcError) as raised:
         demo_stub.Classify(classify_request(text_examples("a"), DEMO_NAME))
     assert raised.value.details() == "Expected one or two output Tensors, found 4"
 
 
-_SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_SETTINGS = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @_SETTINGS
-@given(texts=st.lists(st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6))
-def test_any_texts_get_the_probabilities_of_predict(demo: Servable, texts: list[str | bytes]) -> None:
+@given(
+    texts=st.lists(
+        st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6
+    )
+)
+def test_any_texts_get_the_probabilities_of_predict(
+    demo: Servable, texts: list[str | bytes]
+) -> None:
     encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
-    response = classify(demo, classify_request(text_examples(*encoded), DEMO_NAME, signature="classify"))
+    response = classify(
+        demo, classify_request(text_examples(*encoded), DEMO_NAME, signature="classify")
+    )
     predicted = predict(demo, predict_request({"text": strings(*encoded)}, model=DEMO_NAME))
     expected = tf.make_ndarray(predicted.outputs["probabilities"])
-    np.testing.assert_allclose([[score for _, score in row] for row in rows(response)], expected, atol=1e-6)
+    np.testing.assert_allclose(
+        [[score for _, score in row] for row in rows(response)], expected, atol=1e-6
+    )
 
 
 @_SETTINGS
 @given(sent=inputs(), signature=st.sampled_from([*sorted({*SIGNATURES} - {"slow"}), "nothing"]))
-def test_any_input_gets_an_answer_or_a_refusal(scorer: Servable, sent: Input, signature: str) -> None:
+def test_any_input_gets_an_answer_or_a_refusal(
+    scorer: Servable, sent: Input, signature: str
+) -> None:
     outcome = answer(classify, scorer, classify_request(sent, signature=signature))
     batch = len(sent.example_list.examples or sent.example_list_with_context.examples)
     assert outcome is StatusCode.INVALID_ARGUMENT or len(outcome.result.classifications) == batch
@@ -280,7 +343,9 @@ def test_any_input_gets_an_answer_or_a_refusal(scorer: Servable, sent: Input, si
 
 @_SETTINGS
 @given(context=any_example(), own=any_example())
-def test_a_context_is_merged_as_protobuf_merges(scorer: Servable, context: Example, own: Example) -> None:
+def test_a_context_is_merged_as_protobuf_merges(
+    scorer: Servable, context: Example, own: Example
+) -> None:
     assume(all(feature.WhichOneof("kind") for feature in own.features.feature.values()))
     merged = Example()
     merged.CopyFrom(context)

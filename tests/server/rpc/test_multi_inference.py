@@ -55,7 +55,9 @@ def test_each_task_gets_what_its_own_rpc_gives(scorer_stub: PredictionServiceStu
 
 def test_all_tasks_are_answered_by_one_run(scorer_stub: PredictionServiceStub) -> None:
     drawn, draw = scorer_stub.MultiInference(
-        multi_request(TWO, (CLASSIFY, model_spec(signature="drawn")), (REGRESS, model_spec(signature="draw")))
+        multi_request(
+            TWO, (CLASSIFY, model_spec(signature="drawn")), (REGRESS, model_spec(signature="draw"))
+        )
     ).results
     scores = [row.classes[0].score for row in drawn.classification_result.classifications]
     assert scores == [one.value for one in draw.regression_result.regressions]
@@ -69,7 +71,9 @@ def test_one_task_is_enough(scorer_stub: PredictionServiceStub) -> None:
     assert [one.value for one in result.regression_result.regressions] == [0.5, 3]
 
 
-def test_the_first_tasks_version_is_asked(scorer_stub: PredictionServiceStub, scorer_refusal: Refusal) -> None:
+def test_the_first_tasks_version_is_asked(
+    scorer_stub: PredictionServiceStub, scorer_refusal: Refusal
+) -> None:
     elsewhere = (REGRESS, model_spec(signature="regress", version=7))
     response = scorer_stub.MultiInference(multi_request(TWO, CLASSES, elsewhere))
     assert response.results[1].model_spec.version.value == 3
@@ -100,16 +104,28 @@ def test_no_model(scorer_refusal: Refusal, request_: MultiInferenceRequest) -> N
             "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
         ),
         ((CLASSIFY, model_spec()), "Duplicate evaluation of signature: serving_default"),
-        ((REGRESS, model_spec(signature="serving_default")), "Duplicate evaluation of signature: serving_default"),
-        ((REGRESS, model_spec(signature="nothing")), "Requested signature not found in model graph: nothing"),
-        ((REGRESS, model_spec(signature="elsewhere")), "Input tensor must be the same for all Signatures."),
+        (
+            (REGRESS, model_spec(signature="serving_default")),
+            "Duplicate evaluation of signature: serving_default",
+        ),
+        (
+            (REGRESS, model_spec(signature="nothing")),
+            "Requested signature not found in model graph: nothing",
+        ),
+        (
+            (REGRESS, model_spec(signature="elsewhere")),
+            "Input tensor must be the same for all Signatures.",
+        ),
         ((CLASSIFY, model_spec(signature="two_inputs")), "Expected one input Tensor."),
         ((REGRESS, model_spec(signature="two_regress_outputs")), "Expected one output Tensor."),
         (
             (CLASSIFY, model_spec(signature="flat_scores")),
             "Expected Tensor shape: [batch_size num_classes] but got [2]",
         ),
-        ((REGRESS, model_spec(signature="double_values")), "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
+        (
+            (REGRESS, model_spec(signature="double_values")),
+            "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE",
+        ),
     ],
 )
 def test_a_second_task_that_cannot_be_answered(
@@ -121,25 +137,37 @@ def test_a_second_task_that_cannot_be_answered(
 @pytest.mark.parametrize("method_name", ["", "tensorflow/serving/predict", "classify"])
 def test_an_unknown_method(scorer_refusal: Refusal, method_name: str) -> None:
     expected = ("UNIMPLEMENTED", f"Unsupported signature method_name: {method_name}")
-    assert scorer_refusal(multi_request(TWO, CLASSES, (method_name, model_spec(signature="regress")))) == expected
+    assert (
+        scorer_refusal(multi_request(TWO, CLASSES, (method_name, model_spec(signature="regress"))))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
-    "sent", [Input(), example_list(), with_context(example(x=1.0))], ids=["no kind", "no examples", "context alone"]
+    "sent",
+    [Input(), example_list(), with_context(example(x=1.0))],
+    ids=["no kind", "no examples", "context alone"],
 )
 def test_no_input(scorer_refusal: Refusal, sent: Input) -> None:
-    assert scorer_refusal(multi_request(sent, CLASSES, VALUE)) == ("INVALID_ARGUMENT", "Input is empty.")
+    assert scorer_refusal(multi_request(sent, CLASSES, VALUE)) == (
+        "INVALID_ARGUMENT",
+        "Input is empty.",
+    )
 
 
 def test_examples_that_the_model_cannot_parse(scorer_refusal: Refusal) -> None:
-    code, details = scorer_refusal(multi_request(example_list(example(x="no number")), CLASSES, VALUE))
+    code, details = scorer_refusal(
+        multi_request(example_list(example(x="no number")), CLASSES, VALUE)
+    )
     assert code == "INVALID_ARGUMENT"
     assert "Data types don't match." in details
 
 
 def test_a_deadline_that_passes(scorer_refusal: Refusal) -> None:
     slow = (REGRESS, model_spec(signature="slow"))
-    code, _ = scorer_refusal(multi_request(example_list(example(x=1e9)), CLASSES, slow), timeout=0.3)
+    code, _ = scorer_refusal(
+        multi_request(example_list(example(x=1e9)), CLASSES, slow), timeout=0.3
+    )
     assert code == "DEADLINE_EXCEEDED"
 
 
@@ -161,16 +189,29 @@ def test_signatures_of_tf2_do_not_share_an_input(tmp_path_factory: pytest.TempPa
 def test_an_export_answers() -> None:
     with serve(DEMO, port=0) as server, grpc.insecure_channel(server.address) as channel:
         stub = PredictionServiceStub(channel)
-        sent, spec = text_examples("Oil prices soar", "Cup final tonight"), model_spec(DEMO.name, signature="classify")
+        sent, spec = (
+            text_examples("Oil prices soar", "Cup final tonight"),
+            model_spec(DEMO.name, signature="classify"),
+        )
         (result,) = stub.MultiInference(multi_request(sent, (CLASSIFY, spec))).results
-        assert result.classification_result == stub.Classify(ClassificationRequest(model_spec=spec, input=sent)).result
-        assert [one.label for one in result.classification_result.classifications[0].classes] == list(LABELS)
+        assert (
+            result.classification_result
+            == stub.Classify(ClassificationRequest(model_spec=spec, input=sent)).result
+        )
+        assert [
+            one.label for one in result.classification_result.classifications[0].classes
+        ] == list(LABELS)
 
 
 def test_where_methods_are_checked_each_task_is(strict_scorer: Servable) -> None:
     assert len(multi_inference(strict_scorer, multi_request(TWO, CLASSES, VALUE)).results) == 2
-    with pytest.raises(RequestError, match=f"method_name to be {CLASSIFY}. Was: tensorflow/serving/predict"):
-        multi_inference(strict_scorer, multi_request(TWO, VALUE, (CLASSIFY, model_spec(signature="made_for_predict"))))
+    with pytest.raises(
+        RequestError, match=f"method_name to be {CLASSIFY}. Was: tensorflow/serving/predict"
+    ):
+        multi_inference(
+            strict_scorer,
+            multi_request(TWO, VALUE, (CLASSIFY, model_spec(signature="made_for_predict"))),
+        )
 
 
 def test_a_request_is_logged_under_the_first_tasks_names(
@@ -179,7 +220,9 @@ def test_a_request_is_logged_under_the_first_tasks_names(
     with caplog.at_level(logging.DEBUG, logger="tfclf.server"):
         scorer_stub.MultiInference(multi_request(TWO, VALUE, CLASSES))
     (line,) = caplog.messages
-    assert line.startswith("method=MultiInference model='scorer' signature='regress' code=OK milliseconds=")
+    assert line.startswith(
+        "method=MultiInference model='scorer' signature='regress' code=OK milliseconds="
+    )
 
 
 _RIGHT_TASKS = st.sampled_from([CLASSES, VALUE, (CLASSIFY, model_spec(signature="only_scores"))])
@@ -195,14 +238,20 @@ _TASKS = st.one_of(
         ),
     ),
 )
-_REQUESTS = st.builds(lambda sent, tasks: multi_request(sent, *tasks), inputs(), st.lists(_TASKS, max_size=4))
-_SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_REQUESTS = st.builds(
+    lambda sent, tasks: multi_request(sent, *tasks), inputs(), st.lists(_TASKS, max_size=4)
+)
+_SETTINGS = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 _REFUSALS = (StatusCode.INVALID_ARGUMENT, StatusCode.UNIMPLEMENTED)
 
 
 @_SETTINGS
 @given(request=_REQUESTS)
-def test_any_request_gets_an_answer_or_a_refusal(scorer: Servable, request: MultiInferenceRequest) -> None:
+def test_any_request_gets_an_answer_or_a_refusal(
+    scorer: Servable, request: MultiInferenceRequest
+) -> None:
     outcome = answer(multi_inference, scorer, request)
     assert outcome in _REFUSALS or len(outcome.results) == len(request.tasks)
 
@@ -217,9 +266,14 @@ def test_any_request_gets_an_answer_or_a_refusal(scorer: Servable, request: Mult
     ids=["Classify", "Regress", "MultiInference"],
 )
 @_SETTINGS
-@given(changes=st.lists(st.tuples(st.integers(0, 1_000), st.integers(0, 255)), min_size=1, max_size=3))
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 1_000), st.integers(0, 255)), min_size=1, max_size=3)
+)
 def test_a_request_with_changed_bytes_gets_an_answer_or_a_refusal(
-    scorer: Servable, method: Callable[[Servable, Any], Any], request_: Any, changes: list[tuple[int, int]]
+    scorer: Servable,
+    method: Callable[[Servable, Any], Any],
+    request_: Any,
+    changes: list[tuple[int, int]],
 ) -> None:
     content = bytearray(request_.SerializeToString())
     for place, byte in changes:

@@ -45,14 +45,21 @@ def test_unknown_version(refusal: Refusal, version: int) -> None:
 
 
 def test_the_initialization_signature_is_found_and_has_nothing_to_fetch(refusal: Refusal) -> None:
-    expected = ("OUT_OF_RANGE", "Node 'NoOp' (type: 'NoOp', num of outputs: 0) does not have output 0")
+    expected = (
+        "OUT_OF_RANGE",
+        "Node 'NoOp' (type: 'NoOp', num of outputs: 0) does not have output 0",
+    )
     assert refusal(inputs={}, signature="__saved_model_init_op") == expected
 
 
 def test_a_signature_that_points_nowhere(refusal: Refusal) -> None:
-    code, details = refusal(inputs={"text": strings("a"), "text_pair": strings("b")}, signature="dangling")
+    code, details = refusal(
+        inputs={"text": strings("a"), "text_pair": strings("b")}, signature="dangling"
+    )
     assert code == "INVALID_ARGUMENT"
-    assert details.startswith("Tensor nowhere:0, specified in either feed_devices or fetch_devices was not found")
+    assert details.startswith(
+        "Tensor nowhere:0, specified in either feed_devices or fetch_devices was not found"
+    )
 
 
 def test_too_many_inputs(refusal: Refusal) -> None:
@@ -92,7 +99,15 @@ def test_a_wrong_name_beside_defaults(refusal: Refusal) -> None:
         TensorProto(dtype=tf.float32.as_datatype_enum, tensor_content=b"abc"),
         TensorProto(dtype=STRING, tensor_shape={"dim": [{"size": 10**12}]}, string_val=[b"a"]),
     ],
-    ids=["empty", "dtype", "resource", "unknown rank", "unknown size", "short content", "10^12 elements"],
+    ids=[
+        "empty",
+        "dtype",
+        "resource",
+        "unknown rank",
+        "unknown size",
+        "short content",
+        "10^12 elements",
+    ],
 )
 def test_an_unparsable_tensor(refusal: Refusal, proto: TensorProto) -> None:
     assert refusal(inputs={"text": proto}) == ("INVALID_ARGUMENT", "tensor parsing error: text")
@@ -143,14 +158,20 @@ def test_however_many_choices_of_outputs_are_asked_for_few_are_prepared(
     monkeypatch.setattr("tfclf.server.runtime.session._MOST_CHOICES", 8)
     with closing(Session(echo_base / "1")) as session:
         outputs = session.signatures["serving_default"].outputs
-        names = [outputs[alias].name for alias in ("text", "folded", "length", "half", "id", "version")]
-        feeds = {session.signatures["serving_default"].inputs["text"].name: np.array([b"Ab"], object)}
+        names = [
+            outputs[alias].name for alias in ("text", "folded", "length", "half", "id", "version")
+        ]
+        feeds = {
+            session.signatures["serving_default"].inputs["text"].name: np.array([b"Ab"], object)
+        }
         known = len(session._choices)
         whole = dict(zip(names, session.run(feeds, names), strict=True))
         for size in range(1, 7):
             for chosen in itertools.permutations(names, size):
                 fetched = session.run(feeds, chosen)
-                assert [one.array.tolist() for one in fetched] == [whole[name].array.tolist() for name in chosen]
+                assert [one.array.tolist() for one in fetched] == [
+                    whole[name].array.tolist() for name in chosen
+                ]
         assert len(session._choices) == known + 8
 
 

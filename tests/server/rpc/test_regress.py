@@ -46,7 +46,9 @@ def values(response: RegressionResponse) -> list[float]:
 def value_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A regression's export, as version 1 of `value`."""
     folder = tmp_path_factory.mktemp("models")
-    source = tiny_checkpoint(folder / "checkpoint", id2label={"0": "similarity"}, problem_type="regression")
+    source = tiny_checkpoint(
+        folder / "checkpoint", id2label={"0": "similarity"}, problem_type="regression"
+    )
     return tfclf.export(source, folder / "value").parent
 
 
@@ -71,11 +73,16 @@ def test_values_keep_their_bits(scorer_stub: PredictionServiceStub, value: float
 
 def test_the_default_signature_is_asked_where_none_is_named(scorer_refusal: Refusal) -> None:
     # It has two outputs: it classifies.
-    assert scorer_refusal(regress_request(TWO, signature="")) == ("INVALID_ARGUMENT", "Expected one output Tensor.")
+    assert scorer_refusal(regress_request(TWO, signature="")) == (
+        "INVALID_ARGUMENT",
+        "Expected one output Tensor.",
+    )
 
 
 @pytest.mark.parametrize(
-    "sent", [Input(), example_list(), with_context(example(x=1.0))], ids=["no kind", "no examples", "context alone"]
+    "sent",
+    [Input(), example_list(), with_context(example(x=1.0))],
+    ids=["no kind", "no examples", "context alone"],
 )
 def test_no_input(scorer_refusal: Refusal, sent: Input) -> None:
     assert scorer_refusal(regress_request(sent)) == ("INVALID_ARGUMENT", "Input is empty.")
@@ -98,15 +105,26 @@ def test_no_input(scorer_refusal: Refusal, sent: Input) -> None:
         ("double_values", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
     ],
 )
-def test_a_model_that_gives_no_values(scorer_refusal: Refusal, signature: str, details: str) -> None:
-    assert scorer_refusal(regress_request(TWO, signature=signature)) == ("INVALID_ARGUMENT", details)
+def test_a_model_that_gives_no_values(
+    scorer_refusal: Refusal, signature: str, details: str
+) -> None:
+    assert scorer_refusal(regress_request(TWO, signature=signature)) == (
+        "INVALID_ARGUMENT",
+        details,
+    )
 
 
 @pytest.mark.parametrize(
     ("signature", "start"),
     [
-        ("other_regress_input", 'No regression inputs found in SignatureDef: inputs {\n  key: "examples"\n'),
-        ("other_regress_outputs", 'No regression outputs found in SignatureDef: inputs {\n  key: "inputs"\n'),
+        (
+            "other_regress_input",
+            'No regression inputs found in SignatureDef: inputs {\n  key: "examples"\n',
+        ),
+        (
+            "other_regress_outputs",
+            'No regression outputs found in SignatureDef: inputs {\n  key: "inputs"\n',
+        ),
     ],
 )
 def test_a_signature_of_other_names(scorer_refusal: Refusal, signature: str, start: str) -> None:
@@ -124,10 +142,15 @@ def test_an_error_of_the_graph_keeps_its_code_and_message(scorer_refusal: Refusa
 
 def test_a_deadline_that_passes(scorer_refusal: Refusal) -> None:
     sent = example_list(example(x=1e9))
-    assert scorer_refusal(regress_request(sent, signature="slow"), timeout=0.3)[0] == "DEADLINE_EXCEEDED"
+    assert (
+        scorer_refusal(regress_request(sent, signature="slow"), timeout=0.3)[0]
+        == "DEADLINE_EXCEEDED"
+    )
 
 
-def test_where_methods_are_checked_a_signature_answers_its_own_alone(strict_scorer: Servable) -> None:
+def test_where_methods_are_checked_a_signature_answers_its_own_alone(
+    strict_scorer: Servable,
+) -> None:
     assert values(regress(strict_scorer, regress_request(TWO))) == [0.5, -3]
     with pytest.raises(RequestError) as raised:
         regress(strict_scorer, regress_request(TWO, signature="only_scores"))
@@ -137,31 +160,49 @@ def test_where_methods_are_checked_a_signature_answers_its_own_alone(strict_scor
     )
 
 
-def test_where_methods_are_not_checked_a_signature_answers_whatever_it_is_made_for(scorer: Servable) -> None:
+def test_where_methods_are_not_checked_a_signature_answers_whatever_it_is_made_for(
+    scorer: Servable,
+) -> None:
     assert values(regress(scorer, regress_request(TWO, signature="made_for_nothing"))) == [0.5, -3]
 
 
-def test_an_export_of_a_regression_gives_the_value_of_predict(value_stub: PredictionServiceStub) -> None:
+def test_an_export_of_a_regression_gives_the_value_of_predict(
+    value_stub: PredictionServiceStub,
+) -> None:
     response = value_stub.Regress(regress_request(text_examples(*HEADLINES), "value"))
     predicted = value_stub.Predict(predict_request({"text": strings(*HEADLINES)}, model="value"))
     np.testing.assert_array_equal(values(response), tf.make_ndarray(predicted.outputs["score"]))
     assert response.model_spec.signature_name == "regress"
 
 
-_SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_SETTINGS = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @_SETTINGS
-@given(texts=st.lists(st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6))
-def test_any_texts_get_the_values_of_predict(value_model: Servable, texts: list[str | bytes]) -> None:
+@given(
+    texts=st.lists(
+        st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6
+    )
+)
+def test_any_texts_get_the_values_of_predict(
+    value_model: Servable, texts: list[str | bytes]
+) -> None:
     response = regress(value_model, regress_request(text_examples(*texts), "value"))
     predicted = predict(value_model, predict_request({"text": strings(*texts)}, model="value"))
-    np.testing.assert_allclose(values(response), tf.make_ndarray(predicted.outputs["score"]), atol=1e-5)
+    np.testing.assert_allclose(
+        values(response), tf.make_ndarray(predicted.outputs["score"]), atol=1e-5
+    )
 
 
 @_SETTINGS
 @given(sent=inputs(), signature=st.sampled_from([*sorted({*SIGNATURES} - {"slow"}), "nothing"]))
-def test_any_input_gets_an_answer_or_a_refusal(scorer: Servable, sent: Input, signature: str) -> None:
+def test_any_input_gets_an_answer_or_a_refusal(
+    scorer: Servable, sent: Input, signature: str
+) -> None:
     outcome = answer(regress, scorer, regress_request(sent, signature=signature))
     examples = sent.example_list.examples or sent.example_list_with_context.examples
-    assert outcome is StatusCode.INVALID_ARGUMENT or len(outcome.result.regressions) == len(examples)
+    assert outcome is StatusCode.INVALID_ARGUMENT or len(outcome.result.regressions) == len(
+        examples
+    )

@@ -20,7 +20,9 @@ from tfclf.server.rpc import tensors
 
 FLOAT, STRING = tf.float32.as_datatype_enum, tf.string.as_datatype_enum
 SENDABLE = [
-    number for name, number in DataType.items() if 0 < number < 100 and name not in ("DT_RESOURCE", "DT_VARIANT")
+    number
+    for name, number in DataType.items()
+    if 0 < number < 100 and name not in ("DT_RESOURCE", "DT_VARIANT")
 ]
 VALUES: dict[str, list[Any]] = {
     "half_val": [0, 1, 15360, 70000, -1],
@@ -39,7 +41,9 @@ VALUES: dict[str, list[Any]] = {
 
 def random_proto(chance: random.Random) -> TensorProto:
     """A TensorProto that is malformed more often than not, of a few dozen elements at most."""
-    proto = TensorProto(dtype=chance.choice([*SENDABLE, *[STRING] * 6, 0, 20, 21, 34, 55, 101, 107, 999]))
+    proto = TensorProto(
+        dtype=chance.choice([*SENDABLE, *[STRING] * 6, 0, 20, 21, 34, 55, 101, 107, 999])
+    )
     for _ in range(chance.choice([0, 1, 1, 1, 2, 3])):
         proto.tensor_shape.dim.add(size=chance.choice([0, 1, 1, 2, 3, 4, 5, -1]))
     for field, values in VALUES.items():
@@ -47,8 +51,12 @@ def random_proto(chance: random.Random) -> TensorProto:
     proto.float8_val = chance.randbytes(chance.choice([0, 1, 3, 8]))
     if chance.random() < 0.3:
         size = math.prod(dim.size for dim in proto.tensor_shape.dim)
-        size *= 1 if proto.dtype == STRING or proto.dtype not in SENDABLE else _item_size(proto.dtype)
-        content = chance.choices([0, 1, 1, 0, 2, 200] if chance.random() < 0.1 else [0, 1], k=max(0, size))
+        size *= (
+            1 if proto.dtype == STRING or proto.dtype not in SENDABLE else _item_size(proto.dtype)
+        )
+        content = chance.choices(
+            [0, 1, 1, 0, 2, 200] if chance.random() < 0.1 else [0, 1], k=max(0, size)
+        )
         proto.tensor_content = bytes(content[: len(content) + chance.choice([0, 0, 0, -1])])
     return proto
 
@@ -60,7 +68,9 @@ def _item_size(dtype: int) -> int:
 def reference(proto: TensorProto) -> NDArray[Any] | None:
     """What TensorFlow itself reads; None where it refuses."""
     try:
-        value = tf.io.parse_tensor(proto.SerializeToString(), tf.dtypes.as_dtype(proto.dtype)).numpy()
+        value = tf.io.parse_tensor(
+            proto.SerializeToString(), tf.dtypes.as_dtype(proto.dtype)
+        ).numpy()
     except (tf.errors.OpError, TypeError):
         return None
     if isinstance(value, bytes):
@@ -83,7 +93,9 @@ def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
     if one.dtype.itemsize == 1 and one.dtype.kind == "V" and not one.dtype.names:
         # Numbers of 2 or 4 bits sit in a byte whose other bits mean nothing.
         return np.array_equal(one.astype(float), other.astype(float), equal_nan=True)
-    equal = one.tolist() == other.tolist() if one.dtype == object else one.tobytes() == other.tobytes()
+    equal = (
+        one.tolist() == other.tolist() if one.dtype == object else one.tobytes() == other.tobytes()
+    )
     return one.shape == other.shape and equal
 
 
@@ -151,7 +163,9 @@ def test_claimed_elements_take_no_memory(dtype: int, shape: list[int]) -> None:
         tensors.from_proto(proto)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1_000_000  # of all threads, those of other tests' servers too; what was claimed is 256 times that
+    assert (
+        peak < 1_000_000
+    )  # of all threads, those of other tests' servers too; what was claimed is 256 times that
 
 
 def test_one_long_string_is_not_repeated_without_limit() -> None:
@@ -168,7 +182,9 @@ def test_content_cannot_claim_strings_that_it_does_not_hold() -> None:
         tensors.from_proto(proto)
 
 
-@pytest.mark.parametrize("content", [b"\xff" * 10, b"\xff\xff\xff\xff\x0f", b"\x80", b"\x05a", b"\x01ab"])
+@pytest.mark.parametrize(
+    "content", [b"\xff" * 10, b"\xff\xff\xff\xff\x0f", b"\x80", b"\x05a", b"\x01ab"]
+)
 def test_content_of_strings_with_broken_lengths_is_refused(content: bytes) -> None:
     with pytest.raises(tensors.TensorProtoError):
         tensors.from_proto(TensorProto(dtype=STRING, tensor_content=content))

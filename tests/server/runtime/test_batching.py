@@ -23,7 +23,9 @@ from tfclf.server.runtime.session import Fetched, Session
 from tfclf.server.status import RequestError, invalid_argument
 
 
-def signature(inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]) -> SignatureDef:
+def signature(
+    inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]
+) -> SignatureDef:
     made = SignatureDef()
     for infos, shapes in ((made.inputs, inputs), (made.outputs, outputs)):
         for name, shape in shapes.items():
@@ -38,7 +40,9 @@ class Slow:
     """Doubles x, a batch at a time, once `go` is set; a negative number fails the run that holds it."""
 
     def __init__(self) -> None:
-        rows = signature({"x": [-1], "matrix": [-1, -1]}, {"twice": [-1], "sums": [-1], "ragged": [-1, -1]})
+        rows = signature(
+            {"x": [-1], "matrix": [-1, -1]}, {"twice": [-1], "sums": [-1], "ragged": [-1, -1]}
+        )
         self.signatures = {"rows": rows, "whole": signature({"x": [-1]}, {"total": []})}
         self.batches: list[Any] = []
         self.timeouts: list[float | None] = []
@@ -46,7 +50,11 @@ class Slow:
         self.entered = threading.Semaphore(0)
 
     def run(
-        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, timeout: float | None = None
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        fetches: Sequence[str],
+        *,
+        timeout: float | None = None,
     ) -> list[Fetched]:
         (array,) = feeds.values()
         self.batches.append(array.tolist())
@@ -55,7 +63,10 @@ class Slow:
         assert self.go.wait(60)
         if (array < 0).any():
             raise invalid_argument("negative")
-        return [Fetched(2 * array if array.ndim == 1 else array.sum(axis=1), types_pb2.DT_FLOAT) for _ in fetches]
+        return [
+            Fetched(2 * array if array.ndim == 1 else array.sum(axis=1), types_pb2.DT_FLOAT)
+            for _ in fetches
+        ]
 
 
 @pytest.fixture
@@ -92,7 +103,9 @@ def numbers(*values: float) -> dict[str, NDArray[Any]]:
     return {"x": np.asarray(values)}
 
 
-def ask(batcher: Batcher, *values: float, call: Call | None = None, fetch: str = "twice") -> list[float]:
+def ask(
+    batcher: Batcher, *values: float, call: Call | None = None, fetch: str = "twice"
+) -> list[float]:
     (one,) = batcher.run(numbers(*values), [fetch], call=call)
     return cast(list[float], one.array.tolist())
 
@@ -121,16 +134,34 @@ def test_a_lone_request_does_not_wait_for_company(batcher: Batchers, slow: Slow)
     assert ask(batcher(), 1.0) == [2.0]
 
 
-def test_what_waits_together_runs_together(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
+def test_what_waits_together_runs_together(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
     made = batcher()
-    futures = behind_one(made, slow, pool, lambda: ask(made, 1.0), lambda: ask(made, 2.0, 3.0), lambda: ask(made, 4.0))
+    futures = behind_one(
+        made,
+        slow,
+        pool,
+        lambda: ask(made, 1.0),
+        lambda: ask(made, 2.0, 3.0),
+        lambda: ask(made, 4.0),
+    )
     assert [future.result(60) for future in futures] == [[2.0], [4.0, 6.0], [8.0]]
     assert slow.batches == [[0.0], [1.0, 2.0, 3.0, 4.0]]
 
 
-def test_a_batch_is_no_larger_than_its_limit(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
+def test_a_batch_is_no_larger_than_its_limit(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
     made = batcher(max_execution_batch_size=3)
-    behind_one(made, slow, pool, lambda: ask(made, 1.0, 2.0), lambda: ask(made, 3.0, 4.0), lambda: ask(made, 5.0))
+    behind_one(
+        made,
+        slow,
+        pool,
+        lambda: ask(made, 1.0, 2.0),
+        lambda: ask(made, 3.0, 4.0),
+        lambda: ask(made, 5.0),
+    )
     wait_until(lambda: len(slow.batches) == 3)
     assert slow.batches == [[0.0], [1.0, 2.0, 5.0], [3.0, 4.0]]
 
@@ -176,7 +207,9 @@ def test_a_batch_starts_beside_another_where_it_is(
     assert slow.batches == [running, coming]
 
 
-def test_a_request_that_breaks_its_batch_fails_alone(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
+def test_a_request_that_breaks_its_batch_fails_alone(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
     made = batcher()
     good, bad, also_good = behind_one(
         made, slow, pool, lambda: ask(made, 1.0), lambda: ask(made, -1.0), lambda: ask(made, 2.0)
@@ -186,11 +219,15 @@ def test_a_request_that_breaks_its_batch_fails_alone(batcher: Batchers, slow: Sl
         bad.result(60)
 
 
-def test_a_full_queue_refuses_at_once(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
+def test_a_full_queue_refuses_at_once(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
     made = batcher(max_execution_batch_size=2, max_enqueued_batches=1)
 
     def refused() -> list[float]:
-        with pytest.raises(RequestError, match=r"to which this task was submitted is full; currently 1") as raised:
+        with pytest.raises(
+            RequestError, match=r"to which this task was submitted is full; currently 1"
+        ) as raised:
             ask(made, 3.0)
         assert raised.value.code == StatusCode.UNAVAILABLE
         return []
@@ -213,7 +250,9 @@ def test_a_request_whose_deadline_passed_in_the_queue_is_not_run(
     assert slow.batches == [[0.0]]
 
 
-def test_a_request_whose_client_hung_up_is_not_run(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
+def test_a_request_whose_client_hung_up_is_not_run(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
     made, call = batcher(), Call()
 
     def hang_up() -> list[float]:
@@ -258,19 +297,31 @@ def test_a_run_may_take_as_long_as_its_most_patient_request(
 
 def test_a_large_request_runs_in_pieces(batcher: Batchers, slow: Slow) -> None:
     slow.go.set()
-    assert ask(batcher(max_execution_batch_size=2), 1.0, 2.0, 3.0, 4.0, 5.0) == [2.0, 4.0, 6.0, 8.0, 10.0]
+    assert ask(batcher(max_execution_batch_size=2), 1.0, 2.0, 3.0, 4.0, 5.0) == [
+        2.0,
+        4.0,
+        6.0,
+        8.0,
+        10.0,
+    ]
     assert slow.batches == [[1.0, 2.0], [3.0, 4.0], [5.0]]
 
 
 def test_a_large_request_is_refused_beyond_its_limit(batcher: Batchers) -> None:
-    with pytest.raises(RequestError, match=r"^Task size 3 is larger than maximum input batch size 2$"):
+    with pytest.raises(
+        RequestError, match=r"^Task size 3 is larger than maximum input batch size 2$"
+    ):
         ask(batcher(max_batch_size=2, max_execution_batch_size=2), 1.0, 2.0, 3.0)
 
 
 def test_a_batch_is_filled_up_to_an_allowed_size(batcher: Batchers, slow: Slow) -> None:
     slow.go.set()
     ran: list[RanBatch] = []
-    assert ask(batcher(allowed_batch_sizes=(4, 8), observe=ran.append), 1.0, 2.0, 3.0) == [2.0, 4.0, 6.0]
+    assert ask(batcher(allowed_batch_sizes=(4, 8), observe=ran.append), 1.0, 2.0, 3.0) == [
+        2.0,
+        4.0,
+        6.0,
+    ]
     assert slow.batches == [[1.0, 2.0, 3.0, 1.0]]
     assert (ran[0].rows, ran[0].padding, len(ran[0].requests)) == (3, 1, 1)
 
@@ -280,10 +331,16 @@ def matrix(batcher: Batcher, rows: Sequence[Sequence[float]]) -> list[float]:
     return cast(list[float], one.array.tolist())
 
 
-def test_rows_of_other_lengths_do_not_share_a_batch(batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor) -> None:
+def test_rows_of_other_lengths_do_not_share_a_batch(
+    batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
+) -> None:
     made = batcher()
     short, long = behind_one(
-        made, slow, pool, lambda: matrix(made, [[1.0, 2.0]]), lambda: matrix(made, [[1.0, 2.0, 3.0]])
+        made,
+        slow,
+        pool,
+        lambda: matrix(made, [[1.0, 2.0]]),
+        lambda: matrix(made, [[1.0, 2.0, 3.0]]),
     )
     assert (short.result(60), long.result(60)) == ([3.0], [6.0])
     assert len(slow.batches) == 3
@@ -293,7 +350,9 @@ def test_rows_of_other_lengths_are_padded_with_their_first_element_where_asked(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher(pad_variable_length_inputs=True)
-    behind_one(made, slow, pool, lambda: matrix(made, [[7.0]]), lambda: matrix(made, [[1.0, 2.0, 3.0]]))
+    behind_one(
+        made, slow, pool, lambda: matrix(made, [[7.0]]), lambda: matrix(made, [[1.0, 2.0, 3.0]])
+    )
     wait_until(lambda: len(slow.batches) == 2)
     assert slow.batches[1] == [[7.0, 7.0, 7.0], [1.0, 2.0, 3.0]]
 
@@ -329,7 +388,9 @@ def test_closing_ends_what_waits(batcher: Batchers, slow: Slow, pool: ThreadPool
 def test_closing_ends_the_threads(slow: Slow) -> None:
     before = set(threading.enumerate())
     made = Batcher(cast(Session, slow), Batching(num_batch_threads=3))
-    threads = {thread for thread in set(threading.enumerate()) - before if thread.name == "tfclf-batches"}
+    threads = {
+        thread for thread in set(threading.enumerate()) - before if thread.name == "tfclf-batches"
+    }
     made.close()
     for thread in threads:
         thread.join(60)
@@ -359,7 +420,9 @@ def echo(echo_base: Path) -> Session:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    requests=st.lists(st.lists(st.text(max_size=8), min_size=1, max_size=6), min_size=1, max_size=12),
+    requests=st.lists(
+        st.lists(st.text(max_size=8), min_size=1, max_size=6), min_size=1, max_size=12
+    ),
     max_batch_size=st.integers(1, 10),
     threads=st.integers(1, 3),
 )
@@ -368,8 +431,12 @@ def test_however_requests_are_put_together_each_gets_what_it_would_get_alone(
 ) -> None:
     inputs = echo.signatures["serving_default"].inputs["text"].name
     outputs = [info.name for _, info in sorted(echo.signatures["serving_default"].outputs.items())]
-    feeds = [{inputs: np.array([text.encode() for text in texts], dtype=object)} for texts in requests]
-    batcher = Batcher(echo, Batching(max_execution_batch_size=max_batch_size, num_batch_threads=threads))
+    feeds = [
+        {inputs: np.array([text.encode() for text in texts], dtype=object)} for texts in requests
+    ]
+    batcher = Batcher(
+        echo, Batching(max_execution_batch_size=max_batch_size, num_batch_threads=threads)
+    )
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda each: batcher.run(each, outputs), feeds))
     batcher.close()

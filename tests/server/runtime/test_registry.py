@@ -14,7 +14,9 @@ from tfclf.server.status import RequestError
 @pytest.fixture
 def registry() -> Registry:
     labels = {"demo": {"stable": 1, "lost": 9}}
-    return Registry([servable("demo", 10), servable("demo", 1), servable("other", 4)], labels=labels)
+    return Registry(
+        [servable("demo", 10), servable("demo", 1), servable("other", 4)], labels=labels
+    )
 
 
 def version_found(registry: Registry, **spec: Any) -> int:
@@ -61,7 +63,9 @@ def test_a_model_without_versions_is_unknown(registry: Registry) -> None:
 
 def test_a_withdrawn_version_that_nobody_uses_is_unused_at_once(registry: Registry) -> None:
     told: list[str] = []
-    registry.withdraw(registry.find(ModelSpec(name="demo")), when_unused=lambda: told.append("unused"))
+    registry.withdraw(
+        registry.find(ModelSpec(name="demo")), when_unused=lambda: told.append("unused")
+    )
     assert told == ["unused"]
 
 

@@ -49,14 +49,18 @@ def test_a_socket_that_a_killed_process_left_is_fine(place: str) -> None:
         ("listened", "another process listens there"),
     ],
 )
-def test_what_grpc_could_not_bind_or_would_take_from_others_says_why(place: str, path: str, said: str) -> None:
+def test_what_grpc_could_not_bind_or_would_take_from_others_says_why(
+    place: str, path: str, said: str
+) -> None:
     Path("file").touch()
     Path("folder").mkdir()
     Path("dangling").symlink_to("nowhere")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("listened")
         listener.listen()
-        with pytest.raises(ServerError, match=f"cannot listen on the UNIX socket {path}: {said}.*Give another path"):
+        with pytest.raises(
+            ServerError, match=f"cannot listen on the UNIX socket {path}: {said}.*Give another path"
+        ):
             check_socket(path)
 
 
@@ -67,7 +71,9 @@ def test_a_folder_that_cannot_be_written_to_is_named(place: str) -> None:
         check_socket("closed/s")
 
 
-def test_a_server_takes_over_a_socket_that_was_left_behind(place: str, half_plus_two_base: Path) -> None:
+def test_a_server_takes_over_a_socket_that_was_left_behind(
+    place: str, half_plus_two_base: Path
+) -> None:
     leave_behind(place)
     options = ServerOptions(port=None, socket_path=place, drain_seconds=0)
     with start(find_models(half_plus_two_base), options=options) as server:
@@ -78,7 +84,9 @@ def test_a_server_takes_over_a_socket_that_was_left_behind(place: str, half_plus
 
 
 @pytest.mark.parametrize("threads", [{"grpc_threads": -1}, {"rest_threads": -1}])
-def test_less_than_no_threads_are_refused(half_plus_two_base: Path, threads: dict[str, int]) -> None:
+def test_less_than_no_threads_are_refused(
+    half_plus_two_base: Path, threads: dict[str, int]
+) -> None:
     with pytest.raises(InputError, match=r"threads is -1; expected 0 .* or more"):
         start(find_models(half_plus_two_base), options=ServerOptions(port=0, **threads))  # type: ignore[arg-type]
 

@@ -26,7 +26,9 @@ class Running:
         return status
 
     def watch(self, name: str = "") -> Iterator[HealthCheckResponse]:
-        watch: Iterator[HealthCheckResponse] = self.stub.Watch(HealthCheckRequest(service=name), timeout=60)
+        watch: Iterator[HealthCheckResponse] = self.stub.Watch(
+            HealthCheckRequest(service=name), timeout=60
+        )
         return watch
 
 
@@ -72,7 +74,9 @@ def test_a_server_may_cease_to_serve_and_serve_again(running: Running) -> None:
     assert running.check() == SERVING
 
 
-def test_a_model_that_loads_while_the_server_drains_does_not_make_it_serve(running: Running) -> None:
+def test_a_model_that_loads_while_the_server_drains_does_not_make_it_serve(
+    running: Running,
+) -> None:
     running.health.draining()
     running.health.serving()
     assert running.check() == NOT_SERVING

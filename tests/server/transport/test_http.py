@@ -19,7 +19,9 @@ from tfclf.server.transport.http import HttpServer
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answers "hello", after as many seconds as the path says."""
     await asyncio.sleep(float(scope["path"][1:] or 0))
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]}
+    )
     await send({"type": "http.response.body", "body": b"hello"})
 
 
@@ -59,7 +61,9 @@ def impatient() -> Iterator[HttpServer]:
 
 
 def get(server: HttpServer, path: str = "/", **options: Any) -> httpx.Response:
-    return httpx.get(f"{server.scheme}://127.0.0.1:{server.port}{path}", trust_env=False, timeout=60, **options)
+    return httpx.get(
+        f"{server.scheme}://127.0.0.1:{server.port}{path}", trust_env=False, timeout=60, **options
+    )
 
 
 def wait_until_closed(connection: socket.socket) -> None:
@@ -111,14 +115,18 @@ def test_a_port_that_does_not_exist_is_named(port: int) -> None:
         HttpServer(app, port=port)
 
 
-def test_a_client_that_says_nothing_is_hung_up_on_once_its_time_is_over(impatient: HttpServer) -> None:
+def test_a_client_that_says_nothing_is_hung_up_on_once_its_time_is_over(
+    impatient: HttpServer,
+) -> None:
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", impatient.port)) as connection:
         wait_until_closed(connection)
     assert time.monotonic() - started > 0.9
 
 
-@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["first", "second"])
+@pytest.mark.parametrize(
+    "before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["first", "second"]
+)
 def test_a_client_that_drips_headers_is_hung_up_on(before: bytes) -> None:
     with (
         HttpServer(app, port=0, header_timeout=1, keep_alive=600) as server,
@@ -222,12 +230,20 @@ def test_more_requests_than_allowed_get_503() -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"],
+    [
+        b"",
+        b"GET /",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+    ],
 )
 def test_connections_without_a_whole_request_give_way(sent: bytes) -> None:
     patient = HttpServer(reading_app, port=0, max_connections=3, header_timeout=600, keep_alive=600)
     with patient as server, contextlib.ExitStack() as open_:  # nothing but the limit closes one
-        others = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(2)]
+        others = [
+            open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(2)
+        ]
         for other in others:
             other.sendall(sent)
             if sent.startswith(b"GET / HTTP/1.1"):  # while it is answered it need not give way
@@ -238,11 +254,17 @@ def test_connections_without_a_whole_request_give_way(sent: bytes) -> None:
 
 def test_a_request_under_way_does_not_give_way() -> None:
     holding = Holding()
-    with HttpServer(holding, port=0, max_connections=3, header_timeout=600) as server, contextlib.ExitStack() as open_:
+    with (
+        HttpServer(holding, port=0, max_connections=3, header_timeout=600) as server,
+        contextlib.ExitStack() as open_,
+    ):
         under_way = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         under_way.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert holding.come.acquire(timeout=60)
-        others = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(5)]
+        others = [
+            open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(5)
+        ]
         for other in others[:3]:
             wait_until_closed(other)
         holding.go.set()

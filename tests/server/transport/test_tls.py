@@ -50,7 +50,13 @@ class Papers:
         """As a user makes it, from PEM files."""
         certificate, key = self._pair("server", self.server)
         options = ["--client-ca", str(self.ca)] if mutual else []
-        command = [sys.executable, str(ROOT / "serving" / "make_ssl_config.py"), str(key), str(certificate), *options]
+        command = [
+            sys.executable,
+            str(ROOT / "serving" / "make_ssl_config.py"),
+            str(key),
+            str(certificate),
+            *options,
+        ]
         path = self.folder / f"ssl-{mutual}.config"
         path.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
         return path
@@ -112,7 +118,9 @@ def address_of(request: pytest.FixtureRequest) -> Callable[[Server], str]:
 
 def test_the_command_line_takes_the_file(papers: Papers) -> None:
     path = papers.ssl_config(mutual=True)
-    options = command_line._server_options(flags.parse(["--model_base_path=x", f"--ssl_config_file={path}"]))
+    options = command_line._server_options(
+        flags.parse(["--model_base_path=x", f"--ssl_config_file={path}"])
+    )
     assert options.tls == read_tls(path)
     assert options.tls is not None
     assert options.tls.verify_clients
@@ -157,7 +165,9 @@ def test_a_client_that_trusts_another_authority_refuses(
     ca = papers.folder / "stranger.pem"
     papers.stranger.cert_pem.write_to_path(ca)
     with (
-        Client(address_of(server), model="demo", tls=ClientTls(ca=ca), timeout=5, retries=0) as client,
+        Client(
+            address_of(server), model="demo", tls=ClientTls(ca=ca), timeout=5, retries=0
+        ) as client,
         pytest.raises(ClientError),
     ):
         client.predict(TEXT)
@@ -165,7 +175,9 @@ def test_a_client_that_trusts_another_authority_refuses(
 
 def test_plain_grpc_is_refused(server: Server) -> None:
     with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as raised:
-        ModelServiceStub(channel).GetModelStatus(GetModelStatusRequest(model_spec={"name": "demo"}), timeout=10)
+        ModelServiceStub(channel).GetModelStatus(
+            GetModelStatusRequest(model_spec={"name": "demo"}), timeout=10
+        )
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -190,8 +202,12 @@ def handshake(port: int, papers: Papers, version: ssl.TLSVersion) -> str | None:
 
 
 @pytest.mark.parametrize("port", ["port", "rest_port"])
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
-def test_tls_1_2_and_1_3_are_spoken(server: Server, papers: Papers, port: str, version: ssl.TLSVersion) -> None:
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"]
+)
+def test_tls_1_2_and_1_3_are_spoken(
+    server: Server, papers: Papers, port: str, version: ssl.TLSVersion
+) -> None:
     assert handshake(getattr(server, port), papers, version) == version.name.replace("_", ".")
 
 
@@ -203,36 +219,71 @@ def test_tls_1_1_is_refused(server: Server, papers: Papers, port: str) -> None:
 
 def test_a_socket_beside_a_port_with_tls_is_plain(papers: Papers, tmp_path: Path) -> None:
     options = ServerOptions(
-        port=0, socket_path=str(tmp_path / "s"), tls=read_tls(papers.ssl_config(mutual=False)), drain_seconds=1
+        port=0,
+        socket_path=str(tmp_path / "s"),
+        tls=read_tls(papers.ssl_config(mutual=False)),
+        drain_seconds=1,
     )
     models = find_models(DEMO, "demo")
     with (
-        start(models, loader_options={"warm_up_runs": 0}, options=options, watching={"poll_seconds": 0}) as server,
+        start(
+            models,
+            loader_options={"warm_up_runs": 0},
+            options=options,
+            watching={"poll_seconds": 0},
+        ) as server,
         grpc.insecure_channel(f"unix:{tmp_path}/s") as channel,
     ):
         assert str(server).endswith(f" and unix:{tmp_path}/s (gRPC)")
         request = GetModelStatusRequest(model_spec={"name": "demo"})
-        assert ModelServiceStub(channel).GetModelStatus(request, timeout=10).model_version_status[0].state == 30
+        assert (
+            ModelServiceStub(channel)
+            .GetModelStatus(request, timeout=10)
+            .model_version_status[0]
+            .state
+            == 30
+        )
 
 
 def tls_of(certificate: trustme.LeafCert, **changes: Any) -> Tls:
     return replace(
-        Tls(key=certificate.private_key_pem.bytes(), certificate=certificate.cert_chain_pems[0].bytes()), **changes
+        Tls(
+            key=certificate.private_key_pem.bytes(),
+            certificate=certificate.cert_chain_pems[0].bytes(),
+        ),
+        **changes,
     )
 
 
 @pytest.fixture(
-    params=["over", "not begun", "another key", "locked key", "no certificate", "cut key", "no authority", "old CA"]
+    params=[
+        "over",
+        "not begun",
+        "another key",
+        "locked key",
+        "no certificate",
+        "cut key",
+        "no authority",
+        "old CA",
+    ]
 )
-def bad(request: pytest.FixtureRequest, papers: Papers, monkeypatch: pytest.MonkeyPatch) -> tuple[Tls, str]:
+def bad(
+    request: pytest.FixtureRequest, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Tls, str]:
     """What cannot be used, and a pattern of what is said of it."""
     issue, good = papers.authority.issue_cert, tls_of(papers.server)
     if request.param == "over":
-        return tls_of(issue("localhost", not_before=NOW - 2 * DAY, not_after=NOW - DAY)), "certificate has expired"
+        return tls_of(
+            issue("localhost", not_before=NOW - 2 * DAY, not_after=NOW - DAY)
+        ), "certificate has expired"
     if request.param == "not begun":
-        return tls_of(issue("localhost", not_before=NOW + DAY, not_after=NOW + 2 * DAY)), "is not yet valid"
+        return tls_of(
+            issue("localhost", not_before=NOW + DAY, not_after=NOW + 2 * DAY)
+        ), "is not yet valid"
     if request.param == "another key":
-        return replace(good, key=issue("localhost").private_key_pem.bytes()), "(?i)key.values.mismatch"
+        return replace(
+            good, key=issue("localhost").private_key_pem.bytes()
+        ), "(?i)key.values.mismatch"
     if request.param == "locked key":
         key = serialization.load_pem_private_key(good.key, None).private_bytes(
             serialization.Encoding.PEM,
@@ -247,8 +298,12 @@ def bad(request: pytest.FixtureRequest, papers: Papers, monkeypatch: pytest.Monk
     if request.param == "no authority":
         pem = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         return replace(good, ca=pem, verify_clients=True), "cannot be used: "
-    monkeypatch.setattr("tfclf.server.transport.tls.time.time", lambda: 40e9)  # trustme's last until the year 3000
-    return replace(good, ca=papers.authority.cert_pem.bytes(), verify_clients=True), "whose time is not over"
+    monkeypatch.setattr(
+        "tfclf.server.transport.tls.time.time", lambda: 40e9
+    )  # trustme's last until the year 3000
+    return replace(
+        good, ca=papers.authority.cert_pem.bytes(), verify_clients=True
+    ), "whose time is not over"
 
 
 @pytest.mark.parametrize("take", [ssl_context, grpc_credentials])
@@ -258,7 +313,9 @@ def test_what_cannot_be_used_says_why(bad: tuple[Tls, str], take: Callable[[Tls]
         take(tls)
 
 
-def test_it_is_said_before_a_model_is_loaded(papers: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_said_before_a_model_is_loaded(
+    papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     over = papers.authority.issue_cert("localhost", not_before=NOW - 2 * DAY, not_after=NOW - DAY)
 
     def loaded(*_: Any) -> None:
@@ -269,7 +326,9 @@ def test_it_is_said_before_a_model_is_loaded(papers: Papers, monkeypatch: pytest
         start(find_models(DEMO), options=ServerOptions(port=0, tls=tls_of(over)))
 
 
-def test_no_key_is_left_on_disk(papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_is_left_on_disk(
+    papers: Papers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ssl_context(tls_of(papers.server))
     assert not list(tmp_path.iterdir())

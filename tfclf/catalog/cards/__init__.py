@@ -36,8 +36,14 @@ def find(name: str) -> Card:
     if is_name(name):
         return _by_name()[name]
     near = nearest(name)
-    hint = f"Nearest: {', '.join(near)}" if near else f"There are: {', '.join(card.name for card in cards())}"
-    raise SourceNotFoundError(f"No card has the name or the NLU reference {name!r}. {hint}. `tfclf cards` lists all.")
+    hint = (
+        f"Nearest: {', '.join(near)}"
+        if near
+        else f"There are: {', '.join(card.name for card in cards())}"
+    )
+    raise SourceNotFoundError(
+        f"No card has the name or the NLU reference {name!r}. {hint}. `tfclf cards` lists all."
+    )
 
 
 def nearest(name: str) -> tuple[str, ...]:
@@ -55,6 +61,8 @@ def _by_name() -> dict[str, Card]:
     for card in cards():
         for key in (card.name, *card.nlu_references):
             if key in found:
-                raise CardError(f"{found[key].name}.toml and {card.name}.toml both answer to {key}. Rename one.")
+                raise CardError(
+                    f"{found[key].name}.toml and {card.name}.toml both answer to {key}. Rename one."
+                )
             found[key] = card
     return found

@@ -27,10 +27,14 @@ def read(path: Path) -> Card:
     if card.name != path.stem:
         raise CardError(f"{path}: name is {card.name!r}; expected that of the file, {path.stem!r}.")
     if len(set(card.labels)) != len(card.labels) or len(card.labels) < 2:
-        raise CardError(f"{path}: labels are {', '.join(card.labels)}; expected two or more, each once.")
+        raise CardError(
+            f"{path}: labels are {', '.join(card.labels)}; expected two or more, each once."
+        )
     strange = sorted(set(card.metrics_by_class) - set(card.labels))
     if strange:
-        raise CardError(f"{path}: metrics_by_class has {', '.join(strange)}; expected labels of the card.")
+        raise CardError(
+            f"{path}: metrics_by_class has {', '.join(strange)}; expected labels of the card."
+        )
     return card
 
 
@@ -46,11 +50,17 @@ def _record(kind: type[Any], content: Mapping[str, Any], path: Path, prefix: str
     missing = [
         name
         for name, field in fields.items()
-        if name not in content and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if name not in content
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
     ]
     if missing:
-        raise CardError(f"{path} lacks {prefix}{missing[0]}. Add it: tfclf/catalog/cards/card.py says what it is.")
-    return kind(**{name: _value(hints[name], value, path, prefix + name) for name, value in content.items()})
+        raise CardError(
+            f"{path} lacks {prefix}{missing[0]}. Add it: tfclf/catalog/cards/card.py says what it is."
+        )
+    return kind(
+        **{name: _value(hints[name], value, path, prefix + name) for name, value in content.items()}
+    )
 
 
 def _value(kind: Any, value: Any, path: Path, name: str) -> Any:
@@ -63,7 +73,9 @@ def _value(kind: Any, value: Any, path: Path, name: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_value(get_args(kind)[0], one, path, name) for one in value)
     if origin is Mapping and isinstance(value, dict):
-        return {key: _value(get_args(kind)[1], one, path, f"{name}.{key}") for key, one in value.items()}
+        return {
+            key: _value(get_args(kind)[1], one, path, f"{name}.{key}") for key, one in value.items()
+        }
     if kind is Any:
         return value
     if kind is float and type(value) in (int, float):
@@ -74,7 +86,13 @@ def _value(kind: Any, value: Any, path: Path, name: str) -> Any:
 
 
 def _called(kind: Any) -> str:
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false", date: "a day"}
+    names = {
+        str: "text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        date: "a day",
+    }
     if kind in names:
         return names[kind]
     return "a list" if get_origin(kind) is tuple else "a table"

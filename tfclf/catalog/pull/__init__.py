@@ -65,7 +65,9 @@ def pullable(name: str) -> Card | HubId:
     try:
         return cards.find(name)
     except SourceNotFoundError as error:
-        raise SourceNotFoundError(f"{error} A model of the Hugging Face hub is named ORG/NAME.") from None
+        raise SourceNotFoundError(
+            f"{error} A model of the Hugging Face hub is named ORG/NAME."
+        ) from None
 
 
 def pull(
@@ -91,7 +93,9 @@ def pull(
     wanted, watch = pullable(name), watch or Watch()
     if isinstance(wanted, Card) and wanted.archive is not None:
         if revision is not None:
-            raise InputError(f"--revision {revision} is for a model of the hub, and {name} is a card with an archive.")
+            raise InputError(
+                f"--revision {revision} is for a model of the hub, and {name} is a card with an archive."
+            )
         path, record = fetch(
             wanted.name,
             wanted.archive.url,

@@ -60,7 +60,13 @@ def fetch(
 
 
 def _fetch(
-    where: Place, name: str, source: str, size: str | None, sha256: str | None, watch: Watch, patience: Patience
+    where: Place,
+    name: str,
+    source: str,
+    size: str | None,
+    sha256: str | None,
+    watch: Watch,
+    patience: Patience,
 ) -> Record:
     with _writing(where.folder):
         where.folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +82,9 @@ def _fetch(
                 head = http.receive(
                     source,
                     part,
-                    check=lambda left: check_room(where.folder, published if left is None else left, what),
+                    check=lambda left: check_room(
+                        where.folder, published if left is None else left, what
+                    ),
                     watch=watch,
                     patience=patience,
                 )
@@ -128,7 +136,13 @@ def _flaw(path: Path) -> str | None:
                 there = entry.header_offset >= 0 and file.seek(entry.header_offset) >= 0
                 if not there or file.read(len(_LOCAL_HEADER)) != _LOCAL_HEADER:
                     return f"{entry.filename!r} is not where the directory at its end says"
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, UnicodeDecodeError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        OverflowError,
+        UnicodeDecodeError,
+    ) as error:
         with path.open("rb") as file:
             beginning = file.read(60)
         return f"{error}; it begins with {beginning!r}"

@@ -80,7 +80,9 @@ class Place:
 def place(cache: Path, name: str, url: str) -> Place:
     """Where the archive of that name, published at that address, is kept. Raises: CardError."""
     if not file_name(url).endswith(".zip"):
-        raise CardError(f"the archive of {name} is {url!r}; expected the address of a file that ends in .zip.")
+        raise CardError(
+            f"the archive of {name} is {url!r}; expected the address of a file that ends in .zip."
+        )
     return Place(cache / "archives" / name, url)
 
 

@@ -57,7 +57,9 @@ class _BrokenError(Exception):
         self.wait = wait
 
 
-def receive(url: str, part: Part, *, check: Callable[[int | None], None], watch: Watch, patience: Patience) -> Head:
+def receive(
+    url: str, part: Part, *, check: Callable[[int | None], None], watch: Watch, patience: Patience
+) -> Head:
     """Fetches what is not there yet of a file.
 
     Args:
@@ -72,7 +74,11 @@ def receive(url: str, part: Part, *, check: Callable[[int | None], None], watch:
         max_redirects=_REDIRECTS,
         follow_redirects=True,
         event_hooks={"request": [_keeps_https(url)]},
-        headers={"User-Agent": f"tfclf/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"},
+        headers={
+            "User-Agent": f"tfclf/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+        },
     ) as client:
         transfer = _Transfer(client, url, part, check, watch)
         retrying = tenacity.Retrying(
@@ -88,7 +94,11 @@ def receive(url: str, part: Part, *, check: Callable[[int | None], None], watch:
         try:
             return retrying(transfer.attempt)  # type: ignore[no-any-return]
         except _BrokenError as error:
-            kept = f" The {part.size:,} bytes so far are kept: the same command goes on there." if part.size else ""
+            kept = (
+                f" The {part.size:,} bytes so far are kept: the same command goes on there."
+                if part.size
+                else ""
+            )
             raise DownloadError(
                 f"{shown(url)}: {error}, {transfer.fruitless} times in a row. Try again later, or from another place "
                 f"with --mirror.{kept}"
@@ -103,9 +113,20 @@ class _Transfer:
     """
 
     def __init__(
-        self, client: httpx.Client, url: str, part: Part, check: Callable[[int | None], None], watch: Watch
+        self,
+        client: httpx.Client,
+        url: str,
+        part: Part,
+        check: Callable[[int | None], None],
+        watch: Watch,
     ) -> None:
-        self._client, self._url, self._part, self._check, self._watch = client, url, part, check, watch
+        self._client, self._url, self._part, self._check, self._watch = (
+            client,
+            url,
+            part,
+            check,
+            watch,
+        )
         self._furthest = part.size
         self.fruitless = 0
 
@@ -119,9 +140,13 @@ class _Transfer:
         except _BrokenError as error:
             raise self._broken(error) from error
         except httpx.TooManyRedirects as error:
-            raise DownloadError(f"{shown(self._url)} is redirected more than {_REDIRECTS} times. {_BY_HAND}") from error
+            raise DownloadError(
+                f"{shown(self._url)} is redirected more than {_REDIRECTS} times. {_BY_HAND}"
+            ) from error
         except httpx.InvalidURL as error:
-            raise DownloadError(f"{shown(self._url)} leads to what is no address: {error}. {_BY_HAND}") from error
+            raise DownloadError(
+                f"{shown(self._url)} leads to what is no address: {error}. {_BY_HAND}"
+            ) from error
 
     def _broken(self, error: _BrokenError) -> _BrokenError:
         self.fruitless = 1 if self._part.size > self._furthest else self.fruitless + 1
@@ -132,7 +157,9 @@ class _Transfer:
         kept = self._part.head(self._url)
         if kept is not None and kept.size == self._part.size:
             return kept
-        headers = {"Range": f"bytes={self._part.size}-", "If-Range": kept.validator or ""} if kept else {}
+        headers = (
+            {"Range": f"bytes={self._part.size}-", "If-Range": kept.validator or ""} if kept else {}
+        )
         with self._client.stream("GET", self._url, headers=headers) as response:
             _check_status(response, self._url)
             if kept is not None and response.status_code == 416 and self._is_all(response, kept):
@@ -157,7 +184,9 @@ class _Transfer:
     def _begins(self, response: httpx.Response) -> Head:
         if response.status_code != 200:
             self._part.drop()
-            raise _BrokenError(f"the server answered {response.status_code} to a request for {_asked(response)}")
+            raise _BrokenError(
+                f"the server answered {response.status_code} to a request for {_asked(response)}"
+            )
         length = response.headers.get("Content-Length", "")
         head = Head(
             self._url,
@@ -177,7 +206,11 @@ class _Transfer:
     def _goes_on(self, response: httpx.Response, kept: Head) -> Head:
         stated = response.headers.get("Content-Range", "nothing")
         match = _CONTENT_RANGE.fullmatch(stated)
-        if match is None or int(match[1]) != self._part.size or match[3] not in ("*", str(kept.size or match[3])):
+        if (
+            match is None
+            or int(match[1]) != self._part.size
+            or match[3] not in ("*", str(kept.size or match[3]))
+        ):
             have = self._part.size
             self._part.drop()
             raise _BrokenError(
@@ -185,7 +218,9 @@ class _Transfer:
             )
         if (etag := response.headers.get("ETag")) and kept.etag and etag != kept.etag:
             self._part.drop()
-            raise _BrokenError("the file was changed on the server in the meantime, so that it has to begin again")
+            raise _BrokenError(
+                "the file was changed on the server in the meantime, so that it has to begin again"
+            )
         if kept.size is None and match[3] != "*":
             return dataclasses.replace(kept, size=int(match[3]))
         return kept
@@ -205,7 +240,9 @@ def _check_status(response: httpx.Response, url: str) -> None:
     if code == 416:  # what is there is as much as the server has, or more
         return
     if code in _MAY_PASS:
-        raise _BrokenError(f"{where} answers {told}", wait=_retry_after(response.headers.get("Retry-After")))
+        raise _BrokenError(
+            f"{where} answers {told}", wait=_retry_after(response.headers.get("Retry-After"))
+        )
     if code in (401, 407):
         raise DownloadError(
             f"{where} answers {told}: {'the proxy' if code == 407 else 'the server'} wants a user and a password. Put "
@@ -260,7 +297,9 @@ def _transport(error: httpx.TransportError, url: str) -> _BrokenError:
             f"names; NO_PROXY lists hosts to reach without it."
         ) from error
     if isinstance(error, httpx.UnsupportedProtocol):
-        raise DownloadError(f"{shown(url)} is, or leads to, no http or https address: {reason}. {_BY_HAND}") from error
+        raise DownloadError(
+            f"{shown(url)} is, or leads to, no http or https address: {reason}. {_BY_HAND}"
+        ) from error
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         raise DownloadError(
             f"{shown(url)}: the server's certificate is not trusted ({reason}). Where a proxy stands between, name its "

@@ -76,10 +76,14 @@ def hub_folder(source: str | HubId) -> Path:
     """
     wanted = hub_id(source) if isinstance(source, str) else source
     if wanted is None:
-        raise SourceNotFoundError(f"{source!r} is no hub id; expected ORG/NAME, for instance albert/albert-base-v2.")
+        raise SourceNotFoundError(
+            f"{source!r} is no hub id; expected ORG/NAME, for instance albert/albert-base-v2."
+        )
     package = _package()
     try:
-        found = package.snapshot_download(wanted.repository, revision=wanted.revision, local_files_only=True)
+        found = package.snapshot_download(
+            wanted.repository, revision=wanted.revision, local_files_only=True
+        )
     except (OSError, ValueError):
         found = None
     if found is None:
@@ -114,16 +118,23 @@ def pull(wanted: HubId, settings: Settings, watch: Watch) -> tuple[Path, int]:
         package.utils.disable_progress_bars()
     with _told(wanted):
         info = package.HfApi().model_info(
-            wanted.repository, revision=wanted.revision, files_metadata=True, timeout=_METADATA_SECONDS
+            wanted.repository,
+            revision=wanted.revision,
+            files_metadata=True,
+            timeout=_METADATA_SECONDS,
         )
         files = {file.rfilename: file for file in info.siblings}
         chosen = _chosen(files, wanted)
         size = sum(file.size or 0 for file in chosen.values())
         _check_room(chosen, wanted)
-        watch.begins(f"{wanted}, {len(chosen)} files", size=size_of(size), address=package.constants.ENDPOINT)
+        watch.begins(
+            f"{wanted}, {len(chosen)} files", size=size_of(size), address=package.constants.ENDPOINT
+        )
         watch.ends()  # huggingface_hub has bars of its own
         folder = Path(
-            package.snapshot_download(wanted.repository, revision=wanted.revision, allow_patterns=sorted(chosen))
+            package.snapshot_download(
+                wanted.repository, revision=wanted.revision, allow_patterns=sorted(chosen)
+            )
         )
     _check_digests(folder, chosen, wanted)
     return folder, _bytes_in(folder)
@@ -134,19 +145,29 @@ def _chosen(files: Mapping[str, Any], wanted: HubId) -> dict[str, Any]:
     names = set(_BESIDE)
     for first, *shards in _WEIGHTS:
         if first in files:
-            names |= {first} | {name for name in files for shard in shards if re.fullmatch(shard, name)}
+            names |= {first} | {
+                name for name in files for shard in shards if re.fullmatch(shard, name)
+            }
             break
     else:
-        if _KERAS_HUB_MARK in files and any(name.startswith("model") and name.endswith(".h5") for name in files):
+        if _KERAS_HUB_MARK in files and any(
+            name.startswith("model") and name.endswith(".h5") for name in files
+        ):
             return {name: file for name, file in files.items() if _KERAS_HUB.fullmatch(name)}
-        torch = ", only pytorch_model.bin, a pickle that takes torch to read" if "pytorch_model.bin" in files else ""
+        torch = (
+            ", only pytorch_model.bin, a pickle that takes torch to read"
+            if "pytorch_model.bin" in files
+            else ""
+        )
         raise CheckpointError(
             f"{wanted} on the hub has no weights that tfclf reads{torch}; expected one of "
             f"{', '.join(first for first, *_ in _WEIGHTS)}, or a KerasHub preset of a classifier. It has "
             f"{', '.join(sorted(files)[:10]) or 'no file'}."
         )
     if "config.json" not in files:
-        raise CheckpointError(f"{wanted} on the hub has no config.json, and so is no checkpoint of transformers.")
+        raise CheckpointError(
+            f"{wanted} on the hub has no config.json, and so is no checkpoint of transformers."
+        )
     return {name: file for name, file in files.items() if name in names}
 
 
@@ -155,7 +176,10 @@ def _check_digests(folder: Path, chosen: Mapping[str, Any], wanted: HubId) -> No
     for name, file in chosen.items():
         path = folder / name
         expected = file.lfs.sha256 if file.lfs else None
-        if path.stat().st_size == (file.size or path.stat().st_size) and expected in (None, sha256_of(path)):
+        if path.stat().st_size == (file.size or path.stat().st_size) and expected in (
+            None,
+            sha256_of(path),
+        ):
             continue
         path.resolve().unlink()
         path.unlink(missing_ok=True)
@@ -169,7 +193,9 @@ def _check_room(chosen: Mapping[str, Any], wanted: HubId) -> None:
     missing = sum(
         file.size or 0
         for name, file in chosen.items()
-        if not isinstance(package.try_to_load_from_cache(wanted.repository, name, revision=wanted.revision), str)
+        if not isinstance(
+            package.try_to_load_from_cache(wanted.repository, name, revision=wanted.revision), str
+        )
     )
     there = _cache()
     while not there.exists():
@@ -204,7 +230,9 @@ def _told(wanted: HubId) -> Iterator[None]:
             f"HF_TOKEN."
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise SourceNotFoundError(f"{wanted}: the model has no such revision (branch, tag or commit).") from error
+        raise SourceNotFoundError(
+            f"{wanted}: the model has no such revision (branch, tag or commit)."
+        ) from error
     except errors.HFValidationError as error:
         raise SourceNotFoundError(f"{wanted} is no hub id: {_first_line(error)}.") from error
     # Among OSError: those of requests, which huggingface_hub before 1.0 is made with, and LocalEntryNotFoundError.
@@ -233,5 +261,7 @@ def _package() -> Any:
         import huggingface_hub.constants  # a submodule: the package has no such attribute before
         import huggingface_hub.utils
     except ImportError as error:
-        raise MissingExtraError("huggingface_hub", extra="pull", purpose="a checkpoint of the hub") from error
+        raise MissingExtraError(
+            "huggingface_hub", extra="pull", purpose="a checkpoint of the hub"
+        ) from error
     return huggingface_hub

@@ -24,7 +24,9 @@ class Settings:
     mirror: str | None = None
 
 
-def settings(*, cache: str | Path | None = None, offline: bool = False, mirror: str | None = None) -> Settings:
+def settings(
+    *, cache: str | Path | None = None, offline: bool = False, mirror: str | None = None
+) -> Settings:
     """What is given, else what the environment says: TFCLF_CACHE, TFCLF_OFFLINE or HF_HUB_OFFLINE, TFCLF_MIRROR.
 
     Raises: MissingExtraError where the user's cache folder cannot be told without platformdirs.
@@ -44,13 +46,17 @@ def cache_folder() -> Path:
     try:
         import platformdirs
     except ImportError as error:
-        raise MissingExtraError("platformdirs", extra="pull", purpose="a cache of downloads") from error
+        raise MissingExtraError(
+            "platformdirs", extra="pull", purpose="a cache of downloads"
+        ) from error
     return platformdirs.user_cache_path("tfclf")
 
 
 def is_offline() -> bool:
     """Whether the environment forbids the network."""
-    return any(os.environ.get(name, "").lower() in _TRUE for name in ("TFCLF_OFFLINE", "HF_HUB_OFFLINE"))
+    return any(
+        os.environ.get(name, "").lower() in _TRUE for name in ("TFCLF_OFFLINE", "HF_HUB_OFFLINE")
+    )
 
 
 def refuse_offline(what: str) -> DownloadError:

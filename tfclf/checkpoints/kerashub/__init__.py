@@ -43,7 +43,9 @@ def read(folder: Path) -> Checkpoint:
     preprocessor, tokenizer = _preprocessor(task, folder)
     classes = task.get("num_classes")
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise CheckpointError(f"{folder}/task.json: num_classes is {classes!r}; expected a whole number above 0.")
+        raise CheckpointError(
+            f"{folder}/task.json: num_classes is {classes!r}; expected a whole number above 0."
+        )
     config = {
         **described["config"],
         "model_type": backbone.family.model_type,
@@ -65,7 +67,9 @@ def read(folder: Path) -> Checkpoint:
         max_positions=positions,
         load_model=functools.partial(_no_original, folder),
         load_variables=functools.partial(weights.load, files, backbone.family, config),
-        read_tokenizer=functools.partial(_read_tokenizer, backbone, tokenizer, _truncation(preprocessor, folder)),
+        read_tokenizer=functools.partial(
+            _read_tokenizer, backbone, tokenizer, _truncation(preprocessor, folder)
+        ),
         load_reference=Reference,
     )
 
@@ -89,7 +93,9 @@ def _task(backbone: Backbone, folder: Path) -> dict[str, Any]:
             f"Expected the preset of a {backbone.tasks[0]}, written by its save_to_preset after fine-tuning."
         )
     described = read_json(path)
-    if described.get("class_name") not in backbone.tasks or not isinstance(described.get("config"), dict):
+    if described.get("class_name") not in backbone.tasks or not isinstance(
+        described.get("config"), dict
+    ):
         raise CheckpointError(
             f"{path}: the preset's task is {described.get('class_name')!r}; expected {backbone.tasks[0]}. Other tasks "
             f"do not classify text."
@@ -112,13 +118,26 @@ def _preprocessor(task: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any]
 
 def _check_sizes(config: Mapping[str, Any], backbone: Backbone, folder: Path) -> None:
     keys, shared = backbone.family.config_keys, backbone.family.shared_layers
-    needed = [keys.layers, keys.heads, keys.width, keys.inner_width, keys.positions, "vocabulary_size"]
+    needed = [
+        keys.layers,
+        keys.heads,
+        keys.width,
+        keys.inner_width,
+        keys.positions,
+        "vocabulary_size",
+    ]
     needed += [shared.groups, shared.layers_in_group, "embedding_dim"] if shared else []
-    needed += ["num_segments"] if backbone.family.weights and backbone.family.weights.token_type_embeddings else []
+    needed += (
+        ["num_segments"]
+        if backbone.family.weights and backbone.family.weights.token_type_embeddings
+        else []
+    )
     for key in needed:
         found = config.get(key)
         if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-            raise CheckpointError(f"{folder}/config.json: {key} is {found!r}; expected a whole number above 0.")
+            raise CheckpointError(
+                f"{folder}/config.json: {key} is {found!r}; expected a whole number above 0."
+            )
     dtype = config.get("dtype")
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
     if name is not None and not str(name).removeprefix("mixed_").startswith(("float", "bfloat")):
@@ -143,11 +162,15 @@ def _problem_type(activation: object, classes: int, folder: Path) -> str:
 def _truncation(preprocessor: Mapping[str, Any], folder: Path) -> str:
     found = preprocessor.get("truncate", _TRUNCATIONS[0])
     if found not in _TRUNCATIONS:
-        raise CheckpointError(f"{folder}/task.json: truncate is {found!r}; expected {' or '.join(_TRUNCATIONS)}.")
+        raise CheckpointError(
+            f"{folder}/task.json: truncate is {found!r}; expected {' or '.join(_TRUNCATIONS)}."
+        )
     return str(found)
 
 
-def _read_tokenizer(backbone: Backbone, tokenizer: dict[str, Any], truncate: str, folder: Path) -> TokenizerSpec:
+def _read_tokenizer(
+    backbone: Backbone, tokenizer: dict[str, Any], truncate: str, folder: Path
+) -> TokenizerSpec:
     return backbone.read_tokenizer(tokenizer, folder, truncate)
 
 

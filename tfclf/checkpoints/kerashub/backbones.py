@@ -38,7 +38,9 @@ class Backbone:
     read_tokenizer: Callable[[dict[str, Any], Path, str], TokenizerSpec]
 
 
-def _family(model_type: str, weights: Weights, head_activations: tuple[str, ...], **options: Any) -> Family:
+def _family(
+    model_type: str, weights: Weights, head_activations: tuple[str, ...], **options: Any
+) -> Family:
     """KerasHub counts positions from 0 in every backbone, and has the epsilon in its code."""
     return replace(
         known()[model_type],
@@ -145,4 +147,6 @@ XLM_ROBERTA = Backbone(
     read_tokenizer=tokenizers.xlm_roberta,
 )
 
-BACKBONES = {backbone.class_name: backbone for backbone in (DISTILBERT, BERT, ALBERT, ROBERTA, XLM_ROBERTA)}
+BACKBONES = {
+    backbone.class_name: backbone for backbone in (DISTILBERT, BERT, ALBERT, ROBERTA, XLM_ROBERTA)
+}

@@ -38,7 +38,9 @@ class Reference:
         self._classifier.output_dense.activation = lambda logits: logits
         preprocessor = self._classifier.preprocessor
         self._tokenizer = preprocessor.tokenizer
-        self._types = bool(checkpoint.family.weights and checkpoint.family.weights.token_type_embeddings)
+        self._types = bool(
+            checkpoint.family.weights and checkpoint.family.weights.token_type_embeddings
+        )
         self.inputs = ["input_ids", *(["token_type_ids"] if self._types else [])]
         # By name: a tuple of two without it would be taken for texts and labels.
         self._preprocess = tf.function(lambda texts: preprocessor(x=texts))
@@ -72,7 +74,9 @@ class Reference:
         # A row ends with its closing token; the mask would also pass over a pad token that the text spells.
         filled = ids != self._tokenizer.pad_token_id
         lengths = ids.shape[1] - np.argmax(filled[:, ::-1], axis=1)
-        found = {"input_ids": ids} | ({"token_type_ids": encoded["segment_ids"].numpy()} if self._types else {})
+        found = {"input_ids": ids} | (
+            {"token_type_ids": encoded["segment_ids"].numpy()} if self._types else {}
+        )
         return {
             name: [row[:length].tolist() for row, length in zip(rows, lengths, strict=True)]
             for name, rows in found.items()
@@ -94,6 +98,8 @@ class Reference:
             "padding_mask": tf.sequence_mask(ids.row_lengths(), dtype=tf.int32),
         }
         if self._types:
-            inputs["segment_ids"] = tf.ragged.constant(encoded["token_type_ids"], tf.int32).to_tensor(0)
+            inputs["segment_ids"] = tf.ragged.constant(
+                encoded["token_type_ids"], tf.int32
+            ).to_tensor(0)
         found: np.ndarray = self._classifier(inputs, training=False).numpy()
         return found

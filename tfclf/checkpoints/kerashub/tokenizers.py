@@ -46,7 +46,9 @@ _ALWAYS = {
 Config = Mapping[str, Any]
 
 
-def word_piece(config: Config, folder: Path, truncate: str, *, types: bool = False) -> TokenizerSpec:
+def word_piece(
+    config: Config, folder: Path, truncate: str, *, types: bool = False
+) -> TokenizerSpec:
     """WordPieceTokenizer. Raises: TokenizerError, UnknownComponentError, VocabularyError."""
     _check_options(config, folder)
     path = _asset(folder, "vocabulary.txt")
@@ -54,7 +56,9 @@ def word_piece(config: Config, folder: Path, truncate: str, *, types: bool = Fal
     ids = {piece: index for index, piece in enumerate(vocabulary)}
     if len(ids) < len(vocabulary):
         twice = next(piece for index, piece in enumerate(vocabulary) if ids[piece] != index)
-        raise VocabularyError(f"{path} holds {twice!r} twice; expected distinct pieces, one for each embedding.")
+        raise VocabularyError(
+            f"{path} holds {twice!r} twice; expected distinct pieces, one for each embedding."
+        )
     start, end, pad, _ = _special(ids, ("[CLS]", "[SEP]", "[PAD]", config["oov_token"]), path)
     return TokenizerSpec(
         normalizer=(UntilNul(),),
@@ -91,7 +95,9 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
         raise TokenizerError(
             f"{path} is no JSON object of pieces and ids ({error}). It may be cut short; download it again."
         ) from error
-    merges = [line.split(" ") for line in _lines(_asset(folder, "merges.txt")) if "#version:" not in line]
+    merges = [
+        line.split(" ") for line in _lines(_asset(folder, "merges.txt")) if "#version:" not in line
+    ]
     wrong = next((merge for merge in merges if len(merge) != 2), None)
     if wrong is not None:
         raise VocabularyError(
@@ -169,7 +175,9 @@ def _sentencepiece(path: Path) -> tuple[bytes, list[str]]:
 
 def _roberta_template(start: int, end: int) -> Template:
     first, last = Place((start,)), Place((end,))
-    return Template(single=(first, Place(), last), pair=(first, Place(), Place((end, end)), Place(), last))
+    return Template(
+        single=(first, Place(), last), pair=(first, Place(), Place((end, end)), Place(), last)
+    )
 
 
 def _check_options(config: Config, folder: Path) -> None:
@@ -198,7 +206,9 @@ def _lines(path: Path) -> list[str]:
         with path.open(encoding="utf-8") as file:
             return [line.rstrip() for line in file]
     except UnicodeDecodeError as error:
-        raise VocabularyError(f"{path} is not UTF-8 ({error}). Expected one piece a line.") from error
+        raise VocabularyError(
+            f"{path} is not UTF-8 ({error}). Expected one piece a line."
+        ) from error
 
 
 def _special(ids: Mapping[str, int], tokens: Sequence[str], path: Path) -> list[int]:

@@ -19,7 +19,11 @@ from tfclf.files import listing
 
 _ENCODER_LAYER = re.compile(r"^transformer_encoder(?:_(\d+))?/")
 # What vars/0 and vars/1 are, by the ending of the layer's name; a dense layer's where none fits.
-_PARTS = (("norm", ("/gamma", "/beta")), ("normalization", ("/gamma", "/beta")), ("embedding", ("",)))
+_PARTS = (
+    ("norm", ("/gamma", "/beta")),
+    ("normalization", ("/gamma", "/beta")),
+    ("embedding", ("",)),
+)
 _DENSE = ("/kernel", "/bias")
 
 
@@ -47,18 +51,24 @@ def _backbone_files(folder: Path) -> list[Path]:
         )
     try:
         listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        names = sorted({name for value in listed for name in ([value] if isinstance(value, str) else value)})
+        names = sorted(
+            {name for value in listed for name in ([value] if isinstance(value, str) else value)}
+        )
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(
             f"{index} does not list the files of the weights ({error!r}). Download it again."
         ) from error
     for name in names:
         if not (folder / name).is_file():
-            raise CheckpointError(f"{index} lists {name}, which is not in {folder}. Download it too.")
+            raise CheckpointError(
+                f"{index} lists {name}, which is not in {folder}. Download it too."
+            )
     return [folder / name for name in names]
 
 
-def load(files: tuple[tuple[str, Path], ...], family: Family, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def load(
+    files: tuple[tuple[str, Path], ...], family: Family, config: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
     """Every variable, float32.
 
     Raises: CheckpointError where a file is broken or a variable is missing, not finite or of another shape.
@@ -82,7 +92,9 @@ def load(files: tuple[tuple[str, Path], ...], family: Family, config: Mapping[st
                 f"files are not of one preset."
             )
         if not np.isfinite(found[name]).all():
-            raise CheckpointError(f"{places}: {name} holds values that are no finite numbers; training has diverged.")
+            raise CheckpointError(
+                f"{places}: {name} holds values that are no finite numbers; training has diverged."
+            )
     return found
 
 
@@ -91,14 +103,18 @@ def _stored(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtraError("h5py", extra="checkpoints", purpose="reading a KerasHub preset") from error
+        raise MissingExtraError(
+            "h5py", extra="checkpoints", purpose="reading a KerasHub preset"
+        ) from error
     try:
         with h5py.File(file) as opened:
             # The second name is that of files from before Keras 3.
             root = opened.get("layers", opened.get("_layer_checkpoint_dependencies"))
             paths: list[str] = []
             if root is not None:
-                root.visititems(lambda path, item: paths.append(path) if hasattr(item, "shape") else None)
+                root.visititems(
+                    lambda path, item: paths.append(path) if hasattr(item, "shape") else None
+                )
             for path in paths:
                 yield path, _float32(root[path])
     except (OSError, RuntimeError, KeyError, ValueError) as error:
@@ -142,7 +158,9 @@ def _expected(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int,
     """The shape of each variable that the engine reads."""
     names, keys, shared = family.weights, family.config_keys, family.shared_layers
     assert names is not None
-    width, inner, classes = (int(config[key]) for key in (keys.width, keys.inner_width, "num_classes"))
+    width, inner, classes = (
+        int(config[key]) for key in (keys.width, keys.inner_width, "num_classes")
+    )
     narrow = int(config.get("embedding_dim", width))
     shapes: dict[str, tuple[int, ...]] = {
         names.word_embeddings: (int(config["vocabulary_size"]), narrow),
@@ -160,7 +178,11 @@ def _expected(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int,
     norm(names.embeddings_norm, narrow)
     if names.embeddings_projection:
         dense(names.embeddings_projection, narrow, width)
-    groups, in_group = (config[shared.groups], config[shared.layers_in_group]) if shared else (1, config[keys.layers])
+    groups, in_group = (
+        (config[shared.groups], config[shared.layers_in_group])
+        if shared
+        else (1, config[keys.layers])
+    )
     for group in range(groups):
         for layer in range(in_group):
             for name in (names.query, names.key, names.value, names.attention_output):

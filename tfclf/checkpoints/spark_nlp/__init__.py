@@ -47,7 +47,9 @@ def _read(files: Files) -> Checkpoint:
     assert family.weights is not None
     labels = _labels(described)
     folder = archive.unpack_weights(files)
-    variables = weights.Variables(folder, anchor=family.weights.word_embeddings, origin=files.source)
+    variables = weights.Variables(
+        folder, anchor=family.weights.word_embeddings, origin=files.source
+    )
     signatures = fields.texts(described.folder, "signatures")
     if "logits" not in signatures:
         raise CheckpointError(
@@ -61,7 +63,9 @@ def _read(files: Files) -> Checkpoint:
         "label2id": {label: index for index, label in enumerate(labels)},
         "problem_type": described.problem_type(len(labels)),
     }
-    _check_labels(labels, architecture.classes_of(family, variables.shapes, origin=files.source), described)
+    _check_labels(
+        labels, architecture.classes_of(family, variables.shapes, origin=files.source), described
+    )
     converted = files.work / "checkpoint"
     converted.mkdir()
     (converted / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -100,7 +104,9 @@ def _check_labels(labels: tuple[str, ...], classes: int, described: metadata.Met
         )
 
 
-def _load_model(files: Files, family: Family, config: dict[str, Any], variables: weights.Variables) -> Any:
+def _load_model(
+    files: Files, family: Family, config: dict[str, Any], variables: weights.Variables
+) -> Any:
     """Holds on to `files`, whose unpacked weights are read now."""
     try:
         return weights.load_model(family.tf_class, config, variables, origin=files.source)

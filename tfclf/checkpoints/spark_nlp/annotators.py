@@ -35,12 +35,23 @@ class Annotator:
 ANNOTATORS = {
     f"{_PACKAGE}{name}ForSequenceClassification": annotator
     for name, annotator in {
-        "Albert": Annotator("albert", "AlbertTokenizer", "spiece.model", "albert_spp", case=True, case_sensitive=False),
+        "Albert": Annotator(
+            "albert",
+            "AlbertTokenizer",
+            "spiece.model",
+            "albert_spp",
+            case=True,
+            case_sensitive=False,
+        ),
         "Bert": Annotator("bert", "BertTokenizer", "vocab.txt", case=True),
-        "CamemBert": Annotator("camembert", "CamembertTokenizer", "sentencepiece.bpe.model", "camembert_spp"),
+        "CamemBert": Annotator(
+            "camembert", "CamembertTokenizer", "sentencepiece.bpe.model", "camembert_spp"
+        ),
         "DistilBert": Annotator("distilbert", "DistilBertTokenizer", "vocab.txt", case=True),
         "RoBerta": Annotator("roberta", "RobertaTokenizer", "vocab.json"),
-        "XlmRoBerta": Annotator("xlm-roberta", "XLMRobertaTokenizer", "sentencepiece.bpe.model", "xlmroberta_spp"),
+        "XlmRoBerta": Annotator(
+            "xlm-roberta", "XLMRobertaTokenizer", "sentencepiece.bpe.model", "xlmroberta_spp"
+        ),
     }.items()
 }
 

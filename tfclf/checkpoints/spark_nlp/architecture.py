@@ -23,8 +23,31 @@ _REARRANGED = ("Reshape", "Transpose", "Cast")
 _MOST_REARRANGED = 5
 # What a dense layer on three dimensions, or a formula, is built of, whatever the function that it writes down.
 _PLAIN = {
-    *("Const", "Shape", "Prod", "Pack", "ConcatV2", "GatherV2", "Transpose", "Reshape", "StridedSlice", "MatMul"),
-    *("BatchMatMul", "BatchMatMulV2", "BiasAdd", "Mul", "Add", "AddV2", "Sub", "RealDiv", "Neg", "Cast", "Square"),
+    *(
+        "Const",
+        "Shape",
+        "Prod",
+        "Pack",
+        "ConcatV2",
+        "GatherV2",
+        "Transpose",
+        "Reshape",
+        "StridedSlice",
+        "MatMul",
+    ),
+    *(
+        "BatchMatMul",
+        "BatchMatMulV2",
+        "BiasAdd",
+        "Mul",
+        "Add",
+        "AddV2",
+        "Sub",
+        "RealDiv",
+        "Neg",
+        "Cast",
+        "Square",
+    ),
     *("VarHandleOp", "Placeholder", "ExpandDims", "Squeeze", "Einsum", "Sqrt"),
 }
 _GELU_TERM, _QUICK_GELU_FACTOR = 0.044715, 1.702
@@ -58,7 +81,10 @@ def config_of(family: Family, shapes: Shapes, graph: Graph, *, origin: object) -
     if names.embeddings_projection:
         config["embedding_size"] = found.shape(names.word_embeddings, 2)[1]
     if family.shared_layers:
-        config |= {family.shared_layers.groups: groups, family.shared_layers.layers_in_group: in_group}
+        config |= {
+            family.shared_layers.groups: groups,
+            family.shared_layers.layers_in_group: in_group,
+        }
     epsilon = found.epsilon()
     if keys.layer_norm_epsilon:
         config[keys.layer_norm_epsilon] = epsilon
@@ -83,7 +109,11 @@ def _first(name: str) -> str:
 def _shape(shapes: Shapes, name: str, rank: int, origin: object) -> tuple[int, ...]:
     found = shapes.get(name)
     if found is None or len(found) != rank or not all(found):
-        state = "is missing" if found is None else f"has the shape {list(found)}, where {rank} dimensions are expected"
+        state = (
+            "is missing"
+            if found is None
+            else f"has the shape {list(found)}, where {rank} dimensions are expected"
+        )
         raise CheckpointError(
             f"{origin}: the variable {name} {state}. Expected the weights of a fine-tuned text classifier; copy or "
             f"download the model again."
@@ -94,7 +124,9 @@ def _shape(shapes: Shapes, name: str, rank: int, origin: object) -> tuple[int, .
 class _Found:
     """One archive's variables and graph, and the questions put to them."""
 
-    def __init__(self, family: Family, names: Weights, shapes: Shapes, graph: Graph, origin: object) -> None:
+    def __init__(
+        self, family: Family, names: Weights, shapes: Shapes, graph: Graph, origin: object
+    ) -> None:
         self._family, self._names, self._shapes = family, names, shapes
         self._graph, self._origin = graph, origin
         self._products = self._by_kernel()
@@ -142,7 +174,10 @@ class _Found:
             raise self.strange(f"there is no variable {_first(name)}")
         if not shared:
             return in_group, 1, in_group
-        passes = [len(self.products(self._names.inner.format(group=group, layer=0))) for group in range(groups)]
+        passes = [
+            len(self.products(self._names.inner.format(group=group, layer=0)))
+            for group in range(groups)
+        ]
         layers = sum(passes)
         expected = [int(index / (layers / groups)) for index in range(layers)]
         if passes != [expected.count(group) for group in range(groups)]:
@@ -150,7 +185,9 @@ class _Found:
         return layers, groups, in_group
 
     def _count(self, name: Any) -> int:
-        return next(index for index in range(len(self._shapes) + 1) if name(index) not in self._shapes)
+        return next(
+            index for index in range(len(self._shapes) + 1) if name(index) not in self._shapes
+        )
 
     def _layer_names(self) -> Iterator[Mapping[str, int]]:
         layers, groups, in_group = self.layers()
@@ -167,7 +204,9 @@ class _Found:
                 found.add(sizes[0])
         if len(found) != 1:
             told = ", ".join(map(str, sorted(found))) or "none"
-            raise self.strange(f"the number of attention heads cannot be told from its graph (found {told})")
+            raise self.strange(
+                f"the number of attention heads cannot be told from its graph (found {told})"
+            )
         return int(found.pop())
 
     def _constant_end(self, shape: Operation) -> tuple[int, int] | None:
@@ -186,25 +225,42 @@ class _Found:
         found = {float(norm.node.attr["epsilon"].f) for norm in self._graph.of_kind(*_NORMS)}
         for root in self._graph.of_kind("Rsqrt"):
             under = self._graph.input(root, 0)
-            added = [operation.constant for operation in self._graph.inputs(under)] if under.kind in _SUMS else []
+            added = (
+                [operation.constant for operation in self._graph.inputs(under)]
+                if under.kind in _SUMS
+                else []
+            )
             found |= {float(value) for value in added if value is not None and value.ndim == 0}
         # As it was written before it became a float32: 1e-12, not 9.999999960041972e-13.
         written = {float(str(np.float32(value))) for value in found}
         if len(written) != 1:
             told = ", ".join(f"{value:g}" for value in sorted(written)) or "none"
-            raise self.strange(f"the epsilon of its layer norms cannot be told from its graph (found {told})")
+            raise self.strange(
+                f"the epsilon of its layer norms cannot be told from its graph (found {told})"
+            )
         return written.pop()
 
     def activation(self) -> str:
         """Between the two products of the feed-forward part, in every layer."""
         found = set()
         for place in self._layer_names():
-            inner, outer = (self.products(name.format(**place)) for name in (self._names.inner, self._names.output))
-            between = self._graph.behind((self._graph.input(product, 0) for product in outer), until=inner)
-            found.add(_activation(between) or ", ".join(sorted({each.kind for each in between} - _PLAIN)) or "none")
+            inner, outer = (
+                self.products(name.format(**place))
+                for name in (self._names.inner, self._names.output)
+            )
+            between = self._graph.behind(
+                (self._graph.input(product, 0) for product in outer), until=inner
+            )
+            found.add(
+                _activation(between)
+                or ", ".join(sorted({each.kind for each in between} - _PLAIN))
+                or "none"
+            )
         (name, *others) = sorted(found)
         if others or name not in _NAMES:
-            raise self.strange(f"the activation in its layers is not known here: its graph has {', '.join(found)}")
+            raise self.strange(
+                f"the activation in its layers is not known here: its graph has {', '.join(found)}"
+            )
         return name
 
     def check_positions(self) -> None:
@@ -217,11 +273,20 @@ class _Found:
         if not gathers:
             raise self.strange(f"the graph never reads {self._names.position_embeddings}")
         behind = self._graph.behind(self._graph.input(gather, 1) for gather in gathers)
-        compared = [self._graph.inputs(operation) for operation in behind if operation.kind == "NotEqual"]
+        compared = [
+            self._graph.inputs(operation) for operation in behind if operation.kind == "NotEqual"
+        ]
         ids = {
-            int(one.constant) for pair in compared for one in pair if one.constant is not None and not one.constant.ndim
+            int(one.constant)
+            for pair in compared
+            for one in pair
+            if one.constant is not None and not one.constant.ndim
         }
-        expected = set() if self._family.position_padding_id is None else {self._family.position_padding_id}
+        expected = (
+            set()
+            if self._family.position_padding_id is None
+            else {self._family.position_padding_id}
+        )
         if ids != expected:
             raise self.strange(
                 f"positions leave out the ids {sorted(ids) or 'of nothing'}, where {self._family.tf_class} leaves out "
@@ -244,7 +309,11 @@ def _activation(between: Collection[Operation]) -> str | None:
     """The name that transformers has for what these operations compute; None where it is none of those above."""
     kinds = {operation.kind for operation in between}
     special = kinds - _PLAIN
-    numbers = [float(one.constant) for one in between if one.constant is not None and _is_float(one.constant)]
+    numbers = [
+        float(one.constant)
+        for one in between
+        if one.constant is not None and _is_float(one.constant)
+    ]
 
     def has(number: float) -> bool:
         return any(abs(found - number) < 1e-5 for found in numbers)

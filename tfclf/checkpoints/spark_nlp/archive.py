@@ -152,7 +152,9 @@ def _telling(path: Path, name: object) -> Iterator[None]:
 
 def _check(entries: list[zipfile.ZipInfo], packed: int, name: object) -> None:
     if len(entries) > _MOST_ENTRIES:
-        raise CheckpointError(f"{name} has {len(entries):,} entries; expected a model, at most {_MOST_ENTRIES:,}.")
+        raise CheckpointError(
+            f"{name} has {len(entries):,} entries; expected a model, at most {_MOST_ENTRIES:,}."
+        )
     seen: set[str] = set()
     for entry in entries:
         reason = _wrong(entry) or ("its name comes twice" if entry.filename in seen else None)

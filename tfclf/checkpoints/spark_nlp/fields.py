@@ -33,7 +33,9 @@ def texts(folder: Path, name: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for origin, key, value in _pairs(folder, name):
         if not isinstance(key, str) or not isinstance(value, str):
-            raise CheckpointError(f"{origin} holds an entry that is not two strings; expected a name and a text.")
+            raise CheckpointError(
+                f"{origin} holds an entry that is not two strings; expected a name and a text."
+            )
         found[key] = value
     return found
 
@@ -43,9 +45,13 @@ def _numbered(folder: Path, name: str, *, paired: bool = False) -> list[str | Me
     path = folder / "fields" / name
     for origin, key, number in _pairs(folder, name):
         if not _is_merge(key) if paired else not isinstance(key, str):
-            raise CheckpointError(f"{origin} numbers what is not {_MERGE if paired else _PIECE}, as {name} should be.")
+            raise CheckpointError(
+                f"{origin} numbers what is not {_MERGE if paired else _PIECE}, as {name} should be."
+            )
         if not isinstance(number, int) or number < 0:
-            raise CheckpointError(f"{origin} numbers {_shown(key)} with what is no whole number from 0.")
+            raise CheckpointError(
+                f"{origin} numbers {_shown(key)} with what is no whole number from 0."
+            )
         if number in by_number:
             raise CheckpointError(
                 f"{path} gives the number {number} to {_shown(by_number[number])} and to {_shown(key)}; expected "
@@ -53,7 +59,9 @@ def _numbered(folder: Path, name: str, *, paired: bool = False) -> list[str | Me
             )
         by_number[number] = key  # type: ignore[assignment]
     if not by_number:
-        raise CheckpointError(f"{path} is empty; expected at least one entry. Copy or download the model again.")
+        raise CheckpointError(
+            f"{path} is empty; expected at least one entry. Copy or download the model again."
+        )
     missing = next((number for number in range(len(by_number)) if number not in by_number), None)
     if missing is not None:
         raise CheckpointError(
@@ -90,15 +98,21 @@ def _pairs(folder: Path, name: str) -> list[tuple[Path, java_stream.Value, java_
             f"its own classes (Kryo). Expected serialization 'object', its default; save the model again with that."
         )
     if (size := sum(part.stat().st_size for part in parts)) > _MOST_BYTES:
-        raise CheckpointError(f"{path} takes {size:,} bytes; expected a vocabulary, at most {_MOST_BYTES:,}.")
+        raise CheckpointError(
+            f"{path} takes {size:,} bytes; expected a vocabulary, at most {_MOST_BYTES:,}."
+        )
     found = []
     for part in parts:
         for record in sequence_file.values(part.read_bytes(), origin=part):
             entries = java_stream.read_object(record, origin=part)
             if not isinstance(entries, list):
-                raise CheckpointError(f"{part} holds a record that is no array; expected one of tuples.")
+                raise CheckpointError(
+                    f"{part} holds a record that is no array; expected one of tuples."
+                )
             for entry in entries:
                 if not isinstance(entry, tuple) or len(entry) != 2:
-                    raise CheckpointError(f"{part} holds an array of what are no pairs; expected tuples of two.")
+                    raise CheckpointError(
+                        f"{part} holds an array of what are no pairs; expected tuples of two."
+                    )
                 found.append((part, *entry))
     return found

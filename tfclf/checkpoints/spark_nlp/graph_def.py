@@ -83,7 +83,9 @@ class _Frame:
     """The main graph, or a function at one place that calls it."""
 
     nodes: Mapping[str, Any]
-    arguments: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # name -> the caller's frame and input
+    arguments: Mapping[str, tuple[int, str]] = field(
+        default_factory=dict
+    )  # name -> the caller's frame and input
     results: tuple[str, ...] = ()
 
 
@@ -106,8 +108,12 @@ class Graph:
                 f"{origin} ({path.stat().st_size:,} bytes) is no TensorFlow graph: {error}. It may be cut short; copy "
                 f"or download the model again."
             ) from error
-        self._functions = {function.signature.name: function for function in definition.library.function}
-        self._nodes = {name: _by_name(function.node_def) for name, function in self._functions.items()}
+        self._functions = {
+            function.signature.name: function for function in definition.library.function
+        }
+        self._nodes = {
+            name: _by_name(function.node_def) for name, function in self._functions.items()
+        }
         self._frames = [_Frame(_by_name(definition.node))]
         self._called: dict[Key, int] = {}
         self.operations: dict[Key, Operation] = {}
@@ -130,7 +136,9 @@ class Graph:
                 raise self._broken(f"the graph has more than {_MOST_OPERATIONS:,} operations")
             frame, name = key
             node = self._frames[frame].nodes[name]
-            inputs = tuple(self._resolve(frame, given) for given in node.input if not given.startswith("^"))
+            inputs = tuple(
+                self._resolve(frame, given) for given in node.input if not given.startswith("^")
+            )
             self.operations[key] = Operation(key, node, inputs)
             ahead.extend(inputs)
         return last
@@ -144,7 +152,9 @@ class Graph:
                 continue
             node = self._frames[frame].nodes.get(name)
             if node is None:
-                raise self._broken(f"the operation {name[:200]!r}, which another one takes a value from, is missing")
+                raise self._broken(
+                    f"the operation {name[:200]!r}, which another one takes a value from, is missing"
+                )
             # 'name:0' in the main graph, 'name:output:0' in a function.
             index = output.rpartition(":")[2]
             place = int(index) if index.isdecimal() else 0
@@ -170,13 +180,18 @@ class Graph:
         function = self._functions.get(called)
         given = [name for name in node.input if not name.startswith("^")]
         if function is None or len(given) != len(function.signature.input_arg):
-            raise self._broken(f"{node.name[:200]!r} calls the function {called[:200]!r}, which is not there as called")
+            raise self._broken(
+                f"{node.name[:200]!r} calls the function {called[:200]!r}, which is not there as called"
+            )
         if len(self._frames) >= _MOST_CALLS:
             raise self._broken(f"functions are called more than {_MOST_CALLS:,} times")
         arguments = {
-            argument.name: (frame, name) for argument, name in zip(function.signature.input_arg, given, strict=True)
+            argument.name: (frame, name)
+            for argument, name in zip(function.signature.input_arg, given, strict=True)
         }
-        results = tuple(function.ret.get(result.name, "") for result in function.signature.output_arg)
+        results = tuple(
+            function.ret.get(result.name, "") for result in function.signature.output_arg
+        )
         self._frames.append(_Frame(self._nodes[called], arguments, results))
         self._called[key] = len(self._frames) - 1
         return self._called[key]
@@ -192,7 +207,9 @@ class Graph:
     def input(self, operation: Operation, index: int) -> Operation:
         """One of them. Raises: CheckpointError where there are fewer."""
         if index >= len(operation.inputs):
-            raise self._broken(f"a {operation.kind} of the graph has {len(operation.inputs)} inputs")
+            raise self._broken(
+                f"a {operation.kind} of the graph has {len(operation.inputs)} inputs"
+            )
         return self.operations[operation.inputs[index]]
 
     def number(self, operation: Operation) -> float | None:
@@ -212,7 +229,9 @@ class Graph:
             operation = self.input(operation, 0) if operation.kind == "Cast" else operation
         return operation
 
-    def behind(self, start: Iterable[Operation], *, until: Iterable[Operation] = ()) -> list[Operation]:
+    def behind(
+        self, start: Iterable[Operation], *, until: Iterable[Operation] = ()
+    ) -> list[Operation]:
         """`start` and all that its values come from; of `until`, and of what only they come from, nothing.
 
         Not what stands behind a mere shape: dense layers take the shape of tensors that they do not compute with.

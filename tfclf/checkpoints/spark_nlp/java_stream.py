@@ -174,7 +174,9 @@ class _Stream:
 
     def _foreign(self, described: _Class | None) -> CheckpointError:
         name = described.name[:_LONGEST_NAME] if described else "null"
-        return self.broken(f"it holds an object of the class {name!r}, which no field of a text classifier has")
+        return self.broken(
+            f"it holds an object of the class {name!r}, which no field of a text classifier has"
+        )
 
     def _class(self) -> _Class | None:
         """A class's description; it goes on with that of the class above, so that this counts as depth, too."""
@@ -195,7 +197,9 @@ class _Stream:
         fields = tuple(self._described_field() for _ in range(int.from_bytes(self.take(2), "big")))
         # No other: what is known here writes no annotations, and their size is for a class's code to know.
         if self.take(1)[0] != _END:
-            raise self.broken(f"the class {name[:_LONGEST_NAME]!r} comes with data that only its code can read")
+            raise self.broken(
+                f"the class {name[:_LONGEST_NAME]!r} comes with data that only its code can read"
+            )
         self._depth += 1
         if self._depth > _DEEPEST:
             raise self.broken(f"classes above classes, more than {_DEEPEST}")
@@ -206,7 +210,9 @@ class _Stream:
         if known is None:
             raise self._foreign(described)
         if flags != _SERIALIZABLE or fields != known:
-            raise self.broken(f"the class {name!r} is not made as it was when this reader was written")
+            raise self.broken(
+                f"the class {name!r} is not made as it was when this reader was written"
+            )
         return described
 
     def _described_field(self) -> tuple[str, str]:
@@ -214,5 +220,7 @@ class _Stream:
         name = self._utf()
         # The name of the field's class, which may be said by reference.
         if code in "L[" and not isinstance(self.value(), str):
-            raise self.broken(f"the field {name[:_LONGEST_NAME]!r} of a class has no class of its own")
+            raise self.broken(
+                f"the field {name[:_LONGEST_NAME]!r} of a class has no class of its own"
+            )
         return code, name

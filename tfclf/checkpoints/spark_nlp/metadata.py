@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf.checkpoints.spark_nlp.annotators import ANNOTATORS, HARMLESS_STAGES, PIPELINE, Annotator, short
+from tfclf.checkpoints.spark_nlp.annotators import (
+    ANNOTATORS,
+    HARMLESS_STAGES,
+    PIPELINE,
+    Annotator,
+    short,
+)
 from tfclf.errors import CheckpointError
 
 _MOST_BYTES = 1 << 24
@@ -38,7 +44,9 @@ class Metadata:
         """Tokens in a row, special tokens included. Raises: CheckpointError."""
         found = self.parameters.get("maxSentenceLength", _MAX_LENGTH)
         if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-            raise CheckpointError(f"{self.path}: maxSentenceLength is {found!r}; expected a whole number above 0.")
+            raise CheckpointError(
+                f"{self.path}: maxSentenceLength is {found!r}; expected a whole number above 0."
+            )
         return found
 
     @property
@@ -46,7 +54,9 @@ class Metadata:
         """Whether capitals count. Raises: CheckpointError."""
         found = self.parameters.get("caseSensitive", self.annotator.case_sensitive)
         if not isinstance(found, bool):
-            raise CheckpointError(f"{self.path}: caseSensitive is {found!r}; expected true or false.")
+            raise CheckpointError(
+                f"{self.path}: caseSensitive is {found!r}; expected true or false."
+            )
         return found
 
     def problem_type(self, classes: int) -> str:
@@ -90,7 +100,9 @@ def _parse(folder: Path) -> Mapping[str, Any]:
             f"{path} cannot be read: {error.strerror or error}. Copy or download it again."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON ({error}). Copy or download the model again.") from error
+        raise CheckpointError(
+            f"{path} is not JSON ({error}). Copy or download the model again."
+        ) from error
     if not isinstance(found, dict) or not isinstance(found.get("class"), str):
         raise CheckpointError(f"{path} names no class; expected the metadata of a Spark NLP model.")
     return found

@@ -42,7 +42,9 @@ def values(content: bytes, *, origin: object) -> Iterator[bytes]:
     for role, expected in (("key", _KEY), ("value", _VALUE)):
         found = reader.text()
         if found != expected:
-            raise reader.broken(f"its {role}s are of the class {found[:_LONGEST_NAME]!r} where {expected} is expected")
+            raise reader.broken(
+                f"its {role}s are of the class {found[:_LONGEST_NAME]!r} where {expected} is expected"
+            )
     compressed, in_blocks = reader.flag(), reader.flag()
     inflater = _inflater(reader) if compressed else None
     if version >= 6:
@@ -94,7 +96,9 @@ class _Reader:
     def integer(self, *, least: int) -> int:
         (found,) = struct.unpack(">i", self.take(4))
         if found < least:
-            raise self.broken(f"damaged: the number {found} stands where one of {least} or more should")
+            raise self.broken(
+                f"damaged: the number {found} stands where one of {least} or more should"
+            )
         return int(found)
 
     def variable(self) -> int:
@@ -166,7 +170,9 @@ def _blocks(reader: _Reader, sync: bytes, inflate: _Inflater) -> Iterator[bytes]
             raise reader.broken("damaged: a block begins without its mark")
         _pass_sync(reader, sync)
         count = reader.variable()
-        _, keys, lengths, packed = (inflate(reader.take(reader.variable()), reader) for _ in range(4))
+        _, keys, lengths, packed = (
+            inflate(reader.take(reader.variable()), reader) for _ in range(4)
+        )
         if keys:
             raise reader.broken(f"damaged: NullWritables of {len(keys):,} bytes")
         sizes, inside = _Reader(lengths, reader.origin), _Reader(packed, reader.origin)

@@ -40,8 +40,12 @@ def write(metadata: Metadata, folder: Path) -> None:
     elif annotator.vocabulary == "vocab.json":
         pieces = fields.pieces(metadata.folder, "vocabulary")
         numbered = {piece: number for number, piece in enumerate(pieces)}
-        (folder / "vocab.json").write_text(json.dumps(numbered, ensure_ascii=False), encoding="utf-8")
-        _write_lines(folder / "merges.txt", ["#version: 0.2", *map(" ".join, fields.merges(metadata.folder))])
+        (folder / "vocab.json").write_text(
+            json.dumps(numbered, ensure_ascii=False), encoding="utf-8"
+        )
+        _write_lines(
+            folder / "merges.txt", ["#version: 0.2", *map(" ".join, fields.merges(metadata.folder))]
+        )
     else:
         pieces = fields.pieces(metadata.folder, "vocabulary")
         if broken := next((piece for piece in pieces if "\n" in piece or "\r" in piece), None):
@@ -79,7 +83,9 @@ def _lowercases(metadata: Metadata, vocabulary: Path) -> bool:
     """As `caseSensitive` says; but a vocabulary without a capital was made, and trained with, in lower case."""
     if not metadata.case_sensitive:
         return True
-    if any(_CAPITAL.search(piece) for piece in _pieces(vocabulary) if not _SPECIAL.fullmatch(piece)):
+    if any(
+        _CAPITAL.search(piece) for piece in _pieces(vocabulary) if not _SPECIAL.fullmatch(piece)
+    ):
         return False
     _LOG.warning(
         "%s: caseSensitive is true, and no piece of the vocabulary has a capital letter, so that the model was trained "

@@ -39,7 +39,9 @@ class Variables:
         self._folder, self._origin = folder, origin
         with self._reading():
             reader = tf.train.load_checkpoint(str(folder / _PREFIX))
-            shapes = {key: tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()}
+            shapes = {
+                key: tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()
+            }
             types = reader.get_variable_to_dtype_map()
             self._check_size(shapes, types)
             if _OBJECT_GRAPH not in shapes:
@@ -48,21 +50,31 @@ class Variables:
                     f"TensorFlow 2 saves; the archive is of an older make."
                 )
             names = _names(reader.get_tensor(_OBJECT_GRAPH))
-        scope = next((name.removesuffix(anchor) for name in names if name.endswith(f"/{anchor}")), None)
+        scope = next(
+            (name.removesuffix(anchor) for name in names if name.endswith(f"/{anchor}")), None
+        )
         if scope is None:
             raise CheckpointError(
                 f"{origin}: none of its {len(names)} variables is {anchor!r} of the TF class. Found "
                 f"{', '.join(sorted(names)[:5]) or 'none'}; the archive is of another kind of model."
             )
         self._keys = {
-            name.removeprefix(scope): key for name, key in names.items() if name.startswith(scope) and key in shapes
+            name.removeprefix(scope): key
+            for name, key in names.items()
+            if name.startswith(scope) and key in shapes
         }
-        self.shapes: Mapping[str, tuple[int, ...]] = {name: shapes[key] for name, key in self._keys.items()}
+        self.shapes: Mapping[str, tuple[int, ...]] = {
+            name: shapes[key] for name, key in self._keys.items()
+        }
         self._check_types({name: types[key] for name, key in self._keys.items()})
 
-    def _check_size(self, shapes: Mapping[str, tuple[int, ...]], types: Mapping[str, tf.DType]) -> None:
+    def _check_size(
+        self, shapes: Mapping[str, tuple[int, ...]], types: Mapping[str, tf.DType]
+    ) -> None:
         """What the index promises must be there: TensorFlow makes room for it before it reads."""
-        promised = sum(math.prod(shape) * max(types[key].size or 0, 1) for key, shape in shapes.items())
+        promised = sum(
+            math.prod(shape) * max(types[key].size or 0, 1) for key, shape in shapes.items()
+        )
         found = sum(part.stat().st_size for part in self._folder.glob(f"{_PREFIX}.data-*"))
         if promised > found:
             raise CheckpointError(
@@ -101,7 +113,9 @@ class Variables:
                 f"copy or download it again."
             ) from error
         except DecodeError as error:
-            raise CheckpointError(f"{self._origin}: its {_OBJECT_GRAPH} is damaged; download it again.") from error
+            raise CheckpointError(
+                f"{self._origin}: its {_OBJECT_GRAPH} is damaged; download it again."
+            ) from error
 
 
 def _names(content: bytes) -> dict[str, str]:
@@ -116,7 +130,9 @@ def _names(content: bytes) -> dict[str, str]:
     }
 
 
-def load_model(class_name: str, config: Mapping[str, Any], variables: Variables, *, origin: object) -> Any:
+def load_model(
+    class_name: str, config: Mapping[str, Any], variables: Variables, *, origin: object
+) -> Any:
     """The original TF class with the archive's weights, every one of them, and no other.
 
     Raises: CheckpointError where the two do not match.
@@ -133,7 +149,9 @@ def load_model(class_name: str, config: Mapping[str, Any], variables: Variables,
     return model
 
 
-def _check(left: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], class_name: str, origin: object) -> None:
+def _check(
+    left: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], class_name: str, origin: object
+) -> None:
     expected = {name: tuple(weight.shape) for name, weight in left.items()}
     if missing := sorted(expected.keys() - shapes.keys()):
         raise CheckpointError(

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # What both `evaluate` and `train` ask of a file of rows that does not say it itself.
 LabelColumn = Annotated[
     str | None,
-    typer.Option(help="Column of the label, by name or by position from 0.", show_default="recognised"),
+    typer.Option(
+        help="Column of the label, by name or by position from 0.", show_default="recognised"
+    ),
 ]
 Header = Annotated[
     bool | None,
@@ -43,18 +45,28 @@ def evaluate(
             show_default=False,
         ),
     ],
-    compare: Annotated[bool, typer.Option("--compare", help="Put two models side by side.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Put two models side by side.")
+    ] = False,
     server: Annotated[
         str | None,
-        typer.Option(help="Ask a model on a server: 127.0.0.1:8500 (gRPC) or http://127.0.0.1:8501 (REST)."),
+        typer.Option(
+            help="Ask a model on a server: 127.0.0.1:8500 (gRPC) or http://127.0.0.1:8501 (REST)."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="What the server calls the model.", show_default="default")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="What the server calls the model.", show_default="default")
+    ] = None,
     model_version: Annotated[
-        str | None, typer.Option(help="Its version there, a number or a label.", show_default="the latest")
+        str | None,
+        typer.Option(help="Its version there, a number or a label.", show_default="the latest"),
     ] = None,
     card: Annotated[
         str | None,
-        typer.Option(help="Card whose figures stand beside these.", show_default="the card of the model's name"),
+        typer.Option(
+            help="Card whose figures stand beside these.",
+            show_default="the card of the model's name",
+        ),
     ] = None,
     data_set: Annotated[
         str | None,
@@ -74,7 +86,10 @@ def evaluate(
     ] = None,
     mistakes: Annotated[
         int,
-        typer.Option(help="Worst mistakes (and disagreements) whose texts a report and --json show; 0: none.", min=0),
+        typer.Option(
+            help="Worst mistakes (and disagreements) whose texts a report and --json show; 0: none.",
+            min=0,
+        ),
     ] = 20,
     bins: Annotated[int, typer.Option(help="Of the calibration.", min=1)] = BINS,
     batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
@@ -94,7 +109,15 @@ def evaluate(
 
     *sources, last = arguments
     data = Path(last)
-    _check(sources, data, compare=compare, server=server, model=model, model_version=model_version, card=card)
+    _check(
+        sources,
+        data,
+        compare=compare,
+        server=server,
+        model=model,
+        model_version=model_version,
+        card=card,
+    )
     # What is needed only at the end is asked for first.
     asked_card = _named_card(card)
     _check_extras(output)
@@ -119,16 +142,38 @@ def evaluate(
         rows = rows_of(data, models[0].subject.labels, layout, named=data_set, card=card_set)
         texts = mistakes if machine or output is not None else 0
         if compare:
-            _compare(told_apart(*models), rows, data, output, machine=machine, mistakes=texts, **measuring)
+            _compare(
+                told_apart(*models),
+                rows,
+                data,
+                output,
+                machine=machine,
+                mistakes=texts,
+                **measuring,
+            )
         else:
-            _evaluate(models[0], rows, data, output, own_card, machine=machine, mistakes=texts, **measuring)
+            _evaluate(
+                models[0],
+                rows,
+                data,
+                output,
+                own_card,
+                machine=machine,
+                mistakes=texts,
+                **measuring,
+            )
 
 
 def layout_of(
-    text_column: list[str] | None, label_column: str | None, header: bool | None, label_base: int | None
+    text_column: list[str] | None,
+    label_column: str | None,
+    header: bool | None,
+    label_base: int | None,
 ) -> Layout:
     """The options that both commands share, as one record."""
-    return Layout(text=tuple(text_column or ()), label=label_column, header=header, label_base=label_base)
+    return Layout(
+        text=tuple(text_column or ()), label=label_column, header=header, label_base=label_base
+    )
 
 
 def _evaluate(
@@ -147,11 +192,15 @@ def _evaluate(
     from tfclf.evaluation.writing import REPORT_FILES, content_of
 
     subject = model.subject
-    report = measure(subject.predict, rows, subject.labels, independent=subject.independent, **measuring)
+    report = measure(
+        subject.predict, rows, subject.labels, independent=subject.independent, **measuring
+    )
     about = described((model.facts,), data=str(data), rows=report.samples, tensorflow=model.here)
     published = None if card is None else beside_card(report, card)
     if output is not None:
-        report.write(output, title=f"{subject.name} on {data.name}", about=about, published=published)
+        report.write(
+            output, title=f"{subject.name} on {data.name}", about=about, published=published
+        )
     if machine:
         typer.echo(json.dumps(content_of(report, about, published), ensure_ascii=False))
         return
@@ -176,7 +225,9 @@ def _compare(
     first, second = models
     found = compare(first.subject, second.subject, rows, **measuring)
     facts = (first.facts, second.facts)
-    about = described(facts, data=str(data), rows=found.samples, tensorflow=first.here or second.here)
+    about = described(
+        facts, data=str(data), rows=found.samples, tensorflow=first.here or second.here
+    )
     title = f"{first.subject.name} and {second.subject.name} on {data.name}"
     if output is not None:
         found.write(output, title=title, about=about)
@@ -208,9 +259,13 @@ def _check(
             f"`tfclf evaluate --server ADDRESS --model NAME DATA`."
         )
     if server is None and (model is not None or model_version is not None):
-        raise InputError("--model and --model-version say what to ask a server for; give its address with --server.")
+        raise InputError(
+            "--model and --model-version say what to ask a server for; give its address with --server."
+        )
     if compare and card is not None:
-        raise InputError(f"--card {card} and --compare are given; a card's figures stand beside those of one model.")
+        raise InputError(
+            f"--card {card} and --compare are given; a card's figures stand beside those of one model."
+        )
 
 
 def _named_card(name: str | None) -> "Card | None":

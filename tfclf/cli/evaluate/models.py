@@ -37,7 +37,10 @@ class Model:
     def place(self) -> str:
         """Where it is: as it was given, or on which server."""
         facts = self.facts
-        return facts.get("source") or f"{facts['name']} at {facts['server']}, version {facts['version']}"
+        return (
+            facts.get("source")
+            or f"{facts['name']} at {facts['server']}, version {facts['version']}"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ def loaded(source: str, *, xla: bool | None, batch_size: int, progress: bool) ->
     classifier = load(source, xla=xla)
     manifest = classifier.manifest
     if manifest.problem_type == "regression":
-        raise InputError(f"{source} is a regression; expected a classifier: only classification is measured here.")
+        raise InputError(
+            f"{source} is a regression; expected a classifier: only classification is measured here."
+        )
 
     def predict(texts: Iterable[str]) -> Iterable[Prediction]:
         return classifier.predict(texts, batch_size=batch_size, progress=progress)
@@ -93,15 +98,24 @@ def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) 
         version = int(served.version)
     with Client(served.address, model=served.model, version=version) as client:
         number = client.metadata().version
-    with Client(served.address, model=served.model, version=number, xla=bool(xla), batch_size=batch_size) as client:
+    with Client(
+        served.address, model=served.model, version=number, xla=bool(xla), batch_size=batch_size
+    ) as client:
         labels, independent = _labels(client, served.address)
 
         def predict(texts: Iterable[str]) -> Iterable[Prediction]:
             return client.predict(texts, progress=progress)
 
         name = served.model or "default"
-        facts = {"name": name, "server": served.address, "version": str(number), "labels": ", ".join(labels)}
-        yield Model(Subject(name, predict, labels, independent=independent), (name,), facts, here=False)
+        facts = {
+            "name": name,
+            "server": served.address,
+            "version": str(number),
+            "labels": ", ".join(labels),
+        }
+        yield Model(
+            Subject(name, predict, labels, independent=independent), (name,), facts, here=False
+        )
 
 
 def told_apart(first: Model, second: Model) -> tuple[Model, Model]:
@@ -128,7 +142,9 @@ def _version(source: str) -> int | None:
 def _labels(client: "Client", address: str) -> tuple[tuple[str, ...], bool]:
     """In order, and whether each has a probability by itself, which no server's metadata says."""
     answers = client.predict(list(HEADLINES[:4]))
-    shares = [prediction.probabilities for prediction in answers if prediction.probabilities is not None]
+    shares = [
+        prediction.probabilities for prediction in answers if prediction.probabilities is not None
+    ]
     if not shares:
         raise InputError(
             f"the model at {address} is a regression; expected a classifier: only classification is measured here."

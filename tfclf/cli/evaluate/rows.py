@@ -3,13 +3,25 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tfclf.data import DATA_SETS, DataSet, Layout, Row, find_data_set, find_split, labelled_rows, split_of, split_rows
+from tfclf.data import (
+    DATA_SETS,
+    DataSet,
+    Layout,
+    Row,
+    find_data_set,
+    find_split,
+    labelled_rows,
+    split_of,
+    split_rows,
+)
 from tfclf.data.labels import first_places
 from tfclf.data.splits import no_split
 from tfclf.errors import InputError
 
 
-def rows_of(data: Path, labels: Sequence[str], layout: Layout, *, named: str | None, card: str | None) -> Iterable[Row]:
+def rows_of(
+    data: Path, labels: Sequence[str], layout: Layout, *, named: str | None, card: str | None
+) -> Iterable[Row]:
     """The rows, each with one of the model's labels.
 
     The outputs of a model need not be in the order in which its data set numbers the labels: Spark NLP's cards list

@@ -45,7 +45,9 @@ def print_comparison(comparison: Comparison, *, title: str) -> None:
         )
     errors = comparison.first.calibration.ece, comparison.second.calibration.ece
     shown = [shown_metric("", error) for error in errors]
-    metrics.add_row("calibration error", *shown, shown_metric("", errors[1] - errors[0], signed=True))
+    metrics.add_row(
+        "calibration error", *shown, shown_metric("", errors[1] - errors[0], signed=True)
+    )
     console.print(metrics)
     outcomes = _table("rows", ["second right", "second wrong"])
     outcomes.add_row("first right", f"{comparison.both_right:,}", f"{test.only_first_right:,}")
@@ -83,7 +85,12 @@ def _classes(report: Report) -> Any:
     table = _table("label", ["precision", "recall", "f1-score", "support"])
     averages = [report.averages["macro"], report.averages["weighted"]]
     for number, line in enumerate([*report.classes, *averages], 1):
-        cells = (f"{line.precision:.4f}", f"{line.recall:.4f}", f"{line.f1:.4f}", f"{line.support:,}")
+        cells = (
+            f"{line.precision:.4f}",
+            f"{line.recall:.4f}",
+            f"{line.f1:.4f}",
+            f"{line.support:,}",
+        )
         table.add_row(Text(line.label), *cells, end_section=number == len(report.classes))
     return table
 
@@ -92,8 +99,13 @@ def _confusion_matrix(report: Report) -> Any:
     from rich.text import Text
 
     table = _table("true \\ predicted", report.labels)
-    for position, (label, counts) in enumerate(zip(report.labels, report.confusion_matrix, strict=True)):
-        cells = (Text(f"{count:,}", style="bold" if column == position else "") for column, count in enumerate(counts))
+    for position, (label, counts) in enumerate(
+        zip(report.labels, report.confusion_matrix, strict=True)
+    ):
+        cells = (
+            Text(f"{count:,}", style="bold" if column == position else "")
+            for column, count in enumerate(counts)
+        )
         table.add_row(Text(label), *cells)
     return table
 

@@ -20,7 +20,9 @@ class OriginalEngine(tf.Module):
       pad_id, padding_side: what fills shorter rows, and where: 'right' or 'left'.
     """
 
-    def __init__(self, model: Any, *, token_types: bool, pad_id: int, padding_side: str = "right") -> None:
+    def __init__(
+        self, model: Any, *, token_types: bool, pad_id: int, padding_side: str = "right"
+    ) -> None:
         super().__init__(name="original")
         self._padding_side = padding_side
         # The variables are tracked and so exported; the Keras model, reached through a closure, is not.
@@ -34,7 +36,9 @@ class OriginalEngine(tf.Module):
             return model(inputs, training=False, return_dict=True).logits
 
         # Not `shared`: some of the classes, DeBERTa's among them, need autograph.
-        self._forward = tf.function(forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3)
+        self._forward = tf.function(
+            forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3
+        )
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Batch -> float32[batch, classes]."""

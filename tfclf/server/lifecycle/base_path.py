@@ -13,7 +13,9 @@ from tfclf.server.lifecycle.version_policy import Policy, choose
 
 _log = logging.getLogger(__name__)
 
-Fingerprint = frozenset[tuple[str, int, int]]  # each file's path within the version, bytes, time of change
+Fingerprint = frozenset[
+    tuple[str, int, int]
+]  # each file's path within the version, bytes, time of change
 
 
 class BasePath:
@@ -26,7 +28,9 @@ class BasePath:
         self._said: set[str] = set()
         self._says: set[str] = set()
 
-    def look(self, policy: Policy, *, loaded: Mapping[int, Path], at_rest: bool) -> dict[int, Path] | None:
+    def look(
+        self, policy: Policy, *, loaded: Mapping[int, Path], at_rest: bool
+    ) -> dict[int, Path] | None:
         """Folders, by number, of the versions that the policy chooses; None while the base path cannot be read.
 
         Args:
@@ -50,20 +54,31 @@ class BasePath:
         """The files of a version that is not loaded, as of the last look."""
         return self._seen.get(folder)
 
-    def _look(self, policy: Policy, loaded: Mapping[int, Path], *, at_rest: bool) -> dict[int, Path]:
+    def _look(
+        self, policy: Policy, loaded: Mapping[int, Path], *, at_rest: bool
+    ) -> dict[int, Path]:
         found = find_versions(self.folder, passed_over=self._half_written)
-        for number, folder in loaded.items():  # loaded is loaded, though somebody writes over its files
+        for (
+            number,
+            folder,
+        ) in loaded.items():  # loaded is loaded, though somebody writes over its files
             if folder.parent == self.folder and folder.is_dir():
                 found.setdefault(number, folder)
         if policy.WhichOneof("policy_choice") == "specific":
             for version in sorted(set(policy.specific.versions) - found.keys()):
-                self._say(f"version {version} of model {self._model!r} was asked for, but is not in {self.folder}")
+                self._say(
+                    f"version {version} of model {self._model!r} was asked for, but is not in {self.folder}"
+                )
         seen: dict[Path, Fingerprint] = {}
         while True:
             chosen = choose(policy, found.keys())
-            new = {number: found[number] for number in chosen if loaded.get(number) != found[number]}
+            new = {
+                number: found[number] for number in chosen if loaded.get(number) != found[number]
+            }
             seen |= {folder: _fingerprint(folder) for folder in new.values() if folder not in seen}
-            restless = [number for number, folder in new.items() if self._seen.get(folder) != seen[folder]]
+            restless = [
+                number for number, folder in new.items() if self._seen.get(folder) != seen[folder]
+            ]
             if not (at_rest and restless):
                 break
             for number in restless:

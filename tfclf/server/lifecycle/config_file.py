@@ -37,7 +37,9 @@ class ConfigFile:
         if self._path is not None and self._poll_seconds > 0:
             self.due = time.monotonic() + self._poll_seconds
 
-    def look(self, current: ModelServerConfig, apply: Callable[[ModelServerConfig], object]) -> None:
+    def look(
+        self, current: ModelServerConfig, apply: Callable[[ModelServerConfig], object]
+    ) -> None:
         """Applies what the file says, if that differs from the current configuration and a look is due."""
         if self._path is None or time.monotonic() < self.due:
             return

@@ -29,9 +29,9 @@ class Change(NamedTuple):
     @property
     def settled(self) -> bool:
         """Whether each new model answers or never will, and no removed one answers."""
-        return all(model.loaded or model.given_up or model.removed for model in self.new) and not any(
-            model.removed and model.loaded for model in self.removed
-        )
+        return all(
+            model.loaded or model.given_up or model.removed for model in self.new
+        ) and not any(model.removed and model.loaded for model in self.removed)
 
     @property
     def failed(self) -> list[ManagedModel]:

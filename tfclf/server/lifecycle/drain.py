@@ -60,7 +60,11 @@ class Drain:
         """Closes what no request uses any more, or has been used for too long; or all, at once."""
         now = math.inf if at_once else time.monotonic()
         with self._lock:
-            done = [each for each in self._leaving if now >= each.until or not self._registry.in_use(each.servable)]
+            done = [
+                each
+                for each in self._leaving
+                if now >= each.until or not self._registry.in_use(each.servable)
+            ]
             self._leaving = [each for each in self._leaving if each not in done]
         for each in done:
             self._close(each.servable)

@@ -81,7 +81,11 @@ class Loader:
             if not own.is_file():
                 return None
             batching = read_batching(own)
-            return replace(batching, num_batch_threads=self.batching.num_batch_threads) if self.batching else batching
+            return (
+                replace(batching, num_batch_threads=self.batching.num_batch_threads)
+                if self.batching
+                else batching
+            )
         if self.batching is not None:
             return self.batching
         return Batching() if Manifest.path(folder).is_file() else None

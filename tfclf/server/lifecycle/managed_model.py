@@ -86,20 +86,26 @@ class ManagedModel:
         for number in versions.keys() - self.wanted.keys() - self.loaded.keys():
             states.set(self.name, number, State(START))
         self.failures = {
-            number: failure for number, failure in self.failures.items() if versions.get(number) == failure.folder
+            number: failure
+            for number, failure in self.failures.items()
+            if versions.get(number) == failure.folder
         }
         self.wanted = versions
 
     def next_step(self, now: float) -> Step | None:
         """What to load or unload next."""
-        loadable = {number for number, folder in self.wanted.items() if self._may_load(number, folder, now)}
+        loadable = {
+            number for number, folder in self.wanted.items() if self._may_load(number, folder, now)
+        }
         return next_step(wanted=self.wanted.keys(), serving=self.loaded.keys(), loadable=loadable)
 
     def next_retry(self) -> float:
         """When a version is to be tried again; infinite if none is."""
         return min((failure.again_at for failure in self.failures.values()), default=math.inf)
 
-    def fail(self, number: int, folder: Path, error: Exception, *, again_at: float, most_tries: int) -> Failure:
+    def fail(
+        self, number: int, folder: Path, error: Exception, *, again_at: float, most_tries: int
+    ) -> Failure:
         """Notes that a version could not be loaded, after how many tries in a row."""
         before = self.failures.get(number)
         files = self.base_path.fingerprint(folder)
@@ -107,7 +113,11 @@ class ManagedModel:
         tries = before.tries + 1 if before is not None and again else 1
         code, message = _reason(error, self.base_path.folder, self.name)
         failure = Failure(
-            folder, tries, math.inf if tries >= most_tries else again_at, files, State(END, code, message)
+            folder,
+            tries,
+            math.inf if tries >= most_tries else again_at,
+            files,
+            State(END, code, message),
         )
         self.failures[number] = failure
         return failure
@@ -121,7 +131,9 @@ class ManagedModel:
     def given_up(self) -> bool:
         """Whether no version answers, and none that is wanted will."""
         failures = [self.failures.get(number) for number in self.wanted]
-        return not self.loaded and bool(failures) and all(each and each.given_up for each in failures)
+        return (
+            not self.loaded and bool(failures) and all(each and each.given_up for each in failures)
+        )
 
     def _may_load(self, number: int, folder: Path, now: float) -> bool:
         loaded = self.loaded.get(number)

@@ -109,7 +109,9 @@ class Manager:
         errors: list[Exception] = []
         try:
             self._apply(config)
-            self.reload_roots += tuple(Path(model.base_path).parent for model in config.model_config_list.config)
+            self.reload_roots += tuple(
+                Path(model.base_path).parent for model in config.model_config_list.config
+            )
             self._look()
             self._take_steps(errors)
             missing = [model for model in self._configuration.models.values() if not model.loaded]
@@ -175,7 +177,10 @@ class Manager:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -194,7 +199,9 @@ class Manager:
         self._config_file.start()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._woken or self._stopping, self._seconds_to_wait())
+                self._changed.wait_for(
+                    lambda: self._woken or self._stopping, self._seconds_to_wait()
+                )
                 if self._stopping:
                     return
                 self._woken = False
@@ -205,7 +212,9 @@ class Manager:
                 self._take_steps([])
             except Exception:
                 # A bug of ours, or a file system that fails in a new way; what is loaded goes on serving.
-                _log.exception("looking after the models failed; it goes on in %g second", _AFTER_A_BUG)
+                _log.exception(
+                    "looking after the models failed; it goes on in %g second", _AFTER_A_BUG
+                )
                 with self._changed:
                     self._changed.wait_for(lambda: self._stopping, _AFTER_A_BUG)
 
@@ -215,7 +224,9 @@ class Manager:
         return None if due == math.inf else max(due - time.monotonic(), 0.0)
 
     def _plan_look(self) -> None:
-        self._next_look = time.monotonic() + self._poll_seconds if self._poll_seconds > 0 else math.inf
+        self._next_look = (
+            time.monotonic() + self._poll_seconds if self._poll_seconds > 0 else math.inf
+        )
 
     def _look(self) -> None:
         """Finds out which versions are wanted."""
@@ -227,7 +238,9 @@ class Manager:
                 base_path, policy = model.base_path, model.policy
                 loaded = {number: each.folder for number, each in model.loaded.items()}
                 at_rest = model.looked and self._poll_seconds > 0
-            wanted = base_path.look(policy, loaded=loaded, at_rest=at_rest)  # may take long: a network's folder
+            wanted = base_path.look(
+                policy, loaded=loaded, at_rest=at_rest
+            )  # may take long: a network's folder
             with self._changed:
                 if wanted is not None and model.base_path is base_path and not model.removed:
                     model.want(wanted, self._registry.states)
@@ -247,7 +260,9 @@ class Manager:
                     return
                 now = time.monotonic()
                 steps = [
-                    (model, step) for model in self._configuration.models.values() if (step := model.next_step(now))
+                    (model, step)
+                    for model in self._configuration.models.values()
+                    if (step := model.next_step(now))
                 ]
                 if not steps:
                     self._configuration.forget_removed()
@@ -274,13 +289,24 @@ class Manager:
                 if model.wanted.get(number) != folder:
                     return None
                 again_at = time.monotonic() + self._retry_seconds
-                failure = model.fail(number, folder, error, again_at=again_at, most_tries=self._most_tries)
+                failure = model.fail(
+                    number, folder, error, again_at=again_at, most_tries=self._most_tries
+                )
                 if number not in model.loaded:
                     states.set(model.name, number, failure.shown)
                 self._changed.notify_all()
-            after = "given up" if failure.given_up else f"next try in {self._retry_seconds:g} seconds"
+            after = (
+                "given up" if failure.given_up else f"next try in {self._retry_seconds:g} seconds"
+            )
             tries = f"{failure.tries} of {self._most_tries}"
-            _log.error("model=%r version=%d not loaded, try %s, %s: %s", model.name, number, tries, after, error)
+            _log.error(
+                "model=%r version=%d not loaded, try %s, %s: %s",
+                model.name,
+                number,
+                tries,
+                after,
+                error,
+            )
             return error
         with self._changed:
             if self._stopping or model.wanted.get(number) != folder:  # nobody wants it any more

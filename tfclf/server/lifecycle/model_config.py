@@ -11,7 +11,11 @@ from pathlib import Path
 
 from google.protobuf import text_format
 from grpc import StatusCode
-from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig, ModelType
+from tensorflow_serving.config.model_server_config_pb2 import (
+    ModelConfig,
+    ModelServerConfig,
+    ModelType,
+)
 
 from tfclf.errors import ServerError
 from tfclf.files import listing
@@ -47,7 +51,9 @@ class ConfigError(RequestError):
         return ServerError(f"{self.message.rstrip('.')}. Found in {source}. {self.advice}")
 
 
-def single_model(name: str, base_path: str | Path, *, policy: Policy | None = None) -> ModelServerConfig:
+def single_model(
+    name: str, base_path: str | Path, *, policy: Policy | None = None
+) -> ModelServerConfig:
     """The configuration of `--model_name` and `--model_base_path`: one model, by default its latest version.
 
     Args:
@@ -87,7 +93,9 @@ def read_model_config(path: Path) -> ModelServerConfig:
         raise ServerError(_parse_error(path, error)) from error
     kind = config.WhichOneof("config")
     if kind is None:
-        raise ServerError(f"{path} lists no models: the file names no model_config_list. Expected {_EXAMPLE}.")
+        raise ServerError(
+            f"{path} lists no models: the file names no model_config_list. Expected {_EXAMPLE}."
+        )
     try:
         check_models(config)
     except ConfigError as error:
@@ -138,7 +146,9 @@ def check_models(config: ModelServerConfig) -> None:
 
 
 def _check_platform(model: ModelConfig) -> None:
-    advice = f'Expected model_platform: "{PLATFORM}", the only one that this server has. Write that.'
+    advice = (
+        f'Expected model_platform: "{PLATFORM}", the only one that this server has. Write that.'
+    )
     platform = model.model_platform
     if model.model_type != ModelType.MODEL_TYPE_UNSPECIFIED:
         if platform:
@@ -148,14 +158,23 @@ def _check_platform(model: ModelConfig) -> None:
                 advice,
             )
         if model.model_type != ModelType.TENSORFLOW:
-            raise _invalid(f"ModelServerConfig::model_type choice {model.model_type} not supported.", advice)
+            raise _invalid(
+                f"ModelServerConfig::model_type choice {model.model_type} not supported.", advice
+            )
     elif not platform:
         # Taken, since there is but one platform here; but the same file would keep TF Serving from starting.
-        _log.warning('model %r has no model_platform: TF Serving refuses that; write "%s"', model.name, PLATFORM)
+        _log.warning(
+            'model %r has no model_platform: TF Serving refuses that; write "%s"',
+            model.name,
+            PLATFORM,
+        )
     elif platform != PLATFORM:
         raise _invalid(f"Model {model.name} requests unsupported platform {platform}", advice)
     if model.HasField("logging_config"):
-        _log.warning("model %r: logging_config is passed over: this server logs no requests to files", model.name)
+        _log.warning(
+            "model %r: logging_config is passed over: this server logs no requests to files",
+            model.name,
+        )
 
 
 def check_base_path(model: ModelConfig) -> None:
@@ -173,7 +192,9 @@ def check_base_path(model: ModelConfig) -> None:
     try:
         versions = find_versions(folder, passed_over=lambda _: None)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = "that is a file" if isinstance(error, NotADirectoryError) else "there is no such folder"
+        reason = (
+            "that is a file" if isinstance(error, NotADirectoryError) else "there is no such folder"
+        )
         if isinstance(error, PermissionError):
             reason = "this process may not read it"
         raise _invalid(

@@ -4,7 +4,10 @@ Source: TF Serving, get_model_status_impl.cc. A version label chooses nothing th
 """
 
 from grpc import StatusCode
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
 
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import RequestError
@@ -20,10 +23,14 @@ def get_model_status(registry: Registry, request: GetModelStatusRequest) -> GetM
     if spec.WhichOneof("version_choice") == "version":
         version = spec.version.value
         if version not in states:
-            raise RequestError(StatusCode.NOT_FOUND, f"Could not find version {version} of model {spec.name}")
+            raise RequestError(
+                StatusCode.NOT_FOUND, f"Could not find version {version} of model {spec.name}"
+            )
         states = {version: states[version]}
     elif not states:
-        raise RequestError(StatusCode.NOT_FOUND, f"Could not find any versions of model {spec.name}")
+        raise RequestError(
+            StatusCode.NOT_FOUND, f"Could not find any versions of model {spec.name}"
+        )
     response = GetModelStatusResponse()
     for version, state in states.items():
         status = response.model_version_status.add(version=version, state=state.stage)

@@ -17,7 +17,9 @@ from tfclf.server.status import RequestError, cut
 _log = logging.getLogger(__name__)
 
 
-def handle_reload_config(manager: Manager | None, request: ReloadConfigRequest, *, call: Call) -> ReloadConfigResponse:
+def handle_reload_config(
+    manager: Manager | None, request: ReloadConfigRequest, *, call: Call
+) -> ReloadConfigResponse:
     """Answers a ReloadConfigRequest when the new models answer. `metric_names` are passed over.
 
     Raises: RequestError; UNIMPLEMENTED where the server's models are fixed.
@@ -28,7 +30,9 @@ def handle_reload_config(manager: Manager | None, request: ReloadConfigRequest, 
         _check_roots(manager, request)
         manager.reload(request.config, call=call)
     except RequestError as error:
-        _log.error("reload failed: %s: %r", error.code.name, cut(error.message))  # quoted: it holds what was sent
+        _log.error(
+            "reload failed: %s: %r", error.code.name, cut(error.message)
+        )  # quoted: it holds what was sent
         raise
     response = ReloadConfigResponse()
     response.status.SetInParent()  # present though it says OK

@@ -7,7 +7,9 @@ availability_preserving_policy.cc.
 from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple, TypeAlias
 
-from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSystemStoragePathSourceConfig
+from tensorflow_serving.config.file_system_storage_path_source_pb2 import (
+    FileSystemStoragePathSourceConfig,
+)
 
 Policy: TypeAlias = FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
@@ -33,7 +35,9 @@ def choose(policy: Policy, versions: AbstractSet[int]) -> set[int]:
     return set(sorted(versions)[-max(policy.latest.num_versions, 1) :])
 
 
-def next_step(*, wanted: AbstractSet[int], serving: AbstractSet[int], loadable: AbstractSet[int]) -> Step | None:
+def next_step(
+    *, wanted: AbstractSet[int], serving: AbstractSet[int], loadable: AbstractSet[int]
+) -> Step | None:
     """What to load or unload next, so that a model that can be served is served at every moment.
 
     Args:

@@ -53,7 +53,9 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
             kind = log.WhichOneof("log_type")
             if kind == _REFUSED:
                 number = PredictionLog.DESCRIPTOR.fields_by_name[kind].number
-                raise RequestError(StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
+                raise RequestError(
+                    StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}"
+                )
             if kind in _METHODS:
                 for _ in range(runs):
                     _METHODS[kind](servable, getattr(log, kind).request)
@@ -64,5 +66,7 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
             f"{path}: warm-up failed after {replayed} requests: {reason}. Expected TFRecords of PredictionLog, "
             f"{_MOST:,} at most, that this model answers. Export the model again, or remove the file."
         ) from error
-    _log.info("warmed up model=%r version=%d requests=%d", servable.name, servable.version, replayed)
+    _log.info(
+        "warmed up model=%r version=%d requests=%d", servable.name, servable.version, replayed
+    )
     return replayed

@@ -29,10 +29,16 @@ def tensors_of(signature: SignatureDef, *, check_method_name: bool) -> tuple[str
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
     if len(signature.outputs) not in (1, 2):
-        raise invalid_argument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+        raise invalid_argument(
+            f"Expected one or two output Tensors, found {len(signature.outputs)}"
+        )
     if _INPUTS not in signature.inputs:
-        raise invalid_argument(f"No classification inputs found in SignatureDef: {debug_string(signature)}")
-    fetches = [signature.outputs[alias].name for alias in (_CLASSES, _SCORES) if alias in signature.outputs]
+        raise invalid_argument(
+            f"No classification inputs found in SignatureDef: {debug_string(signature)}"
+        )
+    fetches = [
+        signature.outputs[alias].name for alias in (_CLASSES, _SCORES) if alias in signature.outputs
+    ]
     if not fetches:
         raise invalid_argument(
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" or "{_SCORES}". '
@@ -46,7 +52,10 @@ def to_result(signature: SignatureDef, computed: Computed) -> ClassificationResu
 
     Raises: RequestError.
     """
-    classes, scores = _fetched(signature, computed, _CLASSES), _fetched(signature, computed, _SCORES)
+    classes, scores = (
+        _fetched(signature, computed, _CLASSES),
+        _fetched(signature, computed, _SCORES),
+    )
     if classes and scores and signature.outputs[_CLASSES].name == signature.outputs[_SCORES].name:
         scores = None  # one tensor under both names is taken for classes
     if classes:
@@ -59,12 +68,16 @@ def to_result(signature: SignatureDef, computed: Computed) -> ClassificationResu
             f"Got {classes.array.shape[1]} vs. {scores.array.shape[1]}"
         )
     # What is not there stays at proto3's default, which is not sent.
-    labels = [[_text(label) for label in row] for row in classes.array.tolist()] if classes else None
+    labels = (
+        [[_text(label) for label in row] for row in classes.array.tolist()] if classes else None
+    )
     values = scores.array.tolist() if scores else None
     result = ClassificationResult()
     for row in range(computed.batch):
         add = result.classifications.add().classes.add  # twice as fast as `extend`
-        for label, value in zip_longest(labels[row] if labels else (), values[row] if values else ()):
+        for label, value in zip_longest(
+            labels[row] if labels else (), values[row] if values else ()
+        ):
             add(label=label, score=value)
     return result
 

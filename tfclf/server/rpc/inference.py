@@ -18,20 +18,27 @@ from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
 
-def classify(servable: Servable, request: ClassificationRequest, *, call: Call | None = None) -> ClassificationResponse:
+def classify(
+    servable: Servable, request: ClassificationRequest, *, call: Call | None = None
+) -> ClassificationResponse:
     """Answers a ClassificationRequest: a class list for each tf.Example.
 
     Raises: RequestError.
     """
     signature = _signature(servable, request.model_spec)
-    feed, fetches = classification.tensors_of(signature, check_method_name=servable.check_method_names)
+    feed, fetches = classification.tensors_of(
+        signature, check_method_name=servable.check_method_names
+    )
     computed = compute(servable, request.input, feed, fetches, call=call)
     return ClassificationResponse(
-        model_spec=_echo(servable, request.model_spec), result=classification.to_result(signature, computed)
+        model_spec=_echo(servable, request.model_spec),
+        result=classification.to_result(signature, computed),
     )
 
 
-def regress(servable: Servable, request: RegressionRequest, *, call: Call | None = None) -> RegressionResponse:
+def regress(
+    servable: Servable, request: RegressionRequest, *, call: Call | None = None
+) -> RegressionResponse:
     """Answers a RegressionRequest: a value for each tf.Example.
 
     Raises: RequestError.
@@ -40,7 +47,8 @@ def regress(servable: Servable, request: RegressionRequest, *, call: Call | None
     feed, fetches = regression.tensors_of(signature, check_method_name=servable.check_method_names)
     computed = compute(servable, request.input, feed, fetches, call=call)
     return RegressionResponse(
-        model_spec=_echo(servable, request.model_spec), result=regression.to_result(signature, computed)
+        model_spec=_echo(servable, request.model_spec),
+        result=regression.to_result(signature, computed),
     )
 
 
@@ -84,7 +92,9 @@ def _tensors_of_all(servable: Servable, request: MultiInferenceRequest) -> tuple
             raise invalid_argument("Found ModelSpec with an empty model name.")
         model = model or task.model_spec.name
         if task.model_spec.name != model:
-            raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+            raise invalid_argument(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+            )
         name = _name(task.model_spec)
         if name in names:
             raise invalid_argument(f"Duplicate evaluation of signature: {name}")
@@ -99,12 +109,16 @@ def _tensors_of_all(servable: Servable, request: MultiInferenceRequest) -> tuple
     return feed, sorted(fetches)
 
 
-def _tensors_of(signature: SignatureDef, method_name: str, servable: Servable) -> tuple[str, list[str]]:
+def _tensors_of(
+    signature: SignatureDef, method_name: str, servable: Servable
+) -> tuple[str, list[str]]:
     if method_name == classification.METHOD_NAME:
         return classification.tensors_of(signature, check_method_name=servable.check_method_names)
     if method_name == regression.METHOD_NAME:
         return regression.tensors_of(signature, check_method_name=servable.check_method_names)
-    raise RequestError(StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {method_name}")
+    raise RequestError(
+        StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {method_name}"
+    )
 
 
 def _name(spec: ModelSpec) -> str:

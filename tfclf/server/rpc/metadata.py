@@ -12,7 +12,9 @@ from tfclf.server.status import invalid_argument
 _FIELD = "signature_def"
 
 
-def get_model_metadata(registry: Registry, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
+def get_model_metadata(
+    registry: Registry, request: GetModelMetadataRequest
+) -> GetModelMetadataResponse:
     """Answers a GetModelMetadataRequest. The echo names no signature: it is the metadata of all of them.
 
     Raises: RequestError.

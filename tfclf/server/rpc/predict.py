@@ -21,7 +21,9 @@ DEFAULT_SIGNATURE = "serving_default"
 _METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress"))
 
 
-def predict(servable: Servable, request: PredictRequest, *, call: Call | None = None) -> PredictResponse:
+def predict(
+    servable: Servable, request: PredictRequest, *, call: Call | None = None
+) -> PredictResponse:
     """Answers a PredictRequest.
 
     Raises: RequestError.
@@ -29,7 +31,9 @@ def predict(servable: Servable, request: PredictRequest, *, call: Call | None = 
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
-        raise RequestError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+        raise RequestError(
+            StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
+        )
     if servable.check_method_names:
         _check_method_name(signature)
     _check_number_of_inputs(signature, request)

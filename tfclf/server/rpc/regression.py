@@ -28,9 +28,13 @@ def tensors_of(signature: SignatureDef, *, check_method_name: bool) -> tuple[str
     if len(signature.outputs) != 1:
         raise invalid_argument("Expected one output Tensor.")
     if _INPUTS not in signature.inputs:
-        raise invalid_argument(f"No regression inputs found in SignatureDef: {debug_string(signature)}")
+        raise invalid_argument(
+            f"No regression inputs found in SignatureDef: {debug_string(signature)}"
+        )
     if _OUTPUTS not in signature.outputs:
-        raise invalid_argument(f"No regression outputs found in SignatureDef: {debug_string(signature)}")
+        raise invalid_argument(
+            f"No regression outputs found in SignatureDef: {debug_string(signature)}"
+        )
     return signature.inputs[_INPUTS].name, [signature.outputs[_OUTPUTS].name]
 
 
@@ -45,7 +49,13 @@ def to_result(signature: SignatureDef, computed: Computed) -> RegressionResult:
             f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {shape_string(array)}"
         )
     if len(array) != computed.batch:
-        raise invalid_argument(f"Input batch size did not match output batch size: {computed.batch} vs. {len(array)}")
+        raise invalid_argument(
+            f"Input batch size did not match output batch size: {computed.batch} vs. {len(array)}"
+        )
     if dtype != types_pb2.DT_FLOAT:
-        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {types_pb2.DataType.Name(dtype)}")
-    return RegressionResult(regressions=[Regression(value=value) for value in array.ravel().tolist()])
+        raise invalid_argument(
+            f"Expected output Tensor of DT_FLOAT.  Got: {types_pb2.DataType.Name(dtype)}"
+        )
+    return RegressionResult(
+        regressions=[Regression(value=value) for value in array.ravel().tolist()]
+    )

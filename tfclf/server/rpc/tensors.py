@@ -79,7 +79,9 @@ def _numerics() -> dict[int, _Numeric]:
     numerics = {}
     for name, field, read, bits in rows:
         number = types_pb2.DataType.Value(f"DT_{name}")
-        numerics[number] = _Numeric(field, read, bits, np.dtype(tf.dtypes.as_dtype(number).as_numpy_dtype))
+        numerics[number] = _Numeric(
+            field, read, bits, np.dtype(tf.dtypes.as_dtype(number).as_numpy_dtype)
+        )
     return numerics
 
 
@@ -184,7 +186,11 @@ def _from_values(proto: tensor_pb2.TensorProto, numeric: _Numeric, count: int) -
     numbers = getattr(proto, numeric.field)[: count * numbers_each]
     given = len(numbers) // numbers_each
     _check_repetition(count, given, numeric.array.itemsize)
-    values = np.fromiter(numbers, numeric.read, given * numbers_each).astype(numeric.bits).view(numeric.array)
+    values = (
+        np.fromiter(numbers, numeric.read, given * numbers_each)
+        .astype(numeric.bits)
+        .view(numeric.array)
+    )
     if given == count:
         return values
     array = np.zeros(count, numeric.array)

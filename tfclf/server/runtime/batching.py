@@ -100,7 +100,11 @@ class Batcher:
     """
 
     def __init__(
-        self, session: Session, options: Batching, *, observe: Callable[[RanBatch], None] | None = None
+        self,
+        session: Session,
+        options: Batching,
+        *,
+        observe: Callable[[RanBatch], None] | None = None,
     ) -> None:
         self._session = session
         self._options = options
@@ -119,7 +123,9 @@ class Batcher:
         """Requests in the queue."""
         return len(self._tasks)
 
-    def run(self, feeds: Feeds, fetches: Sequence[str], *, call: Call | None = None) -> list[Fetched]:
+    def run(
+        self, feeds: Feeds, fetches: Sequence[str], *, call: Call | None = None
+    ) -> list[Fetched]:
         """As `Session.run`; what cannot share a batch (a scalar input, an output without rows) runs by itself.
 
         Raises: RequestError; UNAVAILABLE at once where the queue is full.
@@ -130,16 +136,22 @@ class Batcher:
             return self._session.run(feeds, fetches, timeout=call.time_left())
         most, largest = self._options.max_batch_size, self._options.max_execution_batch_size
         if most is not None and rows > most:
-            raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {most}")
+            raise invalid_argument(
+                f"Task size {rows} is larger than maximum input batch size {most}"
+            )
         if rows <= largest:
             return self._wait(self._enqueue(feeds, fetches, rows, call))
         # One piece after the other, so that a large request leaves room for others between its pieces.
         pieces = []
         for start in range(0, rows, largest):
             piece = {name: array[start : start + largest] for name, array in feeds.items()}
-            pieces.append(self._wait(self._enqueue(piece, fetches, len(next(iter(piece.values()))), call)))
+            pieces.append(
+                self._wait(self._enqueue(piece, fetches, len(next(iter(piece.values()))), call))
+            )
         return [
-            Fetched(np.concatenate([piece[index].array for piece in pieces]), pieces[0][index].dtype)
+            Fetched(
+                np.concatenate([piece[index].array for piece in pieces]), pieces[0][index].dtype
+            )
             for index in range(len(fetches))
         ]
 
@@ -151,12 +163,19 @@ class Batcher:
             self._rows = 0
             self._changed.notify_all()
         for task in waiting:
-            task.end(RequestError(StatusCode.UNAVAILABLE, "The model was unloaded before the request ran"))
+            task.end(
+                RequestError(
+                    StatusCode.UNAVAILABLE, "The model was unloaded before the request ran"
+                )
+            )
 
     def _enqueue(self, feeds: Feeds, fetches: Sequence[str], rows: int, call: Call) -> _Task:
         call.time_left()
         padded = self._options.pad_variable_length_inputs
-        shapes = tuple((name, array.dtype, array.ndim if padded else array.shape[1:]) for name, array in feeds.items())
+        shapes = tuple(
+            (name, array.dtype, array.ndim if padded else array.shape[1:])
+            for name, array in feeds.items()
+        )
         task = _Task(feeds, tuple(fetches), rows, (shapes, tuple(fetches)), call)
         most = self._options.max_enqueued_batches * self._options.max_execution_batch_size
         with self._changed:
@@ -172,7 +191,9 @@ class Batcher:
             self._rows += rows
             if len(self._tasks) == 1 or self._full:  # in between, somebody waits for either already
                 self._changed.notify()
-        call.when_cancelled(lambda: self._drop(task, RequestError(StatusCode.CANCELLED, "Cancelled")))
+        call.when_cancelled(
+            lambda: self._drop(task, RequestError(StatusCode.CANCELLED, "Cancelled"))
+        )
         return task
 
     def _drop(self, task: _Task, reason: RequestError) -> None:
@@ -232,7 +253,10 @@ class Batcher:
             rows = batch[0].rows
             while self._tasks and rows < self._options.max_execution_batch_size:
                 task = self._tasks.popleft()
-                if task.key == batch[0].key and rows + task.rows <= self._options.max_execution_batch_size:
+                if (
+                    task.key == batch[0].key
+                    and rows + task.rows <= self._options.max_execution_batch_size
+                ):
                     batch.append(task)
                     rows += task.rows
                 else:
@@ -278,7 +302,9 @@ class Batcher:
             start = end
 
     def _merge(self, tasks: Sequence[_Task], rows: int) -> tuple[Feeds, int]:
-        padding = next((size for size in self._options.allowed_batch_sizes if size >= rows), rows) - rows
+        padding = (
+            next((size for size in self._options.allowed_batch_sizes if size >= rows), rows) - rows
+        )
         merged = {}
         for name in tasks[0].feeds:
             arrays = [task.feeds[name] for task in tasks]

@@ -34,11 +34,16 @@ class Registry:
     """
 
     def __init__(
-        self, servables: Iterable[Servable] = (), *, labels: Mapping[str, Mapping[str, int]] | None = None
+        self,
+        servables: Iterable[Servable] = (),
+        *,
+        labels: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, _Entry]] = {}
-        self._withdrawn: dict[int, _Entry] = {}  # by the Servable's id: in use, but no longer to be found
+        self._withdrawn: dict[
+            int, _Entry
+        ] = {}  # by the Servable's id: in use, but no longer to be found
         self._labels: Mapping[str, Mapping[str, int]] = labels or {}
         self.states = States()
         for servable in servables:
@@ -47,10 +52,14 @@ class Registry:
     def __iter__(self) -> Iterator[Servable]:
         """Those that answer now; what changes meanwhile is not seen."""
         with self._lock:
-            found = [entry.servable for versions in self._models.values() for entry in versions.values()]
+            found = [
+                entry.servable for versions in self._models.values() for entry in versions.values()
+            ]
         return iter(found)
 
-    def add(self, servable: Servable, *, when_unused: Callable[[], None] | None = None) -> Servable | None:
+    def add(
+        self, servable: Servable, *, when_unused: Callable[[], None] | None = None
+    ) -> Servable | None:
         """Lets a Servable answer from now on; gives the one that it takes the place of, withdrawn as by `withdraw`."""
         with self._lock:
             versions = self._models.setdefault(servable.name, {})
@@ -62,7 +71,9 @@ class Registry:
             unused()
         return old.servable if old else None
 
-    def withdraw(self, servable: Servable, *, when_unused: Callable[[], None] | None = None) -> None:
+    def withdraw(
+        self, servable: Servable, *, when_unused: Callable[[], None] | None = None
+    ) -> None:
         """Lets a Servable take no new request; those under way go on.
 
         Args:
@@ -83,7 +94,9 @@ class Registry:
     def in_use(self, servable: Servable) -> bool:
         """Whether a request under way uses it."""
         with self._lock:
-            entry = self._withdrawn.get(id(servable)) or self._models.get(servable.name, {}).get(servable.version)
+            entry = self._withdrawn.get(id(servable)) or self._models.get(servable.name, {}).get(
+                servable.version
+            )
             return entry is not None and entry.servable is servable and entry.users > 0
 
     def set_labels(self, labels: Mapping[str, Mapping[str, int]]) -> None:
@@ -126,7 +139,11 @@ class Registry:
             if not versions:
                 raise _not_found(f"Latest({spec.name})")
             return versions[max(versions)]
-        version = spec.version.value if choice == "version" else self._version_of(spec.name, spec.version_label)
+        version = (
+            spec.version.value
+            if choice == "version"
+            else self._version_of(spec.name, spec.version_label)
+        )
         if version not in versions:
             raise _not_found(f"Specific({spec.name}, {version})")
         return versions[version]
@@ -137,7 +154,9 @@ class Registry:
             raise invalid_argument(f"Unrecognized servable version label: {label}")
         return version
 
-    def _retire(self, entry: _Entry, when_unused: Callable[[], None] | None) -> Callable[[], None] | None:
+    def _retire(
+        self, entry: _Entry, when_unused: Callable[[], None] | None
+    ) -> Callable[[], None] | None:
         """Notes that the entry is withdrawn; gives what is to be called now, outside the lock."""
         if not entry.users:
             return when_unused

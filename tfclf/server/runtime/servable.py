@@ -57,7 +57,13 @@ class Servable:
 
     @classmethod
     def load(
-        cls, name: str, version: int, folder: Path, *, session: SessionOptions | None = None, **options: Any
+        cls,
+        name: str,
+        version: int,
+        folder: Path,
+        *,
+        session: SessionOptions | None = None,
+        **options: Any,
     ) -> "Servable":
         """Loads the SavedModel in `folder`.
 
@@ -77,7 +83,9 @@ class Servable:
                 f"{folder} cannot be loaded: {reason} Expected a SavedModel: saved_model.pb with a graph "
                 f"tagged {tags!r}, and the variables/ and assets/ saved with it. Copy or export it again."
             ) from error
-        _log.info("loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started)
+        _log.info(
+            "loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started
+        )
         return cls(name, version, loaded, **options)
 
     @property
@@ -109,7 +117,9 @@ class Servable:
                 self._on_run(call.method, time.perf_counter() - started)
 
     def _input_name(self, tensor: str) -> str:
-        inputs = (each for signature in self.signatures.values() for each in signature.inputs.items())
+        inputs = (
+            each for signature in self.signatures.values() for each in signature.inputs.items()
+        )
         return next((str(name) for name, info in inputs if info.name == tensor), tensor)
 
     def close(self) -> None:

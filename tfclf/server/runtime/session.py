@@ -65,7 +65,9 @@ class SessionOptions:
             allow_soft_placement=True,
             intra_op_parallelism_threads=self.intra_op_threads,
             inter_op_parallelism_threads=self.inter_op_threads,
-            gpu_options=tf.compat.v1.GPUOptions(per_process_gpu_memory_fraction=self.gpu_memory_fraction),
+            gpu_options=tf.compat.v1.GPUOptions(
+                per_process_gpu_memory_fraction=self.gpu_memory_fraction
+            ),
         )
 
 
@@ -108,7 +110,11 @@ class Session:
         self._most_choices = len(self._choices) + _MOST_CHOICES
 
     def run(
-        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, timeout: float | None = None
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        fetches: Sequence[str],
+        *,
+        timeout: float | None = None,
     ) -> list[Fetched]:
         """The tensors named by `fetches`, computed from `feeds`; nothing else is computed.
 
@@ -127,11 +133,15 @@ class Session:
         try:
             values = self._session._call_tf_sessionrun(options, inputs, outputs, [], None)
         except tf.errors.OpError as error:
-            raise RequestError(status_code(error.error_code), self._without_folder(error.message)) from None
+            raise RequestError(
+                status_code(error.error_code), self._without_folder(error.message)
+            ) from None
         except UnicodeDecodeError as error:
             # A message that quotes bytes which are no UTF-8: Python gets those instead of TensorFlow's status.
             # They come from the request, so the request is what was wrong.
-            raise invalid_argument(self._without_folder(error.object.decode("utf-8", "replace"))) from None
+            raise invalid_argument(
+                self._without_folder(error.object.decode("utf-8", "replace"))
+            ) from None
         finally:
             self._runs.release()
             if options is not None:

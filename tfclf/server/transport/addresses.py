@@ -26,10 +26,14 @@ def check_port(host: str, port: int) -> None:
     if not 0 <= port <= 65535:  # gRPC would take it modulo 65536
         raise InputError(f"port {port} does not exist. Expected 0 (any free one) to 65535.")
     try:
-        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        candidates = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except OSError as error:
         raise ServerError(cannot_listen(host, port, error.strerror or str(error))) from error
-    problems = [problem for candidate in candidates if (problem := _problem(*candidate)) is not None]
+    problems = [
+        problem for candidate in candidates if (problem := _problem(*candidate)) is not None
+    ]
     # One of a name's addresses is enough (localhost without IPv6), unless another server has the port there.
     taken = [problem for problem in problems if problem.errno == errno.EADDRINUSE]
     if taken or len(problems) == len(candidates):
@@ -47,8 +51,12 @@ def check_socket(path: str) -> None:
     if len(os.fsencode(path)) > _SOCKET_BYTES:
         reason = f"the path has more than {_SOCKET_BYTES} bytes, which sockets do not take"
     elif not os.access(folder, os.W_OK | os.X_OK):
-        reason = f"{folder} cannot be written to" if folder.is_dir() else f"there is no folder {folder}"
-    elif os.path.lexists(path) and not (Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode)):
+        reason = (
+            f"{folder} cannot be written to" if folder.is_dir() else f"there is no folder {folder}"
+        )
+    elif os.path.lexists(path) and not (
+        Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode)
+    ):
         reason = "that is there, and no socket"
     elif os.path.lexists(path) and _answers(path):
         reason = "another process listens there"

@@ -30,7 +30,9 @@ class Arrivals(grpc.ServerInterceptor):
       patience_in_a_crowd: where such calls hold more than half of the threads, for all but the newest of them.
     """
 
-    def __init__(self, threads: int, *, patience: float = 60.0, patience_in_a_crowd: float = 1.0) -> None:
+    def __init__(
+        self, threads: int, *, patience: float = 60.0, patience_in_a_crowd: float = 1.0
+    ) -> None:
         self._crowd = threads // 2
         self._patience = patience
         self._patience_in_a_crowd = patience_in_a_crowd
@@ -56,7 +58,9 @@ class Arrivals(grpc.ServerInterceptor):
         behavior = handler.unary_stream if handler.response_streaming else handler.unary_unary
 
         def answer(messages: Iterator[bytes], context: grpc.ServicerContext, *more: Any) -> Any:
-            return behavior(self._message(messages, context, handler.request_deserializer), context, *more)
+            return behavior(
+                self._message(messages, context, handler.request_deserializer), context, *more
+            )
 
         # A health Watch sends from other threads than its own, and says so by this attribute.
         answer.experimental_non_blocking = getattr(behavior, "experimental_non_blocking", False)  # type: ignore[attr-defined]
@@ -65,20 +69,28 @@ class Arrivals(grpc.ServerInterceptor):
             if handler.response_streaming
             else grpc.stream_unary_rpc_method_handler
         )
-        return make(answer, response_serializer=handler.response_serializer)  # one message or many look alike
+        return make(
+            answer, response_serializer=handler.response_serializer
+        )  # one message or many look alike
 
-    def _message(self, messages: Iterator[bytes], context: grpc.ServicerContext, read: Callable[[bytes], Any]) -> Any:
+    def _message(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext, read: Callable[[bytes], Any]
+    ) -> Any:
         self._waiting[context] = time.monotonic()
         try:
             sent = next(messages)
         except StopIteration:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, "The method requires exactly one request message.")
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, "The method requires exactly one request message."
+            )
         finally:
             del self._waiting[context]
         try:
             return read(sent)
         except DecodeError:  # the code is that of gRPC for C++, and so of TF Serving
-            context.abort(grpc.StatusCode.INTERNAL, "The bytes that were sent are no message of this method")
+            context.abort(
+                grpc.StatusCode.INTERNAL, "The bytes that were sent are no message of this method"
+            )
 
     def _watch(self) -> None:
         while not self._closed.wait(_TICK):
@@ -90,4 +102,6 @@ class Arrivals(grpc.ServerInterceptor):
         newest_last = sorted(waiting, key=waiting.__getitem__)
         crowding = newest_last[: max(0, len(newest_last) - self._crowd)]
         late = [call for call in crowding if waiting[call] < now - self._patience_in_a_crowd]
-        return late + [call for call in newest_last[len(crowding) :] if waiting[call] < now - self._patience]
+        return late + [
+            call for call in newest_last[len(crowding) :] if waiting[call] < now - self._patience
+        ]

@@ -5,8 +5,14 @@ from typing import Any
 
 from grpc import ServicerContext
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
-from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+)
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
@@ -58,7 +64,9 @@ class ModelService(ModelServiceServicer):
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def GetModelStatus(self, request: GetModelStatusRequest, context: ServicerContext) -> GetModelStatusResponse:  # noqa: N802
+    def GetModelStatus(  # noqa: N802
+        self, request: GetModelStatusRequest, context: ServicerContext
+    ) -> GetModelStatusResponse:
         """What has become of the versions of a model."""
         return _answer(self._service.get_model_status, request, context)
 

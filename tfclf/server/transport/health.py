@@ -50,7 +50,9 @@ class _Servicer(HealthServicer):
         self._watches: set[_Watch] = set()
         self._draining = False
 
-    def Watch(self, request: HealthCheckRequest, context: ServicerContext, send_response_callback: _Send) -> None:  # noqa: N802
+    def Watch(  # noqa: N802
+        self, request: HealthCheckRequest, context: ServicerContext, send_response_callback: _Send
+    ) -> None:
         """The state, and each change of it."""
         watch = _Watch(send_response_callback)
         with self._watching:

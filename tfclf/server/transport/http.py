@@ -82,7 +82,9 @@ class HttpServer:
         """Starts to answer. Raises: ServerError if the port cannot be had."""
         listener = self._listen()
         self.port = listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="tfclf-http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(listener,), name="tfclf-http", daemon=True
+        )
         self._thread.start()
         end = time.monotonic() + _START_SECONDS
         while not self._server.started and self._failure is None:
@@ -121,7 +123,9 @@ class HttpServer:
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6 and self.host == "::":
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # IPv4 too, as TF Serving listens
+                listener.setsockopt(
+                    socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0
+                )  # IPv4 too, as TF Serving listens
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:

@@ -34,7 +34,9 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # Python's ssl reads key and certificate from files alone.
-        with tempfile.TemporaryDirectory(prefix="tfclf-tls-") as folder:  # only its owner can look into it
+        with tempfile.TemporaryDirectory(
+            prefix="tfclf-tls-"
+        ) as folder:  # only its owner can look into it
             certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
             certificate.write_bytes(tls.certificate)
             key.write_bytes(tls.key)
@@ -45,7 +47,9 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
             context.verify_mode = ssl.CERT_REQUIRED
             _check_authorities(context)
     except (ssl.SSLError, ValueError, UnicodeDecodeError) as error:
-        reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or str(error)
+        reason = (
+            getattr(error, "verify_message", None) or getattr(error, "reason", None) or str(error)
+        )
         raise ServerError(
             f"the key, certificate or CA of --ssl_config_file cannot be used: {reason}. Expected a private key without "
             f"a password, the certificate that was made for it, valid today, and, for client_verify, the clients' CA, "
@@ -80,7 +84,9 @@ def _check_time(context: ssl.SSLContext, certificate: bytes) -> None:
 
 
 def _check_authorities(context: ssl.SSLContext) -> None:
-    ends = [ssl.cert_time_to_seconds(str(authority["notAfter"])) for authority in context.get_ca_certs()]
+    ends = [
+        ssl.cert_time_to_seconds(str(authority["notAfter"])) for authority in context.get_ca_certs()
+    ]
     if ends and max(ends) < time.time():  # none: a client's own certificate, trusted as it is
         raise ValueError("custom_ca holds no certificate of an authority whose time is not over")
 

@@ -39,13 +39,19 @@ class BestPaths(tf.Module):
         alone = sorted({_IN_NO_PIECE}.union(*texts).difference(texts))
         texts += alone
         unknown = min(scores) - _UNKNOWN_PENALTY
-        self._trie = Trie(texts, np.array(scores + [unknown] * len(alone), np.float64), _IN_NO_PIECE)
-        self._ids = self._trie.by_node(np.array([*range(len(scores)), *[unknown_id] * len(alone)], np.int32))
+        self._trie = Trie(
+            texts, np.array(scores + [unknown] * len(alone), np.float64), _IN_NO_PIECE
+        )
+        self._ids = self._trie.by_node(
+            np.array([*range(len(scores)), *[unknown_id] * len(alone)], np.int32)
+        )
         self._lengths = self._trie.by_node(np.array([len(text) for text in texts], np.int32))
         self._unknown_id = unknown_id
         # Each of as many additions as there are characters rounds a sum of as many scores, in both ways.
         largest = np.abs(scores).max() + _UNKNOWN_PENALTY
-        self._near = tf.constant(2 * self.LONGEST**2 * largest * np.finfo(np.float64).eps, tf.float64)
+        self._near = tf.constant(
+            2 * self.LONGEST**2 * largest * np.finfo(np.float64).eps, tf.float64
+        )
 
     def __call__(
         self, points: tf.Tensor, splits: tf.Tensor, *, unsure: int | None = None
@@ -61,15 +67,21 @@ class BestPaths(tf.Module):
         lengths = splits[1:] - splits[:-1]
         words = tf.size(lengths)
         # Not tf.repeat, which takes memory for as many words as there are, times the longest one's characters.
-        word = tf.cumsum(tf.scatter_nd(splits[1:-1, tf.newaxis], tf.ones_like(splits[1:-1]), [tf.size(points)]))
+        word = tf.cumsum(
+            tf.scatter_nd(splits[1:-1, tf.newaxis], tf.ones_like(splits[1:-1]), [tf.size(points)])
+        )
         # The first characters of all words, the second ones, ...; longer words first, so that those still going on are
         # always the first ones.
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
         rank = tf.scatter_nd(order[:, tf.newaxis], tf.range(words), [words])
         first, lengths = tf.gather(splits, order), tf.gather(lengths, order)
-        going_on = words - tf.searchsorted(tf.reverse(lengths, [0]), tf.range(lengths[0] + 1), side="right")
+        going_on = words - tf.searchsorted(
+            tf.reverse(lengths, [0]), tf.range(lengths[0] + 1), side="right"
+        )
         row = tf.cumsum(going_on, exclusive=True)
-        place = tf.gather(row, tf.range(tf.size(points)) - tf.gather(splits, word)) + tf.gather(rank, word)
+        place = tf.gather(row, tf.range(tf.size(points)) - tf.gather(splits, word)) + tf.gather(
+            rank, word
+        )
         symbols = tf.scatter_nd(place[:, tf.newaxis], self._trie.symbols(points), [tf.size(points)])
 
         ends = self._ends(symbols, going_on, marked=unsure is not None)
@@ -84,7 +96,9 @@ class BestPaths(tf.Module):
             near = tf.math.unsorted_segment_max(tf.cast(nodes < 0, tf.int32), word, words)
             ids = tf.where(tf.gather(near, word) > 0, unsure, ids)
         kept = tf.where(tf.concat([[True], ~again], axis=0)[: tf.size(ids)])[:, 0]
-        return tf.gather(ids, kept), tf.math.bincount(tf.gather(word, kept), minlength=words, maxlength=words)
+        return tf.gather(ids, kept), tf.math.bincount(
+            tf.gather(word, kept), minlength=words, maxlength=words
+        )
 
     def _ends(self, symbols: tf.Tensor, going_on: tf.Tensor, *, marked: bool) -> tf.Tensor:
         """int32[places]: the node of the piece that ends the best way from the word's start to there.
@@ -119,7 +133,9 @@ class BestPaths(tf.Module):
             begin, size = tf.stack([oldest, 0]), tf.stack([-1, tf.gather(going_on, index + 1)])
             return (
                 index + 1,
-                tf.pad(tf.slice(bases, begin, size), [[0, 1], [0, 0]], constant_values=self._trie.root),
+                tf.pad(
+                    tf.slice(bases, begin, size), [[0, 1], [0, 0]], constant_values=self._trie.root
+                ),
                 tf.slice(tf.concat([reached, best], axis=0), begin, size),
                 ends.write(index, end),
             )
@@ -143,23 +159,41 @@ class BestPaths(tf.Module):
           first, lengths: int32[words], longer ones first: the place of a word's first character, and their number.
         """
         places, nodes = (
-            tf.TensorArray(tf.int32, size=0, dynamic_size=True, infer_shape=False, element_shape=[None])
+            tf.TensorArray(
+                tf.int32, size=0, dynamic_size=True, infer_shape=False, element_shape=[None]
+            )
             for _ in range(2)
         )
 
         def back(
-            index: tf.Tensor, at: tf.Tensor, word: tf.Tensor, places: tf.TensorArray, nodes: tf.TensorArray
+            index: tf.Tensor,
+            at: tf.Tensor,
+            word: tf.Tensor,
+            places: tf.TensorArray,
+            nodes: tf.TensorArray,
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
             end = tf.gather(ends, tf.gather(row, at) + word)
             places = places.write(index, tf.gather(first, word) + at)
             at -= tf.gather(self._lengths, tf.abs(end))
             going_on = tf.where(at >= 0)[:, 0]
-            return index + 1, tf.gather(at, going_on), tf.gather(word, going_on), places, nodes.write(index, end)
+            return (
+                index + 1,
+                tf.gather(at, going_on),
+                tf.gather(word, going_on),
+                places,
+                nodes.write(index, end),
+            )
 
         *_, places, nodes = tf.while_loop(
             lambda _index, at, *_: tf.size(at) > 0,
             back,
             (tf.constant(0), lengths - 1, tf.range(tf.size(lengths)), places, nodes),
-            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([None]), _ANY, _ANY),
+            shape_invariants=(
+                tf.TensorShape([]),
+                tf.TensorShape([None]),
+                tf.TensorShape([None]),
+                _ANY,
+                _ANY,
+            ),
         )
         return tf.scatter_nd(places.concat()[:, tf.newaxis], nodes.concat(), [size])

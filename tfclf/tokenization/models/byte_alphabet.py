@@ -14,12 +14,18 @@ def byte_of() -> Mapping[str, int]:
     """Character -> byte: printable Latin-1 stands for itself, the others count up from U+0100."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = sorted(set(range(256)) - set(printable))
-    return {chr(byte): byte for byte in printable} | {chr(0x100 + place): byte for place, byte in enumerate(others)}
+    return {chr(byte): byte for byte in printable} | {
+        chr(0x100 + place): byte for place, byte in enumerate(others)
+    }
 
 
 def check_bytes(vocabulary: Collection[str], origin: str) -> None:
     """Whether there is a piece for every byte. Raises: VocabularyError."""
-    missing = sorted(byte for character, byte in byte_of().items() if byte in _OF_UTF8 and character not in vocabulary)
+    missing = sorted(
+        byte
+        for character, byte in byte_of().items()
+        if byte in _OF_UTF8 and character not in vocabulary
+    )
     if missing:
         raise VocabularyError(
             f"{origin}: the vocabulary of {len(vocabulary)} pieces lacks {len(missing)} of the byte characters, the "

@@ -41,24 +41,34 @@ class ByteBpeModel(tf.Module):
         made = _made(spec)
         bases = {character: 0 for character in alphabet if character in ids}
         whole = ids if spec.ignore_merges else {**bases, **made}
-        words = {_bytes(piece, alphabet): ids[piece] for piece in whole if piece and alphabet.keys() >= set(piece)}
+        words = {
+            _bytes(piece, alphabet): ids[piece]
+            for piece in whole
+            if piece and alphabet.keys() >= set(piece)
+        }
         self._table = WordTable(words)
         pieces = {**bases, **made}
         self._ids = tf.constant([0, *(ids[piece] for piece in pieces)])
         self._subwords = tf_text.SentencepieceTokenizer(
-            _sentencepiece_model((_letters(_bytes(piece, alphabet)), -float(rank)) for piece, rank in pieces.items()),
+            _sentencepiece_model(
+                (_letters(_bytes(piece, alphabet)), -float(rank)) for piece, rank in pieces.items()
+            ),
             out_type=tf.int32,
         )
 
         common = sorted(_spellings(words) - words.keys())
         answers = self._merged(tf.constant(common, tf.string, [len(common)]))
         self._common = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(common, list(range(len(common))), tf.string, tf.int32),
+            tf.lookup.KeyValueTensorInitializer(
+                common, list(range(len(common))), tf.string, tf.int32
+            ),
             default_value=-1,
         )
         # One row more, empty, for what is not among them.
         self._common_pieces = tf.constant(answers.values.numpy())
-        self._common_splits = tf.constant([*answers.row_splits.numpy(), answers.row_splits.numpy()[-1]])
+        self._common_splits = tf.constant(
+            [*answers.row_splits.numpy(), answers.row_splits.numpy()[-1]]
+        )
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
         return self._table(words, self._not_whole)
@@ -69,14 +79,18 @@ class ByteBpeModel(tf.Module):
         rest = tf.where(place < 0)[:, 0]
         place = tf.where(place < 0, tf.size(self._common_splits) - 2, place)
         starts = tf.gather(self._common_splits, place)
-        common = take_ranges(self._common_pieces, starts, tf.gather(self._common_splits, place + 1) - starts)
+        common = take_ranges(
+            self._common_pieces, starts, tf.gather(self._common_splits, place + 1) - starts
+        )
         return Ranges.of(common).with_rows(rest, Ranges.of(self._merged(tf.gather(words, rest))))
 
     def _merged(self, words: tf.Tensor) -> tf.RaggedTensor:
         letters = tf.strings.unicode_transcode(words, "ISO-8859-1", "UTF-8")
         pieces = self._subwords.tokenize(tf.strings.regex_replace(letters, r"\x00", _NUL))
         splits = tf.cast(pieces.row_splits, tf.int32)
-        return tf.RaggedTensor.from_row_splits(tf.gather(self._ids, pieces.values), splits, validate=False)
+        return tf.RaggedTensor.from_row_splits(
+            tf.gather(self._ids, pieces.values), splits, validate=False
+        )
 
 
 def _spellings(words: Iterable[bytes]) -> set[bytes]:
@@ -85,7 +99,12 @@ def _spellings(words: Iterable[bytes]) -> set[bytes]:
     A third of the words that are no piece are a piece in another spelling.
     """
     letters = {word.removeprefix(b" ") for word in words}
-    spelled = {form for word in letters if word.isalpha() for form in (word.lower(), word.capitalize(), word.upper())}
+    spelled = {
+        form
+        for word in letters
+        if word.isalpha()
+        for form in (word.lower(), word.capitalize(), word.upper())
+    }
     return spelled | {b" " + word for word in spelled}
 
 
@@ -109,7 +128,9 @@ def _made(spec: ByteBpe) -> dict[str, int]:
     """Piece -> rank of the merge that completes it, for the results of merges that BPE makes of themselves."""
     # Of a pair that is listed twice the reference keeps the last place.
     ranks = {pair: rank for rank, pair in enumerate(spec.merges)}
-    last = {left + right: _last_merge(left + right, ranks, len(spec.merges)) for left, right in ranks}
+    last = {
+        left + right: _last_merge(left + right, ranks, len(spec.merges)) for left, right in ranks
+    }
     return {piece: rank for piece, rank in last.items() if rank is not None}
 
 
@@ -139,8 +160,14 @@ def _sentencepiece_model(pieces: Iterable[tuple[str, float]]) -> bytes:
     listed = (_field(1, piece.encode()) + _field(2, score) for piece, score in pieces)
     trainer = _field(3, 2)  # model_type: BPE
     # No dummy prefix, no white space removed, none escaped.
-    normalizer = _field(1, b"identity") + _field(2, _NO_RULES) + _field(3, 0) + _field(4, 0) + _field(5, 0)
-    return b"".join(_field(1, piece) for piece in [unknown, *listed]) + _field(2, trainer) + _field(3, normalizer)
+    normalizer = (
+        _field(1, b"identity") + _field(2, _NO_RULES) + _field(3, 0) + _field(4, 0) + _field(5, 0)
+    )
+    return (
+        b"".join(_field(1, piece) for piece in [unknown, *listed])
+        + _field(2, trainer)
+        + _field(3, normalizer)
+    )
 
 
 # A charsmap without a rule: no unit of its trie answers to the byte that leads there. Where there is none at all,

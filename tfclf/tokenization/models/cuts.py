@@ -21,9 +21,15 @@ def apart(pieces: Sequence[str], mark: str) -> tuple[str, str, tuple[str, ...]]:
     Returns: the characters (punctuation, digits, symbols); those that are beside both them and letters; and the
       pieces that are exceptions.
     """
-    characters = {piece for piece in pieces if len(piece) == 1 and piece != mark and _is_no_letter(piece)}
+    characters = {
+        piece for piece in pieces if len(piece) == 1 and piece != mark and _is_no_letter(piece)
+    }
     neutral: set[str] = set()
-    mixed = {piece: found for piece in pieces if len(piece) > 1 and (found := _mixed(piece, characters, mark))}
+    mixed = {
+        piece: found
+        for piece in pieces
+        if len(piece) > 1 and (found := _mixed(piece, characters, mark))
+    }
     while len(mixed) > _EXCEPTIONS:
         # The one that the most pieces mix; of equal ones the first, so that every run decides alike.
         guilty = Counter(character for found in mixed.values() for character in found)

@@ -72,14 +72,22 @@ def parse(raw: bytes, origin: str) -> Any:
         if not proto.pieces:
             raise ValueError("it holds no pieces")
         if all(piece.type != _NORMAL for piece in proto.pieces):
-            raise VocabularyError(f"{origin} holds a SentencePiece model without a single ordinary piece. {again}")
+            raise VocabularyError(
+                f"{origin} holds a SentencePiece model without a single ordinary piece. {again}"
+            )
         package.SentencePieceProcessor(model_proto=raw)
     except VocabularyError:
         raise
-    except Exception as error:  # protobuf's DecodeError and SentencePiece's RuntimeError have no common root
+    except (
+        Exception
+    ) as error:  # protobuf's DecodeError and SentencePiece's RuntimeError have no common root
         start = raw[:40].decode("utf-8", errors="replace")
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        what = f"it starts with {start!r}" if start.isprintable() or raw[:1] in (b"<", b"v") else reason
+        what = (
+            f"it starts with {start!r}"
+            if start.isprintable() or raw[:1] in (b"<", b"v")
+            else reason
+        )
         raise TokenizerError(
             f"{origin} is no whole SentencePiece file of {len(raw)} bytes ({what}): it is text, or cut short. {again}"
         ) from error
@@ -87,9 +95,18 @@ def parse(raw: bytes, origin: str) -> Any:
     kind = _MODEL_TYPES.get(trainer.model_type, str(trainer.model_type))
     for found, expected in (
         (f"the model type {kind!r}" if trainer.model_type != _UNIGRAM else "", "unigram"),
-        ("byte_fallback" if any(piece.type == _BYTE for piece in proto.pieces) else "", "pieces without byte_fallback"),
-        ("treat_whitespace_as_suffix" if trainer.treat_whitespace_as_suffix else "", "white space before words"),
-        ("escape_whitespaces=false" if not normalizer.escape_whitespaces else "", "escape_whitespaces=true"),
+        (
+            "byte_fallback" if any(piece.type == _BYTE for piece in proto.pieces) else "",
+            "pieces without byte_fallback",
+        ),
+        (
+            "treat_whitespace_as_suffix" if trainer.treat_whitespace_as_suffix else "",
+            "white space before words",
+        ),
+        (
+            "escape_whitespaces=false" if not normalizer.escape_whitespaces else "",
+            "escape_whitespaces=true",
+        ),
     ):
         if found:
             raise UnknownComponentError(
@@ -112,7 +129,9 @@ def for_op(raw: bytes, origin: str = "the SentencePiece model") -> OpModel:
     price = float(min(normal) - _UNKNOWN_PENALTY)
     original = list(range(len(proto.pieces)))
     of_unknown = next(index for index, piece in enumerate(proto.pieces) if piece.type == _UNKNOWN)
-    proto.normalizer_spec.precompiled_charsmap = proto.normalizer_spec.precompiled_charsmap or _NO_RULES
+    proto.normalizer_spec.precompiled_charsmap = (
+        proto.normalizer_spec.precompiled_charsmap or _NO_RULES
+    )
     proto.trainer_spec.unk_id = of_unknown
     for index, piece in enumerate(list(proto.pieces)):
         if piece.type == _USER_DEFINED:
@@ -136,16 +155,26 @@ def for_op(raw: bytes, origin: str = "the SentencePiece model") -> OpModel:
         foreign=foreign,
         stand_in=stand_in,
         symbols=symbols,
-        leading="".join(sorted(blank)) if strips and not proto.normalizer_spec.add_dummy_prefix else "",
-        trailing="".join(sorted(blank | {SPACE_MARK})) if strips and SPACE_MARK not in rules else "",
+        leading="".join(sorted(blank))
+        if strips and not proto.normalizer_spec.add_dummy_prefix
+        else "",
+        trailing="".join(sorted(blank | {SPACE_MARK}))
+        if strips and SPACE_MARK not in rules
+        else "",
     )
 
 
 def _foreign(proto: Any, rules: Mapping[str, str]) -> tuple[tuple[int, ...], set[str]]:
     """The code points that nothing in the model knows, and the characters that normalization can leave."""
-    left_as_is = {character for key in rules if len(key) > 1 for character in key if character not in rules}
+    left_as_is = {
+        character for key in rules if len(key) > 1 for character in key if character not in rules
+    }
     usable = (piece.piece for piece in proto.pieces if piece.type in (_NORMAL, _USER_DEFINED))
-    left = {character for text in (*usable, *rules.values()) for character in text} | left_as_is | {SPACE_MARK}
+    left = (
+        {character for text in (*usable, *rules.values()) for character in text}
+        | left_as_is
+        | {SPACE_MARK}
+    )
     known = {ord(character) for character in left.union(" ", *rules)}
     foreign = np.ones(_LAST_POINT + 1, bool)
     foreign[0xD800:0xE000] = False
@@ -158,7 +187,9 @@ def _crowded(proto: Any, rules: Mapping[str, str], origin: str) -> list[str]:
     symbols = [piece.piece for piece in proto.pieces if piece.type == _USER_DEFINED]
     normal = [piece.piece for piece in proto.pieces if piece.type == _NORMAL]
     taken = {character for text in (*normal, *rules) for character in text}
-    crowded = sorted((symbol for symbol in symbols if len(symbol) > 1 or symbol in taken), key=len, reverse=True)
+    crowded = sorted(
+        (symbol for symbol in symbols if len(symbol) > 1 or symbol in taken), key=len, reverse=True
+    )
     for symbol in crowded:
         # What begins before the symbol and reaches into it; what begins with it gives way to it.
         starts = tuple(symbol[:end] for end in range(1, len(symbol) + 1))
@@ -188,7 +219,9 @@ def _check_rules(proto: Any, rules: Mapping[str, str], origin: str) -> None:
     symbols = {piece.piece for piece in proto.pieces if piece.type == _USER_DEFINED}
     known = {character for piece in proto.pieces for character in piece.piece} - set(rules)
     problems = {
-        "user-defined pieces with white space": [symbol for symbol in symbols if set(symbol) & set(" \t\r\n")],
+        "user-defined pieces with white space": [
+            symbol for symbol in symbols if set(symbol) & set(" \t\r\n")
+        ],
         "normalization rules about several spaces": [
             key for key, value in rules.items() if (key[0] == " " and len(key) > 1) or "  " in value
         ],

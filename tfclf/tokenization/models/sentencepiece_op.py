@@ -28,5 +28,7 @@ class SentencePieceModel(tf.Module):
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         pieces = self._pieces.tokenize(texts)
         return tf.RaggedTensor.from_row_splits(
-            tf.gather(self._ids, pieces.values), tf.cast(pieces.row_splits, tf.int32), validate=False
+            tf.gather(self._ids, pieces.values),
+            tf.cast(pieces.row_splits, tf.int32),
+            validate=False,
         )

@@ -44,9 +44,13 @@ class Trie(tf.Module):
         score = np.full(len(parent), -np.inf)
         score[self._ends] = scores
         # Side by side, so that one look finds all there is to know.
-        self._rows = tf.constant(np.column_stack([parent, base, score.view(np.int32).reshape(-1, 2)]))
+        self._rows = tf.constant(
+            np.column_stack([parent, base, score.view(np.int32).reshape(-1, 2)])
+        )
 
-    def down(self, bases: tf.Tensor, symbols: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    def down(
+        self, bases: tf.Tensor, symbols: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """The children of int32[...] bases by int32 symbols of a shape that goes with it.
 
         Returns: bool[...] whether there is one, int32[...] nodes (anything where there is none), float64[...] scores,
@@ -94,7 +98,9 @@ def _edges(pieces: Sequence[str], symbols: np.ndarray) -> tuple[np.ndarray, np.n
     return np.concatenate(parents), np.concatenate(edge_symbols), nodes
 
 
-def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _place(
+    parents: np.ndarray, edge_symbols: np.ndarray, symbols: int
+) -> tuple[np.ndarray, np.ndarray, int]:
     """A base for each node that has children, and a row for each node but the root, so that none share one.
 
     Returns: int[nodes] bases and rows, none of them 0, and the number of rows.
@@ -107,7 +113,16 @@ def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple
     free, unused = np.ones(size + symbols, bool), np.ones(size + symbols, bool)
     of_edge = children[parents]
     # Those with many children first, as long as there is room.
-    for most, least in ((np.inf, 1024), (1024, 256), (256, 64), (64, 16), (16, 6), (6, 3), (3, 2), (2, 1)):
+    for most, least in (
+        (np.inf, 1024),
+        (1024, 256),
+        (256, 64),
+        (64, 16),
+        (16, 6),
+        (6, 3),
+        (3, 2),
+        (2, 1),
+    ):
         edges = np.flatnonzero((of_edge < most) & (of_edge >= least))
         throws = 0
         while len(edges):
@@ -127,7 +142,11 @@ def _place(parents: np.ndarray, edge_symbols: np.ndarray, symbols: int) -> tuple
             throws += 1
             if throws % _THROWS == 0:
                 more = np.ones(size // 8 + 1, bool)
-                size, free, unused = size + len(more), np.append(free, more), np.append(unused, more)
+                size, free, unused = (
+                    size + len(more),
+                    np.append(free, more),
+                    np.append(unused, more),
+                )
     return bases, rows, size + symbols
 
 

@@ -40,7 +40,8 @@ class UnigramModel(tf.Module):
         # The one token that a piece just becomes; below 0 for unknown pieces and for those that become none or several.
         plain = ~np.array(model.unknown) & (np.array(lengths) == 1)
         self._plain = tf.constant(
-            [each[0] if is_plain else -1 for each, is_plain in zip(ids, plain, strict=True)], tf.int32
+            [each[0] if is_plain else -1 for each, is_plain in zip(ids, plain, strict=True)],
+            tf.int32,
         )
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -67,10 +68,15 @@ class UnigramModel(tf.Module):
     def _of_pieces(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """int32[tokens] and their row splits, of int32[pieces] and theirs: as many for each piece as it says."""
         unknown = tf.gather(self._unknown, pieces)
-        begins = tf.scatter_nd(splits[:, tf.newaxis], tf.ones_like(splits), [tf.size(pieces) + 1])[1:-1] > 0
+        begins = (
+            tf.scatter_nd(splits[:, tf.newaxis], tf.ones_like(splits), [tf.size(pieces) + 1])[1:-1]
+            > 0
+        )
         # A run of unknown characters within a row is one token.
         follows = tf.pad(unknown[1:] & unknown[:-1] & ~begins, [[1, 0]])[: tf.size(pieces)]
         tokens = take_ranges(
-            self._ids, tf.gather(self._starts, pieces), tf.where(follows, 0, tf.gather(self._lengths, pieces))
+            self._ids,
+            tf.gather(self._starts, pieces),
+            tf.where(follows, 0, tf.gather(self._lengths, pieces)),
         )
         return tokens.values, tf.gather(tokens.row_splits, splits)

@@ -72,7 +72,9 @@ class UnigramWordsModel(tf.Module):
             )
             return index + 1, ids.write(index, found), counts.write(index, count)
 
-        _, ids, counts = tf.while_loop(lambda index, *_: index < rounds, search, (tf.constant(0), ids, counts))
+        _, ids, counts = tf.while_loop(
+            lambda index, *_: index < rounds, search, (tf.constant(0), ids, counts)
+        )
         rows = tf.RaggedTensor.from_row_lengths(ids.concat(), counts.concat(), validate=False)
         return Ranges.of(merge_inner(rows, parts.row_splits))
 
@@ -103,7 +105,9 @@ class _Parts(tf.Module):
 
 def _if_any(words: tf.Tensor, change: Callable[[tf.Tensor], Ranges]) -> Ranges:
     nothing = tf.zeros([0], tf.int32)
-    found: Ranges = tf.cond(tf.size(words) > 0, lambda: change(words), lambda: Ranges(nothing, nothing, nothing))
+    found: Ranges = tf.cond(
+        tf.size(words) > 0, lambda: change(words), lambda: Ranges(nothing, nothing, nothing)
+    )
     return found
 
 
@@ -112,8 +116,16 @@ def _one_piece_words(spec: UnigramWords, best_paths: BestPaths) -> dict[str, int
     package = tokenizers()
     reference = package.Tokenizer(package.models.Unigram(list(spec.pieces), spec.unknown_id, False))
     pieces = [piece for piece, _ in spec.pieces]
-    answers = (encoding.ids for encoding in reference.encode_batch_fast(pieces, add_special_tokens=False))
+    answers = (
+        encoding.ids for encoding in reference.encode_batch_fast(pieces, add_special_tokens=False)
+    )
     whole = {piece: ids[0] for piece, ids in zip(pieces, answers, strict=True) if len(ids) == 1}
     points = np.frombuffer("".join(whole).encode("utf-32-le"), np.int32)
-    ids, _ = best_paths(tf.constant(points), tf.constant(np.cumsum([0, *map(len, whole)]), tf.int32), unsure=_UNSURE)
-    return {piece: index for (piece, index), found in zip(whole.items(), ids.numpy(), strict=True) if found == index}
+    ids, _ = best_paths(
+        tf.constant(points), tf.constant(np.cumsum([0, *map(len, whole)]), tf.int32), unsure=_UNSURE
+    )
+    return {
+        piece: index
+        for (piece, index), found in zip(whole.items(), ids.numpy(), strict=True)
+        if found == index
+    }

@@ -22,7 +22,8 @@ class WordTable(tf.Module):
         values = [_NOTHING if token is None else token for token in ids.values()]
         self._holds_nothing = _NOTHING in values
         self._table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(ids), values, tf.string, tf.int32), default_value=_MISS
+            tf.lookup.KeyValueTensorInitializer(list(ids), values, tf.string, tf.int32),
+            default_value=_MISS,
         )
 
     def __call__(self, words: tf.Tensor, others: Callable[[tf.Tensor], Ranges]) -> tf.RaggedTensor:
@@ -30,6 +31,10 @@ class WordTable(tf.Module):
         known = self._table.lookup(words)
         missed = tf.where(tf.equal(known, _MISS))[:, 0]
         distinct, of_miss = tf.unique(tf.gather(words, missed))
-        lengths = tf.cast(tf.not_equal(known, _NOTHING), tf.int32) if self._holds_nothing else tf.ones_like(known)
+        lengths = (
+            tf.cast(tf.not_equal(known, _NOTHING), tf.int32)
+            if self._holds_nothing
+            else tf.ones_like(known)
+        )
         whole = Ranges(known, tf.range(tf.size(words)), lengths)
         return whole.with_rows(missed, others(distinct).rows(of_miss)).taken()

@@ -19,7 +19,9 @@ class WordPieceModel(tf.Module):
         # entries with the prefix included: there the prefix is just two characters.
         most = spec.max_bytes or 4 * spec.max_characters
         words = [
-            piece for piece in spec.vocabulary if 0 < len(piece) <= spec.max_characters and len(piece.encode()) <= most
+            piece
+            for piece in spec.vocabulary
+            if 0 < len(piece) <= spec.max_characters and len(piece.encode()) <= most
         ]
         self._table = WordTable({word: ids[word] for word in words})
         self._unknown = ids[spec.unknown]

@@ -40,7 +40,9 @@ class CharacterTable(tf.Module):
         self._entry = CodePointTable(table.entries)
         # Kept as a tensor: every function that tokenizes then shares one copy in the export.
         self._replacements = tf.RaggedTensor.from_row_splits(
-            tf.constant(table.replacements, tf.int32), tf.constant(table.splits, tf.int32), validate=False
+            tf.constant(table.replacements, tf.int32),
+            tf.constant(table.splits, tf.int32),
+            validate=False,
         )
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
@@ -74,7 +76,9 @@ class CharacterTable(tf.Module):
         source = tf.repeat(points.flat_values, replaced.row_lengths())
         values = tf.where(replaced.flat_values == _ITSELF, source, replaced.flat_values)
         splits = tf.gather(replaced.row_splits, points.row_splits)
-        return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8")
+        return tf.strings.unicode_encode(
+            tf.RaggedTensor.from_row_splits(values, splits, validate=False), "UTF-8"
+        )
 
 
 def _accented_letters(changes: Mapping[int, str]) -> dict[str, str]:
@@ -85,9 +89,18 @@ def _accented_letters(changes: Mapping[int, str]) -> dict[str, str]:
     found: dict[str, list[int]] = {}
     for point in range(0x80, _LATIN_END):
         letter = changes.get(point, "")
-        if len(letter) == 1 and letter.isascii() and letter.isalpha() and ord(letter) not in changes:
+        if (
+            len(letter) == 1
+            and letter.isascii()
+            and letter.isalpha()
+            and ord(letter) not in changes
+        ):
             found.setdefault(letter, []).append(point)
-    return {letter: character_class(points) for letter, points in found.items() if letter in _OFTEN_ACCENTED}
+    return {
+        letter: character_class(points)
+        for letter, points in found.items()
+        if letter in _OFTEN_ACCENTED
+    }
 
 
 def _byte_class(points: list[int]) -> str:
@@ -116,7 +129,9 @@ def _table(step: BertNormalizer | EachCharacter) -> _Table:
     places: dict[tuple[int, ...], int] = {(_ITSELF,): 0}
     entries = np.zeros(0x110000, np.int32)
     for point, text in changes.items():
-        replacement = tuple(_ITSELF if ord(character) == point else ord(character) for character in text)
+        replacement = tuple(
+            _ITSELF if ord(character) == point else ord(character) for character in text
+        )
         entries[point] = places.setdefault(replacement, len(places))
     return _Table(
         character_class(point for point in changes if point >= 0x80),

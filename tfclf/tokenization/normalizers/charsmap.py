@@ -24,7 +24,8 @@ def rules(charsmap: bytes) -> dict[str, str]:
     try:
         units, replacements = _parts(charsmap)
         return {
-            key.decode(): replacements[value : replacements.index(b"\0", value)].decode() for key, value in _keys(units)
+            key.decode(): replacements[value : replacements.index(b"\0", value)].decode()
+            for key, value in _keys(units)
         }
     except (struct.error, IndexError, ValueError, RecursionError) as error:
         raise UnknownComponentError(
@@ -84,8 +85,15 @@ def of_every_character(replacement: str, *, but: str) -> bytes:
     for key, place in places.items():
         if key:
             leaf = key not in blocks
-            units[place] = _unit(place, 256 * (1 if leaf else blocks[key]), key[-1]) | (_HAS_LEAF if leaf else 0)
-    return struct.pack("<I", units.nbytes) + units.astype("<u4").tobytes() + replacement.encode() + b"\0"
+            units[place] = _unit(place, 256 * (1 if leaf else blocks[key]), key[-1]) | (
+                _HAS_LEAF if leaf else 0
+            )
+    return (
+        struct.pack("<I", units.nbytes)
+        + units.astype("<u4").tobytes()
+        + replacement.encode()
+        + b"\0"
+    )
 
 
 def _low(place: int) -> int:

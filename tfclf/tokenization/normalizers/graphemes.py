@@ -17,9 +17,19 @@ from tfclf.tokenization.code_point_table import CodePointTable
 from tfclf.tokenization.normalizers import charsmap
 
 # What a character is, as flags. Regional indicators need none: they join nothing but each other, at 4 bytes each.
-(JOINS_LEFT, PREPEND, CONTROL, CARRIAGE_RETURN, LINE_FEED, PICTOGRAPH, EXTEND, JOINER, CONSONANT, LINKER, CONJUNCT) = (
-    1 << bit for bit in range(11)
-)
+(
+    JOINS_LEFT,
+    PREPEND,
+    CONTROL,
+    CARRIAGE_RETURN,
+    LINE_FEED,
+    PICTOGRAPH,
+    EXTEND,
+    JOINER,
+    CONSONANT,
+    LINKER,
+    CONJUNCT,
+) = (1 << bit for bit in range(11))
 _L, _V, _T, _LV, _LVT = (1 << bit for bit in range(11, 16))
 # Hangul joins left of, right of; the ranges have been the same since Unicode 5.2.
 _HANGUL = ((_L, _L | _V | _LV | _LVT), (_LV | _V, _V | _T), (_LVT | _T, _T))
@@ -86,7 +96,9 @@ def _flags() -> np.ndarray:
     asked = [chr(point) for point in planes]
     flags = np.zeros(0x110000, np.int64)
 
-    def ask(flag: int, before: str, after: str, joined: Sequence[int], characters: Sequence[str] = asked) -> None:
+    def ask(
+        flag: int, before: str, after: str, joined: Sequence[int], characters: Sequence[str] = asked
+    ) -> None:
         """Sets a flag where the number of clusters (or of characters in one too long) is one of `joined`."""
         answers = _count(characters, before, after)
         points = np.array([ord(character) for character in characters])
@@ -101,7 +113,13 @@ def _flags() -> np.ndarray:
     left = [chr(point) for point in np.flatnonzero(flags & JOINS_LEFT)]
     ask(EXTEND, _COPYRIGHT, f"{chr(_ZWJ)}{_COPYRIGHT}{_MARK}", [5], left)
     # One of 4 bytes with a mark is too long to be looked up, joined or not.
-    ask(CONSONANT, f"{_KA}{_VIRAMA}", _MARK, [4], [character for character in others if len(character.encode()) == 3])
+    ask(
+        CONSONANT,
+        f"{_KA}{_VIRAMA}",
+        _MARK,
+        [4],
+        [character for character in others if len(character.encode()) == 3],
+    )
     ask(LINKER, _KA, f"{_KA}{_MARK}", [4], left)
     ask(CONJUNCT, f"{_KA}{_VIRAMA}", f"{_KA}{_MARK}", [5], left)
     for flag, ranges in _JAMO:

@@ -33,7 +33,9 @@ class PrecompiledRules(tf.Module):
         entries = {text: index + 2 for index, text in enumerate(sorted(set(rules.values())))}
         # Entry 0 is the character itself, no key; entry 1 nothing at all.
         replacements = [[], [], *([ord(character) for character in text] for text in entries)]
-        self._replacements = tf.ragged.constant(replacements, dtype=tf.int32, row_splits_dtype=tf.int32)
+        self._replacements = tf.ragged.constant(
+            replacements, dtype=tf.int32, row_splits_dtype=tf.int32
+        )
         entry_of = np.zeros(0x110000, np.int32)
         for key, text in rules.items():
             if len(key) == 1:
@@ -41,7 +43,9 @@ class PrecompiledRules(tf.Module):
         self._entry = CodePointTable(entry_of)
         longer = {_packed(key): entries[text] for key, text in rules.items() if _is_looked_up(key)}
         self._longer = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(longer), list(longer.values()), tf.int64, tf.int32),
+            tf.lookup.KeyValueTensorInitializer(
+                list(longer), list(longer.values()), tf.int64, tf.int32
+            ),
             default_value=0,
         )
         self._flags = graphemes.flag_table()
@@ -49,7 +53,9 @@ class PrecompiledRules(tf.Module):
         # U+FFFF, which is no character, so that the class is never empty.
         keys = {0xFFFF, *(ord(key) for key in rules if len(key) == 1 and not key.isascii())}
         self._keys = rf"(?s).*{character_class(keys)}.*"
-        self._ascii = _ByteRules({key: text for key, text in rules.items() if key.isascii() and len(key) == 1})
+        self._ascii = _ByteRules(
+            {key: text for key, text in rules.items() if key.isascii() and len(key) == 1}
+        )
 
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         joining = tf.strings.regex_full_match(text, self._joining)
@@ -63,18 +69,24 @@ class PrecompiledRules(tf.Module):
         return self._replaced(points, self._entry(points.flat_values))
 
     def _by_clusters(self, text: tf.Tensor) -> tf.Tensor:
-        points = tf.strings.unicode_decode(tf.strings.join([_BEFORE, text]), "UTF-8", errors="replace")
+        points = tf.strings.unicode_decode(
+            tf.strings.join([_BEFORE, text]), "UTF-8", errors="replace"
+        )
         entries = self._entries_by_clusters(points.flat_values)
         # The first one of each row is our own.
         entries = tf.tensor_scatter_nd_update(
-            entries, points.row_splits[:-1, tf.newaxis], tf.ones_like(points.row_splits[:-1], tf.int32)
+            entries,
+            points.row_splits[:-1, tf.newaxis],
+            tf.ones_like(points.row_splits[:-1], tf.int32),
         )
         return self._replaced(points, entries)
 
     def _entries_by_clusters(self, points: tf.Tensor) -> tf.Tensor:
         joined = graphemes.joins(self._flags(points))
         cluster = tf.cumsum(tf.cast(~joined, tf.int32)) - 1
-        sizes = 1 + tf.reduce_sum([tf.cast(points >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000)], axis=0)
+        sizes = 1 + tf.reduce_sum(
+            [tf.cast(points >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000)], axis=0
+        )
         starts = tf.where(~joined)[:, 0]
         looked_up = (tf.math.segment_sum(tf.ones_like(points), cluster) > 1) & (
             tf.math.segment_sum(sizes, cluster) < _TOO_LONG
@@ -82,9 +94,13 @@ class PrecompiledRules(tf.Module):
         # In less than 6 bytes at most three characters, because an ASCII one joins nothing but U+0600 and its like.
         entries = self._entry(points)
         following = tf.where(joined, points, 0)
-        second, third = (tf.pad(following[shift:], [[0, tf.minimum(shift, tf.size(points))]]) for shift in (1, 2))
+        second, third = (
+            tf.pad(following[shift:], [[0, tf.minimum(shift, tf.size(points))]]) for shift in (1, 2)
+        )
         third = tf.where(tf.equal(second, 0), 0, third)
-        first, second, third = (tf.cast(tf.gather(part, starts), tf.int64) for part in (points, second, third))
+        first, second, third = (
+            tf.cast(tf.gather(part, starts), tf.int64) for part in (points, second, third)
+        )
         pair = first + second * (1 << 21)
         triple = pair + third * (1 << 42)
         found = tf.gather(entries, starts)
@@ -105,7 +121,9 @@ class PrecompiledRules(tf.Module):
         values = tf.repeat(points.flat_values, lengths)
         at = tf.where(tf.repeat(~itself, lengths))
         values = tf.tensor_scatter_nd_update(values, at, replaced.flat_values)
-        rows = tf.RaggedTensor.from_row_splits(values, tf.gather(splits, points.row_splits), validate=False)
+        rows = tf.RaggedTensor.from_row_splits(
+            values, tf.gather(splits, points.row_splits), validate=False
+        )
         return tf.strings.unicode_encode(rows, "UTF-8")
 
 
@@ -126,7 +144,10 @@ class _ByteRules:
         if self._lower:
             changes = {key: text for key, text in changes.items() if key not in ascii_uppercase}
         texts = sorted(set(changes.values()))
-        self._scans = [(character_class([ord(key) for key in changes if changes[key] == text]), text) for text in texts]
+        self._scans = [
+            (character_class([ord(key) for key in changes if changes[key] == text]), text)
+            for text in texts
+        ]
         # Nothing may be replaced twice, and beyond a few scans the table is faster.
         self.possible = len(texts) <= 4 and not any(set(text) & set(changes) for text in texts)
 

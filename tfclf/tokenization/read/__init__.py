@@ -71,7 +71,9 @@ def _check_special_tokens(tokenizer: Any, path: Path) -> None:
     for role in _NEEDED_OF_LINES:
         token = getattr(tokenizer, role)
         if token is None:
-            raise VocabularyError(f"{path.parent}: the tokenizer has no {role}; name it in tokenizer_config.json.")
+            raise VocabularyError(
+                f"{path.parent}: the tokenizer has no {role}; name it in tokenizer_config.json."
+            )
         if token not in pieces:
             raise VocabularyError(
                 f"{path} has {len(pieces)} pieces and {token!r}, the checkpoint's {role}, is not among them. Expected "
@@ -85,7 +87,11 @@ def _check_says_what_it_does(tokenizer: Any, path: Path) -> None:
     written = tokenizers().Tokenizer.from_str(backend.to_str())
     written.encode_special_tokens = tokenizer.split_special_tokens
     for token in backend.get_added_tokens_decoder().values():
-        for probe in (token.content, token.content.lower(), f"a {token.content.upper()} b{token.content}c"):
+        for probe in (
+            token.content,
+            token.content.lower(),
+            f"a {token.content.upper()} b{token.content}c",
+        ):
             if backend.encode(probe).ids != written.encode(probe).ids:
                 raise UnknownComponentError(
                     f"{path.parent}: its files define the added token {token.content!r} twice, and differently; what "

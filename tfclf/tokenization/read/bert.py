@@ -20,7 +20,9 @@ def splitter(_part: Part, _path: Path) -> BertSplitter:
 def model(part: Part, path: Path) -> WordPiece:
     """WordPiece."""
     if part["unk_token"] not in part["vocab"]:
-        raise VocabularyError(f"{path}: the unknown piece {part['unk_token']!r} is not in the vocabulary.")
+        raise VocabularyError(
+            f"{path}: the unknown piece {part['unk_token']!r} is not in the vocabulary."
+        )
     return WordPiece(
         vocabulary=in_order(part["vocab"], path),
         unknown=part["unk_token"],

@@ -17,7 +17,9 @@ _UNSUPPORTED = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
 
 def splitter(part: Part, _: Path) -> ByteLevel:
     """ByteLevel."""
-    return ByteLevel(add_prefix_space=part["add_prefix_space"], use_regex=part.get("use_regex", True))
+    return ByteLevel(
+        add_prefix_space=part["add_prefix_space"], use_regex=part.get("use_regex", True)
+    )
 
 
 def model(part: Part, path: Path) -> ByteBpe:
@@ -49,7 +51,9 @@ def check_files(vocabulary: Mapping[str, int], merges: Path) -> None:
     try:
         text = merges.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise VocabularyError(f"{merges} is not UTF-8 ({error}). Expected one merge a line.") from error
+        raise VocabularyError(
+            f"{merges} is not UTF-8 ({error}). Expected one merge a line."
+        ) from error
     version, _, text = text.partition("\n")
     *lines, last = text.split("\n")
     # Transformers drops the first line and what follows the last line's end, whatever stands there.
@@ -78,7 +82,9 @@ def _parts(merge: str | Sequence[str], place: int, path: Path, unit: str = "merg
     return parts[0], parts[1]
 
 
-def _check_merges(merges: Sequence[Merge], vocabulary: Mapping[str, int], name: Callable[[int], str]) -> None:
+def _check_merges(
+    merges: Sequence[Merge], vocabulary: Mapping[str, int], name: Callable[[int], str]
+) -> None:
     """Training joins what is there already, and names what it makes.
 
     The Rust library takes merges in any order, and then splits words as no training has seen them.

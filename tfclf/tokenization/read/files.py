@@ -61,7 +61,9 @@ def _check_lines(path: Path) -> None:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise VocabularyError(f"{path} is not UTF-8 ({error}). Expected one piece a line.") from error
+        raise VocabularyError(
+            f"{path} is not UTF-8 ({error}). Expected one piece a line."
+        ) from error
     first: dict[str, int] = {}
     for index, piece in enumerate(lines[:-1] if lines[-1] == "" else lines):
         if first.setdefault(piece, index) != index:

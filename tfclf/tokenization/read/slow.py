@@ -138,7 +138,11 @@ def _ids(tokenizer: Any, proto: Any) -> tuple[tuple[int, ...], ...]:
     found = []
     for piece in proto.pieces:
         text = "\U0010ffff" if piece.type == piece.UNKNOWN else piece.piece
-        tokens = own(_OnePiece(tokenizer, text), "") if _STEPS[type(tokenizer).__name__] is _cleaning else [text]
+        tokens = (
+            own(_OnePiece(tokenizer, text), "")
+            if _STEPS[type(tokenizer).__name__] is _cleaning
+            else [text]
+        )
         found.append(tuple(tokenizer.convert_tokens_to_ids(tokens)))
     return tuple(found)
 
@@ -149,7 +153,9 @@ def _added_tokens(tokenizer: Any, path: Path, *, lowers: bool) -> tuple[AddedTok
         return ()
     spared = set(tokenizer.all_special_tokens)
     spared |= {
-        token.content for token in tokenizer.added_tokens_decoder.values() if not token.special and token.normalized
+        token.content
+        for token in tokenizer.added_tokens_decoder.values()
+        if not token.special and token.normalized
     }
     added = []
     for token_id, token in tokenizer.added_tokens_decoder.items():
@@ -179,7 +185,9 @@ def _template(tokenizer: Any, path: Path) -> Template:
 
     def places(*texts: list[int]) -> tuple[Place, ...]:
         ids = tokenizer.build_inputs_with_special_tokens(*texts)
-        types = tokenizer.create_token_type_ids_from_sequences(*texts) if has_types else [0] * len(ids)
+        types = (
+            tokenizer.create_token_type_ids_from_sequences(*texts) if has_types else [0] * len(ids)
+        )
         found = [token for token in ids if token in (_FIRST, _SECOND)]
         if len(types) != len(ids) or [[token] for token in found] != list(texts):
             raise UnknownComponentError(

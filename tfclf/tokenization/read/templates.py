@@ -21,7 +21,9 @@ def template(part: object, path: Path, *, types: bool) -> Template:
     if kind == "Sequence":
         framing = [each for each in part["processors"] if kind_of(each) != "ByteLevel"]
         if len(framing) > 1:
-            raise unknown("post_processor", [kind_of(each) for each in framing], ["one of those alone"], path)
+            raise unknown(
+                "post_processor", [kind_of(each) for each in framing], ["one of those alone"], path
+            )
         return template(framing[0] if framing else None, path, types=types)
     if kind == "BertProcessing":
         return bert_template(int(part["cls"][1]), int(part["sep"][1]), types=types)
@@ -34,7 +36,9 @@ def template(part: object, path: Path, *, types: bool) -> Template:
 
 def _roberta(start: int, end: int) -> Template:
     first, last = Place((start,)), Place((end,))
-    return Template(single=(first, Place(), last), pair=(first, Place(), Place((end, end)), Place(), last))
+    return Template(
+        single=(first, Place(), last), pair=(first, Place(), Place((end, end)), Place(), last)
+    )
 
 
 def _template_processing(part: Mapping[str, Any], path: Path, *, types: bool) -> Template:

@@ -40,7 +40,12 @@ def check(content: Part, path: Path) -> None:
     splitter = _splitter(content.get("pre_tokenizer"), path)
     kind = _model_kind(content.get("model"), path)
     if isinstance(splitter, ByteLevel) != (kind == "BPE"):
-        raise unknown("model", f"{kind} after {kind_of(content.get('pre_tokenizer'))}", ["BPE after ByteLevel"], path)
+        raise unknown(
+            "model",
+            f"{kind} after {kind_of(content.get('pre_tokenizer'))}",
+            ["BPE after ByteLevel"],
+            path,
+        )
     if kind == "BPE":
         # The Rust library's own errors do not say which merge.
         byte_level.model(content["model"], path)
@@ -54,7 +59,11 @@ def spec_of(content: Part, tokenizer: Any, path: Path) -> TokenizerSpec:
       content: what its Rust tokenizer says of itself, in the form of tokenizer.json.
     """
     # With split_special_tokens they are text like any other.
-    kept = [entry for entry in content["added_tokens"] if not (tokenizer.split_special_tokens and entry["special"])]
+    kept = [
+        entry
+        for entry in content["added_tokens"]
+        if not (tokenizer.split_special_tokens and entry["special"])
+    ]
     return TokenizerSpec(
         normalizer=unigram_json.joined(_normalizer(content["normalizer"], path), path),
         splitter=_splitter(content["pre_tokenizer"], path),
@@ -70,7 +79,9 @@ def spec_of(content: Part, tokenizer: Any, path: Path) -> TokenizerSpec:
             )
             for entry in kept
         ),
-        template=template(content["post_processor"], path, types="token_type_ids" in tokenizer.model_input_names),
+        template=template(
+            content["post_processor"], path, types="token_type_ids" in tokenizer.model_input_names
+        ),
         pad_id=tokenizer.pad_token_id,
         truncation_side=tokenizer.truncation_side,
         padding_side=tokenizer.padding_side,
@@ -91,7 +102,9 @@ def _splitter(part: object, path: Path) -> Splitter | None:
     return None if part is None else _known("pre_tokenizer", part, _SPLITTERS, path)
 
 
-def _known(name: str, part: object, readers: Mapping[str, Callable[[Part, Path], _T]], path: Path) -> _T:
+def _known(
+    name: str, part: object, readers: Mapping[str, Callable[[Part, Path], _T]], path: Path
+) -> _T:
     kind = kind_of(part)
     if not isinstance(part, Mapping) or kind not in readers:
         raise unknown(name, kind, readers, path)

@@ -37,7 +37,9 @@ def precompiled(part: Part, path: Path) -> tuple[Precompiled]:
         rules = base64.b64decode(part["precompiled_charsmap"], validate=True)
         charsmap.rules(rules)
     except (binascii.Error, KeyError, TypeError) as error:
-        raise unknown("precompiled_charsmap of the normalizer", str(error), ["base64"], path) from error
+        raise unknown(
+            "precompiled_charsmap of the normalizer", str(error), ["base64"], path
+        ) from error
     except UnknownComponentError as error:
         raise UnknownComponentError(f"{path}: {error}") from error
     return (Precompiled(rules),)
@@ -69,11 +71,15 @@ def each_character(part: Part, _: Path) -> tuple[EachCharacter]:
 def joined(steps: Sequence[Step], path: Path) -> tuple[Step, ...]:
     """Neighbouring steps on single characters as one. Raises: UnknownComponentError for a decomposition alone."""
     result: list[Step] = []
-    for each, group in groupby(steps, key=lambda step: isinstance(step, EachCharacter) and step.library):
+    for each, group in groupby(
+        steps, key=lambda step: isinstance(step, EachCharacter) and step.library
+    ):
         if each != "tokenizers":
             result += group
             continue
-        names = tuple(name for step in group if isinstance(step, EachCharacter) for name in step.steps)
+        names = tuple(
+            name for step in group if isinstance(step, EachCharacter) for name in step.steps
+        )
         for place, name in enumerate(names):
             if name in _DECOMPOSING and _STRIP_ACCENTS not in names[place:]:
                 raise unknown("normalizer", name, [f"{name} and {_STRIP_ACCENTS} after it"], path)
@@ -83,9 +89,13 @@ def joined(steps: Sequence[Step], path: Path) -> tuple[Step, ...]:
 
 def splitter(part: Part, path: Path) -> Metaspace:
     """Metaspace."""
-    scheme = part.get("prepend_scheme") or ("always" if part.get("add_prefix_space", True) else "never")
+    scheme = part.get("prepend_scheme") or (
+        "always" if part.get("add_prefix_space", True) else "never"
+    )
     if scheme not in ("always", "never"):
-        raise unknown("prepend_scheme of the pre_tokenizer Metaspace", scheme, ["always", "never"], path)
+        raise unknown(
+            "prepend_scheme of the pre_tokenizer Metaspace", scheme, ["always", "never"], path
+        )
     if part.get("split") is False:
         raise unknown("option split of the pre_tokenizer Metaspace", False, ["true"], path)
     return Metaspace(mark=part.get("replacement", "\u2581"), prefix=scheme == "always")
@@ -100,7 +110,12 @@ def splitters(part: Part, path: Path) -> Metaspace:
         raise unknown("pre_tokenizer Sequence", kinds, known, path)
     found = splitter(parts[-1], path)
     if len(kinds) == 2 and not found.prefix:
-        raise unknown("prepend_scheme of the pre_tokenizer Metaspace", "never", ["always behind WhitespaceSplit"], path)
+        raise unknown(
+            "prepend_scheme of the pre_tokenizer Metaspace",
+            "never",
+            ["always behind WhitespaceSplit"],
+            path,
+        )
     return replace(found, at_white_space=len(kinds) == 2)
 
 

@@ -46,4 +46,6 @@ class ByteLevelSplitter(tf.Module):
         kept = tf.where(tf.strings.length(words.values) > 0)[:, 0]
         rows = tf.gather(words.indices[:, 0], kept)
         splits = tf.searchsorted(rows, tf.range(tf.size(text, tf.int64) + 1), out_type=tf.int32)
-        return tf.RaggedTensor.from_row_splits(tf.gather(words.values, kept), splits, validate=False)
+        return tf.RaggedTensor.from_row_splits(
+            tf.gather(words.values, kept), splits, validate=False
+        )

@@ -48,7 +48,9 @@ class Words(tf.Module):
         self._lowercase = spec.lowercase
         self._marks = character_class(matching(_MARKS)) if spec.strip_accents else ""
         self._space = character_class(matching(_SPACE))
-        self._alone = character_class(matching(_PUNCTUATION).union(_CJK if spec.split_on_cjk else ()))
+        self._alone = character_class(
+            matching(_PUNCTUATION).union(_CJK if spec.split_on_cjk else ())
+        )
         self._cjk = character_class(_CJK) if spec.split_on_cjk else ""
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -65,7 +67,9 @@ class Words(tf.Module):
         return tf.strings.regex_replace(tf_text.normalize_utf8(text, "NFD"), self._marks, "")
 
     def _folded(self, words: tf.Tensor) -> tf.Tensor:
-        return only_where(~is_ascii(words), tf.strings.lower(words), lambda rows: tf_text.case_fold_utf8(rows))
+        return only_where(
+            ~is_ascii(words), tf.strings.lower(words), lambda rows: tf_text.case_fold_utf8(rows)
+        )
 
 
 @functools.cache

@@ -29,9 +29,15 @@ class MarkedWords(tf.Module):
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
         # tf.strings.split parts at runs of ASCII's white space, several times as fast as a pattern.
-        by_patterns = self._at_white_space_by_patterns if self._at_white_space else self._at_spaces_by_patterns
+        by_patterns = (
+            self._at_white_space_by_patterns
+            if self._at_white_space
+            else self._at_spaces_by_patterns
+        )
         # Rare characters that mean the same as a space.
-        text = tf.strings.regex_replace(text, OTHER_WHITE_SPACE if self._at_white_space else self._mark, " ")
+        text = tf.strings.regex_replace(
+            text, OTHER_WHITE_SPACE if self._at_white_space else self._mark, " "
+        )
         if not self._prefix:
             return by_patterns(text)
         return tf.cond(
@@ -46,7 +52,9 @@ class MarkedWords(tf.Module):
     def _at_white_space_by_patterns(self, text: tf.Tensor) -> tf.RaggedTensor:
         text = tf.strings.regex_replace(text, rf"{ASCII_WHITE_SPACE}+\z", "")
         # The space and the mark behind it are one mark, because a word that begins with one gets no other.
-        text = tf.strings.regex_replace(text, f"{ASCII_WHITE_SPACE}+{self._mark}?|{self._mark}", f" {self._mark}")
+        text = tf.strings.regex_replace(
+            text, f"{ASCII_WHITE_SPACE}+{self._mark}?|{self._mark}", f" {self._mark}"
+        )
         if self._prefix:
             text = tf.strings.regex_replace(text, r"\A[^ ]", rf" {self._mark}\0")
         return tf.strings.split(text)

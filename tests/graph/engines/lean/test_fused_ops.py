@@ -12,7 +12,9 @@ from tfclf import _tensorflow as text_ops
 
 
 @pytest.fixture(scope="module", params=[1, 16], ids=["one group", "groups"])
-def ops(request: pytest.FixtureRequest, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Counter[str]:
+def ops(
+    request: pytest.FixtureRequest, exported: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Counter[str]:
     """How often each op runs for one batch, as TensorFlow's profiler sees it, in functions that are called as well."""
     text_ops.register()
     folder = tmp_path_factory.mktemp("profile")

@@ -35,8 +35,12 @@ TEXTS = ["", *HEADLINES, "news " * 600, " ".join(HEADLINES) * 20, *hostile_texts
 
 
 @pytest.fixture(scope="module", params=sorted(known()))
-def family_checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    return open_checkpoint(tiny_checkpoint(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param))
+def family_checkpoint(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    return open_checkpoint(
+        tiny_checkpoint(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,9 @@ def graph(family_checkpoint: Checkpoint) -> Graph:
 @pytest.fixture(scope="module")
 def short_ladder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export whose rungs are soon compiled."""
-    return tfclf.export(checkpoint, tmp_path_factory.mktemp("exports") / "short_ladder", ladder=LADDER)
+    return tfclf.export(
+        checkpoint, tmp_path_factory.mktemp("exports") / "short_ladder", ladder=LADDER
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,9 @@ def _assert_same(found: Any, expected: Any, *, tolerance: float = TOLERANCE) -> 
     for name in ("score", "probabilities", "logits"):
         assert found[name].shape == expected[name].shape
         assert found[name].dtype == expected[name].dtype
-        np.testing.assert_allclose(found[name].numpy(), expected[name].numpy(), atol=tolerance, rtol=0)
+        np.testing.assert_allclose(
+            found[name].numpy(), expected[name].numpy(), atol=tolerance, rtol=0
+        )
     assert found["label"].shape == expected["label"].shape
 
 
@@ -91,7 +99,9 @@ def test_any_ids_and_token_types_give_the_same_logits(graph: Graph) -> None:
     )
     # RoBERTa's kin know one type only.
     kinds = [int(table.shape[0]) for table in graph._engine.embeddings._tables][2:]  # type: ignore[attr-defined]
-    types = ids.with_values(tf.constant(dice.integers(0, (kinds or [2])[0], lengths.sum()), tf.int32))
+    types = ids.with_values(
+        tf.constant(dice.integers(0, (kinds or [2])[0], lengths.sum()), tf.int32)
+    )
     batch = Batch(ids, types, tf.fill([20], False))
     found = graph._engine.encode_bucketed(batch).numpy()  # type: ignore[attr-defined]
     np.testing.assert_allclose(found, graph._engine(batch).numpy(), atol=TOLERANCE, rtol=0)
@@ -123,10 +133,19 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
     """How many programs XLA had compiled, step by step."""
     folder = tmp_path_factory.mktemp("programs")
     checkpoint = tiny_checkpoint(folder / "checkpoint")
-    edit_json(checkpoint / "tokenizer_config.json", model_max_length=xla_programs.LADDER.lengths[-1])
+    edit_json(
+        checkpoint / "tokenizer_config.json", model_max_length=xla_programs.LADDER.lengths[-1]
+    )
     dump = folder / "dump"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.graph.engines.lean.xla_programs", checkpoint, folder / "model", dump],
+        [
+            sys.executable,
+            "-m",
+            "tests.graph.engines.lean.xla_programs",
+            checkpoint,
+            folder / "model",
+            dump,
+        ],
         cwd=ROOT,
         env={**os.environ, "XLA_FLAGS": f"--xla_dump_to={dump} --xla_dump_hlo_as_text"},
         capture_output=True,
@@ -167,24 +186,37 @@ def _compiled_functions(version: Path) -> Mapping[str, bool]:
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((version / "saved_model.pb").read_bytes())
     (meta_graph,) = model.meta_graphs
-    functions = {function.signature.name: function for function in meta_graph.graph_def.library.function}
+    functions = {
+        function.signature.name: function for function in meta_graph.graph_def.library.function
+    }
     nodes = {node.name: node for node in meta_graph.graph_def.node}
 
     def called(attributes: Any) -> set[str]:
         direct = {value.func.name for value in attributes.values() if value.func.name}
-        direct |= {name for value in attributes.values() for name in (each.name for each in value.list.func)}
+        direct |= {
+            name
+            for value in attributes.values()
+            for name in (each.name for each in value.list.func)
+        }
         return direct
 
     def compiles(names: set[str]) -> bool:
         seen: set[str] = set()
         while names:
             seen |= names
-            names = {found for name in names for node in functions[name].node_def for found in called(node.attr)} - seen
+            names = {
+                found
+                for name in names
+                for node in functions[name].node_def
+                for found in called(node.attr)
+            } - seen
         return any(functions[name].attr["_XlaMustCompile"].b for name in seen)
 
     found = {}
     for name, signature in meta_graph.signature_def.items():
-        outputs = [nodes[output.name.split(":")[0]] for output in signature.outputs.values() if output.name]
+        outputs = [
+            nodes[output.name.split(":")[0]] for output in signature.outputs.values() if output.name
+        ]
         found[name] = compiles({function for node in outputs for function in called(node.attr)})
     return found
 
@@ -199,13 +231,17 @@ def test_only_serving_xla_and_its_detail_need_xla(exported: Path) -> None:
 def test_it_is_picked_by_itself_where_tensorflow_sees_a_gpu(
     exported: Path, monkeypatch: pytest.MonkeyPatch, gpus: Sequence[str], xla: bool
 ) -> None:
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else ["CPU:0"])
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else ["CPU:0"]
+    )
     assert tfclf.load(exported).xla is xla
 
 
 def _older(classifier: tfclf.Classifier, **options: Any) -> tfclf.Classifier:
     """What an export that was made before there was such a signature is loaded as."""
-    functions = {name: function for name, function in classifier._functions.items() if "xla" not in name}
+    functions = {
+        name: function for name, function in classifier._functions.items() if "xla" not in name
+    }
     return tfclf.Classifier(functions, classifier.manifest, owner=classifier, **options)
 
 
@@ -220,10 +256,16 @@ def test_the_manifest_states_the_ladder(short_ladder: Path) -> None:
     assert Manifest.read(short_ladder).ladder == LADDER
 
 
-def test_asking_for_it_where_there_is_none_is_an_error(checkpoint: Path, classifier: tfclf.Classifier) -> None:
-    with pytest.raises(InputError, match=r" has no signature 'serving_xla'.*export the checkpoint again"):
+def test_asking_for_it_where_there_is_none_is_an_error(
+    checkpoint: Path, classifier: tfclf.Classifier
+) -> None:
+    with pytest.raises(
+        InputError, match=r" has no signature 'serving_xla'.*export the checkpoint again"
+    ):
         _older(classifier, xla=True)
-    with pytest.raises(InputError, match=r"engine 'original'.*Expected an export of the lean engine"):
+    with pytest.raises(
+        InputError, match=r"engine 'original'.*Expected an export of the lean engine"
+    ):
         tfclf.load(checkpoint, engine="original", xla=True)
 
 
@@ -232,8 +274,12 @@ def test_xla_is_yes_no_or_none(exported: Path) -> None:
         tfclf.load(exported, xla="yes")  # type: ignore[arg-type]
 
 
-def test_a_ladder_that_ends_elsewhere_than_the_checkpoint_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="lengths end with 128, and rows of this checkpoint hold up to 512"):
+def test_a_ladder_that_ends_elsewhere_than_the_checkpoint_is_an_error(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        InputError, match="lengths end with 128, and rows of this checkpoint hold up to 512"
+    ):
         tfclf.export(checkpoint, tmp_path / "model", ladder=Ladder((128,)))
 
 
@@ -252,7 +298,13 @@ def test_it_works_in_dataset_map_and_inside_another_function(
     with_xla: tfclf.Classifier, without_xla: tfclf.Classifier
 ) -> None:
     texts = tf.data.Dataset.from_tensor_slices(list(HEADLINES)).batch(3)
-    found = [score for batch in texts.map(lambda text: with_xla(text)["score"]) for score in batch.numpy()]
-    np.testing.assert_allclose(found, without_xla(HEADLINES)["score"].numpy(), atol=TOLERANCE, rtol=0)
+    found = [
+        score
+        for batch in texts.map(lambda text: with_xla(text)["score"])
+        for score in batch.numpy()
+    ]
+    np.testing.assert_allclose(
+        found, without_xla(HEADLINES)["score"].numpy(), atol=TOLERANCE, rtol=0
+    )
     best = tf.function(lambda text: tf.reduce_max(with_xla(text)["score"]))
     assert float(best(tf.constant(HEADLINES))) == pytest.approx(max(found), abs=TOLERANCE)

@@ -44,7 +44,19 @@ from tfclf.server.transport.http import HttpServer
 from tfclf.server.transport.rest.app import rest_app
 from tfclf.server.transport.rest.handler import RestHandler
 
-DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool", "string")
+DTYPES = (
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+)
 Fetch = Callable[..., httpx.Response]
 
 
@@ -53,7 +65,10 @@ class Numbers(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec(None, dtype, name=dtype) for dtype in DTYPES])
     def same(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {f"{dtype}_bytes": tf.identity(value) for dtype, value in zip(DTYPES, values, strict=True)}
+        return {
+            f"{dtype}_bytes": tf.identity(value)
+            for dtype, value in zip(DTYPES, values, strict=True)
+        }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def half(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -72,7 +87,9 @@ class StandIn(Service):
         """Whether the client of the held request has hung up."""
         return self.call is not None and self.call.cancelled
 
-    def predict(self, request: PredictRequest, call: Call, *, protocol: str = "grpc") -> PredictResponse:
+    def predict(
+        self, request: PredictRequest, call: Call, *, protocol: str = "grpc"
+    ) -> PredictResponse:
         texts = list(request.inputs["text"].string_val) if "text" in request.inputs else []
         if self.hold is not None and texts == [b"hold"]:
             self.call = call
@@ -83,10 +100,14 @@ class StandIn(Service):
 
 
 @pytest.fixture(scope="module")
-def registry(echo_base: Path, half_plus_two_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def registry(
+    echo_base: Path, half_plus_two_base: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
     numbers = tmp_path_factory.mktemp("numbers") / "1"
     module = Numbers()
-    tf.saved_model.save(module, str(numbers), signatures={"serving_default": module.same, "half": module.half})
+    tf.saved_model.save(
+        module, str(numbers), signatures={"serving_default": module.same, "half": module.half}
+    )
     scorer = tmp_path_factory.mktemp("scorer") / "1"
     save_scorer(scorer)
     servables = [
@@ -120,7 +141,10 @@ def _metrics(request: Request) -> PlainTextResponse:
 def server(service: StandIn) -> Iterator[HttpServer]:
     with ThreadPoolExecutor(4) as threads:
         app = rest_app(
-            service, threads, max_body_bytes=20_000_000, extra=[Route("/monitoring/prometheus/metrics", _metrics)]
+            service,
+            threads,
+            max_body_bytes=20_000_000,
+            extra=[Route("/monitoring/prometheus/metrics", _metrics)],
         )
         with HttpServer(app, port=0) as running:
             yield running
@@ -132,7 +156,9 @@ def fetch(server: HttpServer) -> Iterator[Fetch]:
     with httpx.Client(timeout=60, trust_env=False) as client:
 
         def call(method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
-            url = httpx.URL(scheme="http", host="127.0.0.1", port=server.port, raw_path=path.encode())
+            url = httpx.URL(
+                scheme="http", host="127.0.0.1", port=server.port, raw_path=path.encode()
+            )
             content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             return client.request(method, url, content=content, **options)
 
@@ -146,7 +172,9 @@ def predicted(fetch: Fetch, body: Any, path: str = "/v1/models/echo:predict") ->
     return json.loads(response.content)
 
 
-def refused(fetch: Fetch, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, str]:
+def refused(
+    fetch: Fetch, method: str, path: str, body: Any = None, **options: Any
+) -> tuple[int, str]:
     response = fetch(method, path, body, **options)
     assert response.headers["content-type"] == "application/json"
     document = json.loads(response.content)
@@ -193,12 +221,17 @@ def test_a_malformed_request_is_named(fetch: Fetch, method: str, path: str) -> N
     assert refused(fetch, method, path) == (400, f"Malformed request: {method} {path}")
 
 
-@pytest.mark.parametrize("path", ["/v1/../../../etc/passwd", "/v1/models/../../etc/passwd", "/v1/models//etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/v1/../../../etc/passwd", "/v1/models/../../etc/passwd", "/v1/models//etc/passwd"]
+)
 def test_dots_in_a_path_are_nothing_but_characters(server: HttpServer, path: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port)  # httpx would resolve them
     connection.request("GET", path)
     response = connection.getresponse()
-    assert (response.status, json.loads(response.read())["error"]) == (400, f"Malformed request: GET {path}")
+    assert (response.status, json.loads(response.read())["error"]) == (
+        400,
+        f"Malformed request: GET {path}",
+    )
     connection.close()
 
 
@@ -211,9 +244,17 @@ def test_what_is_no_api_is_not_found(fetch: Fetch, path: str) -> None:
     ("path", "status", "message"),
     [
         ("/v1/models/other:predict", 404, "Servable not found for request: Latest(other)"),
-        ("/v1/models/..%2F..%2Fetc:predict", 404, "Servable not found for request: Latest(../../etc)"),
+        (
+            "/v1/models/..%2F..%2Fetc:predict",
+            404,
+            "Servable not found for request: Latest(../../etc)",
+        ),
         ("/v1/models/a%FF%zz:predict", 404, "Servable not found for request: Latest(a\ufffd%zz)"),
-        ("/v1/models/echo/versions/9:predict", 404, "Servable not found for request: Specific(echo, 9)"),
+        (
+            "/v1/models/echo/versions/9:predict",
+            404,
+            "Servable not found for request: Specific(echo, 9)",
+        ),
         ("/v1/models/echo/labels/no:predict", 400, "Unrecognized servable version label: no"),
         (
             "/v1/models/echo/versions/9223372036854775808:predict",
@@ -227,7 +268,12 @@ def test_what_is_not_served_is_named(fetch: Fetch, path: str, status: int, messa
 
 
 def test_a_version_of_any_length_is_refused(fetch: Fetch) -> None:
-    assert refused(fetch, "POST", f"/v1/models/echo/versions/{'9' * 5_000}:predict", {"instances": [1]})[0] == 400
+    assert (
+        refused(
+            fetch, "POST", f"/v1/models/echo/versions/{'9' * 5_000}:predict", {"instances": [1]}
+        )[0]
+        == 400
+    )
 
 
 def test_the_extra_routes_come_first(fetch: Fetch) -> None:
@@ -239,7 +285,14 @@ def test_the_extra_routes_come_first(fetch: Fetch) -> None:
 
 def test_rows_in_rows_out(fetch: Fetch) -> None:
     found = predicted(fetch, {"instances": ["good", "caf\u00e9"]})["predictions"]
-    assert found[0] == {"text": "good", "folded": "good", "length": 4, "half": [2.0, 3.0], "id": 0, "version": 2}
+    assert found[0] == {
+        "text": "good",
+        "folded": "good",
+        "length": 4,
+        "half": [2.0, 3.0],
+        "id": 0,
+        "version": 2,
+    }
     assert found[1]["text"] == "caf\u00e9"
 
 
@@ -264,7 +317,9 @@ def test_a_scalar_output_is_no_row(fetch: Fetch) -> None:
 
 
 def test_a_tf1_model_fails_as_it_does_over_grpc(fetch: Fetch) -> None:
-    status, message = refused(fetch, "POST", "/v1/models/half_plus_two:predict", {"instances": [[1.0]]})
+    status, message = refused(
+        fetch, "POST", "/v1/models/half_plus_two:predict", {"instances": [[1.0]]}
+    )
     assert status == 400
     assert "never a number" in message
 
@@ -272,14 +327,29 @@ def test_a_tf1_model_fails_as_it_does_over_grpc(fetch: Fetch) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"signature_name": "no", "inputs": 1}, 'Serving signature name: "no" not found in signature def'),
+        (
+            {"signature_name": "no", "inputs": 1},
+            'Serving signature name: "no" not found in signature def',
+        ),
         ({"instances": [{"other": "a"}]}, "does not have named input: other"),
         ({"instances": [1]}, "JSON Value: 1 Type: Number is not of expected type: string"),
-        ({"signature_name": "parse", "instances": ["x"]}, "StringToNumberOp could not correctly convert string: x"),
-        ({"signature_name": "pairs", "inputs": {"text": ["a"]}}, "Missing named input: text_pair in 'inputs' object."),
-        ({"signature_name": "with_default", "inputs": {"text": ["a"]}}, "Missing named input: text_pair"),
+        (
+            {"signature_name": "parse", "instances": ["x"]},
+            "StringToNumberOp could not correctly convert string: x",
+        ),
+        (
+            {"signature_name": "pairs", "inputs": {"text": ["a"]}},
+            "Missing named input: text_pair in 'inputs' object.",
+        ),
+        (
+            {"signature_name": "with_default", "inputs": {"text": ["a"]}},
+            "Missing named input: text_pair",
+        ),
         (b'{"instances": [{"\xff": 1}]}', "does not have named input: \ufffd"),
-        (b'{"signature_name": "\xff", "instances": [1]}', 'Serving signature name: "\ufffd" not found'),
+        (
+            b'{"signature_name": "\xff", "instances": [1]}',
+            'Serving signature name: "\ufffd" not found',
+        ),
         (b"", "JSON Parse error: The document is empty"),
         (b"{", "JSON Parse error: Missing a name for object member. at offset: 1"),
         (b"[" * 100_000, "JSON Parse error: Lists or objects are nested too deeply"),
@@ -292,11 +362,16 @@ def test_a_bad_request_is_named(fetch: Fetch, body: Any, message: str) -> None:
 
 
 def test_a_text_of_10_mb(fetch: Fetch) -> None:
-    assert predicted(fetch, {"instances": ["x" * 10_000_000]})["predictions"][0]["length"] == 10_000_000
+    assert (
+        predicted(fetch, {"instances": ["x" * 10_000_000]})["predictions"][0]["length"]
+        == 10_000_000
+    )
 
 
 def test_a_bug_of_ours_tells_nothing(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
-    status, message = refused(fetch, "POST", "/v1/models/echo:predict", {"instances": ["bug, secret"]})
+    status, message = refused(
+        fetch, "POST", "/v1/models/echo:predict", {"instances": ["bug, secret"]}
+    )
     assert (status, message) == (500, "The request failed in the server; its log says where")
     assert "secret" not in caplog.text
 
@@ -304,9 +379,9 @@ def test_a_bug_of_ours_tells_nothing(fetch: Fetch, caplog: pytest.LogCaptureFixt
 def test_a_request_that_cannot_be_read_is_observed(fetch: Fetch, ended: list[Ended]) -> None:
     ended.clear()
     fetch("POST", "/v1/models/echo:predict", {"signature_name": "s", "instances": [1]})
-    assert [(one.method, one.protocol, one.model, one.signature, one.code.name) for one in ended] == [
-        ("Predict", "rest", "echo", "s", "INVALID_ARGUMENT")
-    ]
+    assert [
+        (one.method, one.protocol, one.model, one.signature, one.code.name) for one in ended
+    ] == [("Predict", "rest", "echo", "s", "INVALID_ARGUMENT")]
 
 
 def test_an_answered_request_is_observed_once(fetch: Fetch, ended: list[Ended]) -> None:
@@ -334,7 +409,9 @@ _VALUES: Mapping[str, list[Any]] = {
 
 @pytest.mark.parametrize("shape", [(6,), (2, 3), (3, 1, 2)])
 @pytest.mark.parametrize("row", [True, False])
-def test_every_dtype_comes_back_as_over_grpc(fetch: Fetch, service: StandIn, row: bool, shape: tuple[int, ...]) -> None:
+def test_every_dtype_comes_back_as_over_grpc(
+    fetch: Fetch, service: StandIn, row: bool, shape: tuple[int, ...]
+) -> None:
     request = PredictRequest()
     request.model_spec.name = "numbers"
     for dtype, values in _VALUES.items():
@@ -346,13 +423,17 @@ def test_every_dtype_comes_back_as_over_grpc(fetch: Fetch, service: StandIn, row
     def jsonable(dtype: str, proto: Any) -> Any:
         array = tensors.from_proto(proto)
         if dtype == "string":
-            array = np.vectorize(lambda value: {"b64": base64.b64encode(value).decode()}, otypes=[object])(array)
+            array = np.vectorize(
+                lambda value: {"b64": base64.b64encode(value).decode()}, otypes=[object]
+            )(array)
         return array.tolist()
 
     columns = {dtype: jsonable(dtype, request.inputs[dtype]) for dtype in DTYPES}
     rows = [{dtype: columns[dtype][number] for dtype in DTYPES} for number in range(shape[0])]
     body = {"instances": rows} if row else {"inputs": columns}
-    found = predicted(fetch, body, "/v1/models/numbers:predict")["predictions" if row else "outputs"]
+    found = predicted(fetch, body, "/v1/models/numbers:predict")[
+        "predictions" if row else "outputs"
+    ]
     for dtype in DTYPES:
         name = f"{dtype}_bytes"
         values = [each[name] for each in found] if row else found[name]
@@ -374,15 +455,22 @@ def test_a_dtype_that_json_does_not_carry_is_refused(fetch: Fetch) -> None:
 _LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 _ANY = st.recursive(
     _LEAF,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "x", "b64"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "x", "b64"]), inner)
+    ),
     max_leaves=8,
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     body=st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("instances", "inputs", "examples", "context", "signature_name"), _ANY)
+        {},
+        optional=dict.fromkeys(
+            ("instances", "inputs", "examples", "context", "signature_name"), _ANY
+        ),
     )
     | st.binary(max_size=20),
     verb=st.sampled_from(["predict", "classify", "regress"]),
@@ -393,9 +481,13 @@ def test_no_body_gives_500(fetch: Fetch, body: Any, verb: str, model: str) -> No
     assert response.status_code in {200, 400, 404, 501}
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    path=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#"), max_size=30),
+    path=st.text(
+        st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#"), max_size=30
+    ),
     method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS", "PATCH"]),
 )
 def test_no_path_gives_500(fetch: Fetch, path: str, method: str) -> None:
@@ -428,14 +520,20 @@ def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
 
 def test_regress_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     spec = ModelSpec(name="scorer", signature_name="regress")
-    over_grpc = service.regress(RegressionRequest(model_spec=spec, input=_examples()), Call()).result.regressions
+    over_grpc = service.regress(
+        RegressionRequest(model_spec=spec, input=_examples()), Call()
+    ).result.regressions
     body = {"signature_name": "regress", "examples": _EXAMPLES}
     found = predicted(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
     assert found == [entry.value for entry in over_grpc]
 
 
 def test_the_context_counts_for_every_example(fetch: Fetch) -> None:
-    body = {"signature_name": "regress", "context": {"x": 7.5}, "examples": [{"name": "a"}, {"name": "b"}]}
+    body = {
+        "signature_name": "regress",
+        "context": {"x": 7.5},
+        "examples": [{"name": "a"}, {"name": "b"}],
+    }
     assert predicted(fetch, body, "/v1/models/scorer:regress") == {"results": [7.5, 7.5]}
 
 
@@ -453,7 +551,11 @@ def test_status(fetch: Fetch) -> None:
     assert response.status_code == 200
     assert json.loads(response.content) == {
         "model_version_status": [
-            {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+            {
+                "version": "2",
+                "state": "AVAILABLE",
+                "status": {"error_code": "OK", "error_message": ""},
+            }
         ]
     }
 
@@ -464,7 +566,10 @@ def test_status_of_every_version(fetch: Fetch) -> None:
 
 
 def test_status_of_what_is_not_served(fetch: Fetch) -> None:
-    assert refused(fetch, "GET", "/v1/models/gone") == (404, "Could not find any versions of model gone")
+    assert refused(fetch, "GET", "/v1/models/gone") == (
+        404,
+        "Could not find any versions of model gone",
+    )
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/versions/1"])
@@ -523,7 +628,9 @@ def test_a_body_beyond_the_limit_is_refused(fetch: Fetch) -> None:
 def test_a_body_beyond_the_limit_in_chunks_is_refused(server: HttpServer) -> None:
     chunks = (b" " * 1_000_000 for _ in range(21))
     url = f"http://127.0.0.1:{server.port}/v1/models/echo:predict"
-    with contextlib.suppress(httpx.WriteError, httpx.ReadError):  # it may close while the client still writes
+    with contextlib.suppress(
+        httpx.WriteError, httpx.ReadError
+    ):  # it may close while the client still writes
         assert httpx.post(url, content=chunks, timeout=60, trust_env=False).status_code == 413
 
 
@@ -531,7 +638,10 @@ def test_a_body_beyond_the_limit_in_chunks_is_refused(server: HttpServer) -> Non
 
 
 def test_a_request_out_of_time_gives_504(service: StandIn) -> None:
-    with ThreadPoolExecutor(1) as threads, HttpServer(rest_app(service, threads, timeout=0.2), port=0) as running:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        HttpServer(rest_app(service, threads, timeout=0.2), port=0) as running,
+    ):
         body = {"signature_name": "slow", "inputs": 100_000_000}
         url = f"http://127.0.0.1:{running.port}/v1/models/echo:predict"
         response = httpx.post(url, json=body, timeout=60, trust_env=False)
@@ -540,10 +650,17 @@ def test_a_request_out_of_time_gives_504(service: StandIn) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, None])
-def test_a_time_limit_of_0_is_none_as_tf_serving_has_it(service: StandIn, timeout: float | None) -> None:
-    with ThreadPoolExecutor(1) as threads, HttpServer(rest_app(service, threads, timeout=timeout), port=0) as running:
+def test_a_time_limit_of_0_is_none_as_tf_serving_has_it(
+    service: StandIn, timeout: float | None
+) -> None:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        HttpServer(rest_app(service, threads, timeout=timeout), port=0) as running,
+    ):
         url = f"http://127.0.0.1:{running.port}/v1/models/echo:predict"
-        assert httpx.post(url, json={"inputs": ["a"]}, timeout=60, trust_env=False).status_code == 200
+        assert (
+            httpx.post(url, json={"inputs": ["a"]}, timeout=60, trust_env=False).status_code == 200
+        )
 
 
 HTTP_STATUS = {
@@ -580,10 +697,14 @@ def test_each_code_has_tf_serving_s_http_status(
     assert (answered[0], json.loads(answered[1])) == (HTTP_STATUS[code], {"error": "no"})
 
 
-def test_the_call_of_a_client_that_hangs_up_is_cancelled(server: HttpServer, service: StandIn) -> None:
+def test_the_call_of_a_client_that_hangs_up_is_cancelled(
+    server: HttpServer, service: StandIn
+) -> None:
     service.hold, service.call = threading.Event(), None
     body = b'{"instances": ["hold"]}'
-    head = f"POST /v1/models/echo:predict HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST /v1/models/echo:predict HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     try:
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             connection.sendall(head.encode() + body)
@@ -619,8 +740,13 @@ def test_a_body_that_does_not_arrive_gives_408(service: StandIn) -> None:
 
 
 def test_pages_of_other_origins_may_call_where_allowed(service: StandIn) -> None:
-    with ThreadPoolExecutor(1) as threads, HttpServer(rest_app(service, threads, cors=True), port=0) as running:
-        response = httpx.options(f"http://127.0.0.1:{running.port}/v1/models/echo:predict", timeout=60, trust_env=False)
+    with (
+        ThreadPoolExecutor(1) as threads,
+        HttpServer(rest_app(service, threads, cors=True), port=0) as running,
+    ):
+        response = httpx.options(
+            f"http://127.0.0.1:{running.port}/v1/models/echo:predict", timeout=60, trust_env=False
+        )
     assert response.status_code == 200
     assert response.headers["access-control-allow-methods"] == "POST, GET"
 
@@ -636,10 +762,15 @@ def test_an_export_answers_as_over_grpc(exported: Path) -> None:
         sent[:] = [text.encode() for text in texts]
         request.inputs["text"].CopyFrom(tensors.to_proto(sent, tf.string.as_datatype_enum))
         over_grpc = {
-            name: tensors.from_proto(proto).tolist() for name, proto in service.predict(request, Call()).outputs.items()
+            name: tensors.from_proto(proto).tolist()
+            for name, proto in service.predict(request, Call()).outputs.items()
         }
         status, body = RestHandler(service, max_body_bytes=1 << 20).answer(
-            "POST", "/v1/models/export:predict", json.dumps({"instances": texts}).encode(), b"", Call()
+            "POST",
+            "/v1/models/export:predict",
+            json.dumps({"instances": texts}).encode(),
+            b"",
+            Call(),
         )
     finally:
         servable.close()

@@ -25,16 +25,37 @@ from tfclf.server.status import RequestError
 from tfclf.server.transport.rest.examples import read_examples
 from tfclf.server.transport.rest.json_text import decimals
 from tfclf.server.transport.rest.read import read_predict
-from tfclf.server.transport.rest.write import write_classifications, write_predict, write_regressions
+from tfclf.server.transport.rest.write import (
+    write_classifications,
+    write_predict,
+    write_regressions,
+)
 
-DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool", "string")
+DTYPES = (
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+)
 
 
 def read(body: Any, **dtypes: str) -> tuple[PredictRequest, bool]:
     infos: Mapping[str, TensorInfo] = {
-        name: TensorInfo(dtype=tf.as_dtype(dtype).as_datatype_enum) for name, dtype in dtypes.items()
+        name: TensorInfo(dtype=tf.as_dtype(dtype).as_datatype_enum)
+        for name, dtype in dtypes.items()
     }
-    raw = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    raw = (
+        body
+        if isinstance(body, bytes)
+        else (body if isinstance(body, str) else json.dumps(body)).encode()
+    )
     return read_predict(raw, ModelSpec(name="m"), lambda _spec: infos)
 
 
@@ -98,7 +119,9 @@ def test_named_inputs_need_not_share_a_batch_in_columns() -> None:
 
 
 def test_named_rows_are_stacked() -> None:
-    request, row = read({"instances": [{"a": [1, 2], "b": "p"}, {"a": [3, 4], "b": "q"}]}, a="int32", b="string")
+    request, row = read(
+        {"instances": [{"a": [1, 2], "b": "p"}, {"a": [3, 4], "b": "q"}]}, a="int32", b="string"
+    )
     assert row
     assert tensors.from_proto(request.inputs["a"]).tolist() == [[1, 2], [3, 4]]
     assert tensors.from_proto(request.inputs["b"]).tolist() == [b"p", b"q"]
@@ -113,7 +136,10 @@ def test_keys_beside_the_known_are_ignored() -> None:
 
 
 def test_signature_name_is_read() -> None:
-    assert read({"signature_name": "s", "instances": [1]}, x="int32")[0].model_spec.signature_name == "s"
+    assert (
+        read({"signature_name": "s", "instances": [1]}, x="int32")[0].model_spec.signature_name
+        == "s"
+    )
 
 
 @pytest.mark.parametrize("text", ["/w==", "/w", "/w..", " /w = =\n"])
@@ -165,7 +191,10 @@ REFUSALS = [
     ({}, "Missing 'inputs' or 'instances' key"),
     ([], "JSON Value: [] Is not object"),
     ({"instances": []}, "JSON Value: {\n    \"instances\": []\n} No values in 'instances' array"),
-    ({"instances": 1}, "JSON Value: {\n    \"instances\": 1\n} Excepting 'instances' to be an list/array"),
+    (
+        {"instances": 1},
+        "JSON Value: {\n    \"instances\": 1\n} Excepting 'instances' to be an list/array",
+    ),
     (
         {"instances": [1], "inputs": [1]},
         'JSON Value: {\n    "instances": [\n        1\n    ],\n    "inputs": [\n        1\n    ]\n} '
@@ -208,7 +237,10 @@ REFUSALS = [
         {"instances": [{}]},
         "Failed to process element: 0 of 'instances' list. JSON object: {} keys must be equal to: x",
     ),
-    ({"inputs": [[1, 2], [3]]}, "Encountered list at unexpected size: 1 at level: 1 expected size: 2"),
+    (
+        {"inputs": [[1, 2], [3]]},
+        "Encountered list at unexpected size: 1 at level: 1 expected size: 2",
+    ),
     ({"inputs": [1, [2]]}, "Encountered list at unexpected level: 1 expected < 1"),
     (
         {"inputs": [[1], 2]},
@@ -219,7 +251,10 @@ REFUSALS = [
     ({"inputs": 2**31}, "JSON Value: 2147483648 Type: Number is not of expected type: int32"),
     ({"inputs": True}, "JSON Value: true Type: True is not of expected type: int32"),
     ({"inputs": None}, "JSON Value: null Type: Null is not of expected type: int32"),
-    ({"inputs": {"b64": "AA=="}}, 'JSON Value: {\n    "b64": "AA=="\n} Type: Object is not of expected type: int32'),
+    (
+        {"inputs": {"b64": "AA=="}},
+        'JSON Value: {\n    "b64": "AA=="\n} Type: Object is not of expected type: int32',
+    ),
 ]
 
 
@@ -242,20 +277,31 @@ def test_columns_of_several_inputs_must_be_an_object() -> None:
 
 
 def test_a_signature_without_inputs_is_refused() -> None:
-    assert refusal({"signature_name": "s", "inputs": [1]}) == "Failed to get input map for signature: s"
+    assert (
+        refusal({"signature_name": "s", "inputs": [1]})
+        == "Failed to get input map for signature: s"
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "dtype", "message"),
     [
-        (2**24, "float32", "Cannot convert JSON value: 16777216 to float without loss of precision."),
+        (
+            2**24,
+            "float32",
+            "Cannot convert JSON value: 16777216 to float without loss of precision.",
+        ),
         (1e39, "float32", "Cannot convert JSON value: 1e+39 to float without loss of precision."),
         (
             3.40282347e38,
             "float32",
             "Cannot convert JSON value: 3.4028234699999998e+38 to float without loss of precision.",
         ),
-        (-(2**53), "float64", "Cannot convert JSON value: -9007199254740992 to double without loss of precision."),
+        (
+            -(2**53),
+            "float64",
+            "Cannot convert JSON value: -9007199254740992 to double without loss of precision.",
+        ),
         ("1", "float32", 'JSON Value: "1" Type: String is not of expected type: float'),
         (1, "bool", "JSON Value: 1 Type: Number is not of expected type: bool"),
         (1, "string", "JSON Value: 1 Type: Number is not of expected type: string"),
@@ -279,7 +325,15 @@ def test_a_long_value_is_cut_in_a_message() -> None:
 
 
 def test_a_deep_value_is_cut_in_a_message_in_no_time() -> None:
-    assert len(refusal('{"signature_name": ' + "[" * 400 + "1," * 100_000 + "1" + "]" * 400 + "}", x="int32")) < 700
+    assert (
+        len(
+            refusal(
+                '{"signature_name": ' + "[" * 400 + "1," * 100_000 + "1" + "]" * 400 + "}",
+                x="int32",
+            )
+        )
+        < 700
+    )
 
 
 # Parsing
@@ -299,7 +353,10 @@ def test_a_deep_value_is_cut_in_a_message_in_no_time() -> None:
         ('{"a": "b', "Missing a closing quotation mark in string. at offset: 8"),
         ('{"a": "\\x"}', "Invalid escape character in string. at offset: 7"),
         ('{"a": "\\ud800"}', "The surrogate pair in string is invalid. at offset: 7"),
-        ('{"a": "\\\\ud800 \\ud83d\\ude00 \\udc80"}', "The surrogate pair in string is invalid. at offset: 28"),
+        (
+            '{"a": "\\\\ud800 \\ud83d\\ude00 \\udc80"}',
+            "The surrogate pair in string is invalid. at offset: 28",
+        ),
         ('{"a": 1, "a": "\\ud800"}', "The surrogate pair in string is invalid. at offset: 15"),
         ('{"a": 1} 2', "The document root must not be followed by other values. at offset: 9"),
         ('{"a": 1.}', "Miss fraction part in number. at offset: 8"),
@@ -321,14 +378,19 @@ def test_deep_nesting_is_refused(opening: str, closed: bool) -> None:
 
 
 def test_more_dimensions_than_a_tensor_has_are_refused() -> None:
-    assert refusal({"inputs": json.loads("[" * 300 + "1" + "]" * 300)}, x="int32") == "tensor parsing error: x"
+    assert (
+        refusal({"inputs": json.loads("[" * 300 + "1" + "]" * 300)}, x="int32")
+        == "tensor parsing error: x"
+    )
 
 
 # Writing predict
 
 
 def proto(value: Any, dtype: str) -> TensorProto:
-    array = np.array(value, dtype=object if dtype == "string" else tf.as_dtype(dtype).as_numpy_dtype)
+    array = np.array(
+        value, dtype=object if dtype == "string" else tf.as_dtype(dtype).as_numpy_dtype
+    )
     return tensors.to_proto(array, tf.as_dtype(dtype).as_datatype_enum)
 
 
@@ -344,7 +406,9 @@ def test_named_rows_are_laid_out_as_tf_serving_lays_them_out() -> None:
     b64 = '{{\n                "b64": "{}"\n            }}'
     row = '        {{\n            "a": {},\n            "b_bytes": {}\n        }}'
     rows = ",\n".join([row.format(1, b64.format("eA==")), row.format(2, b64.format("eQ=="))])
-    assert write_predict(outputs, row=True).decode() == f'{{\n    "predictions": [\n{rows}\n    ]\n}}'
+    assert (
+        write_predict(outputs, row=True).decode() == f'{{\n    "predictions": [\n{rows}\n    ]\n}}'
+    )
 
 
 def test_columns_are_laid_out_as_tf_serving_lays_them_out() -> None:
@@ -354,13 +418,17 @@ def test_columns_are_laid_out_as_tf_serving_lays_them_out() -> None:
 
 
 def test_a_scalar_column_is_bare() -> None:
-    assert write_predict({"y": proto(True, "bool")}, row=False).decode() == '{\n    "outputs": true\n}'
+    assert (
+        write_predict({"y": proto(True, "bool")}, row=False).decode() == '{\n    "outputs": true\n}'
+    )
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (2, 0, 3)])
 def test_empty_tensors_keep_their_shape_in_columns(shape: tuple[int, ...]) -> None:
     value = np.zeros(shape, np.float32)
-    assert json.loads(write_predict({"y": tensors.to_proto(value, 1)}, row=False)) == {"outputs": value.tolist()}
+    assert json.loads(write_predict({"y": tensors.to_proto(value, 1)}, row=False)) == {
+        "outputs": value.tolist()
+    }
 
 
 def test_no_rows_are_an_empty_list() -> None:
@@ -368,9 +436,9 @@ def test_no_rows_are_an_empty_list() -> None:
 
 
 def test_strings_of_other_names_are_text() -> None:
-    assert json.loads(write_predict({"y": proto(['a"\\\n\u20ac'.encode()], "string")}, row=True)) == {
-        "predictions": ['a"\\\n\u20ac']
-    }
+    assert json.loads(
+        write_predict({"y": proto(['a"\\\n\u20ac'.encode()], "string")}, row=True)
+    ) == {"predictions": ['a"\\\n\u20ac']}
 
 
 def test_bytes_that_are_not_utf8_are_written_as_they_are() -> None:
@@ -385,7 +453,9 @@ def written_refusal(*, row: bool, **outputs: TensorProto) -> str:
 
 
 def test_rows_need_a_batch_dimension() -> None:
-    assert written_refusal(row=True, y=proto(1, "int32")) == "Tensor name: y has no shape information "
+    assert (
+        written_refusal(row=True, y=proto(1, "int32")) == "Tensor name: y has no shape information "
+    )
 
 
 def test_rows_need_one_batch_size() -> None:
@@ -394,7 +464,9 @@ def test_rows_need_one_batch_size() -> None:
 
 
 @pytest.mark.parametrize("row", [True, False])
-@pytest.mark.parametrize(("dtype", "name"), [("float16", "half"), ("uint16", "uint16"), ("complex64", "complex64")])
+@pytest.mark.parametrize(
+    ("dtype", "name"), [("float16", "half"), ("uint16", "uint16"), ("complex64", "complex64")]
+)
 def test_dtypes_that_json_does_not_carry_are_named(row: bool, dtype: str, name: str) -> None:
     message = written_refusal(row=row, y=proto([1], dtype))
     assert message == f"Failed to write JSON value for tensor type: {name}"
@@ -429,7 +501,10 @@ def test_floats_have_as_few_digits_as_tf_serving_gives_them(value: float, text: 
 @given(st.lists(st.floats(width=32)))
 def test_floats_are_read_back_as_they_were(values: list[float]) -> None:
     found = [float(text) for text in decimals(values, single=True)]
-    assert np.array(found, np.float32).tobytes() == np.array(values, np.float32).tobytes() or np.isnan(values).any()
+    assert (
+        np.array(found, np.float32).tobytes() == np.array(values, np.float32).tobytes()
+        or np.isnan(values).any()
+    )
     np.testing.assert_array_equal(np.array(found, np.float32), np.array(values, np.float32))
 
 
@@ -465,7 +540,9 @@ def _arrays(draw: st.DrawFn) -> tuple[str, np.ndarray[Any, Any]]:
 
 @settings(deadline=None, max_examples=300)
 @given(_arrays(), st.booleans())
-def test_a_tensor_written_and_read_is_the_same(drawn: tuple[str, np.ndarray[Any, Any]], row: bool) -> None:
+def test_a_tensor_written_and_read_is_the_same(
+    drawn: tuple[str, np.ndarray[Any, Any]], row: bool
+) -> None:
     dtype, array = drawn
     sent = tensors.to_proto(array, tf.as_dtype(dtype).as_datatype_enum)
     body = write_predict({"x_bytes": sent}, row=row)
@@ -486,13 +563,16 @@ _JSON = st.recursive(
     | st.text(max_size=3)
     | st.builds(lambda value: {"b64": base64.b64encode(value).decode()}, st.binary(max_size=3)),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y", "b64"]) | st.text(max_size=2), inner)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["x", "y", "b64"]) | st.text(max_size=2), inner)
     ),
     max_leaves=12,
 )
 _BODIES = st.fixed_dictionaries(
     {},
-    optional=dict.fromkeys(("instances", "inputs", "signature_name", "examples", "context", "something else"), _JSON),
+    optional=dict.fromkeys(
+        ("instances", "inputs", "signature_name", "examples", "context", "something else"), _JSON
+    ),
 )
 
 
@@ -541,7 +621,11 @@ def examples_refusal(body: Any) -> str:
 
 
 def test_examples_are_read() -> None:
-    body = {"examples": [{"i": 1, "f": [0.5, 2.5], "s": ["a", {"b64": "/w=="}], "b": [True, 3], "none": []}]}
+    body = {
+        "examples": [
+            {"i": 1, "f": [0.5, 2.5], "s": ["a", {"b64": "/w=="}], "b": [True, 3], "none": []}
+        ]
+    }
     example = examples(body).input.example_list.examples[0]
     expected = tf.train.Example(
         features=tf.train.Features(
@@ -561,7 +645,10 @@ def test_a_context_is_read() -> None:
     found = examples({"signature_name": "s", "context": {"a": 1}, "examples": [{"b": 2}, {"b": 3}]})
     listed = found.input.example_list_with_context
     assert listed.context.features.feature["a"].int64_list.value == [1]
-    assert [example.features.feature["b"].int64_list.value[0] for example in listed.examples] == [2, 3]
+    assert [example.features.feature["b"].int64_list.value[0] for example in listed.examples] == [
+        2,
+        3,
+    ]
     assert found.model_spec.signature_name == "s"
 
 
@@ -573,20 +660,44 @@ def test_of_a_feature_that_comes_twice_the_last_is_taken() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"examples": [{"a": [1, 2.5]}]}, "Unexpected element type in feature: a expecting type: int64"),
-        ({"examples": [{"a": [2.5, 1]}]}, "Unexpected element type in feature: a expecting type: float"),
-        ({"examples": [{"a": ["x", 1]}]}, "Unexpected element type in feature: a expecting type: bytes"),
+        (
+            {"examples": [{"a": [1, 2.5]}]},
+            "Unexpected element type in feature: a expecting type: int64",
+        ),
+        (
+            {"examples": [{"a": [2.5, 1]}]},
+            "Unexpected element type in feature: a expecting type: float",
+        ),
+        (
+            {"examples": [{"a": ["x", 1]}]},
+            "Unexpected element type in feature: a expecting type: bytes",
+        ),
         ({"examples": [{"a": None}]}, "Feature: a has element with unexpected JSON type: Null"),
         ({"examples": [{"a": [[1]]}]}, "Feature: a has element with unexpected JSON type: Array"),
-        ({"examples": [{"a": {"c": 1}}]}, "Feature: a has element with unexpected JSON type: Object"),
+        (
+            {"examples": [{"a": {"c": 1}}]},
+            "Feature: a has element with unexpected JSON type: Object",
+        ),
         ({"examples": [{"a": 2**63}]}, "Feature: a has uint64 element. Only int64 is supported."),
-        ({"examples": [{"a": 1e39}]}, "Cannot convert JSON value: 1e+39 to float without loss of precision."),
+        (
+            {"examples": [{"a": 1e39}]},
+            "Cannot convert JSON value: 1e+39 to float without loss of precision.",
+        ),
         ({"examples": [{"a": {"b64": "!"}}]}, "Unable to base64 decode"),
         ({"examples": [1]}, "Example must be JSON object but got JSON Number"),
         ({"context": [], "examples": [{}]}, "Example must be JSON object but got JSON Array"),
-        ({"examples": []}, "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array"),
-        ({"examples": 1}, "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value to be an list/array"),
-        ({}, "JSON Value: {} When method is classify, key 'examples' is expected and was not found"),
+        (
+            {"examples": []},
+            "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array",
+        ),
+        (
+            {"examples": 1},
+            "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value to be an list/array",
+        ),
+        (
+            {},
+            "JSON Value: {} When method is classify, key 'examples' is expected and was not found",
+        ),
     ],
 )
 def test_examples_with_a_fault_are_refused_in_tf_servings_words(body: Any, message: str) -> None:
@@ -610,7 +721,8 @@ def test_regressions_are_laid_out_as_tf_serving_lays_them_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "name"), [(write_classifications, "Classification"), (write_regressions, "Regression")]
+    ("write", "name"),
+    [(write_classifications, "Classification"), (write_regressions, "Regression")],
 )
 def test_empty_results_are_refused(write: Any, name: str) -> None:
     with pytest.raises(RequestError, match=f"Cannot convert empty {name}Results to JSON"):

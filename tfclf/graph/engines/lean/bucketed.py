@@ -16,7 +16,9 @@ from tfclf.saved_model.buckets import Ladder
 Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def run(step: Step, indices: Sequence[tf.Tensor], row_splits: tf.Tensor, *, ladder: Ladder, classes: int) -> tf.Tensor:
+def run(
+    step: Step, indices: Sequence[tf.Tensor], row_splits: tf.Tensor, *, ladder: Ladder, classes: int
+) -> tf.Tensor:
     """Runs a compiled step on rows of any number and length.
 
     Rows go sorted by length and in pieces of the top batch size: a piece is padded to its own longest row, so that
@@ -50,7 +52,9 @@ def run(step: Step, indices: Sequence[tf.Tensor], row_splits: tf.Tensor, *, ladd
             row_lengths = tf.pad(row_lengths, padding)
             inside = columns < row_lengths[:, tf.newaxis]
             # Padding may repeat any token: attention does not look at it.
-            places = tf.pad(tf.gather(starts, rows), padding)[:, tf.newaxis] + tf.where(inside, columns, 0)
+            places = tf.pad(tf.gather(starts, rows), padding)[:, tf.newaxis] + tf.where(
+                inside, columns, 0
+            )
             dense = tf.gather(tokens, places, axis=1)
         return done + count, tf.concat([logits, step(dense, row_lengths)[:count]], 0)
 
@@ -70,7 +74,9 @@ def _rung(size: tf.Tensor, rungs: Sequence[int]) -> tf.Tensor:
     return tf.gather(rungs, tf.searchsorted(rungs, size[tf.newaxis])[0])
 
 
-def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType, epsilon: float) -> Layout:
+def layout(
+    lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType, epsilon: float
+) -> Layout:
     """Args:
     lengths: int32[batch], of the rows without their padding.
     length: of every row with it.
@@ -93,7 +99,9 @@ def layout(lengths: tf.Tensor, *, length: tf.Tensor, heads: int, dtype: tf.DType
 
     def attend(query_key_value: tf.Tensor) -> tf.Tensor:
         found = context(*heads_of(query_key_value, 3))
-        return tf.reshape(tf.transpose(found, [0, 2, 1, 3]), [batch * length, query_key_value.shape[1] // 3])
+        return tf.reshape(
+            tf.transpose(found, [0, 2, 1, 3]), [batch * length, query_key_value.shape[1] // 3]
+        )
 
     def attend_first(query: tf.Tensor, key_value: tf.Tensor) -> tf.Tensor:
         own = tf.reshape(query, [batch, heads, 1, query.shape[1] // heads])

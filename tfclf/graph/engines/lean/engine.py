@@ -69,7 +69,10 @@ class LeanEngine(tf.Module):
         self._activation = _ACTIVATIONS[sizes.activation]
         self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
         self.embeddings = Embeddings(source, formats)
-        made = {place: Layer(index, place, source, formats) for index, place in enumerate(dict.fromkeys(sizes.passes))}
+        made = {
+            place: Layer(index, place, source, formats)
+            for index, place in enumerate(dict.fromkeys(sizes.passes))
+        }
         self.layers = [made[place] for place in sizes.passes]
         # The head is small, and its input is one token a row: float32 costs nothing there.
         exact = Formats(stored=tf.float32, compute=tf.float32)
@@ -79,7 +82,10 @@ class LeanEngine(tf.Module):
         self._encode_rung = shared(
             self._encode_dense_rows, [tf.TensorSpec([3, None, None], tf.int32), integers], xla=True
         )
-        self.head = [Dense(*source.dense(name), exact, f"head_{index}") for index, name in enumerate(source.names.head)]
+        self.head = [
+            Dense(*source.dense(name), exact, f"head_{index}")
+            for index, name in enumerate(source.names.head)
+        ]
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Batch -> float32[batch, classes]."""
@@ -121,7 +127,9 @@ class LeanEngine(tf.Module):
         places = positions.in_columns(input_ids, padding_id=self._position_padding_id)
         row_splits = tf.concat([[0], tf.cumsum(lengths)], 0)
         tokens = tf.boolean_mask(input_ids, inside)
-        return self._encode(tokens, tf.boolean_mask(places, inside), tf.zeros_like(tokens), row_splits)
+        return self._encode(
+            tokens, tf.boolean_mask(places, inside), tf.zeros_like(tokens), row_splits
+        )
 
     def _encode_rows(
         self, tokens: tf.Tensor, positions: tf.Tensor, types: tf.Tensor, row_splits: tf.Tensor
@@ -142,7 +150,11 @@ class LeanEngine(tf.Module):
     def _packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
         sizes = self._sizes
         packing = packed.plan(
-            row_splits, groups=groups, heads=sizes.heads, head_width=sizes.head_width, dtype=self._compute
+            row_splits,
+            groups=groups,
+            heads=sizes.heads,
+            head_width=sizes.head_width,
+            dtype=self._compute,
         )
         return Layout(
             attend=functools.partial(packed.attend, packing=packing),
@@ -182,12 +194,17 @@ class LeanEngine(tf.Module):
         firsts = tf.reshape(tf.gather(stream, layout.first), [-1, width])
         query = last.query_key_value(firsts, slice(width))
         context = layout.attend_first(query, last.query_key_value(stream, slice(width, None)))
-        pooled = tf.cast(self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))), tf.float32)
+        pooled = tf.cast(
+            self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))),
+            tf.float32,
+        )
         for dense, activation in zip(self.head, self._head_activations, strict=True):
             pooled = activation(dense.read()(pooled))
         return pooled
 
-    def _feed_forward(self, layer: LayerValues, context: tf.Tensor, stream: tf.Tensor, norm: Norm) -> tf.Tensor:
+    def _feed_forward(
+        self, layer: LayerValues, context: tf.Tensor, stream: tf.Tensor, norm: Norm
+    ) -> tf.Tensor:
         """What a layer does after attention; a row of [rows, width] has nothing to do with another."""
         stream = norm(layer.attention_norm, layer.attention_output(context) + stream)
         inner = self._activation(layer.inner(stream))

@@ -71,7 +71,9 @@ def grouped(batch: tf.Tensor) -> tf.Tensor:
     return batch >= _GROUPED_FROM
 
 
-def plan(row_splits: tf.Tensor, *, groups: bool, heads: int, head_width: int, dtype: tf.DType) -> Packing:
+def plan(
+    row_splits: tf.Tensor, *, groups: bool, heads: int, head_width: int, dtype: tf.DType
+) -> Packing:
     """Args:
     row_splits: int32[batch + 1], rows of at least one token each; at least one row.
     """
@@ -87,7 +89,10 @@ def plan(row_splits: tf.Tensor, *, groups: bool, heads: int, head_width: int, dt
     made, begins, strides, offset = [], [], [], tf.constant(0)
     for size, rows, row_starts, row_lengths in zip(
         tf.unstack(sizes),
-        *(tf.split(each, sizes, num=count) for each in (order, tf.gather(starts, order), lengths_in_order)),
+        *(
+            tf.split(each, sizes, num=count)
+            for each in (order, tf.gather(starts, order), lengths_in_order)
+        ),
         strict=True,
     ):
         longest = tf.reduce_max(row_lengths)
@@ -187,7 +192,9 @@ def attend_first(query: tf.Tensor, key_value: tf.Tensor, packing: Packing) -> tf
     return tf.gather(_joined(contexts), packing.back_first)
 
 
-def _context(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, group: Group, packing: Packing) -> tf.Tensor:
+def _context(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, group: Group, packing: Packing
+) -> tf.Tensor:
     scores = tf.matmul(query * packing.scale, key, transpose_b=True) + group.bias
     return tf.matmul(tf.nn.softmax(scores), value)
 

@@ -53,12 +53,16 @@ class Sizes:
         def size(key: str) -> int:
             found = config.get(key)
             if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-                raise CheckpointError(f"{folder}/config.json: {key} is {found!r}; expected a whole number above 0.")
+                raise CheckpointError(
+                    f"{folder}/config.json: {key} is {found!r}; expected a whole number above 0."
+                )
             return found
 
         reason = unfit(family, config)
         if reason:
-            raise CheckpointError(f"{folder}: the lean engine cannot run it: {reason}. Use engine='original'.")
+            raise CheckpointError(
+                f"{folder}: the lean engine cannot run it: {reason}. Use engine='original'."
+            )
         shared = family.shared_layers
         sizes = cls(
             passes=_passes(size(keys.layers), size(shared.groups), size(shared.layers_in_group))
@@ -68,7 +72,9 @@ class Sizes:
             width=size(keys.width),
             inner_width=size(keys.inner_width),
             activation=config[keys.activation],
-            layer_norm_epsilon=float(config.get(keys.layer_norm_epsilon or "", family.layer_norm_epsilon)),
+            layer_norm_epsilon=float(
+                config.get(keys.layer_norm_epsilon or "", family.layer_norm_epsilon)
+            ),
         )
         if sizes.width % sizes.heads:
             raise CheckpointError(

@@ -145,7 +145,9 @@ class Embeddings(tf.Module):
             else None
         )
 
-    def __call__(self, *indices: tf.Tensor, norm: Callable[[NormValues, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def __call__(
+        self, *indices: tf.Tensor, norm: Callable[[NormValues, tf.Tensor], tf.Tensor]
+    ) -> tf.Tensor:
         # A family without token types has one table less: its types are not looked up.
         found = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
         stream = norm(self.norm.read(), tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
@@ -170,17 +172,24 @@ class Layer(tf.Module):
     def __init__(self, index: int, place: LayerPlace, source: "Source", formats: Formats) -> None:
         super().__init__(name=f"layer_{index}")
         names = source.names
-        query, key, value = (source.dense(name, place) for name in (names.query, names.key, names.value))
+        query, key, value = (
+            source.dense(name, place) for name in (names.query, names.key, names.value)
+        )
         # 1/sqrt(head width) stays out of the weights: they would no longer be values that float16 can hold.
         kernels = (query[0], key[0], value[0])
         biases = (query[1], key[1], value[1])
         self.query_key_value = Dense(
-            np.concatenate(kernels, 1), np.concatenate(biases, 0), formats, f"layer_{index}/query_key_value"
+            np.concatenate(kernels, 1),
+            np.concatenate(biases, 0),
+            formats,
+            f"layer_{index}/query_key_value",
         )
         self.attention_output = Dense(
             *source.dense(names.attention_output, place), formats, f"layer_{index}/attention_output"
         )
-        self.attention_norm = source.norm(names.attention_norm, f"layer_{index}/attention_norm", place)
+        self.attention_norm = source.norm(
+            names.attention_norm, f"layer_{index}/attention_norm", place
+        )
         self.inner = Dense(*source.dense(names.inner, place), formats, f"layer_{index}/inner")
         self.output = Dense(*source.dense(names.output, place), formats, f"layer_{index}/output")
         self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", place)
@@ -203,7 +212,9 @@ class Source:
         """Reads a TF class instance, each weight when it is asked for: they are large. Or takes variables by name."""
         if isinstance(model, Mapping):
             return cls(family, sizes, model)
-        named = {weight.name.split("/", 1)[1].removesuffix(":0"): weight for weight in model.weights}
+        named = {
+            weight.name.split("/", 1)[1].removesuffix(":0"): weight for weight in model.weights
+        }
         return cls(family, sizes, _Values(named))
 
     @property

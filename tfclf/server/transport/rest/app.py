@@ -75,13 +75,18 @@ class _Api:
             # What is left of the body stays unread, so the connection cannot be used again.
             status, body = error.status, write_error(error.message)
             headers = [(b"connection", b"close")]
-        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
         if self._cors:
             headers += _CORS
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    async def _respond(
+        self, scope: Scope, receive: Receive
+    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
         path = raw.decode("latin-1")
         if not path.lower().startswith("/v1/"):
@@ -94,7 +99,8 @@ class _Api:
         body = await self._body(receive, length)
         call = Call(timeout=self._timeout)
         work = asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(self._handler.answer, scope["method"], path, body, encoding, call)
+            self._threads,
+            partial(self._handler.answer, scope["method"], path, body, encoding, call),
         )
         status, answer = await _unless_gone(work, receive, call)
         return status, answer, []
@@ -105,7 +111,9 @@ class _Api:
         try:
             return await asyncio.wait_for(self._all_chunks(receive), self._body_timeout)
         except asyncio.TimeoutError:
-            raise HttpError(408, f"The body did not arrive within {self._body_timeout:g} seconds") from None
+            raise HttpError(
+                408, f"The body did not arrive within {self._body_timeout:g} seconds"
+            ) from None
 
     async def _all_chunks(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
@@ -124,7 +132,8 @@ class _Api:
 
     def _too_large(self, size: int) -> HttpError:
         return HttpError(
-            413, f"The body has {size:,} bytes or more; this server takes {self._max_body_bytes:,}. Send less at once."
+            413,
+            f"The body has {size:,} bytes or more; this server takes {self._max_body_bytes:,}. Send less at once.",
         )
 
 
@@ -135,7 +144,9 @@ def _body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, int | 
     return found.get(b"content-encoding", b""), None if length is None else int(length)
 
 
-async def _unless_gone(work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: Call) -> tuple[int, bytes]:
+async def _unless_gone(
+    work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: Call
+) -> tuple[int, bytes]:
     """What a thread gives; cancels the call where the client hangs up before."""
 
     async def watch() -> None:

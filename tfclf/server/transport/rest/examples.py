@@ -9,7 +9,13 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tfclf.server.status import invalid_argument
-from tfclf.server.transport.rest.json_text import encoded, parse, read_signature_name, readable, shown
+from tfclf.server.transport.rest.json_text import (
+    encoded,
+    parse,
+    read_signature_name,
+    readable,
+    shown,
+)
 from tfclf.server.transport.rest.values import INT64, UINT64, decoded, element, is_base64, json_type
 
 
@@ -32,7 +38,9 @@ def read_examples(body: bytes, request: ClassificationRequest | RegressionReques
         )
     found = document["examples"]
     if not isinstance(found, list):
-        raise invalid_argument(f"JSON Value: {shown(document)} Expecting 'examples' value to be an list/array")
+        raise invalid_argument(
+            f"JSON Value: {shown(document)} Expecting 'examples' value to be an list/array"
+        )
     if not found:
         raise invalid_argument(f"JSON Value: {shown(document)} 'examples' value is an empty array")
     for value in found:
@@ -54,8 +62,14 @@ _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
 def _add_to_feature(value: Any, name: str, feature: Feature) -> None:
-    if value is None or isinstance(value, list) or (isinstance(value, dict) and not is_base64(value)):
-        raise invalid_argument(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
+    if (
+        value is None
+        or isinstance(value, list)
+        or (isinstance(value, dict) and not is_base64(value))
+    ):
+        raise invalid_argument(
+            f"Feature: {name} has element with unexpected JSON type: {json_type(value)}"
+        )
     if isinstance(value, str | dict):
         field = "bytes_list"
     elif isinstance(value, float) or not INT64[0] <= value <= UINT64[1]:
@@ -64,7 +78,9 @@ def _add_to_feature(value: Any, name: str, feature: Feature) -> None:
         field = "int64_list"
     kind = feature.WhichOneof("kind")
     if kind not in (None, field):
-        raise invalid_argument(f"Unexpected element type in feature: {name} expecting type: {_KINDS[kind]}")
+        raise invalid_argument(
+            f"Unexpected element type in feature: {name} expecting type: {_KINDS[kind]}"
+        )
     if isinstance(value, dict):
         value = decoded(value)
     elif isinstance(value, str):

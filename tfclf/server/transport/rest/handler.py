@@ -37,7 +37,9 @@ _VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"(?i)/v1/models/([^/:]+){_VERSION}:(classify|regress|predict)")
 _GET = re.compile(rf"(?i)/v1/models(?:/([^/:]+))?{_VERSION}(?:/(metadata))?")
 _INT64_MAX = (1 << 63) - 1
-_LONGEST_ERROR = 1 << 16  # bytes; TF Serving does not cut over REST, and a request could make megabytes of it
+_LONGEST_ERROR = (
+    1 << 16
+)  # bytes; TF Serving does not cut over REST, and a request could make megabytes of it
 _MOST_UNZIPPED_BYTES = 100 << 20  # TF Serving, gzip_zlib.h
 _HTTP_STATUS = {
     StatusCode.OK: 200,
@@ -73,7 +75,9 @@ class RestHandler:
         self._service = service
         self._max_body_bytes = max_body_bytes
 
-    def answer(self, method: str, path: str, body: bytes, encoding: bytes, call: Call) -> tuple[int, bytes]:
+    def answer(
+        self, method: str, path: str, body: bytes, encoding: bytes, call: Call
+    ) -> tuple[int, bytes]:
         """HTTP status and body for a request.
 
         Args:
@@ -83,7 +87,9 @@ class RestHandler:
         try:
             return 200, self._dispatch(method, path, body, encoding, call)
         except RequestError as error:
-            return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(cut(error.message, longest=_LONGEST_ERROR))
+            return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(
+                cut(error.message, longest=_LONGEST_ERROR)
+            )
         except HttpError as error:
             return error.status, rest_write.write_error(error.message)
         except MemoryError:
@@ -92,13 +98,19 @@ class RestHandler:
             # A bug of ours. Its message may quote the texts that were sent, so the log gets the place only.
             place = "".join(traceback.format_tb(error.__traceback__))
             _log.error("REST request failed: %s at\n%s", type(error).__name__, place)
-            return 500, rest_write.write_error("The request failed in the server; its log says where")
+            return 500, rest_write.write_error(
+                "The request failed in the server; its log says where"
+            )
 
     def _dispatch(self, method: str, path: str, body: bytes, encoding: bytes, call: Call) -> bytes:
         malformed = invalid_argument(f"Malformed request: {method} {path}")
         if method == "POST" and (found := _POST.fullmatch(path)):
             spec = _model_spec(*found.group(1, 2, 3))
-            answers = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
+            answers = {
+                "predict": self._predict,
+                "classify": self._classify,
+                "regress": self._regress,
+            }
             # The pattern takes any case, the handler only lower case.
             answer = answers.get(found[4])
             if answer is None:
@@ -108,7 +120,9 @@ class RestHandler:
             if not found[1]:
                 raise invalid_argument("Missing model name in request.")
             spec = _model_spec(*found.group(1, 2, 3))
-            return self._metadata(spec, call) if found[4] == "metadata" else self._status(spec, call)
+            return (
+                self._metadata(spec, call) if found[4] == "metadata" else self._status(spec, call)
+            )
         raise malformed
 
     def _unzipped(self, body: bytes, encoding: bytes) -> bytes:
@@ -121,9 +135,13 @@ class RestHandler:
         except zlib.error:
             raise invalid_argument("Content-Encoding is gzip, but the body is not") from None
         if len(unzipped) > most:
-            raise HttpError(413, f"The body has more than {most:,} bytes when unzipped. Send less at once.")
+            raise HttpError(
+                413, f"The body has more than {most:,} bytes when unzipped. Send less at once."
+            )
         if not unzip.eof or unzip.unused_data:
-            raise invalid_argument("Content-Encoding is gzip, but the body is cut short, or goes on after its end")
+            raise invalid_argument(
+                "Content-Encoding is gzip, but the body is cut short, or goes on after its end"
+            )
         return unzipped
 
     def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
@@ -145,7 +163,9 @@ class RestHandler:
 
     def _metadata(self, spec: ModelSpec, call: Call) -> bytes:
         request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
-        return rest_write.write_metadata(self._service.get_model_metadata(request, call, protocol="rest"))
+        return rest_write.write_metadata(
+            self._service.get_model_metadata(request, call, protocol="rest")
+        )
 
     def _status(self, spec: ModelSpec, call: Call) -> bytes:
         request = GetModelStatusRequest(model_spec=spec)
@@ -159,14 +179,18 @@ class RestHandler:
             return read()
         except RequestError as error:
             seconds = time.perf_counter() - started
-            self._service.observe(Ended(method, "rest", spec.name, spec.signature_name, error.code, seconds))
+            self._service.observe(
+                Ended(method, "rest", spec.name, spec.signature_name, error.code, seconds)
+            )
             raise
 
     def _inputs(self, spec: ModelSpec) -> Mapping[str, TensorInfo]:
         name = spec.signature_name or DEFAULT_SIGNATURE
         with self._service.registry.lease(spec) as servable:
             if name not in servable.signatures:
-                raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
+                raise invalid_argument(
+                    f'Serving signature name: "{name}" not found in signature def'
+                )
             inputs: Mapping[str, TensorInfo] = servable.signatures[name].inputs
             return inputs
 

@@ -21,11 +21,14 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tfclf.server.status import RequestError, invalid_argument
 
 _BOM = b"\xef\xbb\xbf"
-_LONGEST_SHOWN = 512  # characters of a value in an error message; TF Serving shows all of it, megabytes or not
+_LONGEST_SHOWN = (
+    512  # characters of a value in an error message; TF Serving shows all of it, megabytes or not
+)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 # Every escape, so that one after an escaped backslash is not taken for one.
 _ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F])|.)", re.DOTALL
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F])|.)",
+    re.DOTALL,
 )
 _PHRASES = {
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
@@ -88,11 +91,15 @@ def parse(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise _parse_error(*_explained(text, error), text) from None
     except _TooBigError as error:
-        raise _parse_error("Number too big to be stored in double.", text.find(str(error)), text) from None
+        raise _parse_error(
+            "Number too big to be stored in double.", text.find(str(error)), text
+        ) from None
     except ValueError:  # int() takes 4,300 digits at most
         # From each run's beginning alone: from each of its digits, a body of runs of 4,300 would take hours.
         long = re.search(r"(?<!\d)\d{4301}", text)
-        raise _parse_error("Number too big to be stored in double.", long.start() if long else 0, text) from None
+        raise _parse_error(
+            "Number too big to be stored in double.", long.start() if long else 0, text
+        ) from None
     except RecursionError:
         raise invalid_argument("JSON Parse error: Lists or objects are nested too deeply") from None
     if not isinstance(document, dict):
@@ -214,7 +221,9 @@ def _pieces(value: Any, line: str) -> Iterator[str]:
         yield quoted(value[: _LONGEST_SHOWN + 1])
     elif isinstance(value, list | dict) and value:
         opening, closing = "[]" if isinstance(value, list) else "{}"
-        members: Iterable[Any] = value if isinstance(value, list) else getattr(value, "pairs", value.items())
+        members: Iterable[Any] = (
+            value if isinstance(value, list) else getattr(value, "pairs", value.items())
+        )
         separator = opening
         for member in members:
             yield separator + line + "    "
@@ -246,6 +255,7 @@ def array(texts: Sequence[str], sizes: Sequence[int], depth: int | None) -> str:
             level = ["[]"] * math.prod(sizes[:index])
             continue
         level = [
-            f"[{before}{between.join(level[start : start + size])}{after}]" for start in range(0, len(level), size)
+            f"[{before}{between.join(level[start : start + size])}{after}]"
+            for start in range(0, len(level), size)
         ]
     return level[0]

@@ -33,9 +33,13 @@ def read_predict(body: bytes, spec: ModelSpec, inputs: Inputs) -> tuple[PredictR
     """
     document = parse(body)
     read_signature_name(document, spec)
-    infos = dict(inputs(spec))  # a protobuf's map raises where it is asked for a name that is no UTF-8
+    infos = dict(
+        inputs(spec)
+    )  # a protobuf's map raises where it is asked for a name that is no UTF-8
     if not infos:
-        raise invalid_argument(f"Failed to get input map for signature: {spec.signature_name or 'DEFAULT'}")
+        raise invalid_argument(
+            f"Failed to get input map for signature: {spec.signature_name or 'DEFAULT'}"
+        )
     request = PredictRequest(model_spec=spec)
     try:
         if "instances" in document:
@@ -54,10 +58,14 @@ def read_predict(body: bytes, spec: ModelSpec, inputs: Inputs) -> tuple[PredictR
     raise invalid_argument("Missing 'inputs' or 'instances' key")
 
 
-def _read_rows(document: dict[str, Any], infos: Mapping[str, TensorInfo], request: PredictRequest) -> None:
+def _read_rows(
+    document: dict[str, Any], infos: Mapping[str, TensorInfo], request: PredictRequest
+) -> None:
     rows = document["instances"]
     if not isinstance(rows, list):
-        raise invalid_argument(f"JSON Value: {shown(document)} Excepting 'instances' to be an list/array")
+        raise invalid_argument(
+            f"JSON Value: {shown(document)} Excepting 'instances' to be an list/array"
+        )
     if not rows:
         raise invalid_argument(f"JSON Value: {shown(document)} No values in 'instances' array")
     if not isinstance(rows[0], dict) and len(infos) > 1:
@@ -68,7 +76,9 @@ def _read_rows(document: dict[str, Any], infos: Mapping[str, TensorInfo], reques
     if _is_object(rows[0]):
         names = sorted(infos)
         if all(_is_object(row) and row.keys() == infos.keys() for row in rows):
-            columns: dict[str, list[Any]] | None = {name: [row[name] for row in rows] for name in names}
+            columns: dict[str, list[Any]] | None = {
+                name: [row[name] for row in rows] for name in names
+            }
         else:
             columns = None
     else:
@@ -160,7 +170,9 @@ class _Walk:
             self.count += 1
             return
         if level >= len(self.sizes):
-            raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {len(self.sizes)}")
+            raise invalid_argument(
+                f"Encountered list at unexpected level: {level} expected < {len(self.sizes)}"
+            )
         if len(value) != self.sizes[level]:
             raise invalid_argument(
                 f"Encountered list at unexpected size: {len(value)} at level: {level} "
@@ -208,7 +220,9 @@ def _check_row_item(
     if count != walk.count:
         raise invalid_argument(f"Expecting tensor size: {count} but got: {walk.count}")
     if sizes != walk.sizes:
-        raise invalid_argument(f"Expecting shape {_bracketed(sizes)} but got: {_bracketed(walk.sizes)}")
+        raise invalid_argument(
+            f"Expecting shape {_bracketed(sizes)} but got: {_bracketed(walk.sizes)}"
+        )
 
 
 def _bracketed(sizes: list[int]) -> str:

@@ -50,8 +50,12 @@ _INTEGERS = {
     types_pb2.DT_UINT64: _Integer("uint64_val", *UINT64),
 }
 _DECIMALS = {
-    types_pb2.DT_FLOAT: _Decimal("float_val", "float", (1 << 24) - 1, float(np.finfo(np.float32).max)),
-    types_pb2.DT_DOUBLE: _Decimal("double_val", "double", (1 << 53) - 1, float(np.finfo(np.float64).max)),
+    types_pb2.DT_FLOAT: _Decimal(
+        "float_val", "float", (1 << 24) - 1, float(np.finfo(np.float32).max)
+    ),
+    types_pb2.DT_DOUBLE: _Decimal(
+        "double_val", "double", (1 << 53) - 1, float(np.finfo(np.float64).max)
+    ),
 }
 
 
@@ -102,7 +106,8 @@ def element(value: Any, dtype: int) -> Any:
             raise _type_error(value, dtype)
         return value
     raise RequestError(
-        StatusCode.UNIMPLEMENTED, f"Conversion of JSON Value: {shown(value)} to type: {_dtype_name(dtype)}"
+        StatusCode.UNIMPLEMENTED,
+        f"Conversion of JSON Value: {shown(value)} to type: {_dtype_name(dtype)}",
     )
 
 
@@ -130,7 +135,9 @@ def _double(value: float) -> float:
 def decoded(value: dict[str, Any]) -> bytes:
     """The bytes of a base64 object. Raises: RequestError."""
     if not is_base64(value):
-        raise invalid_argument(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
+        raise invalid_argument(
+            f"JSON Value: {shown(value)} not formatted correctly for base64 data"
+        )
     # As absl::Base64Unescape: white space is skipped, padding may be left out, and may be dots.
     text = re.sub(r"[ \t\n\v\f\r]", "", value["b64"])
     bare = text.rstrip("=.")
@@ -149,7 +156,9 @@ def _type_error(value: Any, dtype: int) -> RequestError:
 
 
 def _lossy(value: Any, name: str) -> RequestError:
-    return invalid_argument(f"Cannot convert JSON value: {shown(value)} to {name} without loss of precision.")
+    return invalid_argument(
+        f"Cannot convert JSON value: {shown(value)} to {name} without loss of precision."
+    )
 
 
 def _dtype_name(dtype: int) -> str:

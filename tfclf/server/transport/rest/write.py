@@ -41,7 +41,9 @@ def _rows(outputs: Mapping[str, TensorProto]) -> str:
         if not sizes:
             raise invalid_argument(f"Tensor name: {name} has no shape information ")
         if batch >= 0 and sizes[0] != batch:
-            raise invalid_argument(f"Tensor name: {name} has inconsistent batch size: {sizes[0]} expecting: {batch}")
+            raise invalid_argument(
+                f"Tensor name: {name} has inconsistent batch size: {sizes[0]} expecting: {batch}"
+            )
         batch = sizes[0]
     named = len(names) > 1
     depth = 3 if named else 2
@@ -95,12 +97,16 @@ def _integers(values: Sequence[int]) -> list[str]:
 _WRITERS: dict[int, tuple[str, Callable[[Any], list[str]]]] = {
     types_pb2.DT_FLOAT: ("float_val", lambda values: decimals(values, single=True)),
     types_pb2.DT_DOUBLE: ("double_val", lambda values: decimals(values, single=False)),
-    types_pb2.DT_BOOL: ("bool_val", lambda values: ["true" if value else "false" for value in values]),
+    types_pb2.DT_BOOL: (
+        "bool_val",
+        lambda values: ["true" if value else "false" for value in values],
+    ),
     types_pb2.DT_INT64: ("int64_val", _integers),
     types_pb2.DT_UINT32: ("uint32_val", _integers),
     types_pb2.DT_UINT64: ("uint64_val", _integers),
     **dict.fromkeys(
-        (types_pb2.DT_INT32, types_pb2.DT_INT16, types_pb2.DT_INT8, types_pb2.DT_UINT8), ("int_val", _integers)
+        (types_pb2.DT_INT32, types_pb2.DT_INT16, types_pb2.DT_INT8, types_pb2.DT_UINT8),
+        ("int_val", _integers),
     ),
 }
 
@@ -111,7 +117,8 @@ def _texts(name: str, tensor: TensorProto, depth: int) -> list[str]:
         if name.endswith(_BYTES_SUFFIX):
             line = "\n" + _INDENT * depth
             return [
-                f'{{{line}{_INDENT}"b64": "{base64.b64encode(value).decode()}"{line}}}' for value in tensor.string_val
+                f'{{{line}{_INDENT}"b64": "{base64.b64encode(value).decode()}"{line}}}'
+                for value in tensor.string_val
             ]
         # TF Serving writes the bytes as they are, UTF-8 or not.
         return [quoted(value.decode("utf-8", "surrogateescape")) for value in tensor.string_val]
@@ -119,7 +126,9 @@ def _texts(name: str, tensor: TensorProto, depth: int) -> list[str]:
         if 0 in _sizes(tensor):
             return []
         dtype: str = types_pb2.DataType.Name(tensor.dtype)
-        raise invalid_argument(f"Failed to write JSON value for tensor type: {dtype.removeprefix('DT_').lower()}")
+        raise invalid_argument(
+            f"Failed to write JSON value for tensor type: {dtype.removeprefix('DT_').lower()}"
+        )
     field, write = _WRITERS[tensor.dtype]
     return write(getattr(tensor, field))
 
