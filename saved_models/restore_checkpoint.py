@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfclf import _tensorflow as text_ops
+from tfclf._tensorflow import load_text_ops
 from tfclf._transformers import tf_class, transformers
 from tfclf.families import known
 
@@ -40,7 +40,7 @@ def restore(folder: Path) -> None:
     family = known()[transformers().AutoConfig.from_pretrained(files).model_type]
     model = tf_class(family.tf_class)(transformers().AutoConfig.from_pretrained(files))
     model.build_in_name_scope()
-    text_ops.register()
+    load_text_ops()
     engine = tf.saved_model.load(str(DEMO / "1")).graph._engine
     values = dict(_named(engine, family))
     for weight in model.weights:

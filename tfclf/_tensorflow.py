@@ -1,20 +1,52 @@
-"""TF-Text's ops, without its Python package: that one imports Keras, which a SavedModel does not need."""
+"""How TensorFlow is loaded: in silence on the command line, and with TF-Text's ops where a graph needs them."""
 
+import contextlib
 import functools
 import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-
-import tensorflow as tf
 
 from tfclf.errors import TfclfError
 
 
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Import TensorFlow and find its devices in silence.
+
+    TensorFlow greets on standard error from C++, before any setting of its own is read. What it
+    wrote is shown only if the block fails.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as greeting:
+        os.dup2(greeting.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            yield
+        except BaseException:
+            greeting.seek(0)
+            os.write(kept, greeting.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 @functools.cache
-def register() -> None:
-    """Makes TF-Text's ops known to this process.
+def load_text_ops() -> None:
+    """Load TF-Text's ops into this process.
+
+    Its Python package is not imported: that imports Keras, which a SavedModel does not need.
 
     Raises: TfclfError where tensorflow-text is not installed, or is built for another TensorFlow.
     """
+    import tensorflow as tf
+
     found = importlib.util.find_spec("tensorflow_text")
     folders = (
         [Path(place) / "python" / "ops" for place in (found.submodule_search_locations or ())]

@@ -13,13 +13,12 @@ from tfclf.errors import InputError
 from tfclf.inputs import as_pairs, as_text_tensor, check_several, paired
 from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
+from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import text_of
 from tfclf.saved_model.manifest import Manifest
 
 LONG = ("truncate", "windows")
 _BATCH = 32
-_DEFAULT = "serving_default"
-_XLA = "serving_xla"
 
 _Answers = Mapping[str, Iterable[Any]]  # by output, one entry a row
 _Reader = Callable[..., _Answers]
@@ -53,7 +52,9 @@ class Classifier(tf.Module):
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
-        self.xla = _picks_xla(xla, available=_XLA in self._functions, manifest=manifest)
+        self.xla = _picks_xla(
+            xla, available=names.SERVING_XLA in self._functions, manifest=manifest
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,7 +72,11 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        return dict(self._functions[_XLA if self.xla else _DEFAULT](text=as_text_tensor(texts)))
+        return dict(
+            self._functions[names.SERVING_XLA if self.xla else names.SERVING_DEFAULT](
+                text=as_text_tensor(texts)
+            )
+        )
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -80,13 +85,13 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text.
         """
         first, second = as_text_tensor(texts), as_text_tensor(text_pairs, name="text_pairs")
-        return dict(self._functions["pairs"](text=first, text_pair=second))
+        return dict(self._functions[names.PAIRS](text=first, text_pair=second))
 
     @tf.autograph.experimental.do_not_convert
     def call_encode(self, input_ids: Any, attention_mask: Any) -> dict[str, tf.Tensor]:
         """int32[batch, length] twice -> the outputs of the signature `encode`: logits, probabilities."""
         ids, mask = tf.cast(input_ids, tf.int32), tf.cast(attention_mask, tf.int32)
-        return dict(self._functions["encode"](input_ids=ids, attention_mask=mask))
+        return dict(self._functions[names.ENCODE](input_ids=ids, attention_mask=mask))
 
     @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
@@ -94,7 +99,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        rows = self._functions["tokenize"](text=as_text_tensor(texts))
+        rows = self._functions[names.TOKENIZE](text=as_text_tensor(texts))
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
     def warm_up(self) -> None:
@@ -221,7 +226,7 @@ class Classifier(tf.Module):
         return functools.partial(self._windows, stride=self._checked_stride(stride))
 
     def _checked_stride(self, stride: int | None) -> int:
-        if "windows" not in self._functions:
+        if names.WINDOWS not in self._functions:
             raise InputError(
                 f"{self.manifest.name} is an export of an older version, which cannot read windows. Export it again."
             )
@@ -236,7 +241,7 @@ class Classifier(tf.Module):
         return stride
 
     def _detail(self, texts: tf.Tensor) -> _Answers:
-        detail = "detail_xla" if self.xla else "detail"
+        detail = names.DETAIL_XLA if self.xla else names.DETAIL
         if detail in self._functions:
             return _arrays(self._functions[detail](text=texts))
         # An export of an older version: of a row that is as long as it may be nobody knows whether it was cut.
@@ -244,14 +249,14 @@ class Classifier(tf.Module):
         return {**_arrays(self(texts)), "truncated": [None if row else False for row in full]}
 
     def _detail_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Answers:
-        if "detail_pairs" in self._functions:
-            return _arrays(self._functions["detail_pairs"](text=texts, text_pair=pairs))
+        if names.DETAIL_PAIRS in self._functions:
+            return _arrays(self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs))
         return {**_arrays(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
 
     def _windows(self, texts: tf.Tensor, *, stride: int) -> _Answers:
         strides = tf.fill(tf.shape(texts), stride)
         return {
-            **_arrays(self._functions["windows"](text=texts, stride=strides)),
+            **_arrays(self._functions[names.WINDOWS](text=texts, stride=strides)),
             "truncated": itertools.repeat(False),
         }
 
@@ -267,8 +272,10 @@ def _picks_xla(asked: bool | None, *, available: bool, manifest: Manifest) -> bo
         )
     if asked and not available:
         raise InputError(
-            f"xla is asked for, and {manifest.name} has no signature {_XLA!r} (engine {manifest.engine!r}, made with "
-            f"tfclf {manifest.versions.get('tfclf', 'of an unknown version')}). Expected an export of the lean engine "
+            f"xla is asked for, and {manifest.name} has no signature {names.SERVING_XLA!r} "
+            f"(engine {manifest.engine!r}, made with "
+            f"tfclf {manifest.versions.get('tfclf', 'of an unknown version')}). "
+            f"Expected an export of the lean engine "
             f"by this version of tfclf: export the checkpoint again, or leave xla=True (--xla) out."
         )
     return available and bool(tf.config.list_physical_devices("GPU") if asked is None else asked)

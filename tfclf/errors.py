@@ -103,3 +103,15 @@ class MissingExtraError(TfclfError, ImportError):
         super().__init__(
             f"{package} is not installed, and {purpose} needs it. Install it with: pip install 'tfclf[{extra}]'"
         )
+
+
+def first_line(error: BaseException, *, longest: int = 300) -> str:
+    r"""Return what an error of another library says, as one line for a message of ours.
+
+    >>> first_line(ValueError("  no such op\nstack of calls"))
+    'no such op'
+    >>> first_line(KeyError())
+    'KeyError'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:longest]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,15 +10,16 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfclf._version import __version__
+from tfclf._version import __version__, package_versions
 from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import ExportError, InputError
+from tfclf.files import hash_files
 from tfclf.graph.build import build
 from tfclf.graph.serving_graph import Graph
-from tfclf.graph.signatures import PREDICT, XLA, Signature, signatures_of
+from tfclf.graph.signatures import PREDICT, Signature, signatures_of
 from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import Ladder, text_of
-from tfclf.saved_model.checksums import checksums
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import serving_versions
 
@@ -71,8 +71,8 @@ def export(
     )
     if xla_warm_up and graph.ladder is None:  # known only now where the engine is chosen by itself
         raise InputError(
-            f"engine={manifest.engine!r} has no {XLA!r} to warm up. Use engine='lean' where the checkpoint allows it, "
-            f"or leave xla_warm_up (--xla-warm-up) out."
+            f"engine={manifest.engine!r} has no {names.SERVING_XLA!r} to warm up. "
+            f"Use engine='lean' where the checkpoint allows it, or leave xla_warm_up (--xla-warm-up) out."
         )
     final = base / str(number)
     existed = base.exists()
@@ -87,7 +87,9 @@ def export(
     try:
         _write(
             graph,
-            dataclasses.replace(manifest, versions=_versions()),
+            dataclasses.replace(
+                manifest, versions={"tfclf": __version__} | package_versions(*_PACKAGES)
+            ),
             beside,
             xla_warm_up=xla_warm_up,
         )
@@ -132,7 +134,7 @@ def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool)
     root = tf.Module(name="tfclf")
     root.graph = graph
     # So that the SavedModel is callable without us: tf.saved_model.load(path)(["text"]).
-    root.__call__ = functions["serving_default"]
+    root.__call__ = functions[names.SERVING_DEFAULT]
     # Traced while it is saved: what was traced before would be traced again for `__call__`, and be there twice.
     tf.saved_model.save(root, str(folder), signatures=functions)
     _set_method_names(signatures, folder)
@@ -140,7 +142,9 @@ def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool)
     rungs = graph.ladder.usual if graph.ladder and xla_warm_up else ()
     for_xla = [[text_of(length, graph.count_tokens)] * rows for rows, length in rungs]
     _write_warm_up(folder, signatures, for_xla)
-    manifest = dataclasses.replace(manifest, serving_versions=versions, checksums=checksums(folder))
+    manifest = dataclasses.replace(
+        manifest, serving_versions=versions, checksums=hash_files(folder)
+    )
     manifest.write(folder)
 
 
@@ -167,19 +171,4 @@ def _write_warm_up(
             for record in records(texts, {signature.name for signature in signatures}):
                 writer.write(record)
         for rung in for_xla:
-            writer.write(predict_record(rung, signature=XLA))
-
-
-def _versions() -> dict[str, str]:
-    installed = {package: _version_of(package) for package in _PACKAGES}
-    return {"tfclf": __version__} | {
-        package: version for package, version in installed.items() if version
-    }
-
-
-def _version_of(package: str) -> str | None:
-    """None where it is not installed: a KerasHub preset needs no transformers."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+            writer.write(predict_record(rung, signature=names.SERVING_XLA))

@@ -1,21 +1,54 @@
-"""What a folder holds, as error messages put it; and its JSON files."""
+"""Files and folders: list, hash, read JSON; and the one way to write whole files.
 
+Whatever is written is written beside its place and then renamed, so that a reader, or a process that
+is killed, never leaves half of it:
+
+| what | with |
+|-|-|
+| one file | `write_file`, or `write_json` |
+| a folder that is new | `new_folder` |
+| files into a folder that may hold others | `fill_folder` |
+"""
+
+import hashlib
 import json
-from collections.abc import Mapping
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_MOST = 10
+_MOST_LISTED = 10
+_HASH_BLOCK = 1 << 20  # bytes
 
 
-def listing(folder: Path) -> str:
-    """The names in it, sorted, the first ten of them; 'nothing' where it is empty."""
+def list_folder(folder: Path) -> str:
+    """Return the names in a folder for a message: sorted, the first ten; 'nothing' if it is empty."""
     names = sorted(entry.name for entry in folder.iterdir())
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more or "nothing"
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more or "nothing"
 
 
-def json_object(
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below a folder, by its path in there, sorted; of a file, by its name."""
+    if folder.is_file():
+        return {folder.name: hash_file(folder)}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def read_json_object(
     path: Path,
     *,
     error: type[Exception],
@@ -23,19 +56,20 @@ def json_object(
     twice: type[Exception] | None = None,
     once: str = "it once",
 ) -> dict[str, Any]:
-    """The JSON object in a file, its keys distinct: of one that comes twice json takes the last, and never tells.
+    """Read a JSON object whose keys are distinct; json itself silently keeps the last of equal keys.
 
     Args:
-      error: what is raised for anything else; `twice` for a key that comes twice, if that is another one.
-      again: ends the message where the file is no JSON: how to get a better one.
-      once: ends the message where a key comes twice: what was expected.
+      error: raised for anything else.
+      again: ends the message if the file is not JSON: how to get a better one.
+      twice: raised for a key that occurs twice, if not `error`.
+      once: ends the message for such a key: what was expected.
     Raises: FileNotFoundError, `error`, `twice`.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_equal_keys)
     except (UnicodeDecodeError, json.JSONDecodeError) as cause:
         raise error(f"{path} is not JSON ({cause}). {again}") from cause
-    except _TwiceError as key:
+    except _EqualKeysError as key:
         raise (twice or error)(
             f"{path} has the key {key} twice in one object; expected {once}."
         ) from None
@@ -45,19 +79,84 @@ def json_object(
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Indented, in UTF-8, beside and renamed: a reader never sees half of it."""
+    """Write an object as indented JSON in UTF-8, whole or not at all."""
+    with write_file(path) as beside:
+        beside.write_text(
+            json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+@contextmanager
+def write_file(path: Path) -> Iterator[Path]:
+    """Give a path to write a file to; it replaces `path` when the block ends without an error."""
     beside = path.with_name(f"{path.name}.partial")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
-class _TwiceError(Exception):
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path`; it is renamed to `path` when the block ends without an error.
+
+    Otherwise nothing is left, not even folders above `path` that were made for it.
+
+    Raises: OSError if `path` is there already, and not an empty folder.
+    """
+    parent = path.parent
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    parent.mkdir(parents=True, exist_ok=True)
+    # The name begins with a dot, and so is no version number to TF Serving and `load`.
+    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=parent))
+    try:
+        yield beside
+        beside.chmod(0o777 & ~_umask())
+        beside.rename(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        for folder in made:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+@contextmanager
+def fill_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write files to; they move into `folder` when the block ends without an error.
+
+    Files of the same names are replaced, others in `folder` stay.
+    """
+    # Inside the folder if it exists: it may be a file system of its own, such as a container's volume.
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=nearest_existing(folder)))
+    try:
+        yield beside
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(beside.iterdir()):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def nearest_existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class _EqualKeysError(Exception):
     pass
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_equal_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _TwiceError(next(repr(key) for key in keys if keys.count(key) > 1))
+        raise _EqualKeysError(next(repr(key) for key in keys if keys.count(key) > 1))
     return content

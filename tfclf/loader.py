@@ -5,11 +5,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfclf import _tensorflow as text_ops
+from tfclf._tensorflow import load_text_ops
 from tfclf.catalog import resolve as sources
 from tfclf.classifier import Classifier
-from tfclf.errors import SavedModelError, SourceNotFoundError
-from tfclf.files import listing
+from tfclf.errors import SavedModelError, SourceNotFoundError, first_line
+from tfclf.files import list_folder
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.versions import saved_model_folder
 
@@ -44,7 +44,7 @@ def load(
 
     if folder.is_dir() and not is_checkpoint(folder):
         raise SourceNotFoundError(
-            f"{source} holds {listing(folder)}; expected an exported model (saved_model.pb, or numbered version "
+            f"{source} holds {list_folder(folder)}; expected an exported model (saved_model.pb, or numbered version "
             f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."
         )
     graph, manifest = build(
@@ -58,13 +58,13 @@ def load(
 
 
 def _load_export(version: Path, xla: bool | None) -> Classifier:
-    text_ops.register()
+    load_text_ops()
     manifest = Manifest.read(version)
     try:
         loaded = tf.saved_model.load(str(version))
     # IndexError: what TensorFlow makes of a checkpoint file that ends too early.
     except (OSError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        reason = first_line(error)
         raise SavedModelError(
             f"{version} cannot be loaded: {reason}. A file may be missing or cut short; copy or export it again."
         ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfclf._version import package_versions
 from tfclf.checkpoints import Checkpoint, open_checkpoint
 from tfclf.classifier import Classifier
 from tfclf.errors import InputError
+from tfclf.files import hash_files
 from tfclf.graph.engines.original import takes_token_types
-from tfclf.graph.serving_graph import ACTIVATIONS
 from tfclf.loader import load
+from tfclf.problem_types import activation_of
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.saved_model.certificate import Agreement, Certificate, Difference
-from tfclf.saved_model.checksums import checksums
 from tfclf.saved_model.versions import latest_version
 from tfclf.tokenization.read import reference
 
@@ -129,7 +129,7 @@ class _Original:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
         """As the checkpoint's problem_type has it; a regression has none."""
-        activation = ACTIVATIONS.get(self.checkpoint.problem_type)
+        activation = activation_of(self.checkpoint.problem_type)
         return None if activation is None else activation(logits).numpy()
 
     def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
@@ -327,11 +327,8 @@ class _Comparison:
             tolerance=self._tolerance,
             labels_equal=labels_equal,
             reference=self._original.name,
-            versions={
-                name: importlib.metadata.version(name)
-                for name in ("tensorflow", *self._original.packages)
-            },
-            source_checksums=checksums(self._original.checkpoint.folder),
+            versions=package_versions("tensorflow", *self._original.packages),
+            source_checksums=hash_files(self._original.checkpoint.folder),
             made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             differences=tuple(self._differences),
             texts=texts,

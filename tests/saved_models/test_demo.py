@@ -11,8 +11,8 @@ import tfclf
 from samples.checkpoints import DEMO, LABELS, ROOT
 from tfclf.data import labelled_rows
 from tfclf.evaluation import evaluate
+from tfclf.files import hash_files
 from tfclf.sample_texts import HEADLINES
-from tfclf.saved_model.checksums import checksums
 
 sys.path.insert(0, str(ROOT / "saved_models"))
 
@@ -77,7 +77,7 @@ def test_it_equals_its_restored_checkpoint_on_real_rows(
 def test_its_checksums_are_those_of_its_files(demo: tfclf.Classifier) -> None:
     found = {
         name: digest
-        for name, digest in checksums(DEMO / "1").items()
+        for name, digest in hash_files(DEMO / "1").items()
         if not name.endswith("tfclf.json")
     }
     assert found == demo.manifest.checksums

@@ -1,5 +1,6 @@
 """serving/ by its own tools: `make lint-deployments`. A tool that is not on PATH is passed over, and said so."""
 
+import functools
 import json
 import re
 import shutil
@@ -141,13 +142,15 @@ def _run(command: list[str], *, folder: Path = SERVING, given: str = "") -> None
 
 CHECKS: dict[str, Callable[[], None]] = {
     **{
-        f"kubernetes schemas: {each}": lambda each=each: check_with_kubernetes_schemas(each)
+        f"kubernetes schemas: {each}": functools.partial(check_with_kubernetes_schemas, each)
         for each in OVERLAYS
-    },  # type: ignore[misc]
-    **{f"kubeconform: {each}": lambda each=each: check_with_kubeconform(each) for each in OVERLAYS},  # type: ignore[misc]
+    },
+    **{
+        f"kubeconform: {each}": functools.partial(check_with_kubeconform, each) for each in OVERLAYS
+    },
     "promtool": check_with_promtool,
     "promtool: kubernetes.yml": check_kubernetes_scrape,
-    **{f"docker compose: {each}": lambda each=each: check_with_compose(each) for each in PROFILES},  # type: ignore[misc]
+    **{f"docker compose: {each}": functools.partial(check_with_compose, each) for each in PROFILES},
 }
 
 if __name__ == "__main__":

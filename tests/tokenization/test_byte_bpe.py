@@ -118,10 +118,12 @@ def published(shared: Path) -> ByteBpe:
     folder = shared / "vocab" / "roberta-base"
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
-    merges = [tuple(line.split(" ")) for line in lines[1:] if line]
+    merges = [
+        (left, right) for left, _, right in (line.partition(" ") for line in lines[1:]) if right
+    ]
     return ByteBpe(
         vocabulary=tuple(sorted(vocabulary, key=vocabulary.__getitem__)), merges=tuple(merges)
-    )  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from typing import Any
 from tfclf._transformers import tf_class, transformers
 from tfclf.checkpoints import weights
 from tfclf.checkpoints.checkpoint import UNLIMITED, Checkpoint
-from tfclf.errors import CheckpointError
+from tfclf.errors import CheckpointError, first_line
 from tfclf.families import Family, family_of
-from tfclf.files import json_object, listing
+from tfclf.files import list_folder, read_json_object
+from tfclf.problem_types import REGRESSION, SINGLE_LABEL
 
 
 def read(folder: Path) -> Checkpoint:
@@ -70,7 +71,7 @@ def _max_length(limit: object, positions: object, folder: Path) -> int:
 def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
     """A JSON object; {} for a file that is not there and not required. Raises: CheckpointError."""
     try:
-        return json_object(
+        return read_json_object(
             path, error=CheckpointError, again="Copy it again from where the checkpoint came."
         )
     except FileNotFoundError:
@@ -78,7 +79,7 @@ def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
             return {}
         raise CheckpointError(
             f"{path.parent} has no {path.name}. Expected the folder of a Hugging Face checkpoint; "
-            f"found {listing(path.parent)}."
+            f"found {list_folder(path.parent)}."
         ) from None
 
 
@@ -123,11 +124,7 @@ def _labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 def _problem_type(config: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     # transformers picks by number of labels where problem_type is absent.
     stated = config.get("problem_type")
-    return (
-        str(stated)
-        if stated
-        else ("regression" if len(labels) == 1 else "single_label_classification")
-    )
+    return str(stated) if stated else (REGRESSION if len(labels) == 1 else SINGLE_LABEL)
 
 
 def _load_model(folder: Path, weights_file: Path, class_name: str, classes: int) -> Any:
@@ -136,7 +133,7 @@ def _load_model(folder: Path, weights_file: Path, class_name: str, classes: int)
         config = transformers().AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{folder}/config.json: transformers cannot read it: {weights.first_line(error)}. Copy it again from "
+            f"{folder}/config.json: transformers cannot read it: {first_line(error)}. Copy it again from "
             f"where the checkpoint came."
         ) from error
     loaded = weights.load(tf_class(class_name), config, weights_file)

@@ -13,8 +13,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfclf._transformers import transformers
-from tfclf.errors import CheckpointError, MissingExtraError
-from tfclf.files import listing
+from tfclf.errors import CheckpointError, MissingExtraError, first_line
+from tfclf.files import list_folder
 
 _TENSORFLOW_FILES = ("tf_model.h5", "tf_model.h5.index.json")
 _SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
@@ -64,7 +64,7 @@ def find(folder: Path) -> Path:
                 f"AutoModelForSequenceClassification.from_pretrained(...).save_pretrained(..., safe_serialization=True)"
             )
     raise CheckpointError(
-        f"{folder} holds no weights: found {listing(folder)}; expected one of "
+        f"{folder} holds no weights: found {list_folder(folder)}; expected one of "
         f"{', '.join((*_TENSORFLOW_FILES, *_SAFETENSORS_FILES))}. Copy the checkpoint again with its weights."
     )
 
@@ -124,11 +124,6 @@ def load(original: Any, config: Any, file: Path) -> Loaded:
                 f"expected finite ones. The training diverged or the file was damaged; take an earlier checkpoint."
             )
     return loaded
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, cut to what a message can hold."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def scope_free(name: str, scopes: int) -> str:

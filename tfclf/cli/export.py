@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfclf._tensorflow import quiet_start
 from tfclf.catalog.resolve import find_export
 from tfclf.cli.options import Machine, TextColumns
 from tfclf.cli.text_source import texts_in
 from tfclf.data import Layout
-from tfclf.quiet import quiet_start
 
 if TYPE_CHECKING:
     from tfclf.saved_model.buckets import Ladder

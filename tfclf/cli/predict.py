@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfclf._tensorflow import quiet_start
 from tfclf.cli.options import Machine, TextColumns, Xla
 from tfclf.cli.text_source import pairs_from, texts_from
 from tfclf.data import Layout
 from tfclf.prediction import Prediction
-from tfclf.quiet import quiet_start
+from tfclf.problem_types import REGRESSION
 
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier
@@ -116,7 +117,7 @@ def _table(answers: Iterable[tuple[_Row, Prediction]], classifier: "Classifier")
 
     label_width = max(cell_len(name) for name in (*classifier.labels, "label"))
     # A probability has five characters; a value may have a sign and any size.
-    score_width = 10 if classifier.manifest.problem_type == "regression" else 5
+    score_width = 10 if classifier.manifest.problem_type == REGRESSION else 5
     room = max(20, shutil.get_terminal_size().columns - label_width - score_width - 4)
     yield typer.style(f"{'label':<{label_width}}  {'score':>{score_width}}  text", bold=True)
     rows = cut = 0

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfclf._tensorflow import quiet_start
 from tfclf.catalog.resolve import find_export
 from tfclf.errors import InputError
-from tfclf.quiet import quiet_start
 
 if TYPE_CHECKING:
     from tfclf.launcher import Settings

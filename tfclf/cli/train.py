@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfclf._tensorflow import quiet_start
 from tfclf.cli.evaluate.command import Header, LabelBase, LabelColumn, layout_of, print_report
 from tfclf.cli.options import Machine, TextColumns
 from tfclf.errors import InputError
-from tfclf.quiet import quiet_start
 from tfclf.training.recipe import Recipe
 
 if TYPE_CHECKING:

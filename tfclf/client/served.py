@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tfclf.client.messages import Ask, Choice, Metadata, Refused, SignatureInfo, Transport
+from tfclf.saved_model import signature_names
 
 _EMPTY_EXAMPLE = (
     b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"  # tf.train.Example with text: [""], serialized
@@ -46,11 +47,11 @@ class Served:
         Raises: Refused for a model that has none of that kind.
         """
         names = (
-            ("detail_xla",)
+            (signature_names.DETAIL_XLA,)
             if xla
-            else ("detail_pairs", "pairs")
+            else (signature_names.DETAIL_PAIRS, signature_names.PAIRS)
             if paired
-            else ("detail", "serving_default")
+            else (signature_names.DETAIL, signature_names.SERVING_DEFAULT)
         )
         for name in names:
             if name in self.metadata.signatures:
@@ -83,7 +84,7 @@ async def describe(transport: Transport, choice: Choice, *, timeout: float | Non
 
 
 async def _described(transport: Transport, metadata: Metadata, timeout: float | None) -> Served:
-    signature = metadata.signatures.get("serving_default")
+    signature = metadata.signatures.get(signature_names.SERVING_DEFAULT)
     if signature is None or not _is_ours(signature):
         raise Refused(
             "FAILED_PRECONDITION",
@@ -92,15 +93,15 @@ async def _described(transport: Transport, metadata: Metadata, timeout: float | 
     version = Choice(version=metadata.version)
     labels: tuple[str, ...] = ()
     if "probabilities" in signature.outputs:
-        if "classify" not in metadata.signatures:
+        if signature_names.CLASSIFY not in metadata.signatures:
             raise Refused(
                 "FAILED_PRECONDITION",
                 _lacking(metadata, "'classify', which names the labels in order"),
             )
-        asked = Ask("classify", {"inputs": [_EMPTY_EXAMPLE]}, ("classes",))
+        asked = Ask(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]}, ("classes",))
         answer = await transport.predict(asked, version, timeout)
         labels = tuple(label.decode() for label in answer.outputs["classes"][0])
-    told = "detail" in metadata.signatures
+    told = signature_names.DETAIL in metadata.signatures
     longest = None if told else await _max_length(transport, version, metadata.signatures, timeout)
     return Served(metadata, labels, longest)
 
@@ -116,7 +117,7 @@ async def _max_length(
     timeout: float | None,
 ) -> int | None:
     """Of an export that does not tell which rows were cut: as long as the rows of two long texts both get."""
-    if "tokenize" not in signatures:
+    if signature_names.TOKENIZE not in signatures:
         return None
     words = 2048
     while True:
@@ -133,7 +134,7 @@ async def token_counts(
 ) -> list[int]:
     """Of each text, special tokens included; no more than the model reads."""
     answer = await transport.predict(
-        Ask("tokenize", {"text": texts}, ("attention_mask",)), version, timeout
+        Ask(signature_names.TOKENIZE, {"text": texts}, ("attention_mask",)), version, timeout
     )
     return [sum(row) for row in answer.outputs["attention_mask"]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tfclf.data.data_sets import DataSet
 from tfclf.data.layout import Row
 from tfclf.errors import DataError
-from tfclf.files import listing
+from tfclf.files import list_folder
 
 
 def class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
@@ -35,13 +35,13 @@ def class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
     missing = [label for label in data_set.labels if label not in found]
     if missing and entries:
         raise DataError(
-            f"{folder} lacks the class folder {', '.join(missing)}: found {listing(folder)}. Expected a folder for "
+            f"{folder} lacks the class folder {', '.join(missing)}: found {list_folder(folder)}. Expected a folder for "
             f"each of {', '.join(data_set.labels)}, with a text a file (.txt). Unpack {data_set.title} again."
         )
     for label, path in found.items():
         if next(_texts_in(path), None) is None:
             raise DataError(
-                f"{path} holds {listing(path)}; expected the texts of the label {label}, one a file (.txt). "
+                f"{path} holds {list_folder(path)}; expected the texts of the label {label}, one a file (.txt). "
                 f"Unpack {data_set.title} again."
             )
     return {label: found[label] for label in data_set.labels if label in found}

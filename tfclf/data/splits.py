@@ -11,7 +11,7 @@ from tfclf.data.labels import first_places, label_meaning, refuse_name
 from tfclf.data.layout import Layout, Row, rows_with_places
 from tfclf.data.records import SUFFIXES
 from tfclf.errors import DataError
-from tfclf.files import listing
+from tfclf.files import list_folder
 
 # As `datasets` writes them; older uploads have a hash behind the count.
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)?\.parquet")
@@ -200,7 +200,7 @@ def no_split(folder: Path, data_set: DataSet, split: str) -> DataError:
     stem = data_set.stems[split][0]
     expected = f"{stem}.csv, {stem}.jsonl (both also .gz), {stem}.parquet, {stem}-00000-of-00001.parquet and the like"
     return DataError(
-        f"{folder} holds no {split} rows of {data_set.title}: found {listing(folder)}. Expected {expected}, or "
+        f"{folder} holds no {split} rows of {data_set.title}: found {list_folder(folder)}. Expected {expected}, or "
         f"folders {stem}/{data_set.labels[0]} and so on with a text a file. Get them from {data_set.address}, or name "
         f"the file: {_OPTIONS[split]} FILE"
     )

@@ -5,11 +5,12 @@ import logging
 import tensorflow as tf
 
 from tfclf.checkpoints import Checkpoint
-from tfclf.errors import CheckpointError, InputError
+from tfclf.errors import CheckpointError, InputError, first_line
 from tfclf.graph.engines.lean import LeanEngine, unfit
 from tfclf.graph.engines.original import OriginalEngine, takes_token_types
 from tfclf.graph.framing import Frame
-from tfclf.graph.serving_graph import PROBLEM_TYPES, REGRESSION, Engine, Graph
+from tfclf.graph.serving_graph import Engine, Graph
+from tfclf.problem_types import PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model.buckets import Ladder
 from tfclf.saved_model.manifest import Manifest
 from tfclf.tokenization.compile import Tokenizer
@@ -92,7 +93,7 @@ def _check_problem_type(checkpoint: Checkpoint) -> None:
             f"{checkpoint.folder}/config.json: problem_type is {found!r}; expected {', '.join(PROBLEM_TYPES)}, or none."
         )
     # One label by itself, with a sigmoid, is a sensible multi-label model; softmax of one label is always 1.
-    if count > 1 if found == REGRESSION else count == 1 and found == "single_label_classification":
+    if count > 1 if found == REGRESSION else count == 1 and found == SINGLE_LABEL:
         expected = "one label" if found == REGRESSION else "two labels or more"
         raise CheckpointError(
             f"{checkpoint.folder}/config.json: problem_type is {found!r} with {count} label(s) in id2label; "
@@ -135,7 +136,7 @@ def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: Tok
         AssertionError,
         tf.errors.OpError,
     ) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        reason = first_line(error)
         raise CheckpointError(
             f"{checkpoint.folder}: {checkpoint.family.tf_class} does not run on rows of token ids: {reason}. Expected "
             f"a class that takes input_ids and attention_mask and gives logits."

@@ -8,17 +8,11 @@ import tensorflow as tf
 from tfclf.graph.framing import Batch, Frame, to_dense
 from tfclf.graph.tracing import shared
 from tfclf.graph.windows import further_windows
+from tfclf.problem_types import activation_of
 from tfclf.saved_model.buckets import Ladder
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.ragged import take_ranges
 
-REGRESSION = "regression"
-# From logits to probabilities, which a regression has none of.
-ACTIVATIONS = {
-    "single_label_classification": tf.nn.softmax,
-    "multi_label_classification": tf.nn.sigmoid,
-}
-PROBLEM_TYPES = (*ACTIVATIONS, REGRESSION)
 # Windows that are encoded at once: they are all of full length, and so take as much memory as any rows do.
 _WINDOWS = 16
 
@@ -70,7 +64,7 @@ class Graph(tf.Module):
         self._tokens = shared(tokenizer, [tf.TensorSpec([None], tf.string)])
         self._engine = engine
         self._labels = tf.constant(list(labels))
-        self._activation = ACTIVATIONS.get(problem_type)
+        self._activation = activation_of(problem_type)
         self.problem_type = problem_type
 
     def classify_text(self, text: tf.Tensor) -> Outputs:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfclf.graph.serving_graph import ACTIVATIONS, PROBLEM_TYPES, REGRESSION, Graph, Outputs
+from tfclf.graph.serving_graph import Graph, Outputs
+from tfclf.problem_types import CLASSIFICATION, PROBLEM_TYPES, REGRESSION
+from tfclf.saved_model import signature_names as names
 
 PREDICT = tf.saved_model.PREDICT_METHOD_NAME
 CLASSIFY = tf.saved_model.CLASSIFY_METHOD_NAME
@@ -49,23 +51,19 @@ _TEXT = tf.TensorSpec([None], tf.string)
 _COUNT = tf.TensorSpec([None], tf.int32)
 _IDS = tf.TensorSpec([None, None], tf.int32)
 
-_CLASSIFYING = tuple(ACTIVATIONS)
-
-XLA = "serving_xla"
-
 SIGNATURES = (
-    Signature("serving_default", {"text": _TEXT}, Graph.classify_text),
-    Signature("classify", {"inputs": _TEXT}, Graph.classify_examples, _CLASSIFYING, CLASSIFY),
-    Signature("regress", {"inputs": _TEXT}, Graph.regress_examples, (REGRESSION,), REGRESS),
-    Signature("pairs", {"text": _TEXT, "text_pair": _TEXT}, Graph.classify_pairs),
-    Signature("tokenize", {"text": _TEXT}, Graph.tokenize),
-    Signature("encode", {"input_ids": _IDS, "attention_mask": _IDS}, Graph.encode),
+    Signature(names.SERVING_DEFAULT, {"text": _TEXT}, Graph.classify_text),
+    Signature(names.CLASSIFY, {"inputs": _TEXT}, Graph.classify_examples, CLASSIFICATION, CLASSIFY),
+    Signature(names.REGRESS, {"inputs": _TEXT}, Graph.regress_examples, (REGRESSION,), REGRESS),
+    Signature(names.PAIRS, {"text": _TEXT, "text_pair": _TEXT}, Graph.classify_pairs),
+    Signature(names.TOKENIZE, {"text": _TEXT}, Graph.tokenize),
+    Signature(names.ENCODE, {"input_ids": _IDS, "attention_mask": _IDS}, Graph.encode),
     # What `predict` calls: it tells which rows were cut. `serving_default` and `pairs` keep to the contract.
-    Signature("detail", {"text": _TEXT}, Graph.detail),
-    Signature("detail_pairs", {"text": _TEXT, "text_pair": _TEXT}, Graph.detail_pairs),
-    Signature("windows", {"text": _TEXT, "stride": _COUNT}, Graph.classify_windows),
-    Signature(XLA, {"text": _TEXT}, Graph.classify_text_xla, xla=True),
-    Signature("detail_xla", {"text": _TEXT}, Graph.detail_xla, xla=True),
+    Signature(names.DETAIL, {"text": _TEXT}, Graph.detail),
+    Signature(names.DETAIL_PAIRS, {"text": _TEXT, "text_pair": _TEXT}, Graph.detail_pairs),
+    Signature(names.WINDOWS, {"text": _TEXT, "stride": _COUNT}, Graph.classify_windows),
+    Signature(names.SERVING_XLA, {"text": _TEXT}, Graph.classify_text_xla, xla=True),
+    Signature(names.DETAIL_XLA, {"text": _TEXT}, Graph.detail_xla, xla=True),
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfclf.errors import SavedModelError, SourceNotFoundError
-from tfclf.files import listing
+from tfclf.files import list_folder
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def latest_version(folder: str | Path) -> Version:
     versions = find_versions(path)
     if not versions:
         raise SavedModelError(
-            f"{folder} holds no version of a model: found {listing(path)}. Expected folders named with a "
+            f"{folder} holds no version of a model: found {list_folder(path)}. Expected folders named with a "
             f"number, each a whole SavedModel: {path.name}/1/saved_model.pb and what was saved beside it."
         )
     number = max(versions)

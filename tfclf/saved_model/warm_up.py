@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfclf.errors import MissingExtraError
+from tfclf.saved_model import signature_names as names
 
 
 def records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes]:
@@ -16,19 +17,19 @@ def records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes
     yield predict_record(texts)
     from tensorflow_serving.apis import classification_pb2, prediction_log_pb2, regression_pb2
 
-    if "classify" in signatures:
+    if names.CLASSIFY in signatures:
         classify = classification_pb2.ClassificationRequest()
-        classify.model_spec.signature_name = "classify"
+        classify.model_spec.signature_name = names.CLASSIFY
         _add_examples(classify, texts)
         yield _serialized(classify_log=prediction_log_pb2.ClassifyLog(request=classify))
-    if "regress" in signatures:
+    if names.REGRESS in signatures:
         regress = regression_pb2.RegressionRequest()
-        regress.model_spec.signature_name = "regress"
+        regress.model_spec.signature_name = names.REGRESS
         _add_examples(regress, texts)
         yield _serialized(regress_log=prediction_log_pb2.RegressLog(request=regress))
 
 
-def predict_record(texts: Sequence[str], *, signature: str = "serving_default") -> bytes:
+def predict_record(texts: Sequence[str], *, signature: str = names.SERVING_DEFAULT) -> bytes:
     """One Predict request of all the texts.
 
     Raises: MissingExtraError where tensorflow-serving-api is not installed.

@@ -33,7 +33,7 @@ def main() -> int:
     ):  # a container's first process has no default for SIGTERM
         signal.signal(number, end)
     try:
-        from tfclf.quiet import quiet_start
+        from tfclf._tensorflow import quiet_start
 
         with quiet_start():
             import tensorflow_text  # noqa: F401  (it greets too)

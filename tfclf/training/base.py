@@ -13,6 +13,7 @@ from tfclf.checkpoints import weights
 from tfclf.checkpoints.huggingface import read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.families import family_of
+from tfclf.problem_types import SINGLE_LABEL
 
 _VOCABULARY_FILES = (
     "tokenizer.json",
@@ -113,7 +114,7 @@ def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
             folder,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
-            problem_type="single_label_classification",
+            problem_type=SINGLE_LABEL,
         )
         # A slow tokenizer is not converted on the fly: for ALBERT, transformers 4.57 gets that wrong.
         fast = (folder / "tokenizer.json").is_file()

@@ -6,7 +6,7 @@ from pathlib import Path
 from tfclf.catalog.cards import Card
 from tfclf.catalog.pull import hub_folder, hub_id
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
-from tfclf.files import json_object, listing
+from tfclf.files import list_folder, read_json_object
 
 
 def base_folder(card: Card, given: str | Path | None = None) -> Path:
@@ -52,12 +52,12 @@ def _given_folder(card: Card, given: str | Path) -> Path:
 def _refuse_other_family(card: Card, folder: Path) -> None:
     path = folder / "config.json"
     try:
-        found = json_object(path, error=CheckpointError, again="Copy the checkpoint again.").get(
-            "model_type"
-        )
+        found = read_json_object(
+            path, error=CheckpointError, again="Copy the checkpoint again."
+        ).get("model_type")
     except FileNotFoundError:
         raise CheckpointError(
-            f"{folder} holds {listing(folder)}, and no config.json. Expected a Hugging Face checkpoint to start from."
+            f"{folder} holds {list_folder(folder)}, and no config.json. Expected a Hugging Face checkpoint to start from."
         ) from None
     if found != card.family:
         raise InputError(

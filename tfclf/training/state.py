@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf.errors import CheckpointError, InputError
+from tfclf.errors import CheckpointError, InputError, first_line
 
 FORMAT_VERSION = 1
 # What may change from one run to the next without changing what comes out.
@@ -146,7 +146,7 @@ class TrainingState:
             # assert_consumed: a variable that found no value would silently keep its initial one.
             checkpoint.read(str(folder / "variables")).assert_consumed()
         except (tf.errors.OpError, AssertionError, IndexError, ValueError, OSError) as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            said = first_line(error)
             raise CheckpointError(
                 f"{folder} cannot be read back: {said}. Delete {self.folder} to begin anew."
             ) from error

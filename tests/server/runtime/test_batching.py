@@ -412,9 +412,9 @@ def test_a_failure_of_ours_reaches_the_request(slow: Slow, monkeypatch: pytest.M
 
 @pytest.fixture(scope="session")
 def echo(echo_base: Path) -> Session:
-    from tfclf import _tensorflow as text_ops
+    from tfclf._tensorflow import load_text_ops
 
-    text_ops.register()
+    load_text_ops()
     return Session(echo_base / "1")
 
 

@@ -17,7 +17,7 @@ from tfclf.catalog.pull.room import bytes_of, check_room
 from tfclf.catalog.pull.settings import Settings, refuse_offline
 from tfclf.catalog.pull.watch import Watch
 from tfclf.errors import DownloadError, InputError, MissingExtraError
-from tfclf.saved_model.checksums import sha256_of
+from tfclf.files import hash_file
 
 _LOCAL_HEADER = b"PK\x03\x04"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -107,7 +107,7 @@ def _checked(part: Part, source: str, sha256: str | None) -> str:
     """The digest of what came. Raises: DownloadError, and the part is gone, where it is not what was expected."""
     with part.path.open("rb+") as file:
         os.fsync(file.fileno())
-    digest = sha256_of(part.path)
+    digest = hash_file(part.path)
     size = part.size
     if sha256 is not None and digest != sha256.lower():
         part.drop()

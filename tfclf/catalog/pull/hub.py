@@ -10,8 +10,14 @@ from typing import Any
 from tfclf.catalog.pull.room import check_room, size_of
 from tfclf.catalog.pull.settings import Settings, refuse_offline
 from tfclf.catalog.pull.watch import Watch
-from tfclf.errors import CheckpointError, DownloadError, MissingExtraError, SourceNotFoundError
-from tfclf.saved_model.checksums import sha256_of
+from tfclf.errors import (
+    CheckpointError,
+    DownloadError,
+    MissingExtraError,
+    SourceNotFoundError,
+    first_line,
+)
+from tfclf.files import hash_file
 
 # In the order in which `tfclf.checkpoints` looks for them: of several formats only the first is fetched.
 _WEIGHTS = (
@@ -178,7 +184,7 @@ def _check_digests(folder: Path, chosen: Mapping[str, Any], wanted: HubId) -> No
         expected = file.lfs.sha256 if file.lfs else None
         if path.stat().st_size == (file.size or path.stat().st_size) and expected in (
             None,
-            sha256_of(path),
+            hash_file(path),
         ):
             continue
         path.resolve().unlink()
@@ -248,7 +254,7 @@ def _told(wanted: HubId) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+    return first_line(error).rstrip(".")
 
 
 def _cache() -> Path:

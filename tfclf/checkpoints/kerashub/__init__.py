@@ -17,12 +17,13 @@ from tfclf.checkpoints.kerashub import weights
 from tfclf.checkpoints.kerashub.backbones import BACKBONES, Backbone
 from tfclf.checkpoints.kerashub.reference import Reference
 from tfclf.errors import CheckpointError, UnknownFamilyError
+from tfclf.problem_types import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from tfclf.tokenization.spec import TokenizerSpec
 
 # What KerasHub pads and cuts to where nothing is said.
 _SEQUENCE_LENGTH = 512
 _TRUNCATIONS = ("round_robin", "waterfall")
-_PROBLEM_TYPES = {"softmax": "single_label_classification", "sigmoid": "multi_label_classification"}
+_PROBLEM_TYPES = {"softmax": SINGLE_LABEL, "sigmoid": MULTI_LABEL}
 
 
 def is_preset(folder: Path) -> bool:
@@ -150,7 +151,7 @@ def _check_sizes(config: Mapping[str, Any], backbone: Backbone, folder: Path) ->
 def _problem_type(activation: object, classes: int, folder: Path) -> str:
     """The head's activation says it; without one the logits are those of a softmax, as in KerasHub's own loss."""
     if activation in (None, "linear"):
-        return "regression" if classes == 1 else "single_label_classification"
+        return REGRESSION if classes == 1 else SINGLE_LABEL
     if isinstance(activation, str) and activation in _PROBLEM_TYPES:
         return _PROBLEM_TYPES[activation]
     raise CheckpointError(

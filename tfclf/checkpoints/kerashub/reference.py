@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import MissingExtraError
-from tfclf.graph.serving_graph import ACTIVATIONS
+from tfclf.problem_types import activation_of
 
 _BATCH = 16
 
@@ -63,7 +63,7 @@ class Reference:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
         """As the classifier's activation has it; a regression has none."""
-        activation = ACTIVATIONS.get(self.checkpoint.problem_type)
+        activation = activation_of(self.checkpoint.problem_type)
         return None if activation is None else activation(logits).numpy()
 
     def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:

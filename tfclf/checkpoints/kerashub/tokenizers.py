@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
-from tfclf.files import listing
+from tfclf.files import list_folder
 from tfclf.tokenization.read.parts import in_order
 from tfclf.tokenization.spec import (
     AddedToken,
@@ -192,7 +192,7 @@ def _check_options(config: Config, folder: Path) -> None:
 def _asset(folder: Path, name: str) -> Path:
     path = folder / _ASSETS / name
     if not path.is_file():
-        beside = listing(path.parent) if path.parent.is_dir() else "no such folder"
+        beside = list_folder(path.parent) if path.parent.is_dir() else "no such folder"
         raise TokenizerError(
             f"{path} is not there (found {beside}), and the tokenizer that task.json names is made of it. "
             f"Save the preset again with its preprocessor, or download it whole."

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tfclf.errors import CheckpointError, MissingExtraError
+from tfclf.errors import CheckpointError, MissingExtraError, first_line
 from tfclf.families.declaration import Family
-from tfclf.files import listing
+from tfclf.files import list_folder
 
 _ENCODER_LAYER = re.compile(r"^transformer_encoder(?:_(\d+))?/")
 # What vars/0 and vars/1 are, by the ending of the layer's name; a dense layer's where none fits.
@@ -35,7 +35,7 @@ def find(folder: Path) -> tuple[tuple[str, Path], ...]:
     task = folder / "task.weights.h5"
     if not task.is_file():
         raise CheckpointError(
-            f"{folder} holds no task.weights.h5, the classifier's own layers: found {listing(folder)}. A backbone "
+            f"{folder} holds no task.weights.h5, the classifier's own layers: found {list_folder(folder)}. A backbone "
             f"without its fine-tuned head cannot classify; expected what save_to_preset of a text classifier writes."
         )
     return (*(("backbone", file) for file in _backbone_files(folder)), ("task", task))
@@ -47,7 +47,7 @@ def _backbone_files(folder: Path) -> list[Path]:
         return [single]
     if not index.is_file():
         raise CheckpointError(
-            f"{folder} holds no model.weights.h5: found {listing(folder)}. Download the preset again with its weights."
+            f"{folder} holds no model.weights.h5: found {list_folder(folder)}. Download the preset again with its weights."
         )
     try:
         listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
@@ -118,7 +118,7 @@ def _stored(file: Path) -> Iterator[tuple[str, np.ndarray]]:
             for path in paths:
                 yield path, _float32(root[path])
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        reason = first_line(error)
         raise CheckpointError(
             f"{file} ({file.stat().st_size:,} bytes) cannot be read: {reason}. It may be cut short; download it again."
         ) from error

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tfclf.errors import CheckpointError
-from tfclf.files import listing
+from tfclf.files import list_folder
 
 _METADATA = "metadata/part-00000"
 _BLOCK = 1 << 20
@@ -206,14 +206,14 @@ def weights_file(files: Files) -> Path:
     for engine in () if found else ("onnx", "openvino"):
         if any(name.lower().endswith((f"_{engine}", f".{engine}")) for name in names):
             raise CheckpointError(
-                f"{files.source} holds its weights for {engine.upper()} (found {listing(files.model)}), which cannot "
+                f"{files.source} holds its weights for {engine.upper()} (found {list_folder(files.model)}), which cannot "
                 f"be read here. Expected a *_classification_tensorflow file: take an archive that was saved with the "
                 f"engine tensorflow, or load the Hugging Face checkpoint that it was made from."
             )
     if len(found) != 1:
         raise CheckpointError(
             f"{files.source} holds {', '.join(found) or 'no *_classification_tensorflow file'}: found "
-            f"{listing(files.model)}. Expected one such file, which has the weights; copy or download it again."
+            f"{list_folder(files.model)}. Expected one such file, which has the weights; copy or download it again."
         )
     return files.model / found[0]
 
@@ -230,7 +230,7 @@ def unpack_weights(files: Files) -> Path:
     for needed in ("saved_model.pb", "variables.index"):
         if not (folder / needed).is_file():
             raise CheckpointError(
-                f"{name} has no {needed}: found {listing(folder)}. Expected saved_model.pb, variables.index and "
+                f"{name} has no {needed}: found {list_folder(folder)}. Expected saved_model.pb, variables.index and "
                 f"variables.data-*, as Spark NLP saves them; copy or download it again."
             )
     return folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfclf.checkpoints.spark_nlp import java_stream, sequence_file
 from tfclf.errors import CheckpointError
-from tfclf.files import listing
+from tfclf.files import list_folder
 
 # A vocabulary of 250,000 pieces and its numbers take 10 MB.
 _MOST_BYTES = 1 << 29
@@ -66,7 +66,7 @@ def _numbered(folder: Path, name: str, *, paired: bool = False) -> list[str | Me
     if missing is not None:
         raise CheckpointError(
             f"{path} numbers {len(by_number):,} entries up to {max(by_number):,}, and none with {missing:,}; expected "
-            f"numbers without gaps. A part of it may be missing (found {listing(path)}), or a line came twice in the "
+            f"numbers without gaps. A part of it may be missing (found {list_folder(path)}), or a line came twice in the "
             f"file that it was made from."
         )
     return [by_number[number] for number in range(len(by_number))]
@@ -84,14 +84,20 @@ def _shown(key: object) -> str:
 def _pairs(folder: Path, name: str) -> list[tuple[Path, java_stream.Value, java_stream.Value]]:
     path = folder / "fields" / name
     if not path.is_dir():
-        held = listing(folder / "fields") if (folder / "fields").is_dir() else "no folder of fields"
+        held = (
+            list_folder(folder / "fields")
+            if (folder / "fields").is_dir()
+            else "no folder of fields"
+        )
         raise CheckpointError(
             f"{folder} has no field {name!r}: found {held}. Expected fields/{name} with its parts, as Spark NLP saves "
             f"it; copy or download the model again."
         )
     parts = sorted(part for part in path.iterdir() if part.name.startswith("part-"))
     if not parts:
-        raise CheckpointError(f"{path} holds {listing(path)}; expected files part-00000 and so on.")
+        raise CheckpointError(
+            f"{path} holds {list_folder(path)}; expected files part-00000 and so on."
+        )
     if any(part.suffix == ".parquet" for part in parts):
         raise CheckpointError(
             f"{path} holds Parquet files: Spark NLP wrote it with performance.serialization=dataset, in a format of "

@@ -14,10 +14,11 @@ from tfclf.checkpoints.spark_nlp.annotators import (
     short,
 )
 from tfclf.errors import CheckpointError
+from tfclf.problem_types import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 
 _MOST_BYTES = 1 << 24
 _MAX_LENGTH = 128  # Spark NLP's own, for every one of these annotators
-_PROBLEM_TYPES = {"softmax": "single_label_classification", "sigmoid": "multi_label_classification"}
+_PROBLEM_TYPES = {"softmax": SINGLE_LABEL, "sigmoid": MULTI_LABEL}
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Metadata:
                 f"{self.path}: activation is {found!r}; expected {' or '.join(_PROBLEM_TYPES)}, as Spark NLP has them."
             )
         # A softmax over one value is always 1: such a model is a regression to transformers, which made it.
-        return "regression" if classes == 1 and found == "softmax" else _PROBLEM_TYPES[found]
+        return REGRESSION if classes == 1 and found == "softmax" else _PROBLEM_TYPES[found]
 
 
 def read(folder: Path) -> Metadata:

@@ -16,7 +16,7 @@ from tfclf.checkpoints.spark_nlp import fields
 from tfclf.checkpoints.spark_nlp.archive import Files
 from tfclf.checkpoints.spark_nlp.metadata import Metadata
 from tfclf.errors import CheckpointError, TokenizerError
-from tfclf.files import listing
+from tfclf.files import list_folder
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import TokenizerSpec
 
@@ -73,7 +73,7 @@ def _copy_model(metadata: Metadata, target: Path) -> None:
     path = metadata.folder / str(metadata.annotator.sentencepiece)
     if not path.is_file():
         raise CheckpointError(
-            f"{metadata.folder} has no {path.name}, the SentencePiece model: found {listing(metadata.folder)}. Copy or "
+            f"{metadata.folder} has no {path.name}, the SentencePiece model: found {list_folder(metadata.folder)}. Copy or "
             f"download the model again."
         )
     shutil.copyfile(path, target)

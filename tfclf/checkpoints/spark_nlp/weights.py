@@ -17,8 +17,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from tfclf._transformers import tf_class, transformers
-from tfclf.checkpoints.weights import first_line, scope_free
-from tfclf.errors import CheckpointError
+from tfclf.checkpoints.weights import scope_free
+from tfclf.errors import CheckpointError, first_line
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _PREFIX = "variables"

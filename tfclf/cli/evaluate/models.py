@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tfclf._tensorflow import quiet_start
 from tfclf.catalog import resolve as sources
 from tfclf.errors import InputError, SourceError
 from tfclf.evaluation import Subject
 from tfclf.evaluation.provenance import facts_of
 from tfclf.prediction import Prediction
-from tfclf.quiet import quiet_start
+from tfclf.problem_types import MULTI_LABEL, REGRESSION
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.versions import latest_version
 
@@ -64,7 +65,7 @@ def loaded(source: str, *, xla: bool | None, batch_size: int, progress: bool) ->
 
     classifier = load(source, xla=xla)
     manifest = classifier.manifest
-    if manifest.problem_type == "regression":
+    if manifest.problem_type == REGRESSION:
         raise InputError(
             f"{source} is a regression; expected a classifier: only classification is measured here."
         )
@@ -72,7 +73,7 @@ def loaded(source: str, *, xla: bool | None, batch_size: int, progress: bool) ->
     def predict(texts: Iterable[str]) -> Iterable[Prediction]:
         return classifier.predict(texts, batch_size=batch_size, progress=progress)
 
-    independent = manifest.problem_type == "multi_label_classification"
+    independent = manifest.problem_type == MULTI_LABEL
     return Model(
         Subject(manifest.name, predict, classifier.labels, independent=independent),
         names=(source, manifest.name),

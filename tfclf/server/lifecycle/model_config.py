@@ -18,7 +18,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 )
 
 from tfclf.errors import ServerError
-from tfclf.files import listing
+from tfclf.files import list_folder
 from tfclf.saved_model.versions import find_versions, holds_saved_model
 from tfclf.server.lifecycle.version_policy import Policy
 from tfclf.server.status import RequestError
@@ -205,7 +205,7 @@ def check_base_path(model: ModelConfig) -> None:
         raise ConfigError(
             StatusCode.NOT_FOUND,
             f"Unable to find a numerical version path for servable {name} at: {path}",
-            f"It holds {listing(folder)}. {_where_versions_are(folder)}",
+            f"It holds {list_folder(folder)}. {_where_versions_are(folder)}",
         )
 
 

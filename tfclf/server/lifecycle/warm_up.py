@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from tfclf.errors import SavedModelError
+from tfclf.errors import SavedModelError, first_line
 from tfclf.server.rpc.inference import classify, multi_inference, regress
 from tfclf.server.rpc.predict import predict
 from tfclf.server.runtime.servable import Servable
@@ -61,7 +61,7 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
                     _METHODS[kind](servable, getattr(log, kind).request)
                 replayed += 1
     except (RequestError, DecodeError, tf.errors.OpError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        reason = first_line(error)
         raise SavedModelError(
             f"{path}: warm-up failed after {replayed} requests: {reason}. Expected TFRecords of PredictionLog, "
             f"{_MOST:,} at most, that this model answers. Export the model again, or remove the file."

@@ -10,8 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from tfclf import _tensorflow as text_ops
-from tfclf.errors import SavedModelError
+from tfclf._tensorflow import load_text_ops
+from tfclf.errors import SavedModelError, first_line
 from tfclf.server.context import Call
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
@@ -73,11 +73,11 @@ class Servable:
         Raises: SavedModelError.
         """
         started = time.perf_counter()
-        text_ops.register()  # the SavedModel may use them
+        load_text_ops()  # the SavedModel may use them
         try:
             loaded = Session(folder, session)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            reason = first_line(error)
             tags = ",".join((session or SessionOptions()).tags)
             raise SavedModelError(
                 f"{folder} cannot be loaded: {reason} Expected a SavedModel: saved_model.pb with a graph "

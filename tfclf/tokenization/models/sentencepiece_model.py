@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tfclf._transformers import sentencepiece
-from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
+from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError, first_line
 
 SPACE_MARK = "\u2581"
 _UNIGRAM = 1
@@ -82,7 +82,7 @@ def parse(raw: bytes, origin: str) -> Any:
         Exception
     ) as error:  # protobuf's DecodeError and SentencePiece's RuntimeError have no common root
         start = raw[:40].decode("utf-8", errors="replace")
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error, longest=200)
         what = (
             f"it starts with {start!r}"
             if start.isprintable() or raw[:1] in (b"<", b"v")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tfclf._transformers import tokenizers, transformers
-from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
+from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError, first_line
 from tfclf.tokenization.read import files, slow, tokenizer_json
 from tfclf.tokenization.spec import TokenizerSpec
 
@@ -51,7 +51,7 @@ def reference(folder: Path) -> Any:
         # Where tokenizer_config.json names the Rust class, that is what comes, asked for or not.
         return found.slow_tokenizer_class.from_pretrained(folder) if found.is_fast else found
     except Exception as error:  # the Rust library raises Exception itself
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        reason = first_line(error)
         raise TokenizerError(
             f"{folder}: transformers cannot load this tokenizer: {reason}. Expected the files that "
             f"tokenizer.save_pretrained writes; save or download them again."

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.errors import TokenizerError, VocabularyError
-from tfclf.files import json_object, listing
+from tfclf.files import list_folder, read_json_object
 from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.read import byte_level, slow, tokenizer_json
 
@@ -33,7 +33,7 @@ def check(folder: Path) -> Path:
         sentencepiece_model.parse(found.read_bytes(), str(found))
         return found
     raise TokenizerError(
-        f"{folder} holds no tokenizer that can be compiled: found {listing(folder)}; expected "
+        f"{folder} holds no tokenizer that can be compiled: found {list_folder(folder)}; expected "
         f"tokenizer.json or vocab.txt, vocab.json with merges.txt, or {' or '.join(slow.FILES)}. Save the checkpoint's "
         f"tokenizer there, with its save_pretrained."
     )
@@ -47,7 +47,7 @@ def sentencepiece_file(folder: Path) -> Path | None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json_object(
+    return read_json_object(
         path,
         error=TokenizerError,
         again="It may be cut short; download it again.",

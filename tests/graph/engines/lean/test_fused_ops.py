@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from tfclf import _tensorflow as text_ops
+from tfclf._tensorflow import load_text_ops
 
 
 @pytest.fixture(scope="module", params=[1, 16], ids=["one group", "groups"])
@@ -16,7 +16,7 @@ def ops(
     request: pytest.FixtureRequest, exported: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Counter[str]:
     """How often each op runs for one batch, as TensorFlow's profiler sees it, in functions that are called as well."""
-    text_ops.register()
+    load_text_ops()
     folder = tmp_path_factory.mktemp("profile")
     classify = tf.saved_model.load(str(exported))
     texts = tf.constant(["a headline"] * request.param)
