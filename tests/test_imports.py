@@ -1,4 +1,4 @@
-"""The road has one direction, and its door opens fast."""
+"""Imports go one way along the road, and `import tfclf` is quick."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", tfclf.__all__)
 def test_no_module_bears_a_public_name(name: str) -> None:
-    """Its import would put the module where the function is due."""
+    """Importing it would put the module in the function's place."""
     assert not (ROOT / "tfclf" / f"{name}.py").exists()
     assert not (ROOT / "tfclf" / name).is_dir()
 

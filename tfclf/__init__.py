@@ -45,7 +45,7 @@ _HOME = {
 }
 __all__ = sorted(_HOME)
 
-# Import paths that the documentation of 0.1 gave, and where their modules are now.
+# Import paths that earlier documentation gave, and where their modules are now.
 _MOVED = {
     "tfclf.cards": "tfclf.catalog.cards",
     "tfclf.certificate": "tfclf.saved_model.certificate",
@@ -54,10 +54,10 @@ _MOVED = {
 
 
 class _MovedModule(types.ModuleType):
-    """Stands under the old path of a module, and loads the module itself on first use."""
+    """A stand-in under the old path of a module; it loads the module on first use."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # those who walk through sys.modules ask for such names
+        if name.startswith("__"):  # asked by code that walks through sys.modules
             raise AttributeError(name)
         return getattr(importlib.import_module(_MOVED[self.__name__]), name)
 
@@ -72,7 +72,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(
             f"module 'tfclf' has no attribute {name!r}; it has {', '.join(__all__)}"
         )
-    # No module may bear a public name: importing tfclf/load.py would put the module where the function is due.
+    # No module may have a public name: importing it would put the module in the function's place.
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-"""How TensorFlow is loaded: in silence on the command line, and with TF-Text's ops where a graph needs them."""
+"""The one door to TensorFlow: import it in silence, and load TF-Text's ops for a graph."""
 
 import contextlib
 import functools
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfclf.errors import TfclfError
+from tfclf.errors import TfclfError, first_line
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def load_text_ops() -> None:
 
     Its Python package is not imported: that imports Keras, which a SavedModel does not need.
 
-    Raises: TfclfError where tensorflow-text is not installed, or is built for another TensorFlow.
+    Raises: TfclfError if tensorflow-text is not installed, or is built for another TensorFlow.
     """
     import tensorflow as tf
 
@@ -64,6 +64,6 @@ def load_text_ops() -> None:
             tf.load_op_library(str(library))
     except (tf.errors.OpError, OSError, RuntimeError) as error:
         raise TfclfError(
-            f"{library} does not load into TensorFlow {tf.__version__}: {str(error).splitlines()[0][:200]}. "
-            f"tensorflow-text must have TensorFlow's own minor version."
+            f"{library} does not load into TensorFlow {tf.__version__}: "
+            f"{first_line(error, longest=200)}. tensorflow-text must have TensorFlow's own minor version."
         ) from error

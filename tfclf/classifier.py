@@ -1,4 +1,4 @@
-"""Classifier: strings in, labels and scores out, from a live graph or an exported one."""
+"""Classifier: strings in, labels and scores out, from a live graph or an export."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tfclf.saved_model.manifest import Manifest
 LONG = ("truncate", "windows")
 _BATCH = 32
 
-_Answers = Mapping[str, Iterable[Any]]  # by output, one entry a row
-_Reader = Callable[..., _Answers]
+_Outputs = Mapping[str, Iterable[Any]]  # by name, one entry per row
+_Model = Callable[..., _Outputs]
 
 
 class Classifier(tf.Module):
@@ -31,13 +31,13 @@ class Classifier(tf.Module):
     >>> clf.predict(["Ceasefire talks resume after a night of shelling"])[0].label
     'World'
 
-    It is called like a tf.function, and may stand inside another one or in `tf.data.Dataset.map`:
-    string[batch] -> label string[batch], score float32[batch], probabilities and logits float32[batch, classes].
-    Of a regression `score` is the value, and there are no probabilities.
+    Call it like a tf.function; it also works inside another one, or in `tf.data.Dataset.map`:
+    string[batch] -> label string[batch], score float32[batch], probabilities and logits
+    float32[batch, classes]. For a regression `score` is the value, and there are no probabilities.
 
     Attributes:
-      manifest: family, engine, precision and, of an export, its certificate.
-      xla: whether calls are answered by the signature `serving_xla`.
+      manifest: family, engine, precision and, for an export, its certificate.
+      xla: whether calls go to the signature `serving_xla`.
     """
 
     def __init__(
@@ -52,35 +52,30 @@ class Classifier(tf.Module):
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
-        self.xla = _picks_xla(
-            xla, available=names.SERVING_XLA in self._functions, manifest=manifest
-        )
+        self.xla = _use_xla(xla, available=names.SERVING_XLA in self._functions, manifest=manifest)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In the order of `probabilities` and `logits`."""
+        """The labels, in the order of `probabilities` and `logits`."""
         return self.manifest.labels
 
     @property
     def max_length(self) -> int:
-        """Tokens in a row, special tokens included; longer texts are cut."""
+        """Tokens in the longest row, special tokens included; longer texts are truncated."""
         return self.manifest.max_length
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, texts: Any) -> dict[str, tf.Tensor]:
-        """string[batch], or a list of str -> the outputs of the signature `serving_default`.
+        """Run the signature `serving_default` on string[batch] or a list of str.
 
         Raises: InputError for anything but text.
         """
-        return dict(
-            self._functions[names.SERVING_XLA if self.xla else names.SERVING_DEFAULT](
-                text=as_text_tensor(texts)
-            )
-        )
+        signature = names.SERVING_XLA if self.xla else names.SERVING_DEFAULT
+        return dict(self._functions[signature](text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
-        """Two texts a row -> the outputs of the signature `pairs`.
+        """Run the signature `pairs` on two texts per row.
 
         Raises: InputError for anything but text.
         """
@@ -89,13 +84,13 @@ class Classifier(tf.Module):
 
     @tf.autograph.experimental.do_not_convert
     def call_encode(self, input_ids: Any, attention_mask: Any) -> dict[str, tf.Tensor]:
-        """int32[batch, length] twice -> the outputs of the signature `encode`: logits, probabilities."""
+        """Run the signature `encode` on int32[batch, length] twice: logits, probabilities."""
         ids, mask = tf.cast(input_ids, tf.int32), tf.cast(attention_mask, tf.int32)
         return dict(self._functions[names.ENCODE](input_ids=ids, attention_mask=mask))
 
     @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
-        """string[batch] -> int32[batch, (tokens)], special tokens and truncation included.
+        """Tokenize string[batch] to int32[batch, (tokens)], with special tokens and truncation.
 
         Raises: InputError for anything but text.
         """
@@ -103,20 +98,21 @@ class Classifier(tf.Module):
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
     def warm_up(self) -> None:
-        """Lets the first callers not wait: compiles the usual rungs of XLA's ladder, where calls go there.
+        """Spare the first callers the cold start.
 
-        That takes seconds a rung; the other rungs are compiled when a batch first needs them. Without XLA it
-        is one call with a text and one with a batch.
+        With XLA, compile the programs of the usual buckets, which takes seconds each; the other
+        buckets are compiled when a batch first needs them. Without XLA, run one single text and one
+        batch.
         """
         ladder = self.manifest.ladder
-        rungs = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
-        for rows, length in rungs:
+        buckets = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
+        for rows, length in buckets:
             self([text_of(length, self._count_tokens)] * rows)
 
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])
 
-    # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
+    # The overloads overlap on purpose: only a value whose type is a sequence gives a list.
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
@@ -160,20 +156,27 @@ class Classifier(tf.Module):
         batch_size: int = _BATCH,
         progress: bool = False,
     ) -> Prediction | list[Prediction] | Iterator[Prediction]:
-        """One `Prediction` a text, in order.
+        """Classify texts; the predictions come in their order.
+
+        | texts | result |
+        |-|-|
+        | one str | its `Prediction` |
+        | a list or another sequence | a list |
+        | any other iterable | an iterator that reads as it goes, in constant memory |
 
         Args:
-          texts: of one str comes its prediction; of a list comes a list; of any other iterable an iterator that reads
-            as it goes, in constant memory.
-          pairs: the second text of each row, as many as there are texts; read as it goes, like them; of one str one.
-          long: what becomes of a text that is too long: 'truncate' cuts it as in training; 'windows' reads all of
-            it in overlapping windows and gives the mean of their logits, each weighted by the tokens of text in it
-            (so that tokens which two windows share count twice). A text that fits gets the same answer either way.
-          stride: tokens that a window shares with the one before; a quarter of `max_length` by default.
-          batch_size: rows in one call of the graph.
-          progress: shows a bar on standard error, once it takes longer than a second.
-        Raises: InputError for anything but text, naming its index; for more texts than pairs or fewer; for options
-          that do not exist or do not go together.
+          texts: what to classify.
+          pairs: the second text of each row, as many as there are texts; one str for one str.
+          long: what to do with a text that is too long: 'truncate' cuts it as in training;
+            'windows' reads all of it in overlapping windows and returns the mean of their logits,
+            each weighted by its tokens of text (tokens that two windows share count twice). A text
+            that fits gets the same result either way.
+          stride: tokens that a window shares with the window before it; by default a quarter of
+            `max_length`.
+          batch_size: rows in one call of the graph. Larger batches help if texts are short.
+          progress: show a progress bar on standard error if it takes longer than a second.
+        Raises: InputError for anything but text, with its index; if the numbers of texts and pairs
+          differ; for options that do not exist or exclude one another.
         """
         if isinstance(texts, str):
             (one,) = self.predict(
@@ -188,16 +191,16 @@ class Classifier(tf.Module):
         check_several(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
-        answer = self._reader(paired=pairs is not None, long=long, stride=stride)
+        model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
         total = len(texts) if isinstance(texts, Sequence) else None
         rows = paired(texts, pairs) if pairs is not None else zip(texts, strict=True)
-        predictions = self._predict(rows, batch_size, answer)
+        predictions = self._predict_rows(rows, batch_size, model)
         if progress:
             predictions = shown(predictions, total=total, unit="texts")
         return predictions if total is None else list(predictions)
 
-    def _predict(
-        self, rows: Iterator[tuple[str, ...]], batch_size: int, answer: _Reader
+    def _predict_rows(
+        self, rows: Iterator[tuple[str, ...]], batch_size: int, model: _Model
     ) -> Iterator[Prediction]:
         done = 0
         while batch := list(itertools.islice(rows, batch_size)):
@@ -206,11 +209,11 @@ class Classifier(tf.Module):
                 tensors = [as_text_tensor(column, name=name) for name, column in columns]
             except InputError as error:
                 raise InputError(f"in the batch that starts at text {done}: {error}") from None
-            yield from predictions_of(answer(*tensors), self.labels)
+            yield from predictions_of(model(*tensors), self.labels)
             done += len(batch)
 
-    def _reader(self, *, paired: bool, long: str, stride: int | None) -> _Reader:
-        """What answers a batch: outputs by name, as arrays or lists, one entry a row."""
+    def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> _Model:
+        """Return the function from text tensors to outputs by name, one entry per row."""
         if long not in LONG:
             raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
         if long == "truncate":
@@ -218,64 +221,65 @@ class Classifier(tf.Module):
                 raise InputError(
                     f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'."
                 )
-            return self._detail_pairs if paired else self._detail
-        if paired:
+            return self._run_pairs if has_pairs else self._run_texts
+        if has_pairs:
             raise InputError(
-                "long='windows' and pairs are given; windows are for single texts. Leave out one of them."
+                "long='windows' and pairs are given; windows are for single texts. "
+                "Leave one of them out."
             )
-        return functools.partial(self._windows, stride=self._checked_stride(stride))
+        return functools.partial(self._run_windows, stride=self._choose_stride(stride))
 
-    def _checked_stride(self, stride: int | None) -> int:
+    def _choose_stride(self, stride: int | None) -> int:
         if names.WINDOWS not in self._functions:
             raise InputError(
-                f"{self.manifest.name} is an export of an older version, which cannot read windows. Export it again."
+                f"{self.manifest.name} was exported by an older version of tfclf and cannot read "
+                f"windows. Export it again."
             )
         if stride is None:
             return self.max_length // 4
-        room = self.max_length - int(self.tokenize([""]).row_lengths()[0])
-        if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride < room:
+        budget = self.max_length - int(self.tokenize([""]).row_lengths()[0])
+        if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride < budget:
             raise InputError(
-                f"stride is {stride!r}; expected a whole number from 0 to {room - 1}: a window holds {room} tokens of "
-                f"text."
+                f"stride is {stride!r}; expected a whole number from 0 to {budget - 1}: a window "
+                f"holds {budget} tokens of text."
             )
         return stride
 
-    def _detail(self, texts: tf.Tensor) -> _Answers:
+    def _run_texts(self, texts: tf.Tensor) -> _Outputs:
         detail = names.DETAIL_XLA if self.xla else names.DETAIL
         if detail in self._functions:
-            return _arrays(self._functions[detail](text=texts))
-        # An export of an older version: of a row that is as long as it may be nobody knows whether it was cut.
+            return _to_lists(self._functions[detail](text=texts))
+        # Older export: a row of exactly max_length may or may not be truncated, so report None.
         full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
-        return {**_arrays(self(texts)), "truncated": [None if row else False for row in full]}
+        return {**_to_lists(self(texts)), "truncated": [None if row else False for row in full]}
 
-    def _detail_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Answers:
+    def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Outputs:
         if names.DETAIL_PAIRS in self._functions:
-            return _arrays(self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs))
-        return {**_arrays(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
+            return _to_lists(self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs))
+        return {**_to_lists(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
 
-    def _windows(self, texts: tf.Tensor, *, stride: int) -> _Answers:
+    def _run_windows(self, texts: tf.Tensor, *, stride: int) -> _Outputs:
         strides = tf.fill(tf.shape(texts), stride)
         return {
-            **_arrays(self._functions[names.WINDOWS](text=texts, stride=strides)),
+            **_to_lists(self._functions[names.WINDOWS](text=texts, stride=strides)),
             "truncated": itertools.repeat(False),
         }
 
 
-def _arrays(answers: Mapping[str, tf.Tensor]) -> _Answers:
-    return {name: values.numpy().tolist() for name, values in answers.items()}
+def _to_lists(outputs: Mapping[str, tf.Tensor]) -> _Outputs:
+    return {name: values.numpy().tolist() for name, values in outputs.items()}
 
 
-def _picks_xla(asked: bool | None, *, available: bool, manifest: Manifest) -> bool:
-    if asked not in (None, True, False):
+def _use_xla(wanted: bool | None, *, available: bool, manifest: Manifest) -> bool:
+    if wanted not in (None, True, False):
         raise InputError(
-            f"xla is {asked!r}; expected True, False, or None: where TensorFlow sees a GPU."
+            f"xla is {wanted!r}; expected True, False, or None: use XLA if TensorFlow sees a GPU."
         )
-    if asked and not available:
+    if wanted and not available:
+        maker = manifest.versions.get("tfclf", "of an unknown version")
         raise InputError(
-            f"xla is asked for, and {manifest.name} has no signature {names.SERVING_XLA!r} "
-            f"(engine {manifest.engine!r}, made with "
-            f"tfclf {manifest.versions.get('tfclf', 'of an unknown version')}). "
-            f"Expected an export of the lean engine "
+            f"xla=True, but {manifest.name} has no signature {names.SERVING_XLA!r} (engine "
+            f"{manifest.engine!r}, made with tfclf {maker}). Expected an export of the lean engine "
             f"by this version of tfclf: export the checkpoint again, or leave xla=True (--xla) out."
         )
-    return available and bool(tf.config.list_physical_devices("GPU") if asked is None else asked)
+    return available and bool(tf.config.list_physical_devices("GPU") if wanted is None else wanted)

@@ -1,25 +1,25 @@
 """Every error that tfclf raises on purpose.
 
     TfclfError
-    ├── InputError            text or an option that the call does not take (also a ValueError)
-    ├── SourceError           what was to be loaded cannot be
-    │   ├── SourceNotFoundError     nothing of that name
-    │   ├── DownloadError           what cannot be fetched, or came other than announced
+    ├── InputError            a text or an option that the call does not take (also a ValueError)
+    ├── SourceError           a model that cannot be loaded
+    │   ├── SourceNotFoundError     no folder, card or hub id has that name
+    │   ├── DownloadError           a download that failed, or differs from what was announced
     │   ├── CheckpointError         a checkpoint whose files are missing, broken or disagree
     │   ├── UnknownFamilyError      a model_type that no family declares
-    │   ├── CardError               a file of tfclf/catalog/cards that is no model card
-    │   └── SavedModelError         a folder that holds no export of ours, or a broken one
+    │   ├── CardError               a TOML file that is not a model card
+    │   └── SavedModelError         a folder without an export of tfclf, or with a broken one
     ├── TokenizerError        a tokenizer that cannot be compiled exactly
     │   ├── UnknownComponentError   a part that the compiler does not know
-    │   └── VocabularyError         a vocabulary with duplicate, missing or special tokens out of place
+    │   └── VocabularyError         a vocabulary with duplicate, missing or misplaced tokens
     ├── DataError             rows to train on or to evaluate that cannot be read
-    ├── ExportError           an export that cannot be written or would not run where it should
-    ├── ServerError           a server that cannot start or go on
-    ├── ClientError           a server that refuses a request, or does not answer it; `code` says how
+    ├── ExportError           an export that cannot be written, or would not run where it should
+    ├── ServerError           a server that cannot start or continue
+    ├── ClientError           a server that refuses a request or does not answer; `code` says why
     └── MissingExtraError     an optional dependency that is not installed (also an ImportError)
 
-A message says what was found, where, what was expected and what to do next. On the command line each of
-them ends the program with exit code 2 and no traceback.
+A message says what was found, where, what was expected and what to do next. On the command line
+each of these errors ends the program with exit code 2 and without a traceback.
 """
 
 
@@ -28,19 +28,19 @@ class TfclfError(Exception):
 
 
 class InputError(TfclfError, ValueError):
-    """Text, or an option, of a kind or value that the call does not take."""
+    """A text or an option of a kind or value that the call does not take."""
 
 
 class SourceError(TfclfError):
-    """What was to be loaded cannot be."""
+    """A model that cannot be loaded."""
 
 
 class SourceNotFoundError(SourceError):
-    """Nothing answers to that name: no folder, no card, no hub id."""
+    """No folder, card or hub id has that name."""
 
 
 class DownloadError(SourceError):
-    """What cannot be fetched: refused, cut short, other than announced; or a cache that cannot be written."""
+    """A download that was refused, cut short or altered; or a cache that cannot be written."""
 
 
 class CheckpointError(SourceError):
@@ -52,11 +52,11 @@ class UnknownFamilyError(SourceError):
 
 
 class CardError(SourceError):
-    """A file of `tfclf/catalog/cards` that is no model card."""
+    """A file in `tfclf/catalog/cards` that is not a model card."""
 
 
 class SavedModelError(SourceError):
-    """A folder that holds no export of ours, or a broken one."""
+    """A folder without an export of tfclf, or with a broken one."""
 
 
 class TokenizerError(TfclfError):
@@ -68,7 +68,7 @@ class UnknownComponentError(TokenizerError):
 
 
 class VocabularyError(TokenizerError):
-    """A vocabulary with duplicate tokens, or whose special tokens are missing or out of place."""
+    """A vocabulary with duplicate tokens, or with missing or misplaced special tokens."""
 
 
 class DataError(TfclfError):
@@ -80,7 +80,7 @@ class ExportError(TfclfError):
 
 
 class ServerError(TfclfError):
-    """A server that cannot start, or cannot go on."""
+    """A server that cannot start or continue."""
 
 
 class ClientError(TfclfError):
@@ -101,7 +101,8 @@ class MissingExtraError(TfclfError, ImportError):
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         super().__init__(
-            f"{package} is not installed, and {purpose} needs it. Install it with: pip install 'tfclf[{extra}]'"
+            f"{package} is not installed, and {purpose} needs it. "
+            f"Install it with: pip install 'tfclf[{extra}]'"
         )
 
 

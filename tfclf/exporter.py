@@ -47,15 +47,18 @@ def export(
     Args:
       source: the folder of a Hugging Face checkpoint or a KerasHub preset.
       folder: the model's base path, as TF Serving has it; its name is the model's.
-      version: a whole number above 0; the next free one by default. One that is there is never overwritten.
-      engine: 'lean' (ours, fast), 'original' (the Hugging Face TF class, traced), or 'auto': lean, but original
-        where lean cannot run the model; the log then says why.
+      version: a whole number above 0; the next free one by default. One that is there is never
+        overwritten.
+      engine: 'lean' (ours, fast), 'original' (the Hugging Face TF class, traced), or 'auto': lean,
+        but original where lean cannot run the model; the log then says why.
       precision: 'float32' or 'bfloat16', of the arithmetic.
-      storage: of the large weights in the file; `precision` by default. 'float16' halves a float32 file and is
-        exact only where every weight is a float16 value, as after `tfclf train --round-weights float16`.
-      ladder: the shapes of the signature `serving_xla`; by default lengths that double up to the checkpoint's limit.
-      xla_warm_up: adds warm-up requests to `serving_xla`, one for each usual rung of the ladder: a server then
-        compiles them, seconds each, before it serves. For servers with a GPU.
+      storage: of the large weights in the file; `precision` by default. 'float16' halves a float32
+        file and is exact only where every weight is a float16 value, as after `tfclf train
+        --round-weights float16`.
+      ladder: the shapes of the signature `serving_xla`; by default lengths that double up to the
+        checkpoint's limit.
+      xla_warm_up: adds warm-up requests to `serving_xla`, one for each usual rung of the ladder: a
+        server then compiles them, seconds each, before it serves. For servers with a GPU.
     Returns: the path of the version.
     Raises: ExportError, SourceError, TokenizerError, InputError. Nothing half-written is left.
     """

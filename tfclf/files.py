@@ -1,7 +1,7 @@
 """Files and folders: list, hash, read JSON; and the one way to write whole files.
 
-Whatever is written is written beside its place and then renamed, so that a reader, or a process that
-is killed, never leaves half of it:
+A file is written beside its place and then renamed, so a reader never sees half of it, and neither
+an error nor a kill leaves half of it:
 
 | what | with |
 |-|-|
@@ -25,7 +25,7 @@ _HASH_BLOCK = 1 << 20  # bytes
 
 
 def list_folder(folder: Path) -> str:
-    """Return the names in a folder for a message: sorted, the first ten; 'nothing' if it is empty."""
+    """Return the names in a folder, for a message: sorted, at most ten; 'nothing' if empty."""
     names = sorted(entry.name for entry in folder.iterdir())
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return ", ".join(names[:_MOST_LISTED]) + more or "nothing"
@@ -41,7 +41,7 @@ def hash_file(path: Path) -> str:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file below a folder, by its path in there, sorted; of a file, by its name."""
+    """Return the SHA-256 of each file in a folder tree, by relative path; of one file, by name."""
     if folder.is_file():
         return {folder.name: hash_file(folder)}
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -56,7 +56,9 @@ def read_json_object(
     twice: type[Exception] | None = None,
     once: str = "it once",
 ) -> dict[str, Any]:
-    """Read a JSON object whose keys are distinct; json itself silently keeps the last of equal keys.
+    """Read a JSON object whose keys are distinct.
+
+    json itself silently keeps the last of equal keys.
 
     Args:
       error: raised for anything else.
@@ -88,7 +90,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def write_file(path: Path) -> Iterator[Path]:
-    """Give a path to write a file to; it replaces `path` when the block ends without an error."""
+    """Give a path to write a file to; it replaces `path` if the block ends well."""
     beside = path.with_name(f"{path.name}.partial")
     try:
         yield beside
@@ -99,7 +101,7 @@ def write_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside `path`; it is renamed to `path` when the block ends without an error.
+    """Give an empty folder beside `path`, renamed to `path` if the block ends without an error.
 
     Otherwise nothing is left, not even folders above `path` that were made for it.
 
@@ -123,11 +125,11 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def fill_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write files to; they move into `folder` when the block ends without an error.
+    """Give an empty folder to write files to; they move into `folder` if the block ends well.
 
     Files of the same names are replaced, others in `folder` stay.
     """
-    # Inside the folder if it exists: it may be a file system of its own, such as a container's volume.
+    # Inside the folder if it exists: it may be a file system of its own, as a volume is.
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=nearest_existing(folder)))
     try:
         yield beside

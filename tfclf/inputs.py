@@ -1,4 +1,11 @@
-"""Text from Python into a string tensor, or an error that says what came instead."""
+r"""Texts as Python gives them: a string tensor comes out, or an error that says what came in.
+
+>>> list(encoded(["caf\u00e9", b"raw"]))
+[b'caf\xc3\xa9', b'raw']
+>>> check_several("one text")
+Traceback (most recent call last):
+tfclf.errors.InputError: texts is a bare str 'one text'; expected a list of texts: [text].
+"""
 
 from __future__ import annotations
 
@@ -13,28 +20,32 @@ if TYPE_CHECKING:
 
 
 def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
-    """str, bytes or a string tensor -> string[batch].
+    """Turn an iterable of str or bytes, or a string tensor, into string[batch].
 
-    Raises: InputError for None, a bare string, numbers, nested lists, tensors of another type or rank.
+    Raises: InputError for None, a bare string, numbers, nested lists, tensors of another dtype or
+      rank.
     """
-    import tensorflow as tf  # here, because a client of a server needs the rest of this module without it
+    import tensorflow as tf  # here: clients of a server use this module without TensorFlow
 
     if isinstance(texts, tf.RaggedTensor | tf.SparseTensor):
         raise InputError(
-            f"{name} is a {type(texts).__name__}; expected one string a row: a list of str."
+            f"{name} is a {type(texts).__name__}; expected one string per row: a list of str."
         )
     if tf.is_tensor(texts):
         if texts.dtype != tf.string or texts.shape.rank not in (1, None):
+            shape = "" if texts.shape.rank is None else list(texts.shape)
             raise InputError(
-                f"{name} is a tensor {texts.dtype.name}{list(texts.shape) if texts.shape.rank is not None else ''}; "
-                f"expected string[batch]."
+                f"{name} is a tensor {texts.dtype.name}{shape}; expected string[batch]."
             )
         return texts
     return tf.constant(list(encoded(texts, name=name)), tf.string, shape=None)
 
 
 def check_several(texts: Any, *, name: str = "texts") -> None:
-    """Raises: InputError for what cannot be several texts: None, a number, a bare string, a dict."""
+    """Refuse what cannot be a list of texts.
+
+    Raises: InputError for None, a number, a bare string, a dict.
+    """
     if isinstance(texts, str | bytes):
         raise InputError(
             f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text]."
@@ -46,7 +57,10 @@ def check_several(texts: Any, *, name: str = "texts") -> None:
 
 
 def as_pairs(pair: Any) -> list[str] | None:
-    """The second text of one text, as `predict` takes those of several. Raises: InputError for what is none."""
+    """Return the pair of one text as a list of one; None stays None.
+
+    Raises: InputError unless it is a str.
+    """
     if pair is not None and not isinstance(pair, str):
         raise InputError(
             f"texts is one str and pairs is a {type(pair).__name__}; expected one str, too."
@@ -55,10 +69,13 @@ def as_pairs(pair: Any) -> list[str] | None:
 
 
 def paired(texts: Iterable[str], pairs: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each text with its pair, read side by side.
+    """Iterate over rows of (text, pair), read side by side.
 
-    Raises: InputError for what cannot be several pairs, and where there are more of the one than of the other: at
-    once where both know their length, else where the shorter ends.
+    >>> list(paired(["a", "b"], iter(["c", "d"])))
+    [('a', 'c'), ('b', 'd')]
+
+    Raises: InputError if `pairs` cannot be a list of texts, or if the lengths differ: at once if
+      both have a length, otherwise when the shorter one ends.
     """
     check_several(pairs, name="pairs")
     if isinstance(texts, Sized) and isinstance(pairs, Sized) and len(texts) != len(pairs):
@@ -83,14 +100,17 @@ def _unequal(found: str) -> InputError:
 
 
 def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
-    """Each text as UTF-8; lone surrogates, which are no text, become invalid UTF-8 and so U+FFFD in the graph."""
+    """Encode each text as UTF-8.
+
+    A lone surrogate becomes invalid UTF-8, which the graph reads as U+FFFD.
+    """
     check_several(texts, name=name)
     for index, text in enumerate(texts):
         yield encoded_text(text, name=name, index=index)
 
 
 def encoded_text(text: Any, *, name: str, index: int) -> bytes:
-    """`texts[index]` as `encoded` gives it."""
+    """Encode one text, `texts[index]`. Raises: InputError unless it is str or bytes."""
     if isinstance(text, str):
         return text.encode("utf-8", "surrogatepass")
     if isinstance(text, bytes):

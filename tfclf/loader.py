@@ -23,13 +23,13 @@ def load(
     ('World', 'Sports', 'Business', 'Sci/Tech')
 
     Args:
-      source: the folder of an exported model (the newest of its versions, or one version's own folder), or of
-        a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a Spark NLP model. Or a name: a
-        card's, its NLU reference, or a hub id, `ORG/NAME`, of what is on this machine already; `tfclf pull NAME`
-        gets it.
+      source: the folder of an exported model (the newest of its versions, or one version's own
+        folder), or of a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a
+        Spark NLP model. Or a name: a card's, its NLU reference, or a hub id, `ORG/NAME`, of what is
+        on this machine already; `tfclf pull NAME` gets it.
       engine, precision: for a checkpoint; as `export` takes them. An export has its own.
-      xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a short ladder;
-        by default where TensorFlow sees a GPU and the model has it.
+      xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a
+        short ladder; by default where TensorFlow sees a GPU and the model has it.
     Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers;
       InputError for `xla=True` where the model has no `serving_xla`.
     """

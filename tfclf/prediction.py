@@ -1,4 +1,4 @@
-"""What `predict` gives for each text."""
+"""Prediction: the result of `predict` for one text."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,16 +10,17 @@ from tfclf.errors import InputError, MissingExtraError
 
 @dataclass(frozen=True)
 class Prediction:
-    """One text's answer.
+    """The prediction for one text.
 
     Attributes:
-      label: the label with the highest probability; of a regression its one label, which names the value.
-      score: the label's probability; of a regression the value.
-      probabilities: by label, in the checkpoint's order; None of a regression. They add up to 1, but for a
-        multi-label model, where each label stands by itself.
-      truncated: whether the text is longer than the model reads, so that a part of it had no say; None where an
-        export made by an older version cannot tell.
-      windows: how many windows were read; None without `long="windows"`.
+      label: the label with the highest probability; for a regression its one label, which names the
+        value.
+      score: the label's probability; for a regression the value.
+      probabilities: by label, in the checkpoint's order; None for a regression. They add up to 1,
+        except for a multi-label model, which scores each label by itself.
+      truncated: whether the text is longer than the model reads, and a part of it was ignored; None
+        if the export was made by an older version, which cannot tell.
+      windows: the number of windows that were read; None without `long="windows"`.
     """
 
     label: str
@@ -29,33 +30,43 @@ class Prediction:
     windows: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As `tfclf predict --json` prints it: `probabilities` and `windows` only where there are any."""
-        shares = {} if self.probabilities is None else {"probabilities": dict(self.probabilities)}
-        windows = {} if self.windows is None else {"windows": self.windows}
-        return {
-            "label": self.label,
-            "score": self.score,
-            **shares,
-            "truncated": self.truncated,
-            **windows,
-        }
+        """Return the JSON object that `tfclf predict --json` prints.
+
+        >>> Prediction("World", 0.75, {"World": 0.75, "Sports": 0.25}, truncated=False).to_dict()
+        {'label': 'World', 'score': 0.75, 'probabilities': {'World': 0.75, 'Sports': 0.25},
+         'truncated': False}
+        >>> Prediction("stars", 3.5, None).to_dict()
+        {'label': 'stars', 'score': 3.5, 'truncated': None}
+        """
+        content: dict[str, Any] = {"label": self.label, "score": self.score}
+        if self.probabilities is not None:
+            content["probabilities"] = dict(self.probabilities)
+        content["truncated"] = self.truncated
+        if self.windows is not None:
+            content["windows"] = self.windows
+        return content
 
 
 def predictions_of(
-    answers: Mapping[str, Iterable[Any]], labels: Sequence[str]
+    outputs: Mapping[str, Iterable[Any]], labels: Sequence[str]
 ) -> Iterator[Prediction]:
-    """One prediction a row.
+    """Make one Prediction per row of a model's outputs.
+
+    >>> outputs = {"label": [b"up"], "score": [0.9], "probabilities": [[0.9, 0.1]]}
+    >>> next(predictions_of(outputs, ["up", "down"])).probabilities
+    {'up': 0.9, 'down': 0.1}
 
     Args:
-      answers: label (bytes), score and, where there are any, probabilities, truncated and windows, one entry a row.
+      outputs: by name, one entry per row: label (bytes), score and, if the model gives them,
+        probabilities, truncated and windows.
       labels: in the order of the probabilities.
     """
     none = itertools.repeat(None)
-    columns = [answers.get(name, none) for name in ("probabilities", "truncated", "windows")]
-    for label, score, shares, truncated, windows in zip(
-        answers["label"], answers["score"], *columns, strict=False
+    columns = [outputs.get(name, none) for name in ("probabilities", "truncated", "windows")]
+    for label, score, probabilities, truncated, windows in zip(
+        outputs["label"], outputs["score"], *columns, strict=False
     ):
-        by_label = None if shares is None else dict(zip(labels, shares, strict=True))
+        by_label = None if probabilities is None else dict(zip(labels, probabilities, strict=True))
         yield Prediction(label.decode(), score, by_label, truncated, windows)
 
 
@@ -68,20 +79,22 @@ def to_pandas(
     texts: str | Iterable[str] | None = None,
     labels: Sequence[str] = (),
 ) -> Any:
-    """A DataFrame, one row a prediction.
+    """Return a pandas DataFrame with one row per prediction.
 
     >>> list(tfclf.to_pandas(clf.predict(["Shares jump"])).columns)
     ['label', 'score', 'World', 'Sports', 'Business', 'Sci/Tech', 'truncated']
 
-    The columns: `text` where `texts` are given; `label`, `score`; each label's probability under the label's name
-    (none of a regression); `truncated`; `windows` where they were counted. A label that is named as one of these
-    columns gets " (probability)" behind its name.
+    The columns are `text`, if `texts` are given; `label`; `score`; one probability per label under
+    the label's name (none for a regression); `truncated`; and `windows`, if they were counted. If a
+    label has the name of another column, " (probability)" follows its name.
 
     Args:
-      predictions: what `predict` gave for one text, a list or any other iterable.
-      texts: what was predicted, as many.
-      labels: the model's (`clf.labels`), so that also of no prediction at all come the columns of its probabilities.
-    Raises: InputError where there are not as many texts as predictions; MissingExtraError without pandas.
+      predictions: the result of `predict` for one text, a list, or any other iterable.
+      texts: the texts that were predicted, one per prediction.
+      labels: the model's labels (`clf.labels`); with them an empty result has the probability
+        columns, too.
+    Raises: InputError if the numbers of texts and predictions differ; MissingExtraError without
+      pandas.
     """
     try:
         import pandas
@@ -93,18 +106,19 @@ def to_pandas(
         columns["text"] = [texts] if isinstance(texts, str) else list(texts)
         if len(columns["text"]) != len(rows):
             raise InputError(
-                f"there are {len(rows)} predictions and {len(columns['text'])} texts; expected as many."
+                f"there are {len(rows)} predictions and {len(columns['text'])} texts; "
+                f"expected one text per prediction."
             )
     columns["label"] = pandas.Series([row.label for row in rows], dtype="str")
     columns["score"] = pandas.Series([row.score for row in rows], dtype="float64")
-    of_first = next(
-        (row.probabilities for row in rows if row.probabilities is not None),
-        dict.fromkeys(labels, 0.0),
-    )
-    for label in {} if rows and rows[0].probabilities is None else of_first:
-        shares = [(row.probabilities or {})[label] for row in rows]
+    if rows and rows[0].probabilities is None:  # a regression
+        labels = ()
+    elif rows:
+        labels = tuple(rows[0].probabilities or ())
+    for label in labels:
+        probabilities = [(row.probabilities or {})[label] for row in rows]
         name = f"{label} (probability)" if label in _OWN_COLUMNS else label
-        columns[name] = pandas.Series(shares, dtype="float64")
+        columns[name] = pandas.Series(probabilities, dtype="float64")
     columns["truncated"] = pandas.Series([row.truncated for row in rows], dtype="boolean")
     if any(row.windows is not None for row in rows):
         columns["windows"] = pandas.Series([row.windows for row in rows], dtype="Int64")

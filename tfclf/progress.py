@@ -1,4 +1,4 @@
-"""A progress bar that stays out of the way of what is quick."""
+"""A progress bar that shows only if the work takes longer than a second."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ _Item = TypeVar("_Item")
 
 
 def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_Item]:
-    """Passes the items on; after a second, a bar with count, rate and time left appears on standard error.
+    """Yield the items; after a second, show a bar with count, rate and time left on standard error.
 
-    Where standard error is no terminal nothing appears.
+    Nothing is shown if standard error is not a terminal.
+
+    >>> list(shown("abc", total=3, unit="letters"))
+    ['a', 'b', 'c']
     """
     from rich.console import Console
     from rich.progress import (

@@ -1,10 +1,10 @@
-"""Text that needs no file: headlines for a first look, and hostile strings that look for trouble."""
+"""Texts that need no file: headlines for a first look, hostile strings for tests and `verify`."""
 
 import random
 import sys
 from collections.abc import Iterator
 
-# Written for this project; no row of any data set.
+# Written for this project; not taken from any data set.
 HEADLINES = (
     "Central bank holds interest rates as inflation cools for a third straight month",
     "Midfielder scores twice in extra time to send the home side into the cup final",
@@ -81,11 +81,15 @@ _WORDS = [
 
 
 def hostile_texts(count: int, *, seed: int = 0) -> Iterator[str]:
-    """`count` strings from every Unicode plane, with everything that tokenizers trip over; the same for a seed.
+    r"""Generate `count` strings that tokenizers trip over; equal seeds give equal strings.
 
-    Controls, NUL, combining marks, zero-width and direction marks, odd spaces, emoji sequences, right-to-left
-    words, special tokens as text, words of up to 10,000 letters, empty strings. No lone surrogates: those
-    are not text.
+    They come from every Unicode plane and hold control characters, NUL, combining marks, zero-width
+    and direction marks, odd spaces, emoji sequences, right-to-left words, special tokens spelled as
+    text, words of up to 10,000 letters, and empty strings. Lone surrogates are left out, because
+    they are not text.
+
+    >>> list(hostile_texts(4))
+    ['', ' ', '\x00', '[SEP]']
     """
     dice = random.Random(seed)
     yield from ("", " ", "\0", "[SEP]", "a" * 10_000, "\u0301" * 300, "\ufffd", "\u4e00" * 1000)[
@@ -123,7 +127,7 @@ def _piece(dice: random.Random) -> str:
 
 
 def _any_character(dice: random.Random) -> str:
-    # Half from the planes in use, half from all seventeen.
+    # Two thirds come from the planes in use, one third from all seventeen.
     limit = dice.choice((0x800, 0x3000, 0x10000, 0x20000, 0x110000, 0x110000))
     point = dice.randrange(limit)
     return chr(point) if not 0xD800 <= point < 0xE000 else "\ue000"

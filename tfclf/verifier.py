@@ -45,16 +45,17 @@ def verify(
     >>> tfclf.verify("saved_models/news/1", "my_checkpoint").equal
     True
 
-    Beside an export in bfloat16 the lean engine runs in float32 on the same texts; the certificate states how near
-    each of the two stays to the original.
+    Beside an export in bfloat16 the lean engine runs in float32 on the same texts; the certificate
+    states how near each of the two stays to the original.
 
     Args:
       path: an exported model: one version's folder, or the model's, for its newest version.
-      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs keras-hub); or the
-        Spark NLP model.
+      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs
+        keras-hub); or the Spark NLP model.
       texts: to compare on; by default headlines, hostile strings and rows past the length limit.
       progress: shows a bar on standard error.
-    Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no text.
+    Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no
+      text.
     """
     version = latest_version(path).folder
     # The certificate speaks of `serving_default`, also where there is a GPU.

@@ -18,7 +18,7 @@ PAGES = {
     "serving/README.md": "deployments.md",
 }
 # Of README.md the site has the substance on pages of its own.
-_INSTEAD = {"README.md": "index.md", "README.md#what-the-numbers-are": "speed.md"}
+_INSTEAD = {"README.md": "index.md", "README.md#speed": "speed.md"}
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
