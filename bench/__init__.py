@@ -1,1 +1,1 @@
-"""Speed against named peers. `make bench` runs it; figures land in bench/results and in README.md."""
+"""Speed against named peers. `make bench` writes the figures to bench/results and README.md."""

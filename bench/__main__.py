@@ -1,4 +1,4 @@
-"""`python -m bench`: every comparison, into bench/results and README.md."""
+"""`python -m bench`: run every comparison; write the figures to bench/results and README.md."""
 
 import argparse
 import datetime
@@ -19,12 +19,12 @@ from bench.material import ROOT, available, base_checkpoint, texts, tokenizer_fo
 from bench.measure import as_json, compare, machine
 
 _BATCH = 32
-# Bulk scoring, and what one request of a server holds.
+# The batch of bulk scoring, and that of one request to a server.
 _TOKENIZER_BATCHES = (512, _BATCH)
 _TOKENIZER_TEXTS = 2560
-# A turn of a tokenizer takes a fraction of a second, in which a noisy machine may be slow or fast.
+# One turn of a tokenizer takes a fraction of a second; a noisy machine needs several.
 _TOKENIZER_TURNS = 5
-# By the name of their results: of the cases with the same vocabulary the first.
+# By the name of their results; of cases that share a vocabulary, only the first.
 _TOKENIZERS: Mapping[str, Case | TokenizerCase] = {
     **{
         case.model_type: case
@@ -38,14 +38,14 @@ _RESULTS = ROOT / "bench" / "results"
 
 
 def main() -> None:
-    """Runs them all."""
+    """Run the comparisons that the command line chooses."""
     options = _options()
     console = Console()
     for case in CASES:
         if case.model_type not in options.families:
             continue
         if not available(case):
-            console.print(f"{case.name} is left out: no vocabulary of it at TFCLF_SHARED")
+            console.print(f"{case.name} is left out: TFCLF_SHARED has no vocabulary for it")
             continue
         with tempfile.TemporaryDirectory() as folder:
             _measure(case, Path(folder), options)
@@ -124,7 +124,7 @@ def _options() -> argparse.Namespace:
         "--runs",
         type=int,
         default=5,
-        help="counted runs of each contender; of tokenizers five times as many",
+        help="counted runs of each contender; tokenizers run five times as often",
     )
     known = [case.model_type for case in CASES]
     parser.add_argument(
@@ -132,7 +132,7 @@ def _options() -> argparse.Namespace:
         nargs="*",
         choices=known,
         default=known,
-        help="text to label; none: no encoder",
+        help="families to measure from text to label; give no name to skip the encoders",
     )
     parser.add_argument(
         "--tokenizers", nargs="*", choices=list(_TOKENIZERS), default=list(_TOKENIZERS)

@@ -1,4 +1,4 @@
-"""What is measured: one case a family, of the sizes of its real base checkpoint, on the kind of text it is for."""
+"""The cases: one per family, with the sizes of its base checkpoint, on the texts it is made for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """A family at its real size.
+    """One family at its real size.
 
     Attributes:
-      sizes: what config.json of the real checkpoint says other than the config class's defaults.
-      vocabulary: its folder under ../shared/vocab; None: the bundled model's files, which are in the repository.
-      tokenizer: for the tables.
-      data: the texts, a name of bench.material.
-      texts: counted a run; long texts are fewer.
+      sizes: values of the real checkpoint's config.json that differ from the config class's defaults.
+      vocabulary: its folder under ../shared/vocab; None for the bundled model's files.
+      tokenizer: its name in the tables.
+      data: the texts, by a name that bench.material knows.
+      texts: number of texts per run; fewer if they are long.
     """
 
     model_type: str
@@ -82,12 +82,12 @@ CASES = (
 
 @dataclass(frozen=True)
 class TokenizerCase:
-    """A tokenizer alone, in a layout that no checkpoint above has.
+    """A tokenizer alone, in a file layout that no case above has.
 
     Attributes:
-      key: names its results.
-      published: which of `samples.tokenizers.PUBLISHED` it is.
-      vocabulary, tokenizer, data: as a `Case` has them.
+      key: the name of its results.
+      published: its key in `samples.tokenizers.PUBLISHED`.
+      vocabulary, tokenizer, data: see `Case`.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Who is measured against whom: the peer first, then ours."""
+"""The contenders of each comparison: the peer first, then ours."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ Work = Callable[[], object]
 def text_to_label(
     checkpoint: Path, folder: Path, rows: Sequence[str], *, batch_size: int
 ) -> dict[str, Work]:
-    """The TF class in graph mode behind its own fast tokenizer, and our exports of the same weights.
+    """Return the TF class in graph mode behind its fast tokenizer, and our exports of its weights.
 
     All take the rows in their order; each pads only as far as its batch asks.
     """
@@ -61,7 +61,7 @@ def text_to_label(
 
 
 def tokenizers(checkpoint: Path, rows: Sequence[str], *, batch_size: int) -> dict[str, Work]:
-    """The Rust tokenizer without Python around it, and the graph's."""
+    """Return the Rust tokenizer, without Python around it, and the tokenizer in the graph."""
     rust = transformers().AutoTokenizer.from_pretrained(checkpoint).backend_tokenizer
     tokenizer = Tokenizer(read(checkpoint))
     in_graph = tf.function(

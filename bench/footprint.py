@@ -1,4 +1,4 @@
-"""Memory and start-up of a base model, each step in a process of its own.
+"""Memory and start-up time of a base model; each step runs in a process of its own.
 
 Peaks are the process's largest resident memory, less that of a process that has done all but that step.
 """
@@ -23,7 +23,7 @@ started = time.perf_counter()
 {work}
 done = time.perf_counter()
 {after}
-# Not getrusage: its maximum goes on from that of the process that started this one.
+# Not getrusage: its maximum is inherited from the process that started this one.
 peak = re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())
 print(json.dumps({{
     "peak": int(peak.group(1)) * 1024,
@@ -31,7 +31,7 @@ print(json.dumps({{
     "after": time.perf_counter() - done,
 }}))
 """
-# What reading a checkpoint needs besides: transformers and its TF classes.
+# The imports that reading a checkpoint needs in addition.
 _READING = """
 from tfclf._transformers import tf_class
 tf_class("TFBertForSequenceClassification")
@@ -41,7 +41,7 @@ from tfclf.tokenization.read import read
 
 
 def measure(checkpoint: Path, folder: Path) -> dict[str, Any]:
-    """Exports a checkpoint and loads the export: bytes above TensorFlow's own, and seconds."""
+    """Export a checkpoint and load the export; return MiB above TensorFlow's own, and seconds."""
     weights = sum(file.stat().st_size for file in checkpoint.glob("tf_model*.h5"))
     idle = _run()
     idle_reading = _run(imports=_READING)

@@ -1,4 +1,4 @@
-"""Clients of one text a request, each with a connection of its own; run as a process, so that the server has its own.
+"""Clients that send one text per request, each over its own connection, in a separate process.
 
 Reads JSON from standard input (address, model, texts, clients), writes JSON (seconds, latencies in seconds).
 """

@@ -1,4 +1,4 @@
-"""Texts and checkpoints to measure with."""
+"""The texts and checkpoints to measure with."""
 
 import csv
 import gzip
@@ -44,9 +44,9 @@ _DATA = {"AG News": _ag_news, "IMDB": _imdb, "AlloCine": _allocine}
 
 
 def texts(data: str, count: int) -> tuple[str, list[str]]:
-    """(what they are, the texts): test rows in file order, or headlines joined where there are none."""
+    """Return a description and the texts: test rows in file order, or joined headlines without ../shared."""
     if not SHARED.is_dir():
-        # Of about the same lengths as AG News rows: 1 to 6 headlines each.
+        # 1 to 6 headlines each give about the lengths of AG News rows.
         made = [" ".join(HEADLINES[: 1 + index % 6]) for index in range(count)]
         return f"made-up headlines (no {data} at TFCLF_SHARED)", made
     return f"first {count:,} {data} test rows, file order", list(
@@ -55,15 +55,15 @@ def texts(data: str, count: int) -> tuple[str, list[str]]:
 
 
 def available(case: Case | TokenizerCase) -> bool:
-    """Whether the case's vocabulary is there."""
+    """Tell whether the case's vocabulary is on this machine."""
     return case.vocabulary is None or (SHARED / "vocab" / case.vocabulary).is_dir()
 
 
 def base_checkpoint(case: Case, folder: Path) -> Path:
-    """A checkpoint of the case's sizes with random weights and a real vocabulary.
+    """Write a checkpoint with the case's sizes, random weights and a real vocabulary.
 
-    Biases and norms are random too: at their initial zeros and ones some fusions do not match, and the
-    measurement misleads.
+    Biases and layer norms are random, too: with initial zeros and ones some fusions do not match, and
+    the measurement misleads.
     """
     folder.mkdir(parents=True)
     _write_tokenizer(case, folder)
@@ -83,7 +83,7 @@ def base_checkpoint(case: Case, folder: Path) -> Path:
 
 
 def tokenizer_folder(case: Case | TokenizerCase, folder: Path) -> Path:
-    """The tokenizer's files without a model: those of the case's checkpoint, or made as the tests make them."""
+    """Write the tokenizer's files alone, without a model."""
     folder.mkdir(parents=True)
     if isinstance(case, TokenizerCase):
         return PUBLISHED[case.published](SHARED, folder)

@@ -1,4 +1,4 @@
-"""Contenders take turns in one process, so that a noisy machine is as noisy for each."""
+"""Timing in turns: all contenders run in one process, so noise hits each of them alike."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Figure:
-    """Texts a second, and how many times the first contender's, paired run by run; medians with their range."""
+    """Texts per second and the ratio to the first contender, paired run by run: medians and ranges."""
 
     contender: str
     texts_per_second: float
@@ -26,7 +26,7 @@ class Figure:
 def compare(
     contenders: Mapping[str, Callable[[], object]], *, texts: int, runs: int
 ) -> list[Figure]:
-    """Each contender works through all the texts, in turn, `runs` times after one that is not counted.
+    """Let the contenders process all texts in turn, `runs` times after one uncounted run.
 
     The first contender is the peer that the ratios refer to.
     """
@@ -54,7 +54,7 @@ def compare(
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describe the machine and the versions that the figures were measured with."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

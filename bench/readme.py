@@ -12,12 +12,12 @@ _ORDER = [case.model_type for case in CASES]
 
 
 def update(path: Path, results: Path) -> None:
-    """The tables of README.md."""
+    """Rewrite the tables of README.md from the results."""
     write_table(path, table(results))
 
 
 def write_table(path: Path, content: str) -> None:
-    """Rewrites what stands between a page's markers; everything else stays."""
+    """Replace the text between a page's markers; the rest stays."""
     text = path.read_text(encoding="utf-8")
     if _START not in text or _END not in text:
         raise SystemExit(f"{path} lacks the markers {_START} and {_END}; the tables have no place.")
@@ -27,7 +27,7 @@ def write_table(path: Path, content: str) -> None:
 
 
 def table(results: Path) -> str:
-    """Markdown of all results."""
+    """Return all results as Markdown tables."""
     encoders = _read(results, [f"text_to_label_{model_type}" for model_type in _ORDER])
     tokenizers = [*_ORDER, *(case.key for case in TOKENIZERS)]
     bulk, small = (
@@ -46,19 +46,19 @@ def table(results: Path) -> str:
         ),
     ]
     for one in _read(results, ["footprint"]):
-        found = one["footprint"]
+        sizes = one["footprint"]
         lines += [
             "",
-            f"Footprint of {one['case']} (float32, {found['weights_mib']} MiB of weights), above TensorFlow's own "
-            f"{found['tensorflow_mib']} MiB: loaded and called once {found['loaded_and_called_mib']} MiB "
-            f"({found['loaded_to_weights']} x its weights) at peak, exporting {found['export_mib']} MiB "
-            f"({found['export_to_weights']} x). It loads in {found['load_seconds']} s; the first answer takes "
-            f"{found['first_answer_seconds']} s more.",
+            f"Memory of {one['case']} (float32, {sizes['weights_mib']} MiB of weights) above TensorFlow's "
+            f"own {sizes['tensorflow_mib']} MiB, at peak: loaded and called once "
+            f"{sizes['loaded_and_called_mib']} MiB ({sizes['loaded_to_weights']} x its weights), "
+            f"exporting {sizes['export_mib']} MiB ({sizes['export_to_weights']} x). Loading takes "
+            f"{sizes['load_seconds']} s, the first call {sizes['first_answer_seconds']} s.",
         ]
     for one in _read(results, ["serving"]):
         lines += [
             "",
-            f"| clients of one text a request, {one['case']} | in process, in bulk | not batched | batched | of bulk | "
+            f"| clients, one text per request, {one['case']} | in process, in bulk | unbatched | batched | share of bulk | "
             "batched: p50 / p95 / p99 ms |",
             "|-:|-:|-:|-:|-:|-:|",
             *(_row(*_serving_cells(figure)) for figure in one["figures"]),
@@ -67,10 +67,10 @@ def table(results: Path) -> str:
         machine = encoders[0]["machine"]
         lines += [
             "",
-            f"Texts a second and ratio to the first column: medians of {encoders[0]['runs']} runs in turn (of "
-            f"tokenizers {bulk[0]['runs']}), one process, ratios paired run by run; {machine['processor']}, "
-            f"{machine['cores']} cores, TensorFlow {machine['tensorflow']}, transformers {machine['transformers']}, "
-            f"tokenizers {machine['tokenizers']}.",
+            f"Texts per second, and the ratio to the first column: medians of {encoders[0]['runs']} runs "
+            f"in turn ({bulk[0]['runs']} for tokenizers) in one process, ratios paired run by run. "
+            f"{machine['processor']}, {machine['cores']} cores, TensorFlow {machine['tensorflow']}, "
+            f"transformers {machine['transformers']}, tokenizers {machine['tokenizers']}.",
         ]
     return "\n".join(lines)
 

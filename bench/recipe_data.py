@@ -1,4 +1,4 @@
-"""The real data sets as folders, laid out as their publishers do."""
+"""The real data sets as folders, in the layouts of their publishers."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _ALLOCINE_TRAIN, _ALLOCINE_TEST = 4_000, 2_000
 
 @dataclass(frozen=True)
 class Folder:
-    """Where a data set lies.
+    """The place of a data set.
 
     Attributes:
       options: of `tfclf train`, to find its files.
@@ -29,13 +29,13 @@ class Folder:
 
 
 def ag_news_csv(_: Path) -> Folder:
-    """As it is shared: part of the training rows, and the official test split."""
+    """Lay out AG News as it is shared: a part of the training rows, and the official test split."""
     path = SHARED / "data" / "ag_news"
     return Folder(path, "AG News: train_subset.csv, official test.csv", path / "test.csv")
 
 
 def ag_news_parquet(folder: Path) -> Folder:
-    """The same rows as the hub has them: Parquet shards, labels from 0."""
+    """Lay out the same rows as on the hub: Parquet shards, labels from 0."""
     for split, shards in (("train", _SHARDS), ("test", 1)):
         rows = list(_rows("ag_news", split))
         size = -(-len(rows) // shards)
@@ -50,13 +50,13 @@ def ag_news_parquet(folder: Path) -> Folder:
 
 
 def imdb_folders(folder: Path) -> Folder:
-    """Some reviews of each split as the aclImdb archive has them, with an unsup folder that is not to be read."""
+    """Lay out some reviews of each split as in the aclImdb archive, with an unused unsup folder."""
     home = folder / "aclImdb"
     for split, count in (("train", _IMDB_TRAIN), ("test", _IMDB_TEST)):
         rows = list(_rows("imdb", split))
         for label in find_data_set("imdb").labels:
             texts = [row.text for row in rows if row.label == label]
-            # Evenly out of all: reviews of one film stand together.
+            # Evenly spaced, because reviews of one film stand together.
             _write_texts(home / split / label, texts[:: 2 * len(texts) // count])
     _write_texts(home / "train" / "unsup", ["not to be read"])
     test = find_split(home, find_data_set("imdb"), "test")
@@ -70,7 +70,7 @@ def imdb_folders(folder: Path) -> Folder:
 
 
 def allocine_parquet(folder: Path) -> Folder:
-    """Part of what is shared, in the same files: none of them is called train."""
+    """Lay out a part of the shared rows in the same files; none of them is called train."""
     from pyarrow import parquet
 
     folder.mkdir(parents=True)

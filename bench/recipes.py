@@ -1,4 +1,4 @@
-"""`python -m bench.recipes`: every card's recipe run small on real rows, by the commands that a user has.
+"""`python -m bench.recipes`: run every card's recipe small, on real rows, with the public commands.
 
     python -m bench.recipes --cards roberta_base_sequence_classifier_imdb
 
@@ -36,15 +36,15 @@ from tfclf.families import known
 _RESULT = ROOT / "bench" / "results" / "recipes.json"
 _PAGE = ROOT / "docs" / "training.md"
 _VERIFIED_TEXTS = 500
-# How far from chance to perfect an accuracy must be, at least: 0.55 for four labels, 0.7 for two.
+# The least accuracy, as a share of the way from chance to perfect: 0.55 for four labels, 0.7 for two.
 _LEAST_GAIN = 0.4
-# By how much the accuracies of checkpoint and export may differ: by rows whose two best labels are all but equal.
+# Checkpoint and export may differ in accuracy by rows whose two best labels are nearly equal.
 _SAME = 1e-3
 
 
 @dataclass(frozen=True)
 class Case:
-    """One card run small.
+    """A small run of one card.
 
     Attributes:
       vocabulary: which of `samples.tokenizers.PUBLISHED` the base gets.
@@ -116,7 +116,7 @@ CASES = (
 
 
 def main() -> int:
-    """Runs the chosen ones; 1 where one learns too little, or its export differs."""
+    """Run the chosen cards; return 1 if one learns too little or its export differs."""
     options = _options()
     if not SHARED.is_dir():
         raise SystemExit(
@@ -142,7 +142,7 @@ def main() -> int:
 
 
 def run(case: Case, folder: Path) -> dict[str, Any]:
-    """Trains, exports, verifies and evaluates one case by the command line; what each of them said."""
+    """Train, export, verify and evaluate one case on the command line; return their results."""
     card = cards.find(case.card)
     base = make_base(case, card.family, folder / "base")
     data = case.data(folder / "data")
@@ -216,7 +216,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def make_base(case: Case, family: str, folder: Path) -> Path:
-    """A checkpoint of the encoder alone: real tokenizer files, random weights."""
+    """Write a checkpoint of the encoder alone: real tokenizer files, random weights."""
     import tf_keras
 
     folder.mkdir(parents=True)
@@ -230,7 +230,7 @@ def make_base(case: Case, family: str, folder: Path) -> Path:
 
 
 def _tfclf(*words: object, may_fail: bool = False) -> dict[str, Any]:
-    """What a command prints as JSON; `may_fail`: exit code 1 is an answer, too."""
+    """Run a command and return the JSON that it prints; with `may_fail`, exit code 1 is a result."""
     done = subprocess.run(
         [sys.executable, "-m", "tfclf", *map(str, words), "--json"],
         stdout=subprocess.PIPE,
@@ -247,7 +247,7 @@ def _tfclf(*words: object, may_fail: bool = False) -> dict[str, Any]:
 
 def _problems(found: Mapping[str, Any]) -> list[str]:
     problems = []
-    # As a share of what guessing leaves open: 0 is chance, 1 every row right.
+    # The share of the way from guessing to perfect: 0 is chance, 1 is every row right.
     gain = (found["test_accuracy"] - found["chance"]) / (1 - found["chance"])
     if gain < _LEAST_GAIN:
         problems.append(
@@ -263,7 +263,7 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
 
 
 def table() -> str:
-    """Markdown of all results."""
+    """Return all results as Markdown tables."""
     found = _read()
     lines = [
         "| card | data, as it lay there | rows | base | learning rate, epochs, length | steps | training | accuracy "

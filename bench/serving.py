@@ -1,4 +1,4 @@
-"""Requests of one text each against the embedded server: batched, not batched, and beside bulk work in process."""
+"""Single-text requests to the embedded server, batched and unbatched, beside bulk work in process."""
 
 import json
 import os
@@ -22,7 +22,7 @@ _PATIENCE = 60
 
 
 def measure(texts: Sequence[str], *, runs: int, logs: Path) -> list[dict[str, Any]]:
-    """One entry for each number of clients; medians over the runs, ratios paired run by run.
+    """Return one entry per number of clients: medians over the runs, ratios paired run by run.
 
     Returns: texts a second in bulk, batched and not, their ratios, and latencies in milliseconds.
     """
@@ -48,7 +48,7 @@ def _at(
     rows = texts[: 64 * clients]
     bulk_rates: list[float] = []
     loads: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
-    for count in range(runs + 1):  # the first is not counted
+    for count in range(runs + 1):  # the first run is not counted
         started = time.perf_counter()
         list(classifier.predict(texts[:1024], batch_size=64))
         bulk = 1024 / (time.perf_counter() - started)
@@ -80,7 +80,7 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def _latencies(loads: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Percentiles over the requests of all runs, in milliseconds."""
+    """Return percentiles over the requests of all runs, in milliseconds."""
     cuts = statistics.quantiles((latency for load in loads for latency in load["latencies"]), n=100)
     return {f"p{percent}_ms": round(cuts[percent - 1] * 1000, 1) for percent in (50, 95, 99)}
 
@@ -101,7 +101,7 @@ def _load(address: str, texts: Sequence[str], clients: int) -> dict[str, Any]:
 
 @contextmanager
 def _server(log: Path, *flags: str) -> Iterator[str]:
-    """The embedded server in a process of its own; yields its gRPC address."""
+    """Run the embedded server in a process of its own; yield its gRPC address."""
     base = ROOT / "saved_models" / _MODEL
     command = [
         sys.executable,

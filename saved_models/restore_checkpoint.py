@@ -1,4 +1,4 @@
-"""Writes the bundled model's Hugging Face checkpoint back out of its export, weight by weight, exactly.
+"""Write the bundled model's Hugging Face checkpoint, restored exactly from the weights of its export.
 
     pip install '.[checkpoints]'
     python saved_models/restore_checkpoint.py build/demo_checkpoint
@@ -24,10 +24,10 @@ DEMO = Path(__file__).parent / "distilbert_mini_sequence_classifier_ag_news"
 
 
 def main() -> None:
-    """Restores into the folder that the command line names."""
+    """Restore into the folder that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument(
-        "folder", type=Path, help="folder to write the checkpoint into; made if need be"
+        "folder", type=Path, help="folder to write the checkpoint to; it is made if missing"
     )
     folder = parser.parse_args().folder
     restore(folder)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def restore(folder: Path) -> None:
-    """Writes the checkpoint into `folder`."""
+    """Write the checkpoint to `folder`."""
     files = DEMO / "checkpoint"
     family = known()[transformers().AutoConfig.from_pretrained(files).model_type]
     model = tf_class(family.tf_class)(transformers().AutoConfig.from_pretrained(files))
@@ -56,7 +56,7 @@ def restore(folder: Path) -> None:
 
 
 def _named(engine: Any, family: Any) -> Iterator[tuple[str, Any]]:
-    """Every value of the engine under the TF class's name for it: the way into the engine, walked back."""
+    """Return the engine's values under the TF class's names: the inverse of loading them."""
     names = family.weights
     yield from zip(
         (names.word_embeddings, names.position_embeddings), engine.embeddings._tables, strict=True

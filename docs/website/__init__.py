@@ -1,4 +1,4 @@
-"""What the site has beside the Markdown files of docs/: pages made from the cards, the command line and docstrings.
+"""The generated pages of the site: cards, command line, docstrings.
 
-`hooks` is what MkDocs calls; the other modules make Markdown of data and know nothing of MkDocs.
+MkDocs calls `hooks`; the other modules turn data into Markdown and do not know MkDocs.
 """

@@ -1,4 +1,4 @@
-"""A page for each card, and the table of all: Markdown made of the TOML files in tfclf/catalog/cards."""
+"""A page for each card, and a table of all, made from the TOML files in tfclf/catalog/cards."""
 
 import json
 import textwrap
@@ -10,9 +10,9 @@ FOLDER = "models"
 _METRICS = {
     "eval_loss": "mean cross-entropy",
     "eval_accuracy": "",
-    "eval_f1": "micro: of single labels the accuracy",
-    "eval_precision": "micro: of single labels the accuracy",
-    "eval_recall": "micro: of single labels the accuracy",
+    "eval_f1": "micro average; equals the accuracy for single labels",
+    "eval_precision": "micro average; equals the accuracy for single labels",
+    "eval_recall": "micro average; equals the accuracy for single labels",
     "eval_runtime": "seconds, on the publisher's machine",
     "eval_samples_per_second": "on the publisher's machine",
     "eval_steps_per_second": "on the publisher's machine",
@@ -42,17 +42,17 @@ result = pipeline.fit(example).transform(example)
 
 
 def address(card: Card) -> str:
-    """Of a card's page, on the site."""
+    """Return the address of a card's page on the site."""
     return f"{FOLDER}/{card.name}.md"
 
 
 def pages() -> dict[str, str]:
-    """Address on the site to Markdown: one page a card, and `index.md` with all of them."""
+    """Return address -> Markdown: one page per card, and `index.md` with all of them."""
     return {f"{FOLDER}/index.md": overview(), **{address(card): page(card) for card in cards()}}
 
 
 def overview() -> str:
-    """The table of all cards."""
+    """Return the table of all cards."""
     rows = (
         (
             f"[{card.title}]({card.name}.md)",
@@ -76,15 +76,16 @@ def overview() -> str:
     )
     return _joined(
         "# Cards",
-        "The published models that tfclf knows by name. A card is a TOML file in `tfclf/catalog/cards`; these pages "
-        "are made of the same files that `tfclf cards`, `tfclf pull` and `tfclf train --card` read.",
+        "The published models that tfclf knows by name. A card is a TOML file in "
+        "`tfclf/catalog/cards`. These pages come from the same files that `tfclf cards`, "
+        "`tfclf pull` and `tfclf train --card` read.",
         _table(heads, rows),
         "In a terminal, `tfclf cards` lists them and `tfclf cards NAME` shows one.",
     )
 
 
 def page(card: Card) -> str:
-    """One card: what it is, how to run it here, how it was run before, how to train and to measure it again."""
+    """Return one card's page: what it is, how to run, train and measure it, here and as before."""
     return _joined(
         f"# {card.title}",
         card.description,
@@ -108,7 +109,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "family", card.family
     yield "labels", ", ".join(f"`{label}`" for label in card.labels)
     yield "length", f"{card.max_length} tokens"
-    yield "case", "kept" if card.case_sensitive else "lowered"
+    yield "case", "kept" if card.case_sensitive else "lower-cased"
     yield "licence", card.licence
     yield "published", card.published.isoformat()
     if card.spark_nlp is not None:
@@ -130,20 +131,20 @@ def _run(card: Card) -> Iterator[str]:
     shell = snippet.shell(card)
     steps = _block(f"sh no-run: {_why_not(card)}", shell) + "\n\n" if shell else ""
     steps += _block(
-        "python" if here else "python no-run: the model is not here until that has been done",
+        "python" if here else "python no-run: needs the model that the commands above fetch",
         snippet.python(card),
     )
     if card.spark_nlp is None:
         yield steps
         return
-    yield "Here, beside the two ways of before:"
+    yield "With tfclf, and with the two libraries that ran it before:"
     yield _tab("tfclf", steps)
     yield _tab("NLU", _block("python no-run: NLU and Spark NLP need a JVM", _nlu(card)))
     yield _tab("Spark NLP", _block("python no-run: Spark NLP needs a JVM", _spark_nlp(card)))
     yield (
-        "Text goes to the tokenizer of the training here, as a whole. Spark NLP cuts it into words first, so that "
-        "tokens can differ: [From Spark NLP](../spark-nlp.md). [Get a model](../pull.md) says where it is kept, and "
-        "what to do without a network."
+        "tfclf gives the whole text to the tokenizer of training. Spark NLP splits it into words "
+        "first, and tokens can differ: [From Spark NLP](../spark-nlp.md). "
+        "[Get a model](../pull.md) says where the model is kept, and what to do without a network."
     )
 
 
@@ -175,7 +176,7 @@ def _spark_nlp(card: Card) -> str:
 
 def _serve(card: Card) -> Iterator[str]:
     if card.saved_model is not None:
-        yield f"It is an export already, and has its proof with it (`tfclf show {card.saved_model}`):"
+        yield (f"It is an export already, and carries its proof (`tfclf show {card.saved_model}`):")
         yield _block(
             "sh no-run: runs until it is stopped",
             f"tfclf serve {card.saved_model} --model-name {card.name}",
@@ -183,10 +184,12 @@ def _serve(card: Card) -> Iterator[str]:
         return
     folder = f"saved_models/{card.name}"
     yield _block(
-        f"sh no-run: {_why_not(card)} where it is not there yet",
+        f"sh no-run: {_why_not(card)} if it is not on this machine yet",
         f"tfclf export {snippet.reference(card)} {folder}\ntfclf serve {folder}",
     )
-    yield "[Serving](../serving.md) says how to ask it, and how TF Serving serves the same folder."
+    yield (
+        "[Serving](../serving.md) says how to call it, and how TF Serving serves the same folder."
+    )
 
 
 def _train(card: Card) -> Iterator[str]:
@@ -202,7 +205,7 @@ def _train(card: Card) -> Iterator[str]:
         (
             f"`{key}`",
             f"`{value}`",
-            "chosen here; the card does not say" if key in training.assumed else "",
+            "chosen here; the card does not give it" if key in training.assumed else "",
         )
         for key, value in {"base_model": base or "none: see the notes", **training.recipe}.items()
     )
@@ -227,7 +230,7 @@ def _figures(card: Card) -> Iterator[str]:
             ),
         )
     where = card.saved_model or f"saved_models/{card.name}"
-    yield "To measure a model beside them:"
+    yield "To measure a model against them:"
     yield _block(
         "sh no-run: needs the data set", f"tfclf evaluate {where} TEST_ROWS --card {card.name}"
     )
@@ -248,7 +251,7 @@ def _size(card: Card) -> str:
 
 
 def figure(value: float) -> str:
-    """Every digit, as published; whole numbers as such."""
+    """Return every digit as published; a whole number without a point."""
     return f"{value:,.0f}" if float(value).is_integer() else repr(value)
 
 

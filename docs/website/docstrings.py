@@ -1,6 +1,7 @@
-"""Our docstrings as Markdown, for mkdocstrings: an extension of Griffe, which reads the sources without running them.
+"""Docstrings as Markdown for mkdocstrings: an extension of Griffe, which reads the sources.
 
-Griffe's own styles want a line of its own for `Returns:` and an entry for each exception; ours are sentences.
+Griffe's own styles expect a separate line after `Returns:` and one entry per exception; ours are
+sentences.
 """
 
 import re
@@ -14,16 +15,16 @@ _ENTRY = re.compile(r"^  (\*{0,2}[a-z_]\w*(?:, \*{0,2}[a-z_]\w*)*): (.*)$")
 
 
 class Docstrings(griffe.Extension):
-    """Puts Markdown in the place of each docstring."""
+    """An extension that replaces each docstring by Markdown."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Called for each module, class, function and attribute, once it is read."""
+        """Convert the docstring of a module, class, function or attribute."""
         if obj.docstring is not None:
             obj.docstring.value = markdown(obj.docstring.value)
 
 
 def markdown(docstring: str) -> str:
-    """A docstring as Markdown: sections in bold, arguments as a list, examples as code."""
+    """Return a docstring as Markdown: sections in bold, arguments as a list, examples as code."""
     lines: list[str] = []
     for line in _with_examples(docstring.splitlines()):
         section, entry = _SECTION.match(line), _ENTRY.match(line)
@@ -38,7 +39,7 @@ def markdown(docstring: str) -> str:
 
 
 def _with_examples(lines: list[str]) -> Iterator[str]:
-    """The lines, those from `>>>` to the next empty one as a block of code."""
+    """Yield the lines; those from `>>>` to the next empty line become a block of code."""
     inside = False
     for line in lines:
         if line.startswith(">>> ") and not inside:

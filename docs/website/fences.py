@@ -1,14 +1,14 @@
-"""Blocks of code of a Markdown page: the one grammar of them, for the site and for the tests that run them.
+"""The grammar of code blocks in Markdown pages, for the site and for the tests that run them.
 
-The first line of a block says what becomes of it:
+The first line of a block says what happens to it:
 
     ```python              runs; a ```text block right below is what it prints
-    ```sh                  as well, in bash
-    ```console             each line after `$ ` runs, the lines below are what it prints
-    ```sh server           starts a server, which runs until the session ends; a ```text block: its last line
-    ```sh no-run: REASON   does not run, as the reader should know why: the site shows the reason above the block
-    ```json, toml, yaml    is read as such
-    ```text, ```promql     shown only
+    ```sh                  runs in bash, in the same way
+    ```console             each line after `$ ` runs and prints the lines below it
+    ```sh server           starts a server until the session ends; a ```text block: its last line
+    ```sh no-run: REASON   does not run; the site shows the reason above the block
+    ```json, toml, yaml    is parsed
+    ```text, ```promql     is shown
 """
 
 import re
@@ -26,12 +26,12 @@ _OPENING = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?P<info>.*)$")
 
 @dataclass(frozen=True)
 class Fence:
-    """One block, its code without the indentation of the list or tab that it stands in.
+    """One block; its code has no indentation from the list or tab around it.
 
     Attributes:
-      first, last: its lines, fences included, counted from 0.
+      first, last: line numbers from 0, fences included.
       mark: "server", "no-run" or nothing.
-      output: what it should print; None: the page does not say.
+      output: the expected output; None if the page does not show any.
     """
 
     first: int
@@ -46,7 +46,10 @@ class Fence:
 
 
 def fences(text: str) -> list[Fence]:
-    """The blocks of a page, in their order. Raises: ValueError, with the line, for a block that says nothing."""
+    """Return the blocks of a page in order.
+
+    Raises: ValueError, with the line number, for a block without a language.
+    """
     found: list[Fence] = []
     lines = text.split("\n")
     for fence in _read(lines):
@@ -66,7 +69,7 @@ def fences(text: str) -> list[Fence]:
 
 
 def for_site(text: str) -> str:
-    """The page with fences as Material reads them: what a block is becomes the title above it."""
+    """Return the page with fences for Material: each block's kind becomes the title above it."""
     lines = text.split("\n")
     for fence in fences(text):
         title = _title(fence)

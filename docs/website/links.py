@@ -1,6 +1,6 @@
-"""Links between files of the repository, as links between pages of the site.
+"""Links between files of the repository, turned into links between pages of the site.
 
-The pages are read in the repository as well, so that their links are paths there: `../serving/README.md`.
+Pages are also read in the repository, so their links are paths there: `../serving/README.md`.
 """
 
 import posixpath
@@ -17,21 +17,21 @@ PAGES = {
     "saved_models/distilbert_mini_sequence_classifier_ag_news/README.md": "bundled-model.md",
     "serving/README.md": "deployments.md",
 }
-# Of README.md the site has the substance on pages of its own.
+# The site has the content of README.md on pages of its own.
 _INSTEAD = {"README.md": "index.md", "README.md#speed": "speed.md"}
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 @dataclass(frozen=True)
 class Link:
-    """One link of a page to a file of the repository: its target's path there."""
+    """A link from a page to a file of the repository, by the target's path there."""
 
     line: int
     target: str
 
 
 def links(text: str, page: str) -> Iterator[Link]:
-    """The links of a page to other files, those in blocks of code left out; `page` is its path in the repository."""
+    """Yield the links of a page, at path `page`, to other files; blocks of code are skipped."""
     for number, line in _prose(text):
         for match in _LINK.finditer(line):
             if "://" not in match[2] and not match[2].startswith("mailto:"):
@@ -43,13 +43,13 @@ def links(text: str, page: str) -> Iterator[Link]:
 def for_site(
     text: str, page: str, at: str, *, files: frozenset[str], titles: Mapping[str, str]
 ) -> str:
-    """The page with links as they are on the site.
+    """Return the page with its links rewritten for the site.
 
     Args:
       page: its path in the repository.
       at: its path on the site.
-      files: of the repository, those that the site has a copy of, under `files/`.
-      titles: of the site's pages: a reader of the site knows no names of files.
+      files: files of the repository that the site copies to `files/`.
+      titles: titles of the site's pages; they replace file names as link texts.
     """
     lines = text.split("\n")
 

@@ -1,4 +1,4 @@
-"""The reference: Markdown made of the public names, the errors and the command line, so that it cannot go stale."""
+"""The reference pages, made from the public names, the errors and the command line."""
 
 import inspect
 from typing import Any
@@ -11,7 +11,7 @@ import tfclf
 from tfclf import errors
 from tfclf.cli import commands
 
-# What the public names take or give beside plain values.
+# Records that the public names take or return.
 _RECORDS = (
     "tfclf.saved_model.certificate.Certificate",
     "tfclf.client.Tls",
@@ -21,7 +21,7 @@ _RECORDS = (
 
 
 def pages() -> dict[str, str]:
-    """Address on the site to Markdown."""
+    """Return address -> Markdown for every page."""
     return {
         "reference/python.md": python(),
         "reference/errors.md": errors_page(),
@@ -30,27 +30,27 @@ def pages() -> dict[str, str]:
 
 
 def python() -> str:
-    """The public names, for mkdocstrings to fill in."""
+    """Return the page of public names; mkdocstrings fills it in."""
     functions = [name for name in tfclf.__all__ if name[0].islower()]
     classes = [name for name in tfclf.__all__ if not name[0].islower() and name != "TfclfError"]
     parts = [
         "# Python",
-        "Everything public is a name of `tfclf` itself. `import tfclf` does not import TensorFlow; the first use of a "
-        "name does, where it needs it.",
+        "Everything public is a name of `tfclf` itself. `import tfclf` does not import TensorFlow; "
+        "the first use of a name that needs it does.",
         "## Functions",
         *(_entry(f"tfclf.{name}") for name in functions),
         "## Classes",
         *(_entry(f"tfclf.{name}") for name in classes),
         "## Records",
-        "What these take and give beside plain values.",
+        "Records that the functions and classes take or return.",
         *(_entry(path) for path in _RECORDS),
-        "[Errors](errors.md) have a page of their own.",
+        "[Errors](errors.md) have their own page.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def errors_page() -> str:
-    """The tree of errors: each with what it means and what it is a kind of."""
+    """Return the page of errors: the meaning and the base classes of each."""
     rows = ["| error | a kind of | meaning |", "|-|-|-|"]
     for name, error in vars(errors).items():
         if (
