@@ -10,7 +10,7 @@ class Case:
     """One family at its real size.
 
     Attributes:
-      sizes: values of the real checkpoint's config.json that differ from the config class's defaults.
+      sizes: values of the real config.json that differ from the config class's defaults.
       vocabulary: its folder under ../shared/vocab; None for the bundled model's files.
       tokenizer: its name in the tables.
       data: the texts, by a name that bench.material knows.

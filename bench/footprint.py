@@ -1,6 +1,7 @@
 """Memory and start-up time of a base model; each step runs in a process of its own.
 
-Peaks are the process's largest resident memory, less that of a process that has done all but that step.
+A peak is the largest resident memory of the process, minus that of a process that did all but
+this step.
 """
 
 import json

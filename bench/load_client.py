@@ -1,6 +1,7 @@
 """Clients that send one text per request, each over its own connection, in a separate process.
 
-Reads JSON from standard input (address, model, texts, clients), writes JSON (seconds, latencies in seconds).
+It reads JSON from standard input (address, model, texts, clients) and writes JSON (seconds,
+latencies in seconds).
 """
 
 import asyncio

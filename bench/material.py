@@ -44,7 +44,7 @@ _DATA = {"AG News": _ag_news, "IMDB": _imdb, "AlloCine": _allocine}
 
 
 def texts(data: str, count: int) -> tuple[str, list[str]]:
-    """Return a description and the texts: test rows in file order, or joined headlines without ../shared."""
+    """Return a description and the texts: test rows, or joined headlines without ../shared."""
     if not SHARED.is_dir():
         # 1 to 6 headlines each give about the lengths of AG News rows.
         made = [" ".join(HEADLINES[: 1 + index % 6]) for index in range(count)]
@@ -62,8 +62,8 @@ def available(case: Case | TokenizerCase) -> bool:
 def base_checkpoint(case: Case, folder: Path) -> Path:
     """Write a checkpoint with the case's sizes, random weights and a real vocabulary.
 
-    Biases and layer norms are random, too: with initial zeros and ones some fusions do not match, and
-    the measurement misleads.
+    Biases and layer norms are random, too: with initial zeros and ones some fusions do not match,
+    and the measurement misleads.
     """
     folder.mkdir(parents=True)
     _write_tokenizer(case, folder)

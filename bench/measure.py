@@ -15,7 +15,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Figure:
-    """Texts per second and the ratio to the first contender, paired run by run: medians and ranges."""
+    """Texts per second, and the ratio to the first contender run by run: medians and ranges."""
 
     contender: str
     texts_per_second: float

@@ -49,8 +49,8 @@ def table(results: Path) -> str:
         sizes = one["footprint"]
         lines += [
             "",
-            f"Memory of {one['case']} (float32, {sizes['weights_mib']} MiB of weights) above TensorFlow's "
-            f"own {sizes['tensorflow_mib']} MiB, at peak: loaded and called once "
+            f"Memory of {one['case']} (float32, {sizes['weights_mib']} MiB of weights) above "
+            f"TensorFlow's own {sizes['tensorflow_mib']} MiB, at peak: loaded and called once "
             f"{sizes['loaded_and_called_mib']} MiB ({sizes['loaded_to_weights']} x its weights), "
             f"exporting {sizes['export_mib']} MiB ({sizes['export_to_weights']} x). Loading takes "
             f"{sizes['load_seconds']} s, the first call {sizes['first_answer_seconds']} s.",
@@ -58,8 +58,8 @@ def table(results: Path) -> str:
     for one in _read(results, ["serving"]):
         lines += [
             "",
-            f"| clients, one text per request, {one['case']} | in process, in bulk | unbatched | batched | share of bulk | "
-            "batched: p50 / p95 / p99 ms |",
+            f"| clients, one text per request, {one['case']} | in process, in bulk | unbatched "
+            "| batched | share of bulk | batched: p50 / p95 / p99 ms |",
             "|-:|-:|-:|-:|-:|-:|",
             *(_row(*_serving_cells(figure)) for figure in one["figures"]),
         ]
@@ -67,10 +67,11 @@ def table(results: Path) -> str:
         machine = encoders[0]["machine"]
         lines += [
             "",
-            f"Texts per second, and the ratio to the first column: medians of {encoders[0]['runs']} runs "
-            f"in turn ({bulk[0]['runs']} for tokenizers) in one process, ratios paired run by run. "
-            f"{machine['processor']}, {machine['cores']} cores, TensorFlow {machine['tensorflow']}, "
-            f"transformers {machine['transformers']}, tokenizers {machine['tokenizers']}.",
+            f"Texts per second, and the ratio to the first column: medians of "
+            f"{encoders[0]['runs']} runs in turn ({bulk[0]['runs']} for tokenizers) in one "
+            f"process, ratios paired run by run. {machine['processor']}, {machine['cores']} cores, "
+            f"TensorFlow {machine['tensorflow']}, transformers {machine['transformers']}, "
+            f"tokenizers {machine['tokenizers']}.",
         ]
     return "\n".join(lines)
 

@@ -2,8 +2,9 @@
 
     python -m bench.recipes --cards roberta_base_sequence_classifier_imdb
 
-The base is a model of the card's family with its real vocabulary, a layer or two, and random weights: it shows that
-the road from a card to a served model is whole and learns, not how good the card's model gets. Needs TFCLF_SHARED.
+The base is a model of the card's family with its real vocabulary, one or two layers, and random
+weights. So a run shows that the road from a card to a served model works and learns, not how good
+the card's model gets. It needs TFCLF_SHARED.
 Figures go to bench/results/recipes.json and into docs/training.md.
 """
 
@@ -36,7 +37,7 @@ from tfclf.families import known
 _RESULT = ROOT / "bench" / "results" / "recipes.json"
 _PAGE = ROOT / "docs" / "training.md"
 _VERIFIED_TEXTS = 500
-# The least accuracy, as a share of the way from chance to perfect: 0.55 for four labels, 0.7 for two.
+# The least accuracy, as a share of the way from chance to perfect: 0.55 for four labels.
 _LEAST_GAIN = 0.4
 # Checkpoint and export may differ in accuracy by rows whose two best labels are nearly equal.
 _SAME = 1e-3
@@ -49,9 +50,9 @@ class Case:
     Attributes:
       vocabulary: which of `samples.tokenizers.PUBLISHED` the base gets.
       sizes: of the base, under the names of its config class.
-      data: makes the data set's folder, or finds it, and says what it is.
-      given: options of `tfclf train` beside --card, --data and --base. A net that starts from random weights
-        needs a far higher learning rate than a pretrained one, and more epochs.
+      data: makes or finds the data set's folder, and describes it.
+      given: options of `tfclf train` besides --card, --data and --base. A net that starts from
+        random weights needs more epochs and a far higher learning rate than a pretrained one.
     """
 
     card: str
@@ -230,7 +231,7 @@ def make_base(case: Case, family: str, folder: Path) -> Path:
 
 
 def _tfclf(*words: object, may_fail: bool = False) -> dict[str, Any]:
-    """Run a command and return the JSON that it prints; with `may_fail`, exit code 1 is a result."""
+    """Run a command and return its JSON; with `may_fail`, exit code 1 is a result, too."""
     done = subprocess.run(
         [sys.executable, "-m", "tfclf", *map(str, words), "--json"],
         stdout=subprocess.PIPE,
@@ -257,7 +258,8 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
         problems.append("the export differs from the checkpoint")
     if abs(found["export_accuracy"] - found["test_accuracy"]) > _SAME:
         problems.append(
-            f"the export scores {found['export_accuracy']:.4f}, the checkpoint {found['test_accuracy']:.4f}"
+            f"the export scores {found['export_accuracy']:.4f}, "
+            f"the checkpoint {found['test_accuracy']:.4f}"
         )
     return problems
 
@@ -266,8 +268,8 @@ def table() -> str:
     """Return all results as Markdown tables."""
     found = _read()
     lines = [
-        "| card | data, as it lay there | rows | base | learning rate, epochs, length | steps | training | accuracy "
-        "(chance) | export: accuracy, largest logit difference |",
+        "| card | data as laid out | rows | base | learning rate, epochs, length | steps "
+        "| training | accuracy (chance) | export: accuracy, largest logit difference |",
         "|-|-|-:|-|-|-:|-:|-:|-:|",
     ]
     lines += [
@@ -299,7 +301,8 @@ def _cells(one: Mapping[str, Any]) -> Sequence[str]:
         f"{one['steps']:,}",
         f"{one['train_seconds']:,.0f} s",
         f"{one['test_accuracy']:.4f} ({one['chance']:g})",
-        f"{one['export_accuracy']:.4f}, {verified['largest_logit_difference']:.0e} on {verified['rows']:,} rows",
+        f"{one['export_accuracy']:.4f}, {verified['largest_logit_difference']:.0e} "
+        f"on {verified['rows']:,} rows",
     )
 
 

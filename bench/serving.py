@@ -1,4 +1,4 @@
-"""Single-text requests to the embedded server, batched and unbatched, beside bulk work in process."""
+"""Single-text requests to the embedded server, batched and unbatched, beside bulk work."""
 
 import json
 import os

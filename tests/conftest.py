@@ -1,4 +1,4 @@
-"""What many tests need: where shared files are, checkpoints, exports."""
+"""Fixtures of many tests: shared files, checkpoints, exports."""
 
 import gc
 import os
@@ -22,8 +22,8 @@ _TOGETHER = ("tests/client/", "tests/server/conformance/")
 _COUNTS = pytest.StashKey[Counts]()
 
 
-# The same examples in every run: what passed passes again, however slow the machine is. For others, which may find
-# what these do not: `pytest --hypothesis-profile=explore`.
+# Every run draws the same examples, so a test that passed passes again on any machine.
+# `pytest --hypothesis-profile=explore` draws others, which may find more.
 _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("suite", _CALM, derandomize=True)
 settings.register_profile("explore", _CALM, derandomize=False)
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """As `--dist loadfile`, but folders whose files share servers and exports go to one worker as a whole."""
+    """Schedule like `--dist loadfile`, but keep folders that share servers on one worker."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: no garbage collection need look at its millions of objects again."""
+    """Exempt all imported modules from garbage collection: they stay until the end."""
     gc.collect()
     gc.freeze()
 
@@ -71,13 +71,13 @@ def pytest_terminal_summary(
 
 @pytest.fixture(scope="session")
 def counts(pytestconfig: pytest.Config) -> Counts:
-    """What `make verify` prints as a table when it ends."""
+    """Return the counts that `make verify` prints as a table at its end."""
     return pytestconfig.stash.setdefault(_COUNTS, Counts())
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real data and vocabularies, which are no part of the project."""
+    """Return the folder of real data and vocabularies, which is not part of the project."""
     if not SHARED.is_dir():
         pytest.skip(f"real data is not at {SHARED}; set TFCLF_SHARED to where it is")
     return SHARED
@@ -85,19 +85,19 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def ag_news(shared: Path) -> list[str]:
-    """The 7,600 official test rows."""
+    """Return the 7,600 rows of the official test split."""
     return corpora.ag_news(shared)
 
 
 @pytest.fixture(scope="session")
 def mixed_rows(shared: Path, ag_news: list[str]) -> list[str]:
-    """100 real rows of very different lengths: news, and film reviews past 512 tokens."""
+    """Return 100 real rows of very different lengths: news, and reviews of over 512 tokens."""
     return _mixed_rows(shared, ag_news, 100)
 
 
 @pytest.fixture(scope="session")
 def many_mixed_rows(shared: Path, ag_news: list[str]) -> list[str]:
-    """500 of them."""
+    """Return 500 such rows."""
     return _mixed_rows(shared, ag_news, 500)
 
 
@@ -108,29 +108,29 @@ def _mixed_rows(shared: Path, ag_news: list[str], count: int) -> list[str]:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny DistilBERT with random weights."""
+    """Return a tiny DistilBERT with random weights."""
     return tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny")
 
 
 @pytest.fixture
 def own_checkpoint(checkpoint: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
+    """Return a copy that the test may change."""
     return Path(shutil.copytree(checkpoint, tmp_path / "own"))
 
 
 @pytest.fixture(scope="session")
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny DistilBERT as version 1 of an export."""
+    """Return version 1 of an export of the tiny DistilBERT."""
     return tfclf.export(checkpoint, tmp_path_factory.mktemp("exports") / "tiny")
 
 
 @pytest.fixture
 def own_export(exported: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
+    """Return a copy that the test may change."""
     return Path(shutil.copytree(exported, tmp_path / "own_export" / "1"))
 
 
 @pytest.fixture(scope="session")
 def classifier(exported: Path) -> tfclf.Classifier:
-    """The export, loaded."""
+    """Return the export, loaded."""
     return tfclf.load(exported)

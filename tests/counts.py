@@ -1,11 +1,11 @@
-"""Counts that a run prints as one table at its end."""
+"""Counts that a test run prints as one table at its end."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Counts:
-    """Rows compared and rows that differ."""
+    """Rows that were compared, and rows that differ."""
 
     lines: list[tuple[str, str, int, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -17,7 +17,7 @@ class Counts:
         self.notes.append(text)
 
     def table(self) -> str:
-        """Markdown, as docs/exactness.md has it."""
+        """Return the Markdown table of docs/exactness.md."""
         lines = ["| tokenizer | strings | rows | differing rows |", "|-|-|-:|-:|"]
         lines += [
             f"| {what} | {corpus} | {rows:,} | {differing:,} |"

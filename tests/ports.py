@@ -1,7 +1,8 @@
-"""Ports for programs that must be told theirs, and bind them seconds later.
+"""Ports for programs that are given their ports and bind them seconds later.
 
-A free port that the kernel picks comes from the range that it picks from for everybody, so that by then another test's
-server, or a client's connection, may have it. These come from below that range, at random.
+The kernel picks free ports from one range for everybody. By the time a program binds such a port,
+another test's server or a client's connection may have it. These ports are random ones below that
+range.
 """
 
 import random
@@ -14,7 +15,7 @@ _given: set[int] = set()
 
 
 def free_ports(number: int) -> list[int]:
-    """So many different ports of 127.0.0.1 that nobody listens on; never one that this process got before."""
+    """Return free ports of 127.0.0.1, all different and never given to this process before."""
     found: list[int] = []
     while len(found) < number:
         port = _candidate()
@@ -28,7 +29,7 @@ def _candidate() -> int:
     lowest = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
     if lowest - _FIRST > 1_000:
         return random.SystemRandom().randrange(_FIRST, lowest)
-    with socket.socket() as probe:  # the kernel's range is nearly all there is
+    with socket.socket() as probe:  # the kernel's range covers nearly all ports
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 

@@ -104,7 +104,8 @@ def _read(lines: list[str]) -> Iterator[Fence]:
         mark, _, reason = (part.strip() for part in rest.partition(":"))
         if language not in (*PROGRAMS, *DATA, *SHOWN) or mark not in ("", SERVER, NO_RUN):
             raise ValueError(
-                f"line {number + 1}: a block of {opening['info']!r}; docs/website/fences.py knows no such"
+                f"line {number + 1}: a block of {opening['info']!r}, "
+                f"which docs/website/fences.py does not know"
             )
         code = "".join(f"{line[indent:]}\n" for line in lines[number + 1 : last])
         yield Fence(number, last, indent, language, mark, reason, code)

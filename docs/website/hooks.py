@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds the site (mkdocs.yml, `hooks`)."""
+"""The hooks that MkDocs calls while it builds the site (mkdocs.yml, `hooks`)."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent.parent
-# MkDocs runs this file by itself: neither this package nor an uninstalled tfclf would be found.
+# MkDocs runs this file alone: it would find neither this package nor an uninstalled tfclf.
 sys.path.insert(0, str(ROOT))
 
 from docs.website import card_pages, fences, links, reference  # noqa: E402
@@ -21,13 +21,13 @@ _SPEED = re.compile(r"<!-- bench: start -->\n(.*?)<!-- bench: end -->", re.DOTAL
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts each card below the page of all cards."""
+    """Put each card below the page of all cards."""
     config.nav = _with_cards(config.nav or [])
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that are made of data, and those files of the repository that pages link to."""
+    """Add the generated pages, and the files of the repository that pages link to."""
     made = {**card_pages.pages(), **reference.pages(), "speed.md": speed()}
     copies = {site: (ROOT / page).read_text(encoding="utf-8") for page, site in links.PAGES.items()}
     for site, content in {**made, **copies}.items():
@@ -38,7 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Blocks of code and links as the site has them."""
+    """Rewrite blocks of code and links for the site."""
     site = page.file.src_uri
     titles = dict(_titles(config.nav or []))
     return fences.for_site(
@@ -47,7 +47,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _with_cards(entry: Any) -> Any:
-    """A part of the navigation: a page, a title with a page, or a title with parts."""
+    """Add the cards to a part of the navigation: a page, a title with a page, or with parts."""
     if isinstance(entry, dict):
         return {title: _with_cards(inner) for title, inner in entry.items()}
     if isinstance(entry, list):
@@ -58,7 +58,7 @@ def _with_cards(entry: Any) -> Any:
 
 
 def _titles(entries: list[Any]) -> Iterator[tuple[str, str]]:
-    """Address and title of every page of the navigation."""
+    """Yield the address and title of every page in the navigation."""
     for entry in entries:
         for title, inside in entry.items() if isinstance(entry, dict) else ():
             if isinstance(inside, list):
@@ -72,12 +72,12 @@ def _short(card: Card) -> str:
 
 
 def in_repository(site: str) -> str:
-    """The path of a page in the repository; of one that is made, where it would be."""
+    """Return the path of a page in the repository; for a generated page, the path it would have."""
     return {there: here for here, there in links.PAGES.items()}.get(site, f"docs/{site}")
 
 
 def linked_files() -> frozenset[str]:
-    """The files of the repository, pages aside, that pages link to."""
+    """Return the files of the repository, other than pages, that pages link to."""
     pages = [
         *(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
         *links.PAGES,
@@ -91,7 +91,7 @@ def linked_files() -> frozenset[str]:
 
 
 def speed() -> str:
-    """README.md's measurements, as a page."""
+    """Return README.md's speed tables as a page."""
     match = _SPEED.search((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert match is not None, "README.md has lost the marks of its measurements"
-    return f"# Speed\n\nMeasured beside named peers, by `make bench`.\n\n{match[1]}"
+    assert match is not None, "README.md lacks the markers of its speed tables"
+    return f"# Speed\n\nMeasured against named peers by `make bench`.\n\n{match[1]}"

@@ -64,8 +64,9 @@ def errors_page() -> str:
         (
             "# Errors",
             "",
-            "Whatever tfclf raises of its own is a `tfclf.TfclfError`, and says what was found, where, what was "
-            "expected and what to do next. All are in `tfclf.errors`. On the command line each ends with exit code 2.",
+            "Every error that tfclf raises on purpose is a `tfclf.TfclfError`. It says what was "
+            "found, where, what was expected and what to do next. `tfclf.errors` holds them all. On the "
+            "command line each ends the program with exit code 2.",
             "",
             *rows,
             "",
@@ -87,8 +88,8 @@ def command_line() -> str:
     ]
     parts = [
         "# Command line",
-        "`tfclf COMMAND --help`, or `-h`, prints what is here. Exit codes: 0 done; 1 `verify` found a difference; 2 an "
-        "error that you can mend.",
+        "`tfclf COMMAND --help`, or `-h`, prints this. Exit codes: 0, done; 1, `verify` found a "
+        "difference; 2, an error that you can mend.",
         "\n".join(["| command | what it does |", "|-|-|", *rows]),
         *(_command(name, one, context) for name, one in found.items()),
     ]

@@ -1,8 +1,8 @@
-"""Pages as programs: the blocks of code of a Markdown page, and a place where they run.
+"""The blocks of code of Markdown pages, and a session that runs them.
 
-docs/website/fences.py says what becomes of a block. `...` in what is printed stands for anything within a line, and a
-line of it for any lines. Ports 8500 to 8599 of a page are free ones here. The working directory is a folder of its own
-with `saved_models` and `serving` in it.
+docs/website/fences.py defines the kinds of blocks. In expected output, `...` stands for anything
+within a line, and a line of `...` for any lines. Ports 8500 to 8599 of a page are replaced by free
+ones. The working directory is a new folder with `saved_models` and `serving` in it.
 """
 
 import contextlib
@@ -32,12 +32,12 @@ else:
 
 _PORT = re.compile(r"\b85\d\d\b")
 _START_SECONDS = 300.0
-_SECONDS = 600.0  # a page waits for what should come with `until`
+_SECONDS = 600.0  # a page waits for events with `until`
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of code that is a program or data, and where it stands."""
+    """A block of code that is a program or data, and its place."""
 
     page: str
     fence: fences.Fence
@@ -47,7 +47,10 @@ class Block:
 
 
 def blocks(page: str, text: str | None = None) -> list[Block]:
-    """The blocks of a page, in their order; `text` is that of a page which is made. Raises: ValueError."""
+    """Return the blocks of a page in order; `text` is the content of a generated page.
+
+    Raises: ValueError.
+    """
     content = (ROOT / page).read_text(encoding="utf-8") if text is None else text
     try:
         return [
@@ -59,8 +62,8 @@ def blocks(page: str, text: str | None = None) -> list[Block]:
         raise ValueError(f"{page}, {error}") from error
 
 
-def agrees(printed: str, shown: str) -> bool:
-    """Whether a page shows what was printed."""
+def matches(printed: str, shown: str) -> bool:
+    """Tell whether the output is the one that the page shows."""
     lines = []
     for line in shown.rstrip().split("\n"):
         parts = (re.escape(part) for part in line.rstrip().split("..."))
@@ -69,7 +72,7 @@ def agrees(printed: str, shown: str) -> bool:
 
 
 class Session:
-    """Runs blocks; its servers are started once, whatever page asks for them, and end with it."""
+    """A session that runs blocks; it starts each server once and stops it at the end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,20 +88,23 @@ class Session:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "TFCLF_CACHE": str(folder / "cache"),  # what a developer has pulled is not seen
+            "TFCLF_CACHE": str(folder / "cache"),  # hides what a developer has pulled
         }
         self._stack = contextlib.ExitStack()
         self._warm: Warm | None = None
 
     def run(self, block: Block) -> str:
-        """What a block prints; of a server, its last line. Raises: AssertionError if it fails or prints otherwise."""
+        """Run a block and return its output; for a server, its last line.
+
+        Raises: AssertionError if it fails or prints something else.
+        """
         fence = block.fence
         if fence.mark == fences.NO_RUN:
             return ""
         if fence.language in fences.DATA:
             return _check_data(block)
         if fence.language == "console":
-            return self._converse(block)
+            return self._run_console(block)
         code = self._with_free_ports(fence.code)
         if fence.mark == fences.SERVER:
             printed = self._serve(block, code)
@@ -137,13 +143,13 @@ class Session:
         as_on_page = printed
         for port, free in self._ports.items():
             as_on_page = re.sub(rf"\b{free}\b", port, as_on_page)
-        assert agrees(as_on_page, shown), (
+        assert matches(as_on_page, shown), (
             f"{block} shows\n{shown}\nbut this was printed:\n{as_on_page}"
         )
 
-    def _converse(self, block: Block) -> str:
+    def _run_console(self, block: Block) -> str:
         before, *lines = re.split(r"^\$ (.*)\n?", block.fence.code, flags=re.MULTILINE)
-        assert not before.strip(), f"{block} begins with no `$ `"
+        assert not before.strip(), f"{block} does not begin with `$ `"
         everything = ""
         for command, output in zip(lines[::2], lines[1::2], strict=True):
             printed = self._shell(block, self._with_free_ports(command))
@@ -152,16 +158,16 @@ class Session:
         return everything
 
     def _shell(self, block: Block, code: str) -> str:
-        return self._finished(block, code, ["bash", "-e", "-o", "pipefail", "-c", code])
+        return self._run_command(block, code, ["bash", "-e", "-o", "pipefail", "-c", code])
 
     def _python(self, block: Block, code: str) -> str:
         program = (
             self.folder / "programs" / f"{block.page.replace('/', '-')}-{block.fence.first + 1}.py"
         )
         program.write_text(code, encoding="utf-8")
-        return self._finished(block, code, ["run-python", str(program)])
+        return self._run_command(block, code, ["run-python", str(program)])
 
-    def _finished(self, block: Block, code: str, command: list[str]) -> str:
+    def _run_command(self, block: Block, code: str, command: list[str]) -> str:
         if self._warm is None:
             self._warm = self._stack.enter_context(Warm(self._environment))
         path = (
@@ -180,7 +186,7 @@ class Session:
         return done.stdout
 
     def _serve(self, block: Block, code: str) -> str:
-        """Starts a server, if none runs by that command, and waits until its ports answer."""
+        """Start a server, unless that command runs already, and wait until its ports answer."""
         if code not in self._servers:
             errors = self.folder / f"server-{len(self._servers)}.stderr"
             with errors.open("wb") as file:
@@ -192,7 +198,7 @@ class Session:
                 )
             self._servers[code] = process, errors
             ports = [self._port(port) for port in _PORT.findall(block.fence.code)]
-            assert ports, f"{block} names no port by which to know that it answers"
+            assert ports, f"{block} names no port that could answer"
             end = time.monotonic() + _START_SECONDS
             while not all(_answers(port) for port in ports):
                 assert process.poll() is None, f"{block}: {code}\n{errors.read_text()}"
@@ -203,7 +209,7 @@ class Session:
         process, errors = self._servers[code]
         while (
             block.fence.output is not None and "serving" not in errors.read_text()
-        ):  # it comes just after the ports
+        ):  # the line comes just after the ports
             assert process.poll() is None, f"{block}\n{errors.read_text()}"
             time.sleep(0.05)
         return (errors.read_text().rstrip().rsplit("\n", 1)[-1]) + "\n"

@@ -1,4 +1,4 @@
-"""Every block of code of the pages runs, in order, and prints what the page shows; every link and option is there."""
+"""Every block of the pages runs and prints what the page shows; every link and option exists."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ import typer
 
 from docs.website import card_pages, fences, links, reference
 from samples.checkpoints import ROOT
-from tests.docs.pages import Block, Session, agrees, blocks
+from tests.docs.pages import Block, Session, blocks, matches
 from tfclf.catalog.cards import Card, cards, snippet
 from tfclf.cli import commands
 from tfclf.errors import SourceError
@@ -166,7 +166,7 @@ def test_a_card_s_snippet_says_how_to_get_the_model_where_it_is_not_here(
 def test_dots_stand_for_what_differs_and_nothing_else_does(
     printed: str, shown: str, same: bool
 ) -> None:
-    assert agrees(printed, shown) is same
+    assert matches(printed, shown) is same
 
 
 def _in_shell(block: Block) -> bool:

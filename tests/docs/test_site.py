@@ -93,7 +93,10 @@ def test_a_block_in_a_tab_is_read_without_its_indentation() -> None:
 
 
 def test_a_docstring_becomes_markdown() -> None:
-    text = "Adds.\n\n>>> add(1)\n2\n\nArgs:\n  one, other: numbers;\n    whole ones.\nReturns: their\n  sum.\n"
+    text = (
+        "Adds.\n\n>>> add(1)\n2\n\n"
+        "Args:\n  one, other: numbers;\n    whole ones.\nReturns: their\n  sum.\n"
+    )
     assert docstrings.markdown(text).split("\n") == [
         "Adds.",
         "",

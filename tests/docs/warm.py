@@ -1,8 +1,8 @@
-"""A Python with TensorFlow imported already, which forks for each program: the import takes longer than most of them.
+"""A Python that has imported TensorFlow and forks for each program.
 
-Programs run in processes of their own, as they would without it; only what they import is there sooner. Run as a
-program, this file is that Python. A command that `commands` makes hands its arguments, folder, environment and standard
-streams over, and ends as the program does.
+The import takes longer than most programs of the pages. Each program still runs in a process of its
+own. This file, run as a program, is that Python. A command that `commands` makes hands over its
+arguments, folder, environment and standard streams, and exits with the program's code.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-# What is imported beforehand starts no thread that a fork would lose; no op runs before it.
+# These imports start no thread that a fork would lose, and run no op.
 _BEFOREHAND = ("tensorflow", "tensorflow_text", "tfclf.loader", "tfclf.cli.commands")
 _READY = b"ready\n"
 _SHIM = """\
@@ -28,7 +28,8 @@ _SHIM = """\
 import os, socket, sys, json
 with socket.socket(socket.AF_UNIX) as there:
     there.connect({address!r})
-    wanted = {{"arguments": [{program!r}, *sys.argv[1:]], "folder": os.getcwd(), "environment": dict(os.environ)}}
+    arguments = [{program!r}, *sys.argv[1:]]
+    wanted = {{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}
     socket.send_fds(there, [json.dumps(wanted).encode() + b"\\0"], [0, 1, 2])
     code = there.recv(1)
 sys.exit(code[0] if code else 70)
@@ -36,10 +37,10 @@ sys.exit(code[0] if code else 70)
 
 
 class Warm:
-    """That Python, while it is entered."""
+    """The context in which that Python runs."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        # Not pytest's folder: the address of a socket has 107 bytes at most.
+        # Not pytest's folder, because a socket's address has at most 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="tfclf-warm-"))
         self._address = self._folder / "socket"
         self._environment = environment
@@ -62,7 +63,7 @@ class Warm:
         shutil.rmtree(self._folder)
 
     def commands(self, *programs: str) -> Path:
-        """The folder for PATH with commands of those names: `tfclf`, or any other, which runs a file of Python."""
+        """Return a folder for PATH with these commands; any but `tfclf` runs a file of Python."""
         folder = self._folder / "commands"
         folder.mkdir(exist_ok=True)
         for program in programs:
@@ -83,26 +84,26 @@ def _main(address: str) -> None:
         sys.stdout.buffer.write(_READY)
         sys.stdout.buffer.flush()
         while True:
-            asked, _ = listening.accept()
+            connection, _ = listening.accept()
             with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:  # programs that have ended since
+                while os.waitpid(-1, os.WNOHANG)[0]:  # programs that have ended
                     pass
-            with asked, warnings.catch_warnings():
+            with connection, warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore", DeprecationWarning
                 )  # Python 3.12: fork beside threads
                 if os.fork() == 0:
-                    _become(asked)
+                    _become(connection)
 
 
-def _become(asked: socket.socket) -> None:
-    """Runs what is asked for, in this process, and ends it."""
+def _become(connection: socket.socket) -> None:
+    """Run the wanted program in this process, then end the process."""
     code = 1
     try:
-        wanted, streams = _read(asked)
+        wanted, streams = _read(connection)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
-        # Anew: the old ones remember of what kind their files were.
+        # New ones, because the old ones remember the kind of their files.
         sys.stdin = open(0, closefd=False, encoding="utf-8")  # noqa: SIM115
         sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
         sys.stderr = open(2, "w", closefd=False, encoding="utf-8", buffering=1)  # noqa: SIM115
@@ -115,16 +116,16 @@ def _become(asked: socket.socket) -> None:
         traceback.print_exc()
     with contextlib.suppress(
         OSError, ValueError
-    ):  # a pipe that nobody reads any more, or closed by the program
+    ):  # a pipe without a reader, or closed by the program
         sys.stdout.flush()
-    asked.sendall(bytes([code]))
+    connection.sendall(bytes([code]))
     os._exit(code)
 
 
-def _read(asked: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    content, streams, _, _ = socket.recv_fds(asked, 65536, 3)
+def _read(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    content, streams, _, _ = socket.recv_fds(connection, 65536, 3)
     while not content.endswith(b"\0"):
-        content += asked.recv(65536)
+        content += connection.recv(65536)
     return json.loads(content[:-1]), streams
 
 
