@@ -194,7 +194,8 @@ def test_classify_refuses_a_signature_of_another_form(
         ("two_regress_outputs", "Expected one output Tensor."),
         (
             "wide_values",
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]",
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            "[2,2]",
         ),
         ("one_value", "Input batch size did not match output batch size: 2 vs. 1"),
         ("double_values", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),

@@ -1,4 +1,4 @@
-"""Classify answers as TF Serving does: TF_SERVING.md, sections 5 and 6; servables/tensorflow/classifier.cc."""
+"""Classify answers like TF Serving: TF_SERVING.md, sections 5 and 6; classifier.cc."""
 
 from collections.abc import Iterator
 
@@ -120,7 +120,7 @@ def test_a_signature_of_tf2_answers_though_it_is_written_for_predict(
 def test_a_feature_without_a_kind_does_not_hide_the_contexts(
     scorer_stub: PredictionServiceStub,
 ) -> None:
-    """Here concatenation, which is TF Serving's way too, is not what protobuf's merge gives."""
+    """Here concatenation, TF Serving's way too, differs from protobuf's merge."""
     sent = with_context(example(name="shared"), Example(features={"feature": {"name": {}}}))
     assert rows(scorer_stub.Classify(classify_request(sent)))[0][0][0] == "shared"
 
@@ -204,7 +204,8 @@ def test_outputs_of_other_names(scorer_refusal: Refusal) -> None:
     code, details = scorer_refusal(classify_request(ONE, signature="other_outputs"))
     assert code == "INVALID_ARGUMENT"
     assert details.startswith(
-        'Expected classification signature outputs to contain at least one of "classes" or "scores". '
+        'Expected classification signature outputs to contain at least one of "classes" or '
+        '"scores". '
         'Signature was: inputs {\n  key: "inputs"\n'
     )
 
@@ -256,7 +257,8 @@ def test_where_methods_are_checked_a_signature_answers_its_own_alone(
         classify(strict_scorer, classify_request(ONE, signature="made_for_predict"))
     assert raised.value.code is StatusCode.INVALID_ARGUMENT
     assert raised.value.message == (
-        f"Expected classification signature method_name to be {CLASSIFY}. Was: tensorflow/serving/predict"
+        f"Expected classification signature method_name to be {CLASSIFY}. Was: "
+        "tensorflow/serving/predict"
     )
 
 

@@ -1,4 +1,4 @@
-"""Regress answers as TF Serving does: TF_SERVING.md, sections 5 and 6; servables/tensorflow/regressor.cc."""
+"""Regress answers like TF Serving: TF_SERVING.md, sections 5 and 6; regressor.cc."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def values(response: RegressionResponse) -> list[float]:
 
 @pytest.fixture(scope="module")
 def value_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A regression's export, as version 1 of `value`."""
+    """Export a regression as version 1 of `value`."""
     folder = tmp_path_factory.mktemp("models")
     source = tiny_checkpoint(
         folder / "checkpoint", id2label={"0": "similarity"}, problem_type="regression"
@@ -72,7 +72,7 @@ def test_values_keep_their_bits(scorer_stub: PredictionServiceStub, value: float
 
 
 def test_the_default_signature_is_asked_where_none_is_named(scorer_refusal: Refusal) -> None:
-    # It has two outputs: it classifies.
+    # The default signature has two outputs: it classifies.
     assert scorer_refusal(regress_request(TWO, signature="")) == (
         "INVALID_ARGUMENT",
         "Expected one output Tensor.",
@@ -95,7 +95,8 @@ def test_no_input(scorer_refusal: Refusal, sent: Input) -> None:
         ("two_regress_outputs", "Expected one output Tensor."),
         (
             "wide_values",
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]",
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            "[2,2]",
         ),
         (
             "scalar_value",
@@ -156,7 +157,8 @@ def test_where_methods_are_checked_a_signature_answers_its_own_alone(
         regress(strict_scorer, regress_request(TWO, signature="only_scores"))
     assert raised.value.code is StatusCode.INVALID_ARGUMENT
     assert raised.value.message == (
-        f"Expected regression signature method_name to be {REGRESS}. Was: tensorflow/serving/classify"
+        f"Expected regression signature method_name to be {REGRESS}. Was: "
+        "tensorflow/serving/classify"
     )
 
 
