@@ -36,7 +36,7 @@ DAY = timedelta(days=1)
 
 
 class Papers:
-    """PEM files: an authority, a server certificate, and clients' of it and of another authority."""
+    """PEM files: an authority, a server certificate, and client certificates of two authorities."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
