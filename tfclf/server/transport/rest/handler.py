@@ -213,6 +213,6 @@ def _unquote(text: str) -> str:
     """Decode the percent signs of a path.
 
     >>> _unquote("a%2Fb%20%ff")
-    'a/b \N{REPLACEMENT CHARACTER}'
+    'a/b �'
     """
     return make_readable(unquote_to_bytes(text))
