@@ -39,17 +39,17 @@ def metadata(*fields: str, **spec: Any) -> GetModelMetadataRequest:
 def test_metadata_holds_the_signatures_of_the_file(
     served: Served, models: Models, model: str, version: int
 ) -> None:
-    found = SignatureDefMap()
+    actual = SignatureDefMap()
     response = served.stub.GetModelMetadata(metadata("signature_def", model=model))
     assert list(response.metadata) == ["signature_def"]
     assert (
         response.metadata["signature_def"].type_url
         == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
     )
-    assert response.metadata["signature_def"].Unpack(found)
+    assert response.metadata["signature_def"].Unpack(actual)
     file = models.bases[model] / str(version) / "saved_model.pb"
     saved = SavedModel.FromString(file.read_bytes()).meta_graphs[0].signature_def
-    assert dict(found.signature_def) == dict(saved)
+    assert dict(actual.signature_def) == dict(saved)
 
 
 def test_metadata_echoes_name_and_version_but_no_signature(served: Served) -> None:
@@ -169,8 +169,8 @@ def test_status_of_one_version(served: Served) -> None:
 
 def test_a_label_chooses_nothing_for_status(served: Served) -> None:
     request = GetModelStatusRequest(model_spec=model_spec("echo", label="stable"))
-    found = served.models.GetModelStatus(request).model_version_status
-    assert [status.version for status in found] == [2, 1]
+    actual = served.models.GetModelStatus(request).model_version_status
+    assert [status.version for status in actual] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -205,15 +205,15 @@ def test_a_new_version_takes_the_place_of_the_old_one_without_a_dropped_request(
     shutil.copytree(models.bases["moving"] / "1", tmp_path / "2")
     # A rename on one file system is atomic, so no engine sees half a version.
     shutil.move(tmp_path / "2", models.bases["moving"] / "2")
-    answered: list[int] = []
+    versions: list[int] = []
 
-    def moved() -> bool:
-        answered.append(served.stub.Predict(request, timeout=30).model_spec.version.value)
+    def has_moved() -> bool:
+        versions.append(served.stub.Predict(request, timeout=30).model_spec.version.value)
         return served.states("moving") == {2: AVAILABLE, 1: END}
 
-    wait_until(moved)
+    wait_until(has_moved)
     assert served.stub.Predict(request).model_spec.version.value == 2
-    assert answered == sorted(answered)
+    assert versions == sorted(versions)
 
 
 # HandleReloadConfigRequest
@@ -276,9 +276,9 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
     seen: list[int] = []
 
     def see(last: int) -> bool:
-        found = set(served.states("slow_to_load").values())
-        seen.extend(found - set(seen[-1:]))
-        return last in found
+        actual = set(served.states("slow_to_load").values())
+        seen.extend(actual - set(seen[-1:]))
+        return last in actual
 
     reloaded = served.models.HandleReloadConfigRequest.future(
         ReloadConfigRequest(config=config), timeout=120

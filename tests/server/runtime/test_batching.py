@@ -19,7 +19,7 @@ from tests.server.fakes import wait_until
 from tfclf.server.context import Call
 from tfclf.server.runtime import task_queue
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
-from tfclf.server.runtime.session import Fetched, Session
+from tfclf.server.runtime.session import Output, Session
 from tfclf.server.status import RequestError, invalid_argument
 
 
@@ -55,7 +55,7 @@ class Slow:
         fetches: Sequence[str],
         *,
         timeout: float | None = None,
-    ) -> list[Fetched]:
+    ) -> list[Output]:
         (array,) = feeds.values()
         self.batches.append(array.tolist())
         self.timeouts.append(timeout)
@@ -64,7 +64,7 @@ class Slow:
         if (array < 0).any():
             raise invalid_argument("negative")
         return [
-            Fetched(2 * array if array.ndim == 1 else array.sum(axis=1), types_pb2.DT_FLOAT)
+            Output(2 * array if array.ndim == 1 else array.sum(axis=1), types_pb2.DT_FLOAT)
             for _ in fetches
         ]
 
@@ -399,7 +399,7 @@ def test_closing_ends_the_threads(slow: Slow) -> None:
 
 
 def test_a_failure_of_ours_reaches_the_request(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*_: Any, **__: Any) -> list[Fetched]:
+    def run(*_: Any, **__: Any) -> list[Output]:
         raise KeyError("a text")
 
     monkeypatch.setattr(slow, "run", run)

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 
 from tfclf.server.rpc.examples import ExampleOutputs, debug_string, shape_string
-from tfclf.server.runtime.session import Fetched
+from tfclf.server.runtime.session import Output
 from tfclf.server.status import invalid_argument
 
 METHOD_NAME = "tensorflow/serving/classify"
@@ -81,22 +81,22 @@ def to_result(signature: SignatureDef, outputs: ExampleOutputs) -> Classificatio
     return result
 
 
-def _find_output(signature: SignatureDef, outputs: ExampleOutputs, alias: str) -> Fetched | None:
+def _find_output(signature: SignatureDef, outputs: ExampleOutputs, alias: str) -> Output | None:
     if alias not in signature.outputs:
         return None
     return outputs.tensors[signature.outputs[alias].name]
 
 
-def _check(fetched: Fetched, alias: str, dtype: types_pb2.DataType.ValueType, batch: int) -> None:
-    array = fetched.array
+def _check(output: Output, alias: str, dtype: types_pb2.DataType.ValueType, batch: int) -> None:
+    array = output.array
     if array.ndim != 2:
         raise invalid_argument(
             f"Expected Tensor shape: [batch_size num_classes] but got {shape_string(array)}",
         )
-    if fetched.dtype != dtype:
+    if output.dtype != dtype:
         raise invalid_argument(
             f"Expected {alias} Tensor of {types_pb2.DataType.Name(dtype)}. "
-            f"Got: {types_pb2.DataType.Name(fetched.dtype)}"
+            f"Got: {types_pb2.DataType.Name(output.dtype)}"
         )
     if len(array) != batch:
         raise invalid_argument(f"Expected {alias} output batch size of {batch}. Got: {len(array)}")

@@ -16,7 +16,7 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tfclf.server.context import Call
 from tfclf.server.rpc.tensors import MOST_REPEATED_BYTES
 from tfclf.server.runtime.servable import Servable
-from tfclf.server.runtime.session import Fetched
+from tfclf.server.runtime.session import Output
 from tfclf.server.status import invalid_argument
 
 
@@ -30,7 +30,7 @@ class ExampleOutputs:
     """
 
     batch: int
-    tensors: Mapping[str, Fetched]
+    tensors: Mapping[str, Output]
 
 
 def run_examples(

@@ -26,7 +26,7 @@ from tfclf.server.runtime.merging import (
     split_feeds,
     split_outputs,
 )
-from tfclf.server.runtime.session import Fetched, Session, cpus
+from tfclf.server.runtime.session import Output, Session, cpus
 from tfclf.server.runtime.task_queue import Task, TaskQueue
 from tfclf.server.status import RequestError, invalid_argument
 
@@ -113,7 +113,7 @@ class Batcher:
 
     def run(
         self, feeds: Feeds, fetches: Sequence[str], *, call: Call | None = None
-    ) -> list[Fetched]:
+    ) -> list[Output]:
         """Run a request in a batch, with the arguments and outputs of `Session.run`.
 
         A request that cannot share a batch (a scalar input, an output without rows) runs by itself.
@@ -145,7 +145,7 @@ class Batcher:
 
     def _queue_and_wait(
         self, feeds: Feeds, fetches: Sequence[str], rows: int, call: Call
-    ) -> list[Fetched]:
+    ) -> list[Output]:
         call.time_left()
         key = batch_key(feeds, fetches, pad=self._options.pad_variable_length_inputs)
         task = Task(feeds, tuple(fetches), rows, key, call)

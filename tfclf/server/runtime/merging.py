@@ -11,7 +11,7 @@ from grpc import StatusCode
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-from tfclf.server.runtime.session import Fetched
+from tfclf.server.runtime.session import Output
 from tfclf.server.status import RequestError
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -107,7 +107,7 @@ def _pad_to_longest(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     return padded
 
 
-def check_output_rows(outputs: Sequence[Fetched], rows: int) -> None:
+def check_output_rows(outputs: Sequence[Output], rows: int) -> None:
     """Check that each output has a row for each input row. Raises: RequestError."""
     if any(output.array.ndim == 0 or len(output.array) != rows for output in outputs):
         raise RequestError(
@@ -117,17 +117,17 @@ def check_output_rows(outputs: Sequence[Fetched], rows: int) -> None:
         )
 
 
-def split_outputs(outputs: Sequence[Fetched], rows: Sequence[int]) -> list[list[Fetched]]:
+def split_outputs(outputs: Sequence[Output], rows: Sequence[int]) -> list[list[Output]]:
     """Return each request's own rows of a batch's outputs; the batch's padding is dropped.
 
-    >>> batch = [Fetched(np.array([0.1, 0.2, 0.3, 0.3]), 1)]
+    >>> batch = [Output(np.array([0.1, 0.2, 0.3, 0.3]), 1)]
     >>> [part[0].array.tolist() for part in split_outputs(batch, [1, 2])]
     [[0.1], [0.2, 0.3]]
     """
     parts, start = [], 0
     for count in rows:
         end = start + count
-        parts.append([Fetched(output.array[start:end], output.dtype) for output in outputs])
+        parts.append([Output(output.array[start:end], output.dtype) for output in outputs])
         start = end
     return parts
 
@@ -143,9 +143,9 @@ def split_feeds(feeds: Feeds, rows: int, *, largest: int) -> list[tuple[Feeds, i
     ]
 
 
-def join_outputs(pieces: Sequence[Sequence[Fetched]]) -> list[Fetched]:
+def join_outputs(pieces: Sequence[Sequence[Output]]) -> list[Output]:
     """Concatenate the outputs of a request that ran in pieces."""
     return [
-        Fetched(np.concatenate([part.array for part in parts]), parts[0].dtype)
+        Output(np.concatenate([part.array for part in parts]), parts[0].dtype)
         for parts in zip(*pieces, strict=True)
     ]

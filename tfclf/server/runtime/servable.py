@@ -15,7 +15,7 @@ from tfclf.errors import SavedModelError, first_line
 from tfclf.server.context import Call
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
-from tfclf.server.runtime.session import Fetched, Session, SessionOptions
+from tfclf.server.runtime.session import Output, Session, SessionOptions
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Servable:
 
     def run(
         self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, call: Call | None = None
-    ) -> list[Fetched]:
+    ) -> list[Output]:
         """Run the graph like `Session.run`, batched if batching is on, within `call`'s deadline.
 
         Raises: RequestError.

@@ -73,7 +73,7 @@ class SessionOptions:
         )
 
 
-class Fetched(NamedTuple):
+class Output(NamedTuple):
     """An output of a run. Only the dtype tells quantized numbers from plain ones."""
 
     array: NDArray[Any]
@@ -119,7 +119,7 @@ class Session:
         fetches: Sequence[str],
         *,
         timeout: float | None = None,
-    ) -> list[Fetched]:
+    ) -> list[Output]:
         """Compute the tensors named by `fetches` from `feeds`, and nothing else.
 
         Args:
@@ -152,7 +152,7 @@ class Session:
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)
         by_name = dict(zip(chosen, values, strict=True))
-        return [Fetched(_to_array(by_name[name]), self._find_dtype(name)) for name in fetches]
+        return [Output(_to_array(by_name[name]), self._find_dtype(name)) for name in fetches]
 
     def close(self) -> None:
         """Cancel running requests and refuse new ones; do not wait."""

@@ -23,7 +23,7 @@ from grpc import StatusCode
 
 from tfclf.server.context import Call
 from tfclf.server.runtime.merging import Feeds
-from tfclf.server.runtime.session import Fetched
+from tfclf.server.runtime.session import Output
 from tfclf.server.status import RequestError
 
 # Seconds that a request waits behind slow batches while threads hold back. Far above what a batch
@@ -49,9 +49,9 @@ class Task:
     call: Call
     queued: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
-    result: list[Fetched] | RequestError | None = None
+    result: list[Output] | RequestError | None = None
 
-    def finish(self, result: list[Fetched] | RequestError) -> None:
+    def finish(self, result: list[Output] | RequestError) -> None:
         """Hand over the outputs, or the error."""
         self.result = result
         self.done.set()

@@ -286,8 +286,8 @@ def test_the_extra_routes_come_first(fetch: Fetch) -> None:
 
 
 def test_rows_in_rows_out(fetch: Fetch) -> None:
-    found = predict_over_rest(fetch, {"instances": ["good", "caf\u00e9"]})["predictions"]
-    assert found[0] == {
+    actual = predict_over_rest(fetch, {"instances": ["good", "caf\u00e9"]})["predictions"]
+    assert actual[0] == {
         "text": "good",
         "folded": "good",
         "length": 4,
@@ -295,13 +295,13 @@ def test_rows_in_rows_out(fetch: Fetch) -> None:
         "id": 0,
         "version": 2,
     }
-    assert found[1]["text"] == "caf\u00e9"
+    assert actual[1]["text"] == "caf\u00e9"
 
 
 def test_columns_in_columns_out(fetch: Fetch) -> None:
-    found = predict_over_rest(fetch, {"inputs": ["good", "bad"]})["outputs"]
-    assert found["length"] == [4, 3]
-    assert found["half"] == [[2.0, 3.0], [1.5, 2.5]]
+    actual = predict_over_rest(fetch, {"inputs": ["good", "bad"]})["outputs"]
+    assert actual["length"] == [4, 3]
+    assert actual["half"] == [[2.0, 3.0], [1.5, 2.5]]
 
 
 def test_a_single_output_has_no_name(fetch: Fetch) -> None:
@@ -358,9 +358,9 @@ def test_a_tf1_model_fails_as_it_does_over_grpc(fetch: Fetch) -> None:
     ],
 )
 def test_a_bad_request_is_named(fetch: Fetch, body: Any, message: str) -> None:
-    status, found = fetch_error(fetch, "POST", "/v1/models/echo:predict", body)
+    status, actual = fetch_error(fetch, "POST", "/v1/models/echo:predict", body)
     assert status == 400
-    assert message in found
+    assert message in actual
 
 
 def test_a_text_of_10_mb(fetch: Fetch) -> None:
@@ -433,12 +433,12 @@ def test_every_dtype_comes_back_as_over_grpc(
     columns = {dtype: jsonable(dtype, request.inputs[dtype]) for dtype in DTYPES}
     rows = [{dtype: columns[dtype][number] for dtype in DTYPES} for number in range(shape[0])]
     body = {"instances": rows} if row else {"inputs": columns}
-    found = predict_over_rest(fetch, body, "/v1/models/numbers:predict")[
+    actual = predict_over_rest(fetch, body, "/v1/models/numbers:predict")[
         "predictions" if row else "outputs"
     ]
     for dtype in DTYPES:
         name = f"{dtype}_bytes"
-        values = [each[name] for each in found] if row else found[name]
+        values = [each[name] for each in actual] if row else actual[name]
         expected = jsonable(dtype, over_grpc[name])
         if dtype.startswith("float"):
             np.testing.assert_array_equal(np.array(values, dtype), np.array(expected, dtype))
@@ -514,10 +514,10 @@ _EXAMPLES = [{"x": 0.5, "name": "a"}, {"x": [3.0], "name": [{"b64": "/w=="}]}]
 def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     request = ClassificationRequest(model_spec=ModelSpec(name="scorer"), input=_make_examples())
     over_grpc = service.classify(request, Call()).result.classifications
-    found = predict_over_rest(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")[
+    actual = predict_over_rest(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")[
         "results"
     ]
-    assert [[(label, np.float32(score)) for label, score in row] for row in found] == [
+    assert [[(label, np.float32(score)) for label, score in row] for row in actual] == [
         [(entry.label, np.float32(entry.score)) for entry in row.classes] for row in over_grpc
     ]
 
@@ -528,8 +528,8 @@ def test_regress_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
         RegressionRequest(model_spec=spec, input=_make_examples()), Call()
     ).result.regressions
     body = {"signature_name": "regress", "examples": _EXAMPLES}
-    found = predict_over_rest(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
-    assert found == [entry.value for entry in over_grpc]
+    actual = predict_over_rest(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
+    assert actual == [entry.value for entry in over_grpc]
 
 
 def test_the_context_counts_for_every_example(fetch: Fetch) -> None:
@@ -565,8 +565,8 @@ def test_status(fetch: Fetch) -> None:
 
 
 def test_status_of_every_version(fetch: Fetch) -> None:
-    found = json.loads(fetch("GET", "/v1/models/echo").content)["model_version_status"]
-    assert {status["version"] for status in found} == {"1", "2"}
+    actual = json.loads(fetch("GET", "/v1/models/echo").content)["model_version_status"]
+    assert {status["version"] for status in actual} == {"1", "2"}
 
 
 def test_status_of_what_is_not_served(fetch: Fetch) -> None:
@@ -584,9 +584,9 @@ def test_status_needs_a_model(fetch: Fetch, path: str) -> None:
 def test_metadata_is_that_of_saved_model_pb(fetch: Fetch, registry: Registry) -> None:
     document = json.loads(fetch("GET", "/v1/models/echo/versions/1/metadata").content)
     assert document["model_spec"] == {"name": "echo", "version": "1", "signature_name": ""}
-    found = ParseDict(document["metadata"]["signature_def"], SignatureDefMap())
+    actual = ParseDict(document["metadata"]["signature_def"], SignatureDefMap())
     servable = next(iter(registry))
-    assert dict(found.signature_def) == dict(servable.signatures)
+    assert dict(actual.signature_def) == dict(servable.signatures)
 
 
 def test_metadata_prints_defaults(fetch: Fetch) -> None:
@@ -695,10 +695,10 @@ def test_each_code_has_tf_serving_s_http_status(
         raise RequestError(code, "no")
 
     monkeypatch.setattr(service, "predict", refuse)
-    answered = RestHandler(service, max_body_bytes=1000).handle(
+    status, body = RestHandler(service, max_body_bytes=1000).handle(
         "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", Call()
     )
-    assert (answered[0], json.loads(answered[1])) == (HTTP_STATUS[code], {"error": "no"})
+    assert (status, json.loads(body)) == (HTTP_STATUS[code], {"error": "no"})
 
 
 def test_the_call_of_a_client_that_hangs_up_is_cancelled(
@@ -781,10 +781,10 @@ def test_an_export_answers_as_over_grpc(exported: Path) -> None:
     assert status == 200
     rows = json.loads(body)["predictions"]
     for name, expected in over_grpc.items():
-        found = np.array([row[name] for row in rows])
-        if found.dtype.kind == "f":
-            found = found.astype(np.float32)
+        actual = np.array([row[name] for row in rows])
+        if actual.dtype.kind == "f":
+            actual = actual.astype(np.float32)
         else:
             expected = np.array(expected).astype(str).tolist()
-            found = found.astype(str)
-        assert found.tolist() == expected, name
+            actual = actual.astype(str)
+        assert actual.tolist() == expected, name
