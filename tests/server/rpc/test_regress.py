@@ -120,11 +120,11 @@ def test_a_model_that_gives_no_values(
     [
         (
             "other_regress_input",
-            'No regression inputs actual in SignatureDef: inputs {\n  key: "examples"\n',
+            'No regression inputs found in SignatureDef: inputs {\n  key: "examples"\n',
         ),
         (
             "other_regress_outputs",
-            'No regression outputs actual in SignatureDef: inputs {\n  key: "inputs"\n',
+            'No regression outputs found in SignatureDef: inputs {\n  key: "inputs"\n',
         ),
     ],
 )
