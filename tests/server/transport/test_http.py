@@ -99,7 +99,7 @@ def test_the_server_does_not_name_its_software(server: HttpServer) -> None:
 
 
 def test_a_taken_port_is_named(server: HttpServer) -> None:
-    with pytest.raises(ServerError, match=f"port {server.port} for REST: Address already in use"):
+    with pytest.raises(ServerError, match=f":{server.port} for REST: Address already in use"):
         HttpServer(app, port=server.port).start()
 
 

@@ -75,10 +75,11 @@ def check_socket(path: str) -> None:
         )
 
 
-def cannot_listen(host: str, port: int, reason: str) -> str:
-    """Say what is wrong with an address, and what to do."""
+def cannot_listen(host: str, port: int, reason: str, *, purpose: str = "") -> str:
+    """Say what is wrong with an address, and what to do. `purpose`: such as "for REST"."""
+    address = f"{join_address(host, port)} {purpose}".strip()
     return (
-        f"cannot listen on {join_address(host, port)}: {reason}. Expected a free port and an "
+        f"cannot listen on {address}: {reason}. Expected a free port and an "
         "address of this machine. End the process that has the port, or give another one; port 0 "
         "takes any that is free."
     )

@@ -133,7 +133,9 @@ class HttpServer:
             if listener is not None:
                 listener.close()
             reason = error.strerror or str(error)
-            raise ServerError(cannot_listen(self.host, self.port, reason)) from error
+            raise ServerError(
+                cannot_listen(self.host, self.port, reason, purpose="for REST")
+            ) from error
         return listener
 
     def _run(self, listener: socket.socket) -> None:
