@@ -162,7 +162,7 @@ def test_streams_that_are_reset_at_once_keep_nobody_out(server: ServerProcess) -
 def test_calls_without_a_message_are_ended(waiting: dict[str, float], ended: str) -> None:
     arrivals = Arrivals(threads=4)
     arrivals.close()
-    assert "".join(arrivals.overdue(waiting, now=100.0)) == ended
+    assert "".join(arrivals.find_overdue(waiting, now=100.0)) == ended
 
 
 # Clients that lie
@@ -356,7 +356,7 @@ def test_a_health_watch_still_tells_the_state() -> None:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         states = HealthStub(channel).Watch(HealthCheckRequest())
         assert next(states).status == HealthCheckResponse.NOT_SERVING
-        health.serving()
+        health.set_serving()
         assert next(states).status == HealthCheckResponse.SERVING
         states.cancel()
     grpc_server.stop(0).wait()

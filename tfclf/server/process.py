@@ -186,7 +186,7 @@ class Server:
                 self.rest_port = self._http.port
             self._grpc.start()
             if self._health is not None:
-                self._health.serving()
+                self._health.set_serving()
             undo.pop_all()
 
     def wait(self, timeout: float | None = None) -> None:
@@ -221,7 +221,7 @@ class Server:
         _log.info("stopping, with %.1f seconds for requests under way", grace)
         end = time.monotonic() + grace
         if self._health is not None:
-            self._health.draining()
+            self._health.start_draining()
         grpc_done = self._grpc.stop(grace)  # both drain at the same time
         if self._http is not None:
             self._http.stop(grace)

@@ -1,4 +1,4 @@
-"""Engines of this machine, all started with one and the same command line: TF Serving's."""
+"""The engines of this machine, all started with the same command line: TF Serving's."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ _READY_WITHIN = 300.0
 
 @dataclass(frozen=True)
 class Served:
-    """A running engine: what plain clients need."""
+    """A running engine, with plain clients for it."""
 
     engine: str
     address: str
@@ -46,33 +46,33 @@ class Served:
     rest: httpx.Client
 
     def refusal(self, method: str, request: Any, *, timeout: float = 60) -> tuple[str, str]:
-        """The code's name and the details with which the engine refuses a request."""
+        """Send a bad request; return the name and details of the engine's status."""
         stub = self.stub if hasattr(self.stub, method) else self.models
         with pytest.raises(grpc.RpcError) as raised:
             getattr(stub, method)(request, timeout=timeout)
         return raised.value.code().name, raised.value.details()
 
     def states(self, model: str, version: int | None = None) -> dict[int, int]:
-        """By version, in the order of the answer: the number of its state; nothing where it is not known."""
+        """Return states by version, in the response's order; empty for an unknown model."""
         request = GetModelStatusRequest(model_spec={"name": model})
         if version is not None:
             request.model_spec.version.value = version
         try:
-            answer = self.models.GetModelStatus(request, timeout=60)
+            response = self.models.GetModelStatus(request, timeout=60)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
             return {}
-        return {status.version: status.state for status in answer.model_version_status}
+        return {status.version: status.state for status in response.model_version_status}
 
     def reload(self, config: ModelServerConfig) -> ReloadConfigResponse:
         return self.models.HandleReloadConfigRequest(ReloadConfigRequest(config=config), timeout=60)
 
 
-def program_of(engine: str, folder: Path) -> list[str]:
-    """What comes before TF Serving's flags. `folder`: what a container must see.
+def find_engine(engine: str, folder: Path) -> list[str]:
+    """Return the command line before TF Serving's flags. `folder`: what a container must see.
 
-    Raises: TfclfError where the machine has no such engine.
+    Raises: TfclfError if the machine has no such engine.
     """
     if engine == "embedded":
         return [sys.executable, "-m", "tfclf.server"]
@@ -88,31 +88,31 @@ def program_of(engine: str, folder: Path) -> list[str]:
 
 
 @cache
-def missing(engine: str) -> str:
-    """Why the machine does not have that engine; nothing where it has."""
+def explain_missing(engine: str) -> str:
+    """Say why the machine does not have an engine; return "" if it has."""
     try:
-        program_of(engine, Path())
+        find_engine(engine, Path())
     except TfclfError as error:
         return str(error).split(". ")[0]
     return ""
 
 
 def run_to_end(engine: str, flags: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """What an engine says that ends by itself."""
-    command = [*program_of(engine, folder), *flags]
+    """Run an engine that ends by itself; return its output."""
+    command = [*find_engine(engine, folder), *flags]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=_READY_WITHIN, env=_environment()
     )
 
 
 @contextmanager
-def running(
+def run_engine(
     engine: str, flags: Sequence[str], folder: Path, *, models: Sequence[str]
 ) -> Iterator[Served]:
-    """Starts an engine on two free ports, waits until the models are available, and ends it."""
+    """Start an engine on two free ports, wait until the models are available, and end it."""
     port, rest_port = free_ports(2)
     command = [
-        *program_of(engine, folder),
+        *find_engine(engine, folder),
         f"--port={port}",
         f"--rest_api_port={rest_port}",
         *flags,
@@ -151,13 +151,13 @@ def _wait_until_available(
     while True:
         try:
             if all(30 in served.states(model).values() for model in models):
-                served.rest.get("/v1/models")  # it answers, whatever it says
+                served.rest.get("/v1/models")  # any response means that REST is up
                 return
         except (grpc.RpcError, httpx.TransportError):
             pass
-        said = log.read_text(errors="replace")[-3000:]
-        assert process.poll() is None, said
-        assert time.monotonic() < end, said
+        logged = log.read_text(errors="replace")[-3000:]
+        assert process.poll() is None, logged
+        assert time.monotonic() < end, logged
         time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""What every engine serves here: the folders, and the models.config that names them."""
+"""The models that every engine serves here, and the models.config that names them."""
 
 import shutil
 from dataclasses import dataclass
@@ -17,31 +17,34 @@ class Models:
     """The folder of all models, and their base paths by name.
 
     Attributes:
-      go: the file that `slow_to_load` waits for when it is loaded.
+      go: the file that `slow_to_load` waits for while it loads.
     """
 
     folder: Path
     bases: dict[str, Path]
     go: Path
 
-    def one(self, name: str, *, of: str | None = None) -> ModelConfig:
-        """A model's entry. `of`: the model whose base path it has, by default its own."""
+    def make_entry(self, name: str, *, of: str | None = None) -> ModelConfig:
+        """Make a model's entry. `of`: the model whose base path it shares; None: its own."""
         return ModelConfig(
             name=name, base_path=str(self.bases[of or name]), model_platform="tensorflow"
         )
 
     def config(self) -> ModelServerConfig:
-        """All of them, with every version policy, and with labels."""
+        """Make the configuration of all models, with every version policy, and with labels."""
         config = ModelServerConfig()
         models = config.model_config_list.config
         models.extend(
-            self.one(name) for name in self.bases if name not in {"echo", "numbers", "slow_to_load"}
+            self.make_entry(name)
+            for name in self.bases
+            if name not in {"echo", "numbers", "slow_to_load"}
         )
-        echo = self.one("echo")
+        echo = self.make_entry("echo")
         echo.model_version_policy.specific.versions.extend([1, 2])
         echo.version_labels.update({"stable": 1, "canary": 2})
         latest, latest_two, every, specific = (
-            self.one(name, of="numbers") for name in ("latest", "latest_two", "every", "specific")
+            self.make_entry(name, of="numbers")
+            for name in ("latest", "latest_two", "every", "specific")
         )
         latest_two.model_version_policy.latest.num_versions = 2
         every.model_version_policy.all.SetInParent()
@@ -51,7 +54,7 @@ class Models:
 
 
 def save_models(folder: Path, *, echo: Path, scorer: Path, half_plus_two: Path) -> Models:
-    """Writes what is not there yet; the demo is the bundled export."""
+    """Write the models that have no fixture; the demo is the bundled export."""
     for version in (1, 2, 3):
         shutil.copytree(half_plus_two / "123", folder / "numbers" / str(version))
     save_echo(folder / "moving" / "1", 1)

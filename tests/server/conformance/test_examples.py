@@ -31,47 +31,47 @@ CLASSES = (CLASSIFY, model_spec())
 VALUE = (REGRESS, model_spec(signature="regress"))
 
 
-def classes(served: Served, request: ClassificationRequest) -> list[list[tuple[str, float]]]:
+def read_classes(served: Served, request: ClassificationRequest) -> list[list[tuple[str, float]]]:
     rows = served.stub.Classify(request).result.classifications
     return [[(one.label, one.score) for one in row.classes] for row in rows]
 
 
-def values(served: Served, request: RegressionRequest) -> list[float]:
+def read_values(served: Served, request: RegressionRequest) -> list[float]:
     return [one.value for one in served.stub.Regress(request).result.regressions]
 
 
 def test_classify_gives_each_example_its_classes_and_scores(served: Served) -> None:
     expected = [[("a", 0.5), ("not a", 0.25)], [("b", 3.0), ("not b", 1.5)]]
-    assert classes(served, classify_request(TWO)) == expected
+    assert read_classes(served, classify_request(TWO)) == expected
 
 
 def test_classify_without_scores_gives_zeros(served: Served) -> None:
     expected = [[("a", 0), ("not a", 0)], [("b", 0), ("not b", 0)]]
-    assert classes(served, classify_request(TWO, signature="only_classes")) == expected
+    assert read_classes(served, classify_request(TWO, signature="only_classes")) == expected
 
 
 def test_classify_without_classes_gives_scores_alone(served: Served) -> None:
     expected = [[("", 0.5), ("", 0.25)], [("", 3.0), ("", 1.5)]]
-    assert classes(served, classify_request(TWO, signature="only_scores")) == expected
+    assert read_classes(served, classify_request(TWO, signature="only_scores")) == expected
 
 
 @pytest.mark.parametrize("signature", ["regress", "regress_column"])
 def test_regress_gives_each_example_its_value(served: Served, signature: str) -> None:
-    assert values(served, regress_request(TWO, signature=signature)) == [0.5, 3]
+    assert read_values(served, regress_request(TWO, signature=signature)) == [0.5, 3]
 
 
 def test_signatures_of_tf2_answer_though_they_are_written_for_predict(served: Served) -> None:
-    assert classes(served, classify_request(TWO, "native", signature="classify"))[0] == [
+    assert read_classes(served, classify_request(TWO, "native", signature="classify"))[0] == [
         ("a", 0.5),
         ("a", -0.5),
     ]
-    assert values(served, regress_request(TWO, "native")) == [0.5, 3]
+    assert read_values(served, regress_request(TWO, "native")) == [0.5, 3]
 
 
 def test_a_context_stands_in_for_what_an_example_lacks(served: Served) -> None:
-    first = [row[0] for row in classes(served, classify_request(CONTEXT))]
+    first = [row[0] for row in read_classes(served, classify_request(CONTEXT))]
     assert first == [("shared", 0.5), ("shared", 9.0), ("own", 9.0)]
-    assert values(served, regress_request(CONTEXT)) == [0.5, 9, 9]
+    assert read_values(served, regress_request(CONTEXT)) == [0.5, 9, 9]
     (result,) = served.stub.MultiInference(multi_request(CONTEXT, VALUE)).results
     assert [one.value for one in result.regression_result.regressions] == [0.5, 9, 9]
 
@@ -85,8 +85,8 @@ def test_classify_and_regress_echo_the_effective_signature(served: Served) -> No
 
 
 def test_multi_inference_gives_what_each_task_s_own_rpc_gives(served: Served) -> None:
-    asked, value = served.stub.MultiInference(multi_request(TWO, CLASSES, VALUE)).results
-    assert asked.classification_result == served.stub.Classify(classify_request(TWO)).result
+    classified, value = served.stub.MultiInference(multi_request(TWO, CLASSES, VALUE)).results
+    assert classified.classification_result == served.stub.Classify(classify_request(TWO)).result
     assert value.regression_result == served.stub.Regress(regress_request(TWO)).result
 
 
@@ -94,8 +94,8 @@ def test_multi_inference_keeps_the_order_of_the_tasks_and_echoes_their_signature
     served: Served,
 ) -> None:
     results = served.stub.MultiInference(multi_request(TWO, VALUE, CLASSES)).results
-    found = [(one.WhichOneof("result"), one.model_spec.signature_name) for one in results]
-    assert found == [("regression_result", "regress"), ("classification_result", "serving_default")]
+    kinds = [(one.WhichOneof("result"), one.model_spec.signature_name) for one in results]
+    assert kinds == [("regression_result", "regress"), ("classification_result", "serving_default")]
     assert [one.model_spec.version.value for one in results] == [3, 3]
 
 
@@ -194,7 +194,8 @@ def test_classify_refuses_a_signature_of_another_form(
         ("two_regress_outputs", "Expected one output Tensor."),
         (
             "wide_values",
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]",
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            "[2,2]",
         ),
         ("one_value", "Input batch size did not match output batch size: 2 vs. 1"),
         ("double_values", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),

@@ -35,7 +35,7 @@ def in_process() -> tfclf.Classifier:
     return tfclf.load(DEMO)
 
 
-def _same(served: Served, in_process: tfclf.Classifier, texts: list[str | bytes]) -> None:
+def _check_same(served: Served, in_process: tfclf.Classifier, texts: list[str | bytes]) -> None:
     outputs = served.stub.Predict(
         predict_request({"text": strings(*texts)}, model="demo"), timeout=60
     ).outputs
@@ -50,14 +50,14 @@ def _same(served: Served, in_process: tfclf.Classifier, texts: list[str | bytes]
 def test_a_batch_is_answered_as_in_process(
     served: Served, in_process: tfclf.Classifier, rows: int
 ) -> None:
-    _same(served, in_process, [HEADLINES[row % len(HEADLINES)] for row in range(rows)])
+    _check_same(served, in_process, [HEADLINES[row % len(HEADLINES)] for row in range(rows)])
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_text_is_answered_as_in_process(
     served: Served, in_process: tfclf.Classifier, kind: str
 ) -> None:
-    _same(served, in_process, [HOSTILE[kind], HEADLINES[0]])
+    _check_same(served, in_process, [HOSTILE[kind], HEADLINES[0]])
 
 
 def test_many_clients_at_once_get_each_their_own_answer(served: Served) -> None:

@@ -1,4 +1,4 @@
-"""Metadata, status, versions, policies, reloads: what the models are and what becomes of them."""
+"""The models and their life: metadata, status, versions, policies, reloads."""
 
 import shutil
 from pathlib import Path
@@ -39,17 +39,17 @@ def metadata(*fields: str, **spec: Any) -> GetModelMetadataRequest:
 def test_metadata_holds_the_signatures_of_the_file(
     served: Served, models: Models, model: str, version: int
 ) -> None:
-    found = SignatureDefMap()
+    actual = SignatureDefMap()
     response = served.stub.GetModelMetadata(metadata("signature_def", model=model))
     assert list(response.metadata) == ["signature_def"]
     assert (
         response.metadata["signature_def"].type_url
         == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
     )
-    assert response.metadata["signature_def"].Unpack(found)
+    assert response.metadata["signature_def"].Unpack(actual)
     file = models.bases[model] / str(version) / "saved_model.pb"
     saved = SavedModel.FromString(file.read_bytes()).meta_graphs[0].signature_def
-    assert dict(found.signature_def) == dict(saved)
+    assert dict(actual.signature_def) == dict(saved)
 
 
 def test_metadata_echoes_name_and_version_but_no_signature(served: Served) -> None:
@@ -109,7 +109,7 @@ def test_metadata_that_is_not_there_is_refused(
 
 def test_another_metadata_field_is_refused_and_named(served: Served) -> None:
     code, details = served.refusal("GetModelMetadata", metadata("signature_def", "weights"))
-    # Not the whole of it: the sources of some versions put the field behind a "%s" that they print as it is.
+    # Only the start: some versions of TF Serving print the field behind a literal "%s".
     assert (code, details[:15], "weights" in details) == (
         "INVALID_ARGUMENT",
         "Metadata field ",
@@ -169,8 +169,8 @@ def test_status_of_one_version(served: Served) -> None:
 
 def test_a_label_chooses_nothing_for_status(served: Served) -> None:
     request = GetModelStatusRequest(model_spec=model_spec("echo", label="stable"))
-    found = served.models.GetModelStatus(request).model_version_status
-    assert [status.version for status in found] == [2, 1]
+    actual = served.models.GetModelStatus(request).model_version_status
+    assert [status.version for status in actual] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -203,17 +203,17 @@ def test_a_new_version_takes_the_place_of_the_old_one_without_a_dropped_request(
     request = predict_request({"text": strings("a")}, model="moving")
     assert served.stub.Predict(request).model_spec.version.value == 1
     shutil.copytree(models.bases["moving"] / "1", tmp_path / "2")
-    # On the same file system a rename is at once, so that no engine sees half a version.
+    # A rename on one file system is atomic, so no engine sees half a version.
     shutil.move(tmp_path / "2", models.bases["moving"] / "2")
-    answered: list[int] = []
+    versions: list[int] = []
 
-    def moved() -> bool:
-        answered.append(served.stub.Predict(request, timeout=30).model_spec.version.value)
+    def has_moved() -> bool:
+        versions.append(served.stub.Predict(request, timeout=30).model_spec.version.value)
         return served.states("moving") == {2: AVAILABLE, 1: END}
 
-    wait_until(moved)
+    wait_until(has_moved)
     assert served.stub.Predict(request).model_spec.version.value == 2
-    assert answered == sorted(answered)
+    assert versions == sorted(versions)
 
 
 # HandleReloadConfigRequest
@@ -223,7 +223,7 @@ def test_a_reload_adds_a_model_and_answers_when_it_is_available(
     served: Served, models: Models, reload: Reload
 ) -> None:
     config = models.config()
-    config.model_config_list.config.append(models.one("added", of="half_plus_two"))
+    config.model_config_list.config.append(models.make_entry("added", of="half_plus_two"))
     response = reload(config)
     assert response.HasField("status")
     assert (response.status.error_code, response.status.error_message) == (0, "")
@@ -232,7 +232,7 @@ def test_a_reload_adds_a_model_and_answers_when_it_is_available(
 
 def test_a_reload_removes_a_model(served: Served, models: Models, reload: Reload) -> None:
     config = models.config()
-    config.model_config_list.config.append(models.one("to_remove", of="half_plus_two"))
+    config.model_config_list.config.append(models.make_entry("to_remove", of="half_plus_two"))
     reload(config)
     reload(models.config())
     wait_until(lambda: served.states("to_remove") == {123: END})
@@ -272,13 +272,13 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
     served: Served, models: Models, reload: Reload
 ) -> None:
     config = models.config()
-    config.model_config_list.config.append(models.one("slow_to_load"))
+    config.model_config_list.config.append(models.make_entry("slow_to_load"))
     seen: list[int] = []
 
     def see(last: int) -> bool:
-        found = set(served.states("slow_to_load").values())
-        seen.extend(found - set(seen[-1:]))
-        return last in found
+        actual = set(served.states("slow_to_load").values())
+        seen.extend(actual - set(seen[-1:]))
+        return last in actual
 
     reloaded = served.models.HandleReloadConfigRequest.future(
         ReloadConfigRequest(config=config), timeout=120
@@ -287,7 +287,7 @@ def test_a_version_is_loaded_and_unloaded_through_all_its_states(
     models.go.touch()
     wait_until(lambda: see(AVAILABLE))
     reloaded.result()
-    # It is unloaded once its last request has ended.
+    # It is unloaded after its last in-flight request.
     began, done = models.folder / "began", models.folder / "done"
     files = {"began": tf.make_tensor_proto(str(began)), "done": tf.make_tensor_proto(str(done))}
     under_way = served.stub.Predict.future(
@@ -323,7 +323,7 @@ def test_a_reload_with_two_models_of_one_name_is_refused_and_changes_nothing(
     served: Served, models: Models
 ) -> None:
     config = models.config()
-    config.model_config_list.config.append(models.one("echo"))
+    config.model_config_list.config.append(models.make_entry("echo"))
     code, details = served.refusal("HandleReloadConfigRequest", ReloadConfigRequest(config=config))
     assert (code, "echo" in details) == ("INVALID_ARGUMENT", True)
     assert served.states("echo") == {2: AVAILABLE, 1: AVAILABLE}

@@ -201,8 +201,10 @@ REFUSED: Mapping[str, tuple[Any, str, str]] = {
     "wrong name": (
         predict_request({"words": strings("a")}),
         "INVALID_ARGUMENT",
-        "Signature input alias: text(feed name: serving_default_text:0) not found in request and no default "
-        "value provided. Inputs expected to be in the request {words}, or default input alias set: ",
+        "Signature input alias: text(feed name: serving_default_text:0) not found in request and "
+        "no default "
+        "value provided. Inputs expected to be in the request {words}, or default input alias set: "
+        "",
     ),
     "unparsable tensor": (
         predict_request({"text": TensorProto()}),

@@ -103,8 +103,8 @@ def metrics(served: Served) -> list[str]:
 
 
 def value(served: Served, series: str) -> float:
-    found = [line.rpartition(" ")[2] for line in metrics(served) if line.startswith(series + " ")]
-    return float(found[0]) if found else 0.0
+    samples = [line.rpartition(" ")[2] for line in metrics(served) if line.startswith(series + " ")]
+    return float(samples[0]) if samples else 0.0
 
 
 def test_requests_are_counted_by_model_and_status(served: Served) -> None:

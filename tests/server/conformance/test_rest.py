@@ -25,7 +25,7 @@ HTTP_STATUS = {
 }
 
 
-def answer(served: Served, path: str, body: Any = None) -> Any:
+def request_json(served: Served, path: str, body: Any = None) -> Any:
     response = served.rest.get(path) if body is None else served.rest.post(path, json=body)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json"), (
         response.text
@@ -45,7 +45,7 @@ def refusal(served: Served, path: str, body: Any = None) -> tuple[int, str]:
 
 
 def test_rows_of_one_input_are_answered_by_rows_of_objects(served: Served) -> None:
-    first, second = answer(served, ECHO, {"instances": ["good", "unknown"]})["predictions"]
+    first, second = request_json(served, ECHO, {"instances": ["good", "unknown"]})["predictions"]
     assert (first["text"], first["id"], first["length"], first["half"]) == (
         "good",
         0,
@@ -56,8 +56,8 @@ def test_rows_of_one_input_are_answered_by_rows_of_objects(served: Served) -> No
 
 
 def test_rows_may_name_their_input(served: Served) -> None:
-    named = answer(served, ECHO, {"instances": [{"text": "good"}]})
-    assert named == answer(served, ECHO, {"instances": ["good"]})
+    named = request_json(served, ECHO, {"instances": [{"text": "good"}]})
+    assert named == request_json(served, ECHO, {"instances": ["good"]})
 
 
 def test_rows_of_several_inputs_are_objects(served: Served) -> None:
@@ -65,41 +65,43 @@ def test_rows_of_several_inputs_are_objects(served: Served) -> None:
         "signature_name": "pairs",
         "instances": [{"text": "a", "text_pair": "b"}, {"text": "c", "text_pair": "d"}],
     }
-    assert answer(served, ECHO, body) == {"predictions": ["a+b", "c+d"]}
+    assert request_json(served, ECHO, body) == {"predictions": ["a+b", "c+d"]}
 
 
 def test_rows_of_one_output_are_bare_values(served: Served) -> None:
     body = {"instances": [{"examples": {"b64": ""}}], "signature_name": "predict"}
-    assert answer(served, "/v1/models/columns:predict", body) == {"predictions": [[0.0]]}
+    assert request_json(served, "/v1/models/columns:predict", body) == {"predictions": [[0.0]]}
 
 
 def test_columns_are_answered_by_columns(served: Served) -> None:
-    outputs = answer(served, ECHO, {"inputs": ["good", "unknown"]})["outputs"]
+    outputs = request_json(served, ECHO, {"inputs": ["good", "unknown"]})["outputs"]
     assert (outputs["text"], outputs["id"]) == (["good", "unknown"], [0, -1])
 
 
 def test_columns_of_several_inputs_are_named(served: Served) -> None:
     body = {"signature_name": "pairs", "inputs": {"text": ["a", "c"], "text_pair": ["b", "d"]}}
-    assert answer(served, ECHO, body) == {"outputs": ["a+b", "c+d"]}
+    assert request_json(served, ECHO, body) == {"outputs": ["a+b", "c+d"]}
 
 
 def test_columns_may_be_a_scalar(served: Served) -> None:
-    assert answer(served, ECHO, {"signature_name": "scalar", "inputs": "a"}) == {"outputs": "a"}
+    assert request_json(served, ECHO, {"signature_name": "scalar", "inputs": "a"}) == {
+        "outputs": "a"
+    }
 
 
 def test_bytes_are_sent_as_base64_objects(served: Served) -> None:
     encoded = base64.b64encode(b"a\0b").decode()
-    assert answer(served, ECHO, {"inputs": [{"b64": encoded}]})["outputs"]["length"] == [3]
+    assert request_json(served, ECHO, {"inputs": [{"b64": encoded}]})["outputs"]["length"] == [3]
 
 
 def test_outputs_whose_names_end_with_bytes_come_as_base64_objects(served: Served) -> None:
     path = "/v1/models/graphs:predict"
     encoded = {"b64": base64.b64encode(b"serve").decode()}
-    assert answer(served, path, {"inputs": [1.0]})["outputs"] == {
+    assert request_json(served, path, {"inputs": [1.0]})["outputs"] == {
         "y": [3.0],
         "graph_bytes": [encoded],
     }
-    assert answer(served, path, {"instances": [1.0]})["predictions"] == [
+    assert request_json(served, path, {"instances": [1.0]})["predictions"] == [
         {"y": 3.0, "graph_bytes": encoded}
     ]
 
@@ -107,7 +109,7 @@ def test_outputs_whose_names_end_with_bytes_come_as_base64_objects(served: Serve
 def test_rest_gives_the_numbers_of_grpc(served: Served) -> None:
     texts = ["hello", "caf\u00e9", ""]
     outputs = served.stub.Predict(predict_request({"text": strings(*texts)})).outputs
-    columns = answer(served, ECHO, {"inputs": texts})["outputs"]
+    columns = request_json(served, ECHO, {"inputs": texts})["outputs"]
     assert columns["half"] == tf.make_ndarray(outputs["half"]).tolist()
     assert [folded.encode() for folded in columns["folded"]] == list(outputs["folded"].string_val)
 
@@ -122,13 +124,13 @@ def test_a_body_may_be_zipped(served: Served) -> None:
 
 
 def test_classify_answers_under_results_with_pairs_of_label_and_score(served: Served) -> None:
-    found = answer(served, "/v1/models/scorer:classify", {"examples": EXAMPLES})
-    assert found == {"results": [[["a", 0.5], ["not a", 0.25]], [["b", 3.0], ["not b", 1.5]]]}
+    actual = request_json(served, "/v1/models/scorer:classify", {"examples": EXAMPLES})
+    assert actual == {"results": [[["a", 0.5], ["not a", 0.25]], [["b", 3.0], ["not b", 1.5]]]}
 
 
 def test_regress_answers_under_results_with_values(served: Served) -> None:
     body = {"signature_name": "regress", "examples": EXAMPLES}
-    assert answer(served, "/v1/models/scorer:regress", body) == {"results": [0.5, 3.0]}
+    assert request_json(served, "/v1/models/scorer:regress", body) == {"results": [0.5, 3.0]}
 
 
 def test_a_context_counts_for_every_example(served: Served) -> None:
@@ -137,7 +139,7 @@ def test_a_context_counts_for_every_example(served: Served) -> None:
         "context": {"x": 7.5},
         "examples": [{"name": "a"}, {"x": 1.0}],
     }
-    assert answer(served, "/v1/models/scorer:regress", body) == {"results": [7.5, 1.0]}
+    assert request_json(served, "/v1/models/scorer:regress", body) == {"results": [7.5, 1.0]}
 
 
 @pytest.mark.parametrize("verb", ["classify", "regress"])
@@ -161,12 +163,12 @@ def test_an_unknown_signature_of_examples_is_refused(served: Served, verb: str) 
     ],
 )
 def test_a_path_names_model_and_version_or_label(served: Served, path: str, version: int) -> None:
-    assert answer(served, path, {"inputs": ["a"]})["outputs"]["version"] == [version]
+    assert request_json(served, path, {"inputs": ["a"]})["outputs"]["version"] == [version]
 
 
 def test_status_tells_versions_and_states(served: Served) -> None:
-    found = answer(served, "/v1/models/echo")["model_version_status"]
-    assert found == [
+    actual = request_json(served, "/v1/models/echo")["model_version_status"]
+    assert actual == [
         {
             "version": version,
             "state": "AVAILABLE",
@@ -177,8 +179,8 @@ def test_status_tells_versions_and_states(served: Served) -> None:
 
 
 def test_status_of_one_version_by_its_path(served: Served) -> None:
-    found = answer(served, "/v1/models/echo/versions/1")["model_version_status"]
-    assert [(each["version"], each["state"]) for each in found] == [("1", "AVAILABLE")]
+    actual = request_json(served, "/v1/models/echo/versions/1")["model_version_status"]
+    assert [(each["version"], each["state"]) for each in actual] == [("1", "AVAILABLE")]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_status_of_one_version_by_its_path(served: Served) -> None:
     ],
 )
 def test_metadata_by_its_path(served: Served, path: str, version: str) -> None:
-    document = answer(served, f"{path}/metadata")
+    document = request_json(served, f"{path}/metadata")
     assert document["model_spec"] == {"name": "echo", "signature_name": "", "version": version}
     signatures = document["metadata"]["signature_def"]["signature_def"]
     assert signatures["serving_default"]["inputs"]["text"] == {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conformance.engines import ENGINES, missing
+from tests.server.conformance.engines import ENGINES, explain_missing
 
 HERE = Path(__file__).parent
 TABLE = (HERE / "README.md").read_text(encoding="utf-8")
@@ -38,5 +38,5 @@ def test_every_case_of_section_6_has_a_row(shared: Path) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_suite_runs_against_this_engine(engine: str) -> None:
-    if reason := missing(engine):
+    if reason := explain_missing(engine):
         pytest.skip(reason)

@@ -34,16 +34,18 @@ def test_x_of_any_shape_is_answered(served: Served, x: object) -> None:
 
 @pytest.mark.parametrize("model", ["columns", "old_columns"], ids=["main_op", "legacy_init_op"])
 def test_a_vocabulary_column_is_looked_up_in_its_asset(served: Served, model: str) -> None:
-    found = served.stub.Regress(regress_request(example_list(*ROWS), model, signature="regression"))
-    assert [one.value for one in found.result.regressions] == LOGITS
+    actual = served.stub.Regress(
+        regress_request(example_list(*ROWS), model, signature="regression")
+    )
+    assert [one.value for one in actual.result.regressions] == LOGITS
 
 
 def test_a_classifier_of_columns_names_classes_by_number(served: Served) -> None:
-    found = served.stub.Classify(
+    actual = served.stub.Classify(
         classify_request(example_list(*ROWS), "columns")
     ).result.classifications
-    assert [[one.label for one in row.classes] for row in found] == [["0", "1"]] * 4
-    assert [row.classes[1].score for row in found] == pytest.approx(
+    assert [[one.label for one in row.classes] for row in actual] == [["0", "1"]] * 4
+    assert [row.classes[1].score for row in actual] == pytest.approx(
         tf.sigmoid(LOGITS).numpy().tolist()
     )
 
@@ -76,6 +78,6 @@ def test_metadata_is_that_of_the_graph_that_answers(served: Served) -> None:
     request = GetModelMetadataRequest(
         model_spec={"name": "graphs"}, metadata_field=["signature_def"]
     )
-    found = SignatureDefMap()
-    served.stub.GetModelMetadata(request).metadata["signature_def"].Unpack(found)
-    assert list(found.signature_def) == ["serving_default"]
+    actual = SignatureDefMap()
+    served.stub.GetModelMetadata(request).metadata["signature_def"].Unpack(actual)
+    assert list(actual.signature_def) == ["serving_default"]

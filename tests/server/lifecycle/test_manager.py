@@ -769,7 +769,7 @@ def test_a_refused_file_is_logged_and_taken_once_it_can_be(
     rewrite(config_file, str(polled.config("demo", stable=2)))
     wait_until(lambda: "Request to assign label to version 2 of model demo" in caplog.text)
     polled.write(2)
-    wait_until(lambda: polled.registry.labelled("demo", "stable") == 2)
+    wait_until(lambda: polled.registry.find_label("demo", "stable") == 2)
 
 
 # With real models

@@ -1,4 +1,4 @@
-"""Classify answers as TF Serving does: TF_SERVING.md, sections 5 and 6; servables/tensorflow/classifier.cc."""
+"""Classify answers like TF Serving: TF_SERVING.md, sections 5 and 6; classifier.cc."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ TWO = example_list(example(x=0.5, name="a"), example(x=3.0, name="b"))
 DEMO_NAME = DEMO.name
 
 
-def rows(response: ClassificationResponse) -> list[list[tuple[str, float]]]:
+def read_rows(response: ClassificationResponse) -> list[list[tuple[str, float]]]:
     return [
         [(one.label, one.score) for one in row.classes] for row in response.result.classifications
     ]
@@ -70,36 +70,43 @@ def demo() -> Iterator[Servable]:
 
 def test_classes_without_scores(scorer_stub: PredictionServiceStub) -> None:
     response = scorer_stub.Classify(classify_request(ONE, signature="only_classes"))
-    assert rows(response) == [[("a", 0), ("not a", 0)]]
+    assert read_rows(response) == [[("a", 0), ("not a", 0)]]
 
 
 def test_classes_beside_an_output_that_is_no_scores(scorer_stub: PredictionServiceStub) -> None:
     response = scorer_stub.Classify(classify_request(ONE, signature="classes_beside_other"))
-    assert rows(response) == [[("a", 0), ("not a", 0)]]
+    assert read_rows(response) == [[("a", 0), ("not a", 0)]]
 
 
 def test_no_classes_at_all(scorer_stub: PredictionServiceStub) -> None:
-    assert rows(scorer_stub.Classify(classify_request(TWO, signature="no_classes"))) == [[], []]
+    assert read_rows(scorer_stub.Classify(classify_request(TWO, signature="no_classes"))) == [
+        [],
+        [],
+    ]
 
 
 def test_one_tensor_under_both_names_is_taken_for_classes(
     scorer_stub: PredictionServiceStub,
 ) -> None:
     response = scorer_stub.Classify(classify_request(ONE, signature="same_tensor_twice"))
-    assert rows(response) == [[("a", 0), ("not a", 0)]]
+    assert read_rows(response) == [[("a", 0), ("not a", 0)]]
 
 
 def test_labels_keep_their_characters(scorer_stub: PredictionServiceStub) -> None:
     label = "caf\u00e9 \u6771\u4eac\0"
     assert (
-        rows(scorer_stub.Classify(classify_request(example_list(example(name=label)))))[0][0][0]
+        read_rows(scorer_stub.Classify(classify_request(example_list(example(name=label)))))[0][0][
+            0
+        ]
         == label
     )
 
 
 def test_a_label_that_is_no_text_can_be_read(scorer_stub: PredictionServiceStub) -> None:
     assert (
-        rows(scorer_stub.Classify(classify_request(example_list(example(name=b"a\xff")))))[0][0][0]
+        read_rows(scorer_stub.Classify(classify_request(example_list(example(name=b"a\xff")))))[0][
+            0
+        ][0]
         == "a\ufffd"
     )
 
@@ -107,22 +114,22 @@ def test_a_label_that_is_no_text_can_be_read(scorer_stub: PredictionServiceStub)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.0, 1e-45, 3.4e38])
 def test_scores_keep_their_bits(scorer_stub: PredictionServiceStub, value: float) -> None:
     response = scorer_stub.Classify(classify_request(example_list(example(x=value))))
-    assert np.float32(rows(response)[0][0][1]).tobytes() == np.float32(value).tobytes()
+    assert np.float32(read_rows(response)[0][0][1]).tobytes() == np.float32(value).tobytes()
 
 
 def test_a_signature_of_tf2_answers_though_it_is_written_for_predict(
     native_stub: PredictionServiceStub,
 ) -> None:
     response = native_stub.Classify(classify_request(ONE, "native", signature="classify"))
-    assert rows(response) == [[("a", 0.5), ("a", -0.5)]]
+    assert read_rows(response) == [[("a", 0.5), ("a", -0.5)]]
 
 
 def test_a_feature_without_a_kind_does_not_hide_the_contexts(
     scorer_stub: PredictionServiceStub,
 ) -> None:
-    """Here concatenation, which is TF Serving's way too, is not what protobuf's merge gives."""
+    """Here concatenation, TF Serving's way too, differs from protobuf's merge."""
     sent = with_context(example(name="shared"), Example(features={"feature": {"name": {}}}))
-    assert rows(scorer_stub.Classify(classify_request(sent)))[0][0][0] == "shared"
+    assert read_rows(scorer_stub.Classify(classify_request(sent)))[0][0][0] == "shared"
 
 
 def test_an_empty_context_changes_nothing(scorer_stub: PredictionServiceStub) -> None:
@@ -134,8 +141,8 @@ def test_an_empty_context_changes_nothing(scorer_stub: PredictionServiceStub) ->
 
 def test_many_examples(scorer_stub: PredictionServiceStub) -> None:
     sent = example_list(*(example(x=float(row), name=str(row)) for row in range(10_000)))
-    found = rows(scorer_stub.Classify(classify_request(sent)))
-    assert [row[0] for row in found] == [(str(row), float(row)) for row in range(10_000)]
+    actual = read_rows(scorer_stub.Classify(classify_request(sent)))
+    assert [row[0] for row in actual] == [(str(row), float(row)) for row in range(10_000)]
 
 
 def test_model_spec_is_echoed_with_the_signature_that_was_asked_for(
@@ -204,7 +211,8 @@ def test_outputs_of_other_names(scorer_refusal: Refusal) -> None:
     code, details = scorer_refusal(classify_request(ONE, signature="other_outputs"))
     assert code == "INVALID_ARGUMENT"
     assert details.startswith(
-        'Expected classification signature outputs to contain at least one of "classes" or "scores". '
+        'Expected classification signature outputs to contain at least one of "classes" or '
+        '"scores". '
         'Signature was: inputs {\n  key: "inputs"\n'
     )
 
@@ -238,9 +246,9 @@ def test_a_context_of_one_example_may_be_as_long_as_it_likes(
     monkeypatch.setattr(examples, "MOST_REPEATED_BYTES", 100)
     name = "x" * 1_000
     assert (
-        rows(classify(scorer, classify_request(with_context(example(name=name), Example()))))[0][0][
+        read_rows(classify(scorer, classify_request(with_context(example(name=name), Example()))))[
             0
-        ]
+        ][0][0]
         == name
     )
     assert answer(
@@ -251,12 +259,15 @@ def test_a_context_of_one_example_may_be_as_long_as_it_likes(
 def test_where_methods_are_checked_a_signature_answers_its_own_alone(
     strict_scorer: Servable,
 ) -> None:
-    assert rows(classify(strict_scorer, classify_request(ONE))) == [[("a", 0.5), ("not a", 0.25)]]
+    assert read_rows(classify(strict_scorer, classify_request(ONE))) == [
+        [("a", 0.5), ("not a", 0.25)]
+    ]
     with pytest.raises(RequestError) as raised:
         classify(strict_scorer, classify_request(ONE, signature="made_for_predict"))
     assert raised.value.code is StatusCode.INVALID_ARGUMENT
     assert raised.value.message == (
-        f"Expected classification signature method_name to be {CLASSIFY}. Was: tensorflow/serving/predict"
+        f"Expected classification signature method_name to be {CLASSIFY}. Was: "
+        "tensorflow/serving/predict"
     )
 
 
@@ -264,7 +275,7 @@ def test_where_methods_are_not_checked_a_signature_answers_whatever_it_is_made_f
     scorer: Servable,
 ) -> None:
     response = classify(scorer, classify_request(ONE, signature="made_for_predict"))
-    assert rows(response) == [[("", 0.5), ("", 0.25)]]
+    assert read_rows(response) == [[("", 0.5), ("", 0.25)]]
 
 
 def test_where_methods_are_checked_predict_takes_all_three(strict_scorer: Servable) -> None:
@@ -284,7 +295,7 @@ def test_an_export_gives_the_checkpoints_labels_in_order(demo_stub: PredictionSe
     response = demo_stub.Classify(
         classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify")
     )
-    assert [[label for label, _ in row] for row in rows(response)] == [list(LABELS)] * len(
+    assert [[label for label, _ in row] for row in read_rows(response)] == [list(LABELS)] * len(
         HEADLINES
     )
 
@@ -295,7 +306,9 @@ def test_an_export_gives_the_probabilities_of_predict(demo_stub: PredictionServi
     )
     predicted = demo_stub.Predict(predict_request({"text": strings(*HEADLINES)}, model=DEMO_NAME))
     expected = tf.make_ndarray(predicted.outputs["probabilities"])
-    np.testing.assert_array_equal([[score for _, score in row] for row in rows(response)], expected)
+    np.testing.assert_array_equal(
+        [[score for _, score in row] for row in read_rows(response)], expected
+    )
 
 
 def test_the_default_signature_of_an_export_is_not_for_classify(
@@ -327,7 +340,7 @@ def test_any_texts_get_the_probabilities_of_predict(
     predicted = predict(demo, predict_request({"text": strings(*encoded)}, model=DEMO_NAME))
     expected = tf.make_ndarray(predicted.outputs["probabilities"])
     np.testing.assert_allclose(
-        [[score for _, score in row] for row in rows(response)], expected, atol=1e-6
+        [[score for _, score in row] for row in read_rows(response)], expected, atol=1e-6
     )
 
 
@@ -351,9 +364,9 @@ def test_a_context_is_merged_as_protobuf_merges(
     merged.CopyFrom(context)
     merged.MergeFrom(own)
 
-    found = answer(classify, scorer, classify_request(with_context(context, own)))
+    actual = answer(classify, scorer, classify_request(with_context(context, own)))
     expected = answer(classify, scorer, classify_request(example_list(merged)))
     if isinstance(expected, StatusCode):
-        assert found is expected
+        assert actual is expected
     else:  # NaN is not equal to itself, its bytes are
-        assert found.SerializeToString() == expected.SerializeToString()
+        assert actual.SerializeToString() == expected.SerializeToString()

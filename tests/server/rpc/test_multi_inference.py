@@ -1,4 +1,4 @@
-"""MultiInference answers as TF Serving does: TF_SERVING.md, section 6; servables/tensorflow/multi_inference.cc."""
+"""MultiInference answers like TF Serving: TF_SERVING.md, section 6; multi_inference.cc."""
 
 import logging
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def test_all_tasks_are_answered_by_one_run(scorer_stub: PredictionServiceStub) -
     ).results
     scores = [row.classes[0].score for row in drawn.classification_result.classifications]
     assert scores == [one.value for one in draw.regression_result.regressions]
-    # In two runs they differ, or else the test above shows nothing.
+    # In two runs the values differ; otherwise the test above would prove nothing.
     again = scorer_stub.Regress(regress_request(TWO, signature="draw"))
     assert scores != [one.value for one in again.result.regressions]
 

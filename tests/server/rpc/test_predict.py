@@ -1,4 +1,4 @@
-"""Predict answers as TF Serving does: TF_SERVING.md, section 6."""
+"""Predict answers like TF Serving: TF_SERVING.md, section 6."""
 
 import itertools
 from contextlib import closing
@@ -165,12 +165,12 @@ def test_however_many_choices_of_outputs_are_asked_for_few_are_prepared(
             session.signatures["serving_default"].inputs["text"].name: np.array([b"Ab"], object)
         }
         known = len(session._choices)
-        whole = dict(zip(names, session.run(feeds, names), strict=True))
+        by_name = dict(zip(names, session.run(feeds, names), strict=True))
         for size in range(1, 7):
             for chosen in itertools.permutations(names, size):
-                fetched = session.run(feeds, chosen)
-                assert [one.array.tolist() for one in fetched] == [
-                    whole[name].array.tolist() for name in chosen
+                chosen_outputs = session.run(feeds, chosen)
+                assert [output.array.tolist() for output in chosen_outputs] == [
+                    by_name[name].array.tolist() for name in chosen
                 ]
         assert len(session._choices) == known + 8
 

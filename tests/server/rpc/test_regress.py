@@ -1,4 +1,4 @@
-"""Regress answers as TF Serving does: TF_SERVING.md, sections 5 and 6; servables/tensorflow/regressor.cc."""
+"""Regress answers like TF Serving: TF_SERVING.md, sections 5 and 6; regressor.cc."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,13 +38,13 @@ from tfclf.server.status import RequestError
 TWO = example_list(example(x=0.5), example(x=-3.0))
 
 
-def values(response: RegressionResponse) -> list[float]:
+def read_values(response: RegressionResponse) -> list[float]:
     return [one.value for one in response.result.regressions]
 
 
 @pytest.fixture(scope="module")
 def value_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A regression's export, as version 1 of `value`."""
+    """Export a regression as version 1 of `value`."""
     folder = tmp_path_factory.mktemp("models")
     source = tiny_checkpoint(
         folder / "checkpoint", id2label={"0": "similarity"}, problem_type="regression"
@@ -67,12 +67,12 @@ def value_model(value_base: Path) -> Iterator[Servable]:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.0, 1e-45, 3.4e38])
 def test_values_keep_their_bits(scorer_stub: PredictionServiceStub, value: float) -> None:
-    (found,) = values(scorer_stub.Regress(regress_request(example_list(example(x=value)))))
-    assert np.float32(found).tobytes() == np.float32(value).tobytes()
+    (actual,) = read_values(scorer_stub.Regress(regress_request(example_list(example(x=value)))))
+    assert np.float32(actual).tobytes() == np.float32(value).tobytes()
 
 
 def test_the_default_signature_is_asked_where_none_is_named(scorer_refusal: Refusal) -> None:
-    # It has two outputs: it classifies.
+    # The default signature has two outputs: it classifies.
     assert scorer_refusal(regress_request(TWO, signature="")) == (
         "INVALID_ARGUMENT",
         "Expected one output Tensor.",
@@ -95,7 +95,8 @@ def test_no_input(scorer_refusal: Refusal, sent: Input) -> None:
         ("two_regress_outputs", "Expected one output Tensor."),
         (
             "wide_values",
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]",
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            "[2,2]",
         ),
         (
             "scalar_value",
@@ -151,19 +152,23 @@ def test_a_deadline_that_passes(scorer_refusal: Refusal) -> None:
 def test_where_methods_are_checked_a_signature_answers_its_own_alone(
     strict_scorer: Servable,
 ) -> None:
-    assert values(regress(strict_scorer, regress_request(TWO))) == [0.5, -3]
+    assert read_values(regress(strict_scorer, regress_request(TWO))) == [0.5, -3]
     with pytest.raises(RequestError) as raised:
         regress(strict_scorer, regress_request(TWO, signature="only_scores"))
     assert raised.value.code is StatusCode.INVALID_ARGUMENT
     assert raised.value.message == (
-        f"Expected regression signature method_name to be {REGRESS}. Was: tensorflow/serving/classify"
+        f"Expected regression signature method_name to be {REGRESS}. Was: "
+        "tensorflow/serving/classify"
     )
 
 
 def test_where_methods_are_not_checked_a_signature_answers_whatever_it_is_made_for(
     scorer: Servable,
 ) -> None:
-    assert values(regress(scorer, regress_request(TWO, signature="made_for_nothing"))) == [0.5, -3]
+    assert read_values(regress(scorer, regress_request(TWO, signature="made_for_nothing"))) == [
+        0.5,
+        -3,
+    ]
 
 
 def test_an_export_of_a_regression_gives_the_value_of_predict(
@@ -171,7 +176,9 @@ def test_an_export_of_a_regression_gives_the_value_of_predict(
 ) -> None:
     response = value_stub.Regress(regress_request(text_examples(*HEADLINES), "value"))
     predicted = value_stub.Predict(predict_request({"text": strings(*HEADLINES)}, model="value"))
-    np.testing.assert_array_equal(values(response), tf.make_ndarray(predicted.outputs["score"]))
+    np.testing.assert_array_equal(
+        read_values(response), tf.make_ndarray(predicted.outputs["score"])
+    )
     assert response.model_spec.signature_name == "regress"
 
 
@@ -192,7 +199,7 @@ def test_any_texts_get_the_values_of_predict(
     response = regress(value_model, regress_request(text_examples(*texts), "value"))
     predicted = predict(value_model, predict_request({"text": strings(*texts)}, model="value"))
     np.testing.assert_allclose(
-        values(response), tf.make_ndarray(predicted.outputs["score"]), atol=1e-5
+        read_values(response), tf.make_ndarray(predicted.outputs["score"]), atol=1e-5
     )
 
 

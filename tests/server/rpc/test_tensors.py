@@ -1,4 +1,4 @@
-"""TensorProtos are read as TensorFlow reads them, malformed ones too; tf.io.parse_tensor is the reference."""
+"""TensorProtos, malformed ones included, are read as TensorFlow does in tf.io.parse_tensor."""
 
 import math
 import random
@@ -40,7 +40,7 @@ VALUES: dict[str, list[Any]] = {
 
 
 def random_proto(chance: random.Random) -> TensorProto:
-    """A TensorProto that is malformed more often than not, of a few dozen elements at most."""
+    """Make a TensorProto of a few dozen elements at most; more often than not it is malformed."""
     proto = TensorProto(
         dtype=chance.choice([*SENDABLE, *[STRING] * 6, 0, 20, 21, 34, 55, 101, 107, 999])
     )
@@ -65,8 +65,8 @@ def _item_size(dtype: int) -> int:
     return int(np.dtype(tf.dtypes.as_dtype(dtype).as_numpy_dtype).itemsize)
 
 
-def reference(proto: TensorProto) -> NDArray[Any] | None:
-    """What TensorFlow itself reads; None where it refuses."""
+def read_by_tensorflow(proto: TensorProto) -> NDArray[Any] | None:
+    """Return TensorFlow's own array; None if it refuses."""
     try:
         value = tf.io.parse_tensor(
             proto.SerializeToString(), tf.dtypes.as_dtype(proto.dtype)
@@ -80,14 +80,14 @@ def reference(proto: TensorProto) -> NDArray[Any] | None:
     return np.asarray(value)
 
 
-def ours(proto: TensorProto) -> NDArray[Any] | None:
+def read(proto: TensorProto) -> NDArray[Any] | None:
     try:
         return tensors.from_proto(proto)
     except tensors.TensorProtoError:
         return None
 
 
-def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+def is_same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
     if one is None or other is None:
         return one is other
     if one.dtype.itemsize == 1 and one.dtype.kind == "V" and not one.dtype.names:
@@ -102,28 +102,28 @@ def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
 def test_thousands_of_malformed_protos_are_read_as_tensorflow_reads_them() -> None:
     chance = random.Random(20)
     protos = [random_proto(chance) for _ in range(5_000)]
-    assert [proto for proto in protos if not same(ours(proto), reference(proto))] == []
+    assert [proto for proto in protos if not is_same(read(proto), read_by_tensorflow(proto))] == []
 
 
 def test_thousands_of_tensors_survive_the_way_out_and_in() -> None:
     chance = random.Random(21)
     for _ in range(5_000):
         proto = random_proto(chance)
-        array = ours(proto)
+        array = read(proto)
         if array is not None:
             again = tensors.to_proto(array, proto.dtype)
             assert again.tensor_content == b""
-            assert same(ours(again), array)
+            assert is_same(read(again), array)
 
 
 def test_thousands_of_tensors_survive_the_way_out_as_content() -> None:
     chance = random.Random(24)
     for _ in range(5_000):
         proto = random_proto(chance)
-        array = ours(proto)
+        array = read(proto)
         if array is not None:
             again = tensors.to_proto(array, proto.dtype, content=True)
-            assert same(reference(again), reference(proto))
+            assert is_same(read_by_tensorflow(again), read_by_tensorflow(proto))
             assert len(again.tensor_content) > 0 or array.size == 0
 
 
@@ -138,7 +138,7 @@ def test_random_bytes_are_tensors_or_refused() -> None:
             proto = TensorProto.FromString(bytes(broken))
         except DecodeError:
             continue
-        ours(proto)
+        read(proto)
 
 
 def test_a_thousand_malformed_requests_are_answered_or_refused(stub: PredictionServiceStub) -> None:
@@ -163,9 +163,8 @@ def test_claimed_elements_take_no_memory(dtype: int, shape: list[int]) -> None:
         tensors.from_proto(proto)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (
-        peak < 1_000_000
-    )  # of all threads, those of other tests' servers too; what was claimed is 256 times that
+    # All threads count, those of other tests' servers included; the claim is 256 times as large.
+    assert peak < 1_000_000
 
 
 def test_one_long_string_is_not_repeated_without_limit() -> None:

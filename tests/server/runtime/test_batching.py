@@ -1,4 +1,4 @@
-"""Requests of many clients share runs, and none of them can tell."""
+"""Requests of many clients share runs, and each gets the outputs it would get alone."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,33 +17,33 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tests.server.fakes import wait_until
 from tfclf.server.context import Call
-from tfclf.server.runtime import batching
+from tfclf.server.runtime import task_queue
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
-from tfclf.server.runtime.session import Fetched, Session
+from tfclf.server.runtime.session import Output, Session
 from tfclf.server.status import RequestError, invalid_argument
 
 
-def signature(
+def make_signature(
     inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]
 ) -> SignatureDef:
-    made = SignatureDef()
-    for infos, shapes in ((made.inputs, inputs), (made.outputs, outputs)):
+    signature = SignatureDef()
+    for infos, shapes in ((signature.inputs, inputs), (signature.outputs, outputs)):
         for name, shape in shapes.items():
             infos[name].name = name
             infos[name].tensor_shape.SetInParent()
             for size in shape:
                 infos[name].tensor_shape.dim.add(size=size)
-    return made
+    return signature
 
 
 class Slow:
-    """Doubles x, a batch at a time, once `go` is set; a negative number fails the run that holds it."""
+    """A session that doubles x once `go` is set, and fails on a negative number."""
 
     def __init__(self) -> None:
-        rows = signature(
+        rows = make_signature(
             {"x": [-1], "matrix": [-1, -1]}, {"twice": [-1], "sums": [-1], "ragged": [-1, -1]}
         )
-        self.signatures = {"rows": rows, "whole": signature({"x": [-1]}, {"total": []})}
+        self.signatures = {"rows": rows, "whole": make_signature({"x": [-1]}, {"total": []})}
         self.batches: list[Any] = []
         self.timeouts: list[float | None] = []
         self.go = threading.Event()
@@ -55,7 +55,7 @@ class Slow:
         fetches: Sequence[str],
         *,
         timeout: float | None = None,
-    ) -> list[Fetched]:
+    ) -> list[Output]:
         (array,) = feeds.values()
         self.batches.append(array.tolist())
         self.timeouts.append(timeout)
@@ -64,7 +64,7 @@ class Slow:
         if (array < 0).any():
             raise invalid_argument("negative")
         return [
-            Fetched(2 * array if array.ndim == 1 else array.sum(axis=1), types_pb2.DT_FLOAT)
+            Output(2 * array if array.ndim == 1 else array.sum(axis=1), types_pb2.DT_FLOAT)
             for _ in fetches
         ]
 
@@ -85,17 +85,17 @@ Batchers = Callable[..., Batcher]
 
 @pytest.fixture
 def batcher(slow: Slow, pool: ThreadPoolExecutor) -> Iterator[Batchers]:
-    """`pool` is there first, so that it ends last: what it waits for must be let go before."""
-    made = []
+    """Make Batchers. `pool` comes first, hence ends last: its threads must be released before."""
+    batchers = []
 
     def make(*, observe: Callable[[RanBatch], None] | None = None, **options: Any) -> Batcher:
         options = {"num_batch_threads": 1, "max_execution_batch_size": 8, **options}
-        made.append(Batcher(cast(Session, slow), Batching(**options), observe=observe))
-        return made[-1]
+        batchers.append(Batcher(cast(Session, slow), Batching(**options), observe=observe))
+        return batchers[-1]
 
     yield make
     slow.go.set()
-    for each in made:
+    for each in batchers:
         each.close()
 
 
@@ -110,23 +110,23 @@ def ask(
     return cast(list[float], one.array.tolist())
 
 
-def behind_one(
-    batcher: Batcher, slow: Slow, pool: ThreadPoolExecutor, *asked: Callable[[], list[float]]
+def queue_behind_one(
+    batcher: Batcher, slow: Slow, pool: ThreadPoolExecutor, *requests: Callable[[], list[float]]
 ) -> list[Future[list[float]]]:
-    """Asks while a first request keeps the only thread, so that all of them wait together; then lets go."""
+    """Queue requests together while a first one occupies the only thread, then release it."""
     first = pool.submit(ask, batcher, 0.0)
     assert slow.entered.acquire(timeout=60)
     futures = []
-    for each in asked:
-        futures.append(pool.submit(each))
-        wait_until(_enqueued(batcher, futures))
+    for request in requests:
+        futures.append(pool.submit(request))
+        wait_until(_is_enqueued(batcher, futures))
     slow.go.set()
     assert first.result(60) == [0.0]
     return futures
 
 
-def _enqueued(batcher: Batcher, futures: Sequence[Future[Any]]) -> Callable[[], bool]:
-    return lambda: len(batcher._tasks) >= len(futures) or futures[-1].done()
+def _is_enqueued(batcher: Batcher, futures: Sequence[Future[Any]]) -> Callable[[], bool]:
+    return lambda: batcher.waiting >= len(futures) or futures[-1].done()
 
 
 def test_a_lone_request_does_not_wait_for_company(batcher: Batchers, slow: Slow) -> None:
@@ -138,7 +138,7 @@ def test_what_waits_together_runs_together(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher()
-    futures = behind_one(
+    futures = queue_behind_one(
         made,
         slow,
         pool,
@@ -154,7 +154,7 @@ def test_a_batch_is_no_larger_than_its_limit(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher(max_execution_batch_size=3)
-    behind_one(
+    queue_behind_one(
         made,
         slow,
         pool,
@@ -168,7 +168,7 @@ def test_a_batch_is_no_larger_than_its_limit(
 
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    return lambda seconds: monkeypatch.setattr(batching, "_PATIENCE", seconds)
+    return lambda seconds: monkeypatch.setattr(task_queue, "_PATIENCE", seconds)
 
 
 def test_a_small_batch_does_not_start_beside_one_that_keeps_the_machine_busy(
@@ -211,7 +211,7 @@ def test_a_request_that_breaks_its_batch_fails_alone(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher()
-    good, bad, also_good = behind_one(
+    good, bad, also_good = queue_behind_one(
         made, slow, pool, lambda: ask(made, 1.0), lambda: ask(made, -1.0), lambda: ask(made, 2.0)
     )
     assert (good.result(60), also_good.result(60)) == ([2.0], [4.0])
@@ -232,7 +232,7 @@ def test_a_full_queue_refuses_at_once(
         assert raised.value.code == StatusCode.UNAVAILABLE
         return []
 
-    waiting, refusal = behind_one(made, slow, pool, lambda: ask(made, 1.0, 2.0), refused)
+    waiting, refusal = queue_behind_one(made, slow, pool, lambda: ask(made, 1.0, 2.0), refused)
     assert (waiting.result(60), refusal.result(60)) == ([2.0, 4.0], [])
 
 
@@ -259,7 +259,7 @@ def test_a_request_whose_client_hung_up_is_not_run(
         call.cancel()
         return []
 
-    gone, _ = behind_one(made, slow, pool, lambda: ask(made, 1.0, call=call), hang_up)
+    gone, _ = queue_behind_one(made, slow, pool, lambda: ask(made, 1.0, call=call), hang_up)
     with pytest.raises(RequestError) as raised:
         gone.result(60)
     assert (raised.value.code, slow.batches) == (StatusCode.CANCELLED, [[0.0]])
@@ -283,7 +283,7 @@ def test_a_run_may_take_as_long_as_its_most_patient_request(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher()
-    behind_one(
+    queue_behind_one(
         made,
         slow,
         pool,
@@ -326,7 +326,7 @@ def test_a_batch_is_filled_up_to_an_allowed_size(batcher: Batchers, slow: Slow) 
     assert (ran[0].rows, ran[0].padding, len(ran[0].requests)) == (3, 1, 1)
 
 
-def matrix(batcher: Batcher, rows: Sequence[Sequence[float]]) -> list[float]:
+def sum_rows(batcher: Batcher, rows: Sequence[Sequence[float]]) -> list[float]:
     (one,) = batcher.run({"matrix": np.asarray(rows)}, ["sums"])
     return cast(list[float], one.array.tolist())
 
@@ -335,12 +335,12 @@ def test_rows_of_other_lengths_do_not_share_a_batch(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher()
-    short, long = behind_one(
+    short, long = queue_behind_one(
         made,
         slow,
         pool,
-        lambda: matrix(made, [[1.0, 2.0]]),
-        lambda: matrix(made, [[1.0, 2.0, 3.0]]),
+        lambda: sum_rows(made, [[1.0, 2.0]]),
+        lambda: sum_rows(made, [[1.0, 2.0, 3.0]]),
     )
     assert (short.result(60), long.result(60)) == ([3.0], [6.0])
     assert len(slow.batches) == 3
@@ -350,8 +350,8 @@ def test_rows_of_other_lengths_are_padded_with_their_first_element_where_asked(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
     made = batcher(pad_variable_length_inputs=True)
-    behind_one(
-        made, slow, pool, lambda: matrix(made, [[7.0]]), lambda: matrix(made, [[1.0, 2.0, 3.0]])
+    queue_behind_one(
+        made, slow, pool, lambda: sum_rows(made, [[7.0]]), lambda: sum_rows(made, [[1.0, 2.0, 3.0]])
     )
     wait_until(lambda: len(slow.batches) == 2)
     assert slow.batches[1] == [[7.0, 7.0, 7.0], [1.0, 2.0, 3.0]]
@@ -379,7 +379,7 @@ def test_closing_ends_what_waits(batcher: Batchers, slow: Slow, pool: ThreadPool
         made.close()
         return []
 
-    waiting, _ = behind_one(made, slow, pool, lambda: ask(made, 1.0), close)
+    waiting, _ = queue_behind_one(made, slow, pool, lambda: ask(made, 1.0), close)
     with pytest.raises(RequestError, match="unloaded") as raised:
         waiting.result(60)
     assert raised.value.code == StatusCode.UNAVAILABLE
@@ -399,7 +399,7 @@ def test_closing_ends_the_threads(slow: Slow) -> None:
 
 
 def test_a_failure_of_ours_reaches_the_request(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*_: Any, **__: Any) -> list[Fetched]:
+    def run(*_: Any, **__: Any) -> list[Output]:
         raise KeyError("a text")
 
     monkeypatch.setattr(slow, "run", run)
@@ -440,7 +440,7 @@ def test_however_requests_are_put_together_each_gets_what_it_would_get_alone(
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda each: batcher.run(each, outputs), feeds))
     batcher.close()
-    for each, answers in zip(feeds, together, strict=True):
+    for each, batched in zip(feeds, together, strict=True):
         alone = echo.run(each, outputs)
-        for one, other in zip(answers, alone, strict=True):
+        for one, other in zip(batched, alone, strict=True):
             assert one.array.tolist() == other.array.tolist()

@@ -1,4 +1,4 @@
-"""A ModelSpec finds its Servable, and keeps it open."""
+"""The registry finds the Servable of a ModelSpec, and a lease keeps it open."""
 
 from typing import Any
 
@@ -19,65 +19,65 @@ def registry() -> Registry:
     )
 
 
-def version_found(registry: Registry, **spec: Any) -> int:
+def find_version(registry: Registry, **spec: Any) -> int:
     return registry.find(ModelSpec(**spec)).version
 
 
 def test_without_a_version_the_largest_is_found(registry: Registry) -> None:
-    assert version_found(registry, name="demo") == 10
+    assert find_version(registry, name="demo") == 10
 
 
 def test_a_version_is_found(registry: Registry) -> None:
-    assert version_found(registry, name="demo", version={"value": 1}) == 1
+    assert find_version(registry, name="demo", version={"value": 1}) == 1
 
 
 def test_a_label_is_found(registry: Registry) -> None:
-    assert version_found(registry, name="demo", version_label="stable") == 1
+    assert find_version(registry, name="demo", version_label="stable") == 1
 
 
 def test_a_label_of_a_version_that_is_not_loaded(registry: Registry) -> None:
     with pytest.raises(RequestError, match=r"Servable not found for request: Specific\(demo, 9\)"):
-        version_found(registry, name="demo", version_label="lost")
+        find_version(registry, name="demo", version_label="lost")
 
 
 def test_a_label_belongs_to_one_model(registry: Registry) -> None:
     with pytest.raises(RequestError, match="Unrecognized servable version label: stable"):
-        version_found(registry, name="other", version_label="stable")
+        find_version(registry, name="other", version_label="stable")
 
 
 def test_a_label_of_an_unknown_model_is_an_unknown_label(registry: Registry) -> None:
     with pytest.raises(RequestError, match="Unrecognized servable version label: stable"):
-        version_found(registry, name="nobody", version_label="stable")
+        find_version(registry, name="nobody", version_label="stable")
 
 
 def test_a_withdrawn_version_is_found_no_more(registry: Registry) -> None:
     registry.withdraw(registry.find(ModelSpec(name="demo")))
-    assert version_found(registry, name="demo") == 1
+    assert find_version(registry, name="demo") == 1
 
 
 def test_a_model_without_versions_is_unknown(registry: Registry) -> None:
     registry.withdraw(registry.find(ModelSpec(name="other")))
     with pytest.raises(RequestError, match=r"Servable not found for request: Latest\(other\)"):
-        version_found(registry, name="other")
+        find_version(registry, name="other")
 
 
 def test_a_withdrawn_version_that_nobody_uses_is_unused_at_once(registry: Registry) -> None:
-    told: list[str] = []
+    calls: list[str] = []
     registry.withdraw(
-        registry.find(ModelSpec(name="demo")), when_unused=lambda: told.append("unused")
+        registry.find(ModelSpec(name="demo")), when_unused=lambda: calls.append("unused")
     )
-    assert told == ["unused"]
+    assert calls == ["unused"]
 
 
 def test_a_withdrawn_version_is_unused_when_its_last_user_has_gone(registry: Registry) -> None:
-    told: list[str] = []
+    calls: list[str] = []
     spec = ModelSpec(name="demo")
     with registry.lease(spec) as leased:
         with registry.lease(spec):
-            registry.withdraw(leased, when_unused=lambda: told.append("unused"))
-        assert told == []
+            registry.withdraw(leased, when_unused=lambda: calls.append("unused"))
+        assert calls == []
         assert registry.in_use(leased)
-    assert told == ["unused"]
+    assert calls == ["unused"]
     assert not registry.in_use(leased)
 
 
@@ -88,11 +88,11 @@ def test_a_lease_that_fails_is_given_back(registry: Registry) -> None:
 
 
 def test_a_version_may_be_withdrawn_twice(registry: Registry) -> None:
-    told: list[str] = []
-    found = registry.find(ModelSpec(name="demo"))
-    registry.withdraw(found, when_unused=lambda: told.append("unused"))
-    registry.withdraw(found, when_unused=lambda: told.append("again"))
-    assert told == ["unused"]
+    calls: list[str] = []
+    latest = registry.find(ModelSpec(name="demo"))
+    registry.withdraw(latest, when_unused=lambda: calls.append("unused"))
+    registry.withdraw(latest, when_unused=lambda: calls.append("again"))
+    assert calls == ["unused"]
 
 
 def test_a_new_servable_takes_the_place_of_the_old_one_of_its_number(registry: Registry) -> None:
@@ -106,9 +106,9 @@ def test_a_new_servable_takes_the_place_of_the_old_one_of_its_number(registry: R
 
 def test_labels_are_set_all_at_once(registry: Registry) -> None:
     registry.set_labels({"demo": {"canary": 10}})
-    assert version_found(registry, name="demo", version_label="canary") == 10
+    assert find_version(registry, name="demo", version_label="canary") == 10
     with pytest.raises(RequestError, match="Unrecognized servable version label: stable"):
-        version_found(registry, name="demo", version_label="stable")
+        find_version(registry, name="demo", version_label="stable")
 
 
 def test_what_is_added_is_available(registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""What is found out about a UNIX socket before models are loaded."""
+"""A UNIX socket is checked before models are loaded."""
 
 import os
 import socket
@@ -16,13 +16,13 @@ from tfclf.server.transport.addresses import check_socket
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A short relative path: a socket's may have 107 bytes at most."""
+    """A short relative path; a socket's path may have 107 bytes at most."""
     monkeypatch.chdir(tmp_path)
     return "grpc.sock"
 
 
 def leave_behind(path: str) -> None:
-    """As a process that was killed."""
+    """Leave a socket behind, like a killed process."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(path)
 
@@ -38,19 +38,19 @@ def test_a_socket_that_a_killed_process_left_is_fine(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "reason"),
     [
         ("no/such/folder/s", "there is no folder no/such/folder"),
-        ("file", "that is there, and no socket"),
-        ("folder", "that is there, and no socket"),
-        ("dangling", "that is there, and no socket"),
+        ("file", "the path exists and is not a socket"),
+        ("folder", "the path exists and is not a socket"),
+        ("dangling", "the path exists and is not a socket"),
         ("x" * 108, "the path has more than 107 bytes"),
         ("é" * 54, "the path has more than 107 bytes"),
         ("listened", "another process listens there"),
     ],
 )
 def test_what_grpc_could_not_bind_or_would_take_from_others_says_why(
-    place: str, path: str, said: str
+    place: str, path: str, reason: str
 ) -> None:
     Path("file").touch()
     Path("folder").mkdir()
@@ -59,7 +59,8 @@ def test_what_grpc_could_not_bind_or_would_take_from_others_says_why(
         listener.bind("listened")
         listener.listen()
         with pytest.raises(
-            ServerError, match=f"cannot listen on the UNIX socket {path}: {said}.*Give another path"
+            ServerError,
+            match=f"cannot listen on the UNIX socket {path}: {reason}.*Give another path",
         ):
             check_socket(path)
 

@@ -1,4 +1,4 @@
-"""gRPC's health service, asked over a real channel."""
+"""gRPC's health service over a real channel."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ class Running:
 
 @pytest.fixture
 def running() -> Iterator[Running]:
-    """A server of two threads."""
+    """A server with two threads."""
     server = grpc.server(ThreadPoolExecutor(2))
     health = add_health(server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -55,30 +55,30 @@ def test_a_server_does_not_serve_before_it_says_so(running: Running, name: str) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_server_with_its_models_serves(running: Running, name: str) -> None:
-    running.health.serving()
+    running.health.set_serving()
     assert running.check(name) == SERVING
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_server_that_drains_does_not_serve(running: Running, name: str) -> None:
-    running.health.serving()
-    running.health.draining()
+    running.health.set_serving()
+    running.health.start_draining()
     assert running.check(name) == NOT_SERVING
 
 
 def test_a_server_may_cease_to_serve_and_serve_again(running: Running) -> None:
-    running.health.serving()
-    running.health.not_serving()
+    running.health.set_serving()
+    running.health.set_not_serving()
     assert running.check() == NOT_SERVING
-    running.health.serving()
+    running.health.set_serving()
     assert running.check() == SERVING
 
 
 def test_a_model_that_loads_while_the_server_drains_does_not_make_it_serve(
     running: Running,
 ) -> None:
-    running.health.draining()
-    running.health.serving()
+    running.health.start_draining()
+    running.health.set_serving()
     assert running.check() == NOT_SERVING
 
 
@@ -91,9 +91,9 @@ def test_an_unknown_name_is_not_found(running: Running) -> None:
 def test_watch_tells_the_state_and_each_change(running: Running) -> None:
     watch = running.watch("PredictionService")
     assert next(watch).status == NOT_SERVING
-    running.health.serving()
+    running.health.set_serving()
     assert next(watch).status == SERVING
-    running.health.draining()
+    running.health.start_draining()
     assert next(watch).status == NOT_SERVING
 
 
@@ -110,20 +110,20 @@ def test_watches_take_no_threads(running: Running) -> None:
 def test_a_watch_ends_when_the_server_drains(running: Running) -> None:
     watch = running.watch()
     assert next(watch).status == NOT_SERVING
-    running.health.serving()
-    running.health.draining()
+    running.health.set_serving()
+    running.health.start_draining()
     assert [response.status for response in watch] == [SERVING, NOT_SERVING]
 
 
 def test_a_watch_that_begins_while_the_server_drains_says_so_and_ends(running: Running) -> None:
-    running.health.draining()
+    running.health.start_draining()
     assert [response.status for response in running.watch()] == [NOT_SERVING]
 
 
 def test_an_open_watch_does_not_use_up_the_grace_of_a_drain(running: Running) -> None:
     watch = running.watch()
     next(watch)
-    running.health.draining()
+    running.health.start_draining()
     assert running.server.stop(600).wait(60)
 
 

@@ -17,7 +17,7 @@ from tfclf.server.transport.http import HttpServer
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers "hello", after as many seconds as the path says."""
+    """Answer "hello" after the seconds that the path names."""
     await asyncio.sleep(float(scope["path"][1:] or 0))
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]}
@@ -26,7 +26,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Holding:
-    """An app that answers "hello" once `go` is set, and counts the requests that have `come`."""
+    """An app that answers "hello" once `go` is set, and counts requests in `come`."""
 
     def __init__(self) -> None:
         self.come = threading.Semaphore(0)
@@ -40,7 +40,7 @@ class Holding:
 
 
 async def reading_app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers once the whole body is there."""
+    """Answer once the complete body is there."""
     while (message := await receive()).get("more_body"):
         pass
     if message["type"] == "http.request":
@@ -55,7 +55,7 @@ def server() -> Iterator[HttpServer]:
 
 @pytest.fixture(scope="module")
 def impatient() -> Iterator[HttpServer]:
-    """It waits a second, and not longer, which is time enough for a client of these tests."""
+    """A server with timeouts of a second, enough for a client of these tests."""
     with HttpServer(app, port=0, header_timeout=1, keep_alive=1) as running:
         yield running
 
@@ -74,7 +74,7 @@ def wait_until_closed(connection: socket.socket) -> None:
 
 
 def drip(connection: socket.socket, sent: bytes) -> None:
-    """20 bytes a second."""
+    """Send 20 bytes a second."""
     for byte in sent:
         connection.sendall(bytes([byte]))
         time.sleep(0.05)
@@ -99,7 +99,7 @@ def test_the_server_does_not_name_its_software(server: HttpServer) -> None:
 
 
 def test_a_taken_port_is_named(server: HttpServer) -> None:
-    with pytest.raises(ServerError, match=f"port {server.port} for REST: Address already in use"):
+    with pytest.raises(ServerError, match=f":{server.port} for REST: Address already in use"):
         HttpServer(app, port=server.port).start()
 
 
@@ -273,7 +273,7 @@ def test_a_request_under_way_does_not_give_way() -> None:
 
 def test_tls(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("tls")
-    _certify(str(folder / "key.pem"), str(folder / "cert.pem"))
+    _make_certificate(str(folder / "key.pem"), str(folder / "cert.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     trusting = ssl.create_default_context(cafile=str(folder / "cert.pem"))
@@ -281,7 +281,7 @@ def test_tls(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert get(server, verify=trusting).text == "hello"
 
 
-def _certify(key: str, certificate: str) -> None:
+def _make_certificate(key: str, certificate: str) -> None:
     import shutil
     import subprocess
 

@@ -1,4 +1,4 @@
-"""TLS and mutual TLS on both ports, from an SSL file. Certificates are made on the spot."""
+"""TLS and mutual TLS on both ports, from an SSL file, with certificates made by the tests."""
 
 import socket
 import ssl
@@ -36,7 +36,7 @@ DAY = timedelta(days=1)
 
 
 class Papers:
-    """An authority, the server's certificate of it, and clients' of it and of another one, as PEM files."""
+    """PEM files: an authority, a server certificate, and client certificates of two authorities."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Papers:
         self.strange = self._pair("strange", self.stranger.issue_cert("client@models.example"))
 
     def ssl_config(self, *, mutual: bool) -> Path:
-        """As a user makes it, from PEM files."""
+        """Make the file like a user does, from PEM files."""
         certificate, key = self._pair("server", self.server)
         options = ["--client-ca", str(self.ca)] if mutual else []
         command = [
@@ -77,7 +77,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     return Papers(tmp_path_factory.mktemp("papers"))
 
 
-def secured(config: Path) -> Server:
+def start_with_tls(config: Path) -> Server:
     return start(
         find_models(DEMO, "demo"),
         loader_options={"warm_up_runs": 0},
@@ -88,27 +88,27 @@ def secured(config: Path) -> Server:
 
 @pytest.fixture(scope="module")
 def server(papers: Papers) -> Iterator[Server]:
-    """With TLS."""
-    with secured(papers.ssl_config(mutual=False)) as server:
+    """A server with TLS."""
+    with start_with_tls(papers.ssl_config(mutual=False)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def mutual(papers: Papers) -> Iterator[Server]:
-    """With mutual TLS."""
-    with secured(papers.ssl_config(mutual=True)) as server:
+    """A server with mutual TLS."""
+    with start_with_tls(papers.ssl_config(mutual=True)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def label() -> str:
-    """What the demo says in process."""
+    """The label that the demo predicts in process."""
     return tfclf.load(DEMO).predict(TEXT)[0].label
 
 
 @pytest.fixture(params=["grpc", "rest"])
 def address_of(request: pytest.FixtureRequest) -> Callable[[Server], str]:
-    """Of either port, as `Client` takes it."""
+    """A function from a server to the address of one of its ports, for `Client`."""
 
     def address(server: Server) -> str:
         return f"grpcs://{server.address}" if request.param == "grpc" else str(server.rest_url)
@@ -187,10 +187,12 @@ def test_plain_http_is_refused(server: Server) -> None:
 
 
 def handshake(port: int, papers: Papers, version: ssl.TLSVersion) -> str | None:
-    """The version agreed upon."""
+    """Shake hands; return the TLS version."""
     context = ssl.create_default_context(cafile=str(papers.ca))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that of TLS 1.1, which is the point
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # TLS 1.1 is deprecated, which is the point
         context.minimum_version = context.maximum_version = version
     context.set_ciphers("ALL:@SECLEVEL=0")  # OpenSSL's own level forbids it
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -270,7 +272,7 @@ def tls_of(certificate: trustme.LeafCert, **changes: Any) -> Tls:
 def bad(
     request: pytest.FixtureRequest, papers: Papers, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Tls, str]:
-    """What cannot be used, and a pattern of what is said of it."""
+    """Unusable PEM texts, and a pattern of the error."""
     issue, good = papers.authority.issue_cert, tls_of(papers.server)
     if request.param == "over":
         return tls_of(
@@ -298,18 +300,17 @@ def bad(
     if request.param == "no authority":
         pem = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         return replace(good, ca=pem, verify_clients=True), "cannot be used: "
-    monkeypatch.setattr(
-        "tfclf.server.transport.tls.time.time", lambda: 40e9
-    )  # trustme's last until the year 3000
+    # trustme's certificates are valid until the year 3000.
+    monkeypatch.setattr("tfclf.server.transport.tls.time.time", lambda: 40e9)
     return replace(
         good, ca=papers.authority.cert_pem.bytes(), verify_clients=True
-    ), "whose time is not over"
+    ), "in custom_ca has expired"
 
 
 @pytest.mark.parametrize("take", [ssl_context, grpc_credentials])
 def test_what_cannot_be_used_says_why(bad: tuple[Tls, str], take: Callable[[Tls], Any]) -> None:
-    tls, said = bad
-    with pytest.raises(ServerError, match=said):
+    tls, reason = bad
+    with pytest.raises(ServerError, match=reason):
         take(tls)
 
 
@@ -335,5 +336,5 @@ def test_no_key_is_left_on_disk(
 
 
 def test_a_certificate_s_time_is_all_that_is_judged_of_it(papers: Papers) -> None:
-    """Who trusts it is for clients to say: one for clients alone, say, may serve those that take it."""
+    """Clients decide about trust; some may accept, for example, a certificate for clients only."""
     assert ssl_context(tls_of(papers.stranger.issue_cert("client@models.example")))

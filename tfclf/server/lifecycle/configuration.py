@@ -101,7 +101,7 @@ class Configuration:
                 state = states.get(version)
                 if state is not None and state.stage == AVAILABLE:
                     continue
-                moved = self._registry.labelled(name, label) not in (None, version)
+                moved = self._registry.find_label(name, label) not in (None, version)
                 if self._labels_for_unavailable and not moved:
                     continue
                 raise ConfigError(

@@ -1,1 +1,1 @@
-"""One RPC a module, message in, message out, without transport; `tensors` and `examples` are what they share."""
+"""RPCs without their transport, message in and message out, a module for each kind."""

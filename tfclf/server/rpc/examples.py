@@ -1,4 +1,4 @@
-"""tf.Examples in, tensors out: what Classify, Regress and MultiInference have in common.
+"""tf.Examples in, tensors out: the part that Classify, Regress and MultiInference share.
 
 Source: TF Serving, servables/tensorflow/util.cc.
 """
@@ -16,42 +16,42 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tfclf.server.context import Call
 from tfclf.server.rpc.tensors import MOST_REPEATED_BYTES
 from tfclf.server.runtime.servable import Servable
-from tfclf.server.runtime.session import Fetched
+from tfclf.server.runtime.session import Output
 from tfclf.server.status import invalid_argument
 
 
 @dataclass(frozen=True)
-class Computed:
-    """What a run gave.
+class ExampleOutputs:
+    """The outputs of a run on tf.Examples.
 
     Attributes:
-      batch: the number of tf.Examples that it was given.
-      tensors: by the name of the tensor in the graph.
+      batch: the number of tf.Examples.
+      tensors: outputs by the name of the tensor in the graph.
     """
 
     batch: int
-    tensors: Mapping[str, Fetched]
+    tensors: Mapping[str, Output]
 
 
-def compute(
+def run_examples(
     servable: Servable, sent: Input, feed: str, fetches: Sequence[str], *, call: Call | None = None
-) -> Computed:
-    """Runs the graph once on serialized tf.Examples: `feed` -> `fetches`, both names of tensors.
+) -> ExampleOutputs:
+    """Run the graph once on serialized tf.Examples: `feed` -> `fetches`, both names of tensors.
 
     Raises: RequestError.
     """
-    examples = from_input(sent)
-    fetched = servable.run({feed: examples}, fetches, call=call)
-    return Computed(len(examples), dict(zip(fetches, fetched, strict=True)))
+    examples = serialize_examples(sent)
+    outputs = servable.run({feed: examples}, fetches, call=call)
+    return ExampleOutputs(len(examples), dict(zip(fetches, outputs, strict=True)))
 
 
-def from_input(sent: Input) -> NDArray[np.object_]:
-    """The tf.Examples of an Input, serialized: string[batch].
+def serialize_examples(sent: Input) -> NDArray[np.object_]:
+    """Return the serialized tf.Examples of an Input: string[batch].
 
-    A context stands before each example as its first bytes. The graph's parser takes the last of two features of
-    one name, so the example's counts, unless it is of no kind.
+    A context's bytes precede each example's. Of two features with one name the graph's parser takes
+    the last, so the example's feature wins, unless it has no kind.
 
-    Refused, though TF Serving takes it: a context whose repetition fills more than 64 MiB.
+    Unlike TF Serving, refuse a context whose repetition fills more than 64 MiB.
 
     Raises: RequestError.
     """
@@ -60,7 +60,7 @@ def from_input(sent: Input) -> NDArray[np.object_]:
         examples = sent.example_list_with_context.examples
         context = sent.example_list_with_context.context.SerializeToString()
     else:
-        examples = sent.example_list.examples  # empty where no kind is set
+        examples = sent.example_list.examples  # empty if no kind is set
     if not examples:
         raise invalid_argument("Input is empty.")
     if len(context) * (len(examples) - 1) > MOST_REPEATED_BYTES:
@@ -74,13 +74,13 @@ def from_input(sent: Input) -> NDArray[np.object_]:
 
 
 def debug_string(signature: SignatureDef) -> str:
-    """A signature as TF Serving quotes it in messages."""
+    """Return a signature as TF Serving quotes it in messages."""
     text: str = text_format.MessageToString(signature, as_utf8=False)
     return text
 
 
 def shape_string(array: NDArray[Any]) -> str:
-    """A shape as TensorFlow quotes it in messages.
+    """Return a shape as TensorFlow quotes it in messages.
 
     >>> shape_string(np.zeros((2, 3)))
     '[2,3]'

@@ -1,6 +1,7 @@
-"""Classify, Regress and MultiInference: tf.Examples in, classes or values out. Without transport, as Predict is.
+"""Classify, Regress and MultiInference: tf.Examples in, classes or values out.
 
-Checks, their order and their words: TF Serving, classifier.cc, regressor.cc and multi_inference.cc.
+Source of the checks, their order and their wording: TF Serving, classifier.cc, regressor.cc and
+multi_inference.cc.
 """
 
 from grpc import StatusCode
@@ -10,10 +11,10 @@ from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiIn
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
+from tfclf.saved_model.signature_names import SERVING_DEFAULT
 from tfclf.server.context import Call
 from tfclf.server.rpc import classification, regression
-from tfclf.server.rpc.examples import compute
-from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
+from tfclf.server.rpc.examples import run_examples
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
@@ -21,69 +22,73 @@ from tfclf.server.status import RequestError, invalid_argument
 def classify(
     servable: Servable, request: ClassificationRequest, *, call: Call | None = None
 ) -> ClassificationResponse:
-    """Answers a ClassificationRequest: a class list for each tf.Example.
+    """Answer a ClassificationRequest with a list of classes for each tf.Example.
 
     Raises: RequestError.
     """
-    signature = _signature(servable, request.model_spec)
-    feed, fetches = classification.tensors_of(
+    signature = _find_signature(servable, request.model_spec)
+    feed, fetches = classification.select_tensors(
         signature, check_method_name=servable.check_method_names
     )
-    computed = compute(servable, request.input, feed, fetches, call=call)
+    outputs = run_examples(servable, request.input, feed, fetches, call=call)
     return ClassificationResponse(
-        model_spec=_echo(servable, request.model_spec),
-        result=classification.to_result(signature, computed),
+        model_spec=_echo_spec(servable, request.model_spec),
+        result=classification.to_result(signature, outputs),
     )
 
 
 def regress(
     servable: Servable, request: RegressionRequest, *, call: Call | None = None
 ) -> RegressionResponse:
-    """Answers a RegressionRequest: a value for each tf.Example.
+    """Answer a RegressionRequest with a value for each tf.Example.
 
     Raises: RequestError.
     """
-    signature = _signature(servable, request.model_spec)
-    feed, fetches = regression.tensors_of(signature, check_method_name=servable.check_method_names)
-    computed = compute(servable, request.input, feed, fetches, call=call)
+    signature = _find_signature(servable, request.model_spec)
+    feed, fetches = regression.select_tensors(
+        signature, check_method_name=servable.check_method_names
+    )
+    outputs = run_examples(servable, request.input, feed, fetches, call=call)
     return RegressionResponse(
-        model_spec=_echo(servable, request.model_spec),
-        result=regression.to_result(signature, computed),
+        model_spec=_echo_spec(servable, request.model_spec),
+        result=regression.to_result(signature, outputs),
     )
 
 
 def multi_inference(
     servable: Servable, request: MultiInferenceRequest, *, call: Call | None = None
 ) -> MultiInferenceResponse:
-    """Answers a MultiInferenceRequest: several signatures on one list of tf.Examples, in one run of the graph.
+    """Answer a MultiInferenceRequest: several signatures on the same tf.Examples, in one run.
 
-    The signatures must read the same tensor, as those of a TF1-style model may; `tf.saved_model.save` gives each
-    of its signatures an input of its own.
+    The signatures must read the same tensor. Those of a TF1-style model may; `tf.saved_model.save`
+    gives each signature an input of its own.
 
     Args:
-      servable: what `first_spec` asks for; the versions that the other tasks name are passed over.
+      servable: the Servable for `first_spec`; versions named by other tasks are ignored.
     Raises: RequestError.
     """
-    feed, fetches = _tensors_of_all(servable, request)
-    computed = compute(servable, request.input, feed, fetches, call=call)
+    feed, fetches = _select_tensors_of_all(servable, request)
+    outputs = run_examples(servable, request.input, feed, fetches, call=call)
     response = MultiInferenceResponse()
     for task in request.tasks:
-        signature = servable.signatures[_name(task.model_spec)]
-        result = response.results.add(model_spec=_echo(servable, task.model_spec))
+        signature = servable.signatures[_signature_name(task.model_spec)]
+        result = response.results.add(model_spec=_echo_spec(servable, task.model_spec))
         if task.method_name == classification.METHOD_NAME:
-            result.classification_result.CopyFrom(classification.to_result(signature, computed))
+            result.classification_result.CopyFrom(classification.to_result(signature, outputs))
         else:
-            result.regression_result.CopyFrom(regression.to_result(signature, computed))
+            result.regression_result.CopyFrom(regression.to_result(signature, outputs))
     return response
 
 
 def first_spec(request: MultiInferenceRequest) -> ModelSpec:
-    """Which model is to answer: the first task's."""
+    """Return the first task's ModelSpec, which chooses the model."""
     return request.tasks[0].model_spec if request.tasks else ModelSpec()
 
 
-def _tensors_of_all(servable: Servable, request: MultiInferenceRequest) -> tuple[str, list[str]]:
-    """The name of the tensor to feed, and of all those to fetch, each once."""
+def _select_tensors_of_all(
+    servable: Servable, request: MultiInferenceRequest
+) -> tuple[str, list[str]]:
+    """Return the name of the tensor to feed, and the names of those to fetch, each once."""
     model = feed = ""
     names: set[str] = set()
     fetches: set[str] = set()
@@ -95,13 +100,15 @@ def _tensors_of_all(servable: Servable, request: MultiInferenceRequest) -> tuple
             raise invalid_argument(
                 "All ModelSpecs in a MultiInferenceRequest must access the same model name."
             )
-        name = _name(task.model_spec)
+        name = _signature_name(task.model_spec)
         if name in names:
             raise invalid_argument(f"Duplicate evaluation of signature: {name}")
         names.add(name)
         if name not in servable.signatures:
             raise invalid_argument(f"Requested signature not found in model graph: {name}")
-        task_feed, task_fetches = _tensors_of(servable.signatures[name], task.method_name, servable)
+        task_feed, task_fetches = _select_tensors(
+            servable.signatures[name], task.method_name, servable
+        )
         feed = feed or task_feed
         if task_feed != feed:
             raise invalid_argument("Input tensor must be the same for all Signatures.")
@@ -109,31 +116,33 @@ def _tensors_of_all(servable: Servable, request: MultiInferenceRequest) -> tuple
     return feed, sorted(fetches)
 
 
-def _tensors_of(
+def _select_tensors(
     signature: SignatureDef, method_name: str, servable: Servable
 ) -> tuple[str, list[str]]:
     if method_name == classification.METHOD_NAME:
-        return classification.tensors_of(signature, check_method_name=servable.check_method_names)
+        return classification.select_tensors(
+            signature, check_method_name=servable.check_method_names
+        )
     if method_name == regression.METHOD_NAME:
-        return regression.tensors_of(signature, check_method_name=servable.check_method_names)
+        return regression.select_tensors(signature, check_method_name=servable.check_method_names)
     raise RequestError(
         StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {method_name}"
     )
 
 
-def _name(spec: ModelSpec) -> str:
-    return spec.signature_name or DEFAULT_SIGNATURE
+def _signature_name(spec: ModelSpec) -> str:
+    return spec.signature_name or SERVING_DEFAULT
 
 
-def _signature(servable: Servable, spec: ModelSpec) -> SignatureDef:
-    signature = servable.signatures.get(_name(spec))
+def _find_signature(servable: Servable, spec: ModelSpec) -> SignatureDef:
+    signature = servable.signatures.get(_signature_name(spec))
     if signature is None:
-        raise invalid_argument(f"No signature was found with the name: {_name(spec)}")
+        raise invalid_argument(f"No signature was found with the name: {_signature_name(spec)}")
     return signature
 
 
-def _echo(servable: Servable, spec: ModelSpec) -> ModelSpec:
-    """The ModelSpec of an answer: the name as it was asked for, the version and the signature that answered."""
-    echo = ModelSpec(name=spec.name, signature_name=_name(spec))
+def _echo_spec(servable: Servable, spec: ModelSpec) -> ModelSpec:
+    """Return a response's ModelSpec: the requested name, and the version and signature used."""
+    echo = ModelSpec(name=spec.name, signature_name=_signature_name(spec))
     echo.version.value = servable.version
     return echo

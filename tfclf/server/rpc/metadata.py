@@ -15,7 +15,7 @@ _FIELD = "signature_def"
 def get_model_metadata(
     registry: Registry, request: GetModelMetadataRequest
 ) -> GetModelMetadataResponse:
-    """Answers a GetModelMetadataRequest. The echo names no signature: it is the metadata of all of them.
+    """Answer a GetModelMetadataRequest. The response covers all signatures, so it names none.
 
     Raises: RequestError.
     """

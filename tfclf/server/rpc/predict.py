@@ -1,6 +1,7 @@
-"""Predict: named tensors in, named tensors out. Knows nothing of gRPC's transport, so that REST can share it.
+"""Predict: named tensors in, named tensors out, for gRPC and REST alike.
 
-Checks, their order and their words: TF Serving, predict_util.cc; TensorFlow, cc/saved_model/util.cc.
+Source of the checks, their order and their wording: TF Serving, predict_util.cc; TensorFlow,
+cc/saved_model/util.cc.
 """
 
 from collections.abc import Iterable
@@ -12,23 +13,23 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+from tfclf.saved_model.signature_names import SERVING_DEFAULT
 from tfclf.server.context import Call
 from tfclf.server.rpc import tensors
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
 
-DEFAULT_SIGNATURE = "serving_default"
 _METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress"))
 
 
 def predict(
     servable: Servable, request: PredictRequest, *, call: Call | None = None
 ) -> PredictResponse:
-    """Answers a PredictRequest.
+    """Answer a PredictRequest.
 
     Raises: RequestError.
     """
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    name = request.model_spec.signature_name or SERVING_DEFAULT
     signature = servable.signatures.get(name)
     if signature is None:
         raise RequestError(
@@ -37,15 +38,15 @@ def predict(
     if servable.check_method_names:
         _check_method_name(signature)
     _check_number_of_inputs(signature, request)
-    feeds = _feeds(signature, request)
-    aliases = _aliases(signature, request)
-    fetched = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], call=call)
+    feeds = _read_feeds(signature, request)
+    aliases = _choose_outputs(signature, request)
+    outputs = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], call=call)
 
     response = PredictResponse()
     response.model_spec.name = request.model_spec.name
     response.model_spec.version.value = servable.version
     response.model_spec.signature_name = name
-    for alias, (array, dtype) in zip(aliases, fetched, strict=True):
+    for alias, (array, dtype) in zip(aliases, outputs, strict=True):
         response.outputs[alias].CopyFrom(_to_proto(alias, array, dtype, servable.tensor_content))
     return response
 
@@ -54,8 +55,8 @@ def _check_method_name(signature: SignatureDef) -> None:
     if signature.method_name not in _METHOD_NAMES:
         raise RequestError(
             StatusCode.INTERNAL,
-            f"Expected prediction signature method_name to be one of {{{', '.join(_METHOD_NAMES)}}}. "
-            f"Was: {signature.method_name}",
+            "Expected prediction signature method_name to be one of "
+            f"{{{', '.join(_METHOD_NAMES)}}}. Was: {signature.method_name}",
         )
 
 
@@ -65,13 +66,14 @@ def _check_number_of_inputs(signature: SignatureDef, request: PredictRequest) ->
         return
     raise invalid_argument(
         f"input size does not match signature: {len(sent)}!={len(expected)} "
-        f"len({_braced(sent)}) != len({_braced(expected)}). "
-        f"Sent extra: {_braced(sent - expected)}. Missing but required: {_braced(expected - sent)}."
+        f"len({_join_in_braces(sent)}) != len({_join_in_braces(expected)}). "
+        f"Sent extra: {_join_in_braces(sent - expected)}. "
+        f"Missing but required: {_join_in_braces(expected - sent)}."
     )
 
 
-def _feeds(signature: SignatureDef, request: PredictRequest) -> dict[str, NDArray[Any]]:
-    """Arrays by tensor name, from the request and, for what it leaves out, from the signature's defaults."""
+def _read_feeds(signature: SignatureDef, request: PredictRequest) -> dict[str, NDArray[Any]]:
+    """Return arrays by tensor name, from the request or else from the signature's defaults."""
     feeds: dict[str, NDArray[Any]] = {}
     used: set[str] = set()
     for alias in sorted(signature.inputs):
@@ -83,15 +85,16 @@ def _feeds(signature: SignatureDef, request: PredictRequest) -> dict[str, NDArra
             proto = signature.defaults[alias]
         else:
             raise invalid_argument(
-                f"Signature input alias: {alias}(feed name: {feed}) not found in request and no default "
-                f"value provided. Inputs expected to be in the request {_braced(request.inputs)}, or default "
-                f"input alias set: {_joined(signature.defaults)}"
+                f"Signature input alias: {alias}(feed name: {feed}) not found in request and no "
+                "default value provided. Inputs expected to be in the request "
+                f"{_join_in_braces(request.inputs)}, or default input alias set: "
+                f"{_join_sorted(signature.defaults)}"
             )
         feeds[feed] = _from_proto(alias, proto)
     if len(used) != len(request.inputs):
         raise invalid_argument(
-            f"Inputs contains invalid name. Used request inputs: {_joined(used)}, "
-            f"request input: {_joined(request.inputs)}"
+            f"Inputs contains invalid name. Used request inputs: {_join_sorted(used)}, "
+            f"request input: {_join_sorted(request.inputs)}"
         )
     return feeds
 
@@ -110,14 +113,14 @@ def _to_proto(alias: str, array: NDArray[Any], dtype: int, content: bool) -> Ten
         raise RequestError(StatusCode.UNIMPLEMENTED, f"output tensor {alias}: {error}") from error
 
 
-def _aliases(signature: SignatureDef, request: PredictRequest) -> list[str]:
-    """The outputs that the response will hold; an empty filter means all."""
+def _choose_outputs(signature: SignatureDef, request: PredictRequest) -> list[str]:
+    """Return the aliases of the requested outputs; an empty filter means all."""
     chosen: list[str] = []
     for alias in request.output_filter:
         if alias not in signature.outputs:
             raise invalid_argument(
                 f"output tensor alias not found in signature: {alias} "
-                f"Outputs expected to be in the set {_braced(signature.outputs)}."
+                f"Outputs expected to be in the set {_join_in_braces(signature.outputs)}."
             )
         if alias in chosen:
             raise invalid_argument(f"duplicate output tensor alias: {alias}")
@@ -125,9 +128,14 @@ def _aliases(signature: SignatureDef, request: PredictRequest) -> list[str]:
     return chosen or sorted(signature.outputs)
 
 
-def _joined(names: Iterable[str]) -> str:
+def _join_sorted(names: Iterable[str]) -> str:
     return ",".join(sorted(names))
 
 
-def _braced(names: Iterable[str]) -> str:
-    return f"{{{_joined(names)}}}"
+def _join_in_braces(names: Iterable[str]) -> str:
+    """List names as TF Serving does in messages.
+
+    >>> _join_in_braces(["scores", "labels"])
+    '{labels,scores}'
+    """
+    return f"{{{_join_sorted(names)}}}"

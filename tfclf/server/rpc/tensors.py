@@ -1,7 +1,8 @@
-"""TensorProto <-> numpy, as TensorFlow's own `Tensor::FromProto` and `Tensor::AsProtoField` have it.
+"""TensorProto <-> numpy, by the rules of TensorFlow's `Tensor::FromProto` and `AsProtoField`.
 
-`tf.make_ndarray` is no substitute: it allocates whatever a shape claims, and fails in a dozen ways on protos
-that TensorFlow refuses in one. `tf.make_tensor_proto` writes tensor_content, where TF Serving fills `*_val`.
+`tf.make_ndarray` cannot replace it: it allocates whatever a shape claims, and fails in a dozen ways
+on protos that TensorFlow refuses in one. `tf.make_tensor_proto` writes tensor_content, while TF
+Serving fills `*_val`.
 """
 
 import math
@@ -14,25 +15,26 @@ import tensorflow as tf
 from numpy.typing import DTypeLike, NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-# A shape may claim any number of elements and give one value: a few bytes of request must not become
-# gigabytes of memory. The message limit bounds what a request spells out; this, what it leaves to repetition.
+# A shape may claim any number of elements and give one value, but a few bytes of request must not
+# become gigabytes of memory. The message limit bounds the values that a request contains; this
+# limit bounds those that repetition adds.
 MOST_REPEATED_BYTES = 1 << 26
 _STRING_BYTES = 24  # sizeof(tstring), before the characters
 _MOST_ELEMENTS = (1 << 31) - 1  # one byte each already fills the largest message
 
 
 class TensorProtoError(ValueError):
-    """A TensorProto that is no tensor."""
+    """A TensorProto that does not describe a tensor."""
 
 
 @dataclass(frozen=True)
 class _Numeric:
-    """How one numeric dtype travels.
+    """The encoding of one numeric dtype in a TensorProto.
 
     Attributes:
       field: the field of TensorProto that holds its values.
       read: the numpy dtype of that field's numbers.
-      bits: what one number holds of an element, before it is seen as `array`; halves travel as their bits.
+      bits: the numpy dtype that a number is cast to before its bits are viewed as `array`.
       array: the numpy dtype of the tensor.
     """
 
@@ -42,8 +44,9 @@ class _Numeric:
     array: np.dtype[Any]
 
 
-def _numerics() -> dict[int, _Numeric]:
-    # (dtype, field, read, bits); a complex number is two floats, a float8 one byte of a bytes field.
+def _make_numerics() -> dict[int, _Numeric]:
+    # (dtype, field, read, bits). A half travels as its bits in an int32, a complex number as two
+    # floats, a float8 as one byte of a bytes field.
     rows: Iterable[tuple[str, str, DTypeLike, DTypeLike]] = (
         ("FLOAT", "float_val", np.float32, np.float32),
         ("DOUBLE", "double_val", np.float64, np.float64),
@@ -85,69 +88,78 @@ def _numerics() -> dict[int, _Numeric]:
     return numerics
 
 
-_NUMERICS = _numerics()
+_NUMERICS = _make_numerics()
 
 
 def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """The array that a TensorProto holds; strings come as bytes in an object array.
+    """Return a TensorProto's array; strings become bytes in an object array.
 
-    >>> from_proto(tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[0.5])).item()
-    0.5
+    >>> proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[0.5, 0.25])
+    >>> proto.tensor_shape.dim.add(size=3).size
+    3
+    >>> from_proto(proto).tolist()  # the last value repeats
+    [0.5, 0.25, 0.25]
 
-    Fewer values than elements repeat the last one, none at all give zeros or empty strings, values beyond the
-    last element are left out; tensor_content must be of the exact length.
+    If there are fewer values than elements, the last one repeats; without any, elements are zeros
+    or empty strings. Values beyond the last element are ignored. tensor_content must have the exact
+    length.
 
-    Refused, though `FromProto` takes it: unknown_rank, whose dimensions it reads all the same; repetition
-    that fills more than 64 MiB; more dimensions than numpy has.
+    Unlike `FromProto`, refuse unknown_rank (it reads the dimensions all the same), repetition that
+    fills more than 64 MiB, and more dimensions than numpy has.
 
     Raises: TensorProtoError.
     """
     sizes = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise TensorProtoError(f"the shape is not fully known: {sizes}")
-    # An empty tensor is held to it too: it may name absurd sizes beside its 0, which kernels then multiply.
+    # Check an empty tensor too: beside its 0 it may name absurd sizes, which kernels then multiply.
     if math.prod(size for size in sizes if size) > _MOST_ELEMENTS:
         raise TensorProtoError(f"the shape has more elements than a message can hold: {sizes}")
-    flat = _flat(proto, math.prod(sizes))
+    flat = _read_flat(proto, math.prod(sizes))
     try:
         return flat.reshape(sizes)
     except ValueError as error:  # more dimensions than numpy has: 64, where TensorFlow has 254
         raise TensorProtoError(str(error)) from error
 
 
-def _flat(proto: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
+def _read_flat(proto: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
     if proto.dtype == types_pb2.DT_STRING:
-        return _strings(proto, count)
+        return _read_strings(proto, count)
     numeric = _NUMERICS.get(proto.dtype)
     if numeric is None:
         raise TensorProtoError(f"dtype {proto.dtype} cannot be sent")
     if count and proto.tensor_content:
-        return _from_content(proto.tensor_content, numeric, count)
-    return _from_values(proto, numeric, count)
+        return _read_content(proto.tensor_content, numeric, count)
+    return _read_values(proto, numeric, count)
 
 
 def _check_repetition(elements: int, given: int, element_bytes: int) -> None:
     if given < elements and elements * element_bytes > MOST_REPEATED_BYTES:
         raise TensorProtoError(
-            f"{given} values for {elements} elements; repetition fills {MOST_REPEATED_BYTES:,} bytes at most"
+            f"{given} values for {elements} elements; repetition may fill "
+            f"{MOST_REPEATED_BYTES:,} bytes at most"
         )
 
 
-def _strings(proto: tensor_pb2.TensorProto, count: int) -> NDArray[np.object_]:
+def _read_strings(proto: tensor_pb2.TensorProto, count: int) -> NDArray[np.object_]:
     if count and proto.tensor_content:
         values = _split_strings(proto.tensor_content, count)
     else:
         values = list(proto.string_val[:count])
     last = values[-1] if values else b""
     _check_repetition(count, len(values), _STRING_BYTES + len(last))
-    # np.full and a broadcast assignment both go through numpy's own bytes type, which drops trailing NULs.
+    # np.full and broadcast assignment go through numpy's own bytes type, which drops trailing NULs.
     array = np.empty(count, dtype=object)
     array[:] = values + [last] * (count - len(values))
     return array
 
 
 def _split_strings(content: bytes, count: int) -> list[bytes]:
-    """tensor_content of strings: every length as a varint, then all characters."""
+    r"""Split the tensor_content of strings: every length as a varint, then all characters.
+
+    >>> _split_strings(b"\x02\x00\x01" + b"no" + b"!", 3)
+    [b'no', b'', b'!']
+    """
     if count > len(content):
         raise TensorProtoError(f"{len(content)} bytes of tensor_content for {count} strings")
     lengths, position = [], 0
@@ -172,15 +184,15 @@ def _split_strings(content: bytes, count: int) -> list[bytes]:
     return values
 
 
-def _from_content(content: bytes, numeric: _Numeric, count: int) -> NDArray[Any]:
+def _read_content(content: bytes, numeric: _Numeric, count: int) -> NDArray[Any]:
     if len(content) != count * numeric.array.itemsize:
         raise TensorProtoError(f"{len(content)} bytes of tensor_content for {count} elements")
     if numeric.array == np.bool_ and content.translate(None, b"\x00\x01"):
-        raise TensorProtoError("tensor_content of booleans holds other bytes than 0 and 1")
+        raise TensorProtoError("tensor_content of booleans holds bytes other than 0 and 1")
     return np.frombuffer(content, numeric.array)
 
 
-def _from_values(proto: tensor_pb2.TensorProto, numeric: _Numeric, count: int) -> NDArray[Any]:
+def _read_values(proto: tensor_pb2.TensorProto, numeric: _Numeric, count: int) -> NDArray[Any]:
     numbers_each = numeric.array.itemsize // np.dtype(numeric.bits).itemsize
     # bytes of a float8_val iterate as numbers, just as a repeated field does
     numbers = getattr(proto, numeric.field)[: count * numbers_each]
@@ -201,22 +213,27 @@ def _from_values(proto: tensor_pb2.TensorProto, numeric: _Numeric, count: int) -
 
 
 def to_proto(array: NDArray[Any], dtype: int, *, content: bool = False) -> tensor_pb2.TensorProto:
-    """The TensorProto of an array, every element spelled out in the `*_val` field of its dtype.
+    """Return an array's TensorProto, with every element in the `*_val` field of its dtype.
+
+    >>> to_proto(np.array([1.5, 2.0], np.float16), types_pb2.DT_HALF).half_val
+    [15872, 16384]
 
     Args:
       array: numbers, or bytes in an object array.
       dtype: the tensor's DataType; the array alone does not tell quantized numbers from plain ones.
-      content: all elements as bytes in tensor_content instead.
-    Raises: TensorProtoError for a dtype that has no values, such as a resource.
+      content: writes all elements as bytes in tensor_content instead.
+    Raises: TensorProtoError for a dtype without values, such as a resource.
     """
     proto = tensor_pb2.TensorProto(dtype=dtype)
-    proto.tensor_shape.SetInParent()  # a scalar's shape is there, and empty
+    proto.tensor_shape.SetInParent()  # a scalar's shape is present, and empty
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     flat = np.ascontiguousarray(array).reshape(-1)
     if dtype == types_pb2.DT_STRING:
         if content:
-            proto.tensor_content = b"".join([*(_varint(len(value)) for value in flat), *flat])
+            proto.tensor_content = b"".join(
+                [*(_encode_varint(len(value)) for value in flat), *flat]
+            )
         else:
             proto.string_val.extend(flat.tolist())
         return proto
@@ -233,7 +250,12 @@ def to_proto(array: NDArray[Any], dtype: int, *, content: bool = False) -> tenso
     return proto
 
 
-def _varint(number: int) -> bytes:
+def _encode_varint(number: int) -> bytes:
+    r"""Encode a number in groups of seven bits, the lowest first; the last one has no high bit.
+
+    >>> _encode_varint(5), _encode_varint(300)
+    (b'\x05', b'\xac\x02')
+    """
     parts = []
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)

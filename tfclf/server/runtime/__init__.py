@@ -1,1 +1,1 @@
-"""A loaded version: its TensorFlow session, and how requests share runs."""
+"""A loaded version: its TensorFlow session, and how requests share its runs."""

@@ -1,4 +1,4 @@
-"""Which Servable answers a request: names -> versions -> Servables, and labels for versions."""
+"""The lookup of Servables: names -> versions -> Servables, and labels for versions."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,13 +24,14 @@ class _Entry:
 class Registry:
     """The Servables of a server; safe to use from many threads.
 
-    A request sees either a version's old Servable or its new one, never none in between: each change is one step.
+    Each change, such as a hot swap, is one step: a request sees a version's old Servable or its new
+    one, never none in between.
 
     Args:
-      labels: by model, then by label: the version that it stands for.
+      labels: versions by model, then by label.
 
     Attributes:
-      states: what has become of each version, of unloaded ones too.
+      states: the last state of each version, unloaded versions included.
     """
 
     def __init__(
@@ -41,26 +42,29 @@ class Registry:
     ) -> None:
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, _Entry]] = {}
-        self._withdrawn: dict[
-            int, _Entry
-        ] = {}  # by the Servable's id: in use, but no longer to be found
+        self._withdrawn: dict[int, _Entry] = {}  # by the Servable's id: in use, but no longer found
         self._labels: Mapping[str, Mapping[str, int]] = labels or {}
         self.states = States()
         for servable in servables:
             self.add(servable)
 
     def __iter__(self) -> Iterator[Servable]:
-        """Those that answer now; what changes meanwhile is not seen."""
+        """Iterate over the Servables as they are now; later changes are not seen."""
         with self._lock:
-            found = [
+            servables = [
                 entry.servable for versions in self._models.values() for entry in versions.values()
             ]
-        return iter(found)
+        return iter(servables)
 
     def add(
         self, servable: Servable, *, when_unused: Callable[[], None] | None = None
     ) -> Servable | None:
-        """Lets a Servable answer from now on; gives the one that it takes the place of, withdrawn as by `withdraw`."""
+        """Let a Servable answer from now on.
+
+        Args:
+          when_unused: as for `withdraw`, for the Servable that it replaces.
+        Returns: the replaced Servable, withdrawn as by `withdraw`; None if there was none.
+        """
         with self._lock:
             versions = self._models.setdefault(servable.name, {})
             old = versions.get(servable.version)
@@ -74,10 +78,11 @@ class Registry:
     def withdraw(
         self, servable: Servable, *, when_unused: Callable[[], None] | None = None
     ) -> None:
-        """Lets a Servable take no new request; those under way go on.
+        """Stop giving a Servable to new requests; in-flight requests go on.
 
         Args:
-          when_unused: called once, when the last of them has ended: at once if there is none, else in its thread.
+          when_unused: called once, after the last in-flight request and in its thread; at once if
+            there is none.
         """
         with self._lock:
             versions = self._models.get(servable.name, {})
@@ -92,7 +97,7 @@ class Registry:
             unused()
 
     def in_use(self, servable: Servable) -> bool:
-        """Whether a request under way uses it."""
+        """Whether an in-flight request uses the Servable."""
         with self._lock:
             entry = self._withdrawn.get(id(servable)) or self._models.get(servable.name, {}).get(
                 servable.version
@@ -100,19 +105,19 @@ class Registry:
             return entry is not None and entry.servable is servable and entry.users > 0
 
     def set_labels(self, labels: Mapping[str, Mapping[str, int]]) -> None:
-        """The labels of all models, in the place of those there were."""
+        """Replace the labels of all models."""
         with self._lock:
             self._labels = labels
 
-    def labelled(self, name: str, label: str) -> int | None:
-        """The version that a label stands for."""
+    def find_label(self, name: str, label: str) -> int | None:
+        """Return the version that a label stands for, or None."""
         with self._lock:
             return self._labels.get(name, {}).get(label)
 
     def find(self, spec: ModelSpec) -> Servable:
-        """The Servable that a ModelSpec asks for: by version, by label, or else the largest version.
+        """Return the Servable for a ModelSpec: by version, by label, or else the largest version.
 
-        It may be closed at any time; what runs it takes a `lease`.
+        It may be closed at any time; take a `lease` to run it.
 
         Raises: RequestError.
         """
@@ -121,7 +126,7 @@ class Registry:
 
     @contextmanager
     def lease(self, spec: ModelSpec) -> Iterator[Servable]:
-        """`find`, and the Servable stays open for as long as the request needs it."""
+        """Find a Servable and keep it open for the length of a request. Raises: RequestError."""
         with self._lock:
             entry = self._find(spec)
             entry.users += 1
@@ -139,16 +144,15 @@ class Registry:
             if not versions:
                 raise _not_found(f"Latest({spec.name})")
             return versions[max(versions)]
-        version = (
-            spec.version.value
-            if choice == "version"
-            else self._version_of(spec.name, spec.version_label)
-        )
+        if choice == "version":
+            version = spec.version.value
+        else:
+            version = self._resolve_label(spec.name, spec.version_label)
         if version not in versions:
             raise _not_found(f"Specific({spec.name}, {version})")
         return versions[version]
 
-    def _version_of(self, name: str, label: str) -> int:
+    def _resolve_label(self, name: str, label: str) -> int:
         version = self._labels.get(name, {}).get(label)
         if version is None:
             raise invalid_argument(f"Unrecognized servable version label: {label}")
@@ -157,10 +161,10 @@ class Registry:
     def _retire(
         self, entry: _Entry, when_unused: Callable[[], None] | None
     ) -> Callable[[], None] | None:
-        """Notes that the entry is withdrawn; gives what is to be called now, outside the lock."""
+        """Mark an entry as withdrawn; return the callback to call now, outside the lock."""
         if not entry.users:
             return when_unused
-        entry.when_unused = when_unused or _nothing
+        entry.when_unused = when_unused or _do_nothing
         self._withdrawn[id(entry.servable)] = entry
         return None
 
@@ -174,7 +178,7 @@ class Registry:
         unused()
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 

@@ -15,7 +15,7 @@ from tfclf.errors import SavedModelError, first_line
 from tfclf.server.context import Call
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
-from tfclf.server.runtime.session import Fetched, Session, SessionOptions
+from tfclf.server.runtime.session import Output, Session, SessionOptions
 
 _log = logging.getLogger(__name__)
 
@@ -24,13 +24,14 @@ class Servable:
     """A version of a model that answers requests.
 
     Args:
-      check_method_names: whether a signature answers only the RPC that it is made for. Off, as in TF Serving:
-        `tf.saved_model.save` writes every signature for Predict.
-      tensor_content: whether Predict sends tensors as bytes in that field, where TF Serving fills the `*_val` fields
-        by default.
-      batching: how requests share runs; None: each has its own.
-      on_batch: told of each batch that has run.
-      on_run: told the RPC and the seconds that the model took for it, waiting for its batch included.
+      check_method_names: whether a signature answers only the RPC that it is made for. Off, as in
+        TF Serving: `tf.saved_model.save` writes every signature for Predict.
+      tensor_content: whether Predict sends tensors as bytes in that field; by default it fills the
+        `*_val` fields, as TF Serving does.
+      batching: how requests share runs; None: each request has its own run.
+      on_batch: called after each batch that has run.
+      on_run: called with the RPC and the seconds that the model took for it, the wait for its batch
+        included.
     """
 
     def __init__(
@@ -65,11 +66,11 @@ class Servable:
         session: SessionOptions | None = None,
         **options: Any,
     ) -> "Servable":
-        """Loads the SavedModel in `folder`.
+        """Load the SavedModel in `folder`.
 
         Args:
-          session: how it is loaded and run.
-          options: as for `Servable`.
+          session: how the SavedModel is loaded and run.
+          options: keyword arguments of `Servable`.
         Raises: SavedModelError.
         """
         started = time.perf_counter()
@@ -80,8 +81,9 @@ class Servable:
             reason = first_line(error)
             tags = ",".join((session or SessionOptions()).tags)
             raise SavedModelError(
-                f"{folder} cannot be loaded: {reason} Expected a SavedModel: saved_model.pb with a graph "
-                f"tagged {tags!r}, and the variables/ and assets/ saved with it. Copy or export it again."
+                f"{folder} cannot be loaded: {reason} Expected a SavedModel: saved_model.pb with a "
+                f"graph tagged {tags!r}, and the variables/ and assets/ saved with it. Copy or "
+                "export it again."
             ) from error
         _log.info(
             "loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started
@@ -90,7 +92,7 @@ class Servable:
 
     @property
     def signatures(self) -> Mapping[str, SignatureDef]:
-        """SignatureDef by name, as saved_model.pb has them."""
+        """SignatureDefs by name, as in saved_model.pb."""
         return self._session.signatures
 
     @property
@@ -100,12 +102,12 @@ class Servable:
 
     def run(
         self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, call: Call | None = None
-    ) -> list[Fetched]:
-        """`Session.run`, in a batch with others where there is batching, within the time that `call` has left.
+    ) -> list[Output]:
+        """Run the graph like `Session.run`, batched if batching is on, within `call`'s deadline.
 
         Raises: RequestError.
         """
-        self._limits.check(feeds, called=self._input_name)
+        self._limits.check(feeds, called=self._find_alias)
         call = call or Call()
         started = time.perf_counter()
         try:
@@ -113,17 +115,18 @@ class Servable:
                 return self._batcher.run(feeds, fetches, call=call)
             return self._session.run(feeds, fetches, timeout=call.time_left())
         finally:
-            if self._on_run is not None and call.method:  # none of a warm-up
+            if self._on_run is not None and call.method:  # a warm-up has no method
                 self._on_run(call.method, time.perf_counter() - started)
 
-    def _input_name(self, tensor: str) -> str:
+    def _find_alias(self, tensor: str) -> str:
+        """Return an input's name in its signature; the tensor's own name if there is none."""
         inputs = (
             each for signature in self.signatures.values() for each in signature.inputs.items()
         )
         return next((str(name) for name, info in inputs if info.name == tensor), tensor)
 
     def close(self) -> None:
-        """Cancels what runs and refuses what comes."""
+        """Cancel in-flight requests and refuse new ones."""
         if self._batcher is not None:
             self._batcher.close()
         self._session.close()

@@ -1,9 +1,10 @@
-"""A SavedModel in a TensorFlow session, run by tensor names: what TF Serving does, in the same C++ code.
+"""A SavedModel in a TensorFlow session, run by tensor names, in the same C++ code as TF Serving.
 
-Why not `tf.saved_model.load(...).signatures`: those run whole signatures, check shapes that TF Serving leaves
-unchecked (its own tests feed a scalar to x: float32[batch, 1]), word errors their own way, take no timeout
-and cannot be cancelled. A session fetches just what a response needs, runs TF1 models and TF2 models alike,
-and its DirectSession is TF Serving's: codes and messages match because they are the same ones.
+Why not `tf.saved_model.load(...).signatures`? They run whole signatures, check shapes that TF
+Serving leaves unchecked (its own tests feed a scalar to x: float32[batch, 1]), word errors
+differently, take no timeout and cannot be cancelled. A session computes only what a response needs
+and runs TF1 and TF2 models alike. Its DirectSession is TF Serving's, so codes and messages are the
+same.
 """
 
 import math
@@ -21,9 +22,9 @@ from grpc import StatusCode
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-# Names outside TensorFlow's public API; this is the only module that uses any. The loader: its public alias,
-# tf.compat.v1.saved_model.load, prints a deprecation at every start. The session's raw run: the public `run`
-# adds Python's shape check, and stack traces of the graph's construction to messages.
+# Names outside TensorFlow's public API; no other module uses any. The loader: its public alias,
+# tf.compat.v1.saved_model.load, prints a deprecation at every start. The session's raw run: the
+# public `run` adds a shape check in Python, and construction-time stack traces to messages.
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
@@ -31,26 +32,27 @@ from tfclf.server.status import RequestError, invalid_argument, status_code
 
 _LONGEST_TIMEOUT = (1 << 31) - 1  # milliseconds
 
-# TensorFlow prepares the graph for each choice of outputs and keeps that for ever: 10 MB for the bundled model. With
-# n outputs a client could ask for 2**n choices, and, since it looks at their order first, for n! more.
+# TensorFlow prepares the graph for each choice of outputs and keeps it for ever: 10 MB for the
+# bundled model. With n outputs a client could ask for 2**n choices, and for n! orders of them,
+# which TensorFlow tells apart.
 _MOST_CHOICES = 64
 
 
 def cpus() -> int:
-    """Those that this process may use: in a container, fewer than the machine has."""
+    """Count the CPUs that this process may use; a container may have fewer than its machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a SavedModel is loaded and run; 0 is TensorFlow's choice.
+    """How a SavedModel is loaded and run; 0 leaves the choice to TensorFlow.
 
     Attributes:
-      tags: of the graph to load.
-      intra_op_threads, inter_op_threads: within an op, and between ops.
-      gpu_memory_fraction: of each GPU.
-      max_runs: at once, further ones wait; 0: four for each CPU. Each run takes memory of its own, and many gain
-        nothing.
+      tags: the tags of the graph to load.
+      intra_op_threads, inter_op_threads: threads within an op, and between ops.
+      gpu_memory_fraction: the share of each GPU's memory that TensorFlow may take.
+      max_runs: runs at once, others wait; 0: four for each CPU. Each run takes memory of its own,
+        and many at once gain nothing.
     """
 
     tags: tuple[str, ...] = ("serve",)
@@ -60,7 +62,7 @@ class SessionOptions:
     max_runs: int = 0
 
     def config(self) -> Any:
-        """As TensorFlow takes them."""
+        """Return the options as TensorFlow's ConfigProto."""
         return tf.compat.v1.ConfigProto(
             allow_soft_placement=True,
             intra_op_parallelism_threads=self.intra_op_threads,
@@ -71,8 +73,8 @@ class SessionOptions:
         )
 
 
-class Fetched(NamedTuple):
-    """A tensor that a run gave. The array alone does not tell quantized numbers from plain ones."""
+class Output(NamedTuple):
+    """An output of a run. Only the dtype tells quantized numbers from plain ones."""
 
     array: NDArray[Any]
     dtype: int
@@ -82,13 +84,13 @@ class Session:
     """A loaded SavedModel; safe to run from many threads at once.
 
     Attributes:
-      signatures: SignatureDef by name, as saved_model.pb has them.
+      signatures: SignatureDefs by name, as in saved_model.pb.
     """
 
     def __init__(self, folder: Path, options: SessionOptions | None = None) -> None:
-        """Loads variables and assets and runs the initialization op.
+        """Load variables and assets, and run the initialization op.
 
-        Raises: what TensorFlow raises; `Servable.load` puts it into words.
+        Raises: TensorFlow's own errors, which `Servable.load` turns into ours.
         """
         options = options or SessionOptions()
         self._folder = str(folder)
@@ -98,15 +100,17 @@ class Session:
         self._session = tf.compat.v1.Session(graph=self._graph, config=options.config())
         try:
             meta_graph = SavedModelLoader(self._folder).load(self._session, options.tags)
-            self._session._extend_graph()  # a model without variables and tables has run nothing so far
+            # A model without variables and tables has run nothing so far.
+            self._session._extend_graph()
         except BaseException:
             self._session.close()
             raise
         self._graph.finalize()
         self.signatures: Mapping[str, SignatureDef] = meta_graph.signature_def
-        # All outputs of a signature can be had whatever clients have asked for before.
+        # All outputs of a signature stay available, whatever clients have asked for before.
         for signature in self.signatures.values():
-            self._choices[_names(signature.inputs), tuple(sorted(_names(signature.outputs)))] = None
+            fed, outputs = _tensor_names(signature.inputs), _tensor_names(signature.outputs)
+            self._choices[fed, tuple(sorted(outputs))] = None
         self._most_choices = len(self._choices) + _MOST_CHOICES
 
     def run(
@@ -115,48 +119,52 @@ class Session:
         fetches: Sequence[str],
         *,
         timeout: float | None = None,
-    ) -> list[Fetched]:
-        """The tensors named by `fetches`, computed from `feeds`; nothing else is computed.
+    ) -> list[Output]:
+        """Compute the tensors named by `fetches` from `feeds`, and nothing else.
 
         Args:
           feeds: arrays by tensor name, such as "serving_default_text:0".
           timeout: seconds, after which the run is cancelled.
-        Raises: RequestError with the code and message that TensorFlow gives.
+        Raises: RequestError with TensorFlow's code and message.
         """
-        chosen = self._choice(feeds, fetches)
-        inputs = {self._output(name): feeds[name] for name in sorted(feeds)}
-        outputs = [self._output(name) for name in chosen]
+        chosen = self._choose_outputs(feeds, fetches)
+        inputs = {self._find_output(name): feeds[name] for name in sorted(feeds)}
+        outputs = [self._find_output(name) for name in chosen]
         started = time.monotonic()
         if not self._runs.acquire(timeout=timeout):
             raise RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-        options = _run_options(None if timeout is None else timeout - (time.monotonic() - started))
+        left = None if timeout is None else timeout - (time.monotonic() - started)
+        options = _make_run_options(left)
         try:
             values = self._session._call_tf_sessionrun(options, inputs, outputs, [], None)
         except tf.errors.OpError as error:
             raise RequestError(
-                status_code(error.error_code), self._without_folder(error.message)
+                status_code(error.error_code), self._hide_folder(error.message)
             ) from None
         except UnicodeDecodeError as error:
-            # A message that quotes bytes which are no UTF-8: Python gets those instead of TensorFlow's status.
-            # They come from the request, so the request is what was wrong.
+            # TensorFlow's message quotes bytes that are not UTF-8, so its status is lost to Python.
+            # Such bytes come from the request, so the request is at fault.
             raise invalid_argument(
-                self._without_folder(error.object.decode("utf-8", "replace"))
+                self._hide_folder(error.object.decode("utf-8", "replace"))
             ) from None
         finally:
             self._runs.release()
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)
         by_name = dict(zip(chosen, values, strict=True))
-        return [Fetched(_array(by_name[name]), self._dtype(name)) for name in fetches]
+        return [Output(_to_array(by_name[name]), self._find_dtype(name)) for name in fetches]
 
     def close(self) -> None:
-        """Cancels what runs and refuses what comes; it does not wait."""
+        """Cancel running requests and refuse new ones; do not wait."""
         self._session.close()
 
-    def _choice(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> tuple[str, ...]:
-        """The outputs to compute: those asked for, in one order, or more of them once there were too many choices.
+    def _choose_outputs(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> tuple[str, ...]:
+        """Return the outputs to compute, in sorted order.
 
-        Raises: RequestError where none of those that there were will do.
+        These are the requested ones or, past the limit on choices, an earlier choice that contains
+        them.
+
+        Raises: RequestError if no earlier choice contains the requested outputs.
         """
         fed, wanted = frozenset(feeds), tuple(sorted(set(fetches)))
         if (fed, wanted) in self._choices:
@@ -169,46 +177,53 @@ class Session:
                 return more
         raise RequestError(
             StatusCode.RESOURCE_EXHAUSTED,
-            f"This model was asked for {_MOST_CHOICES} different choices of outputs, and takes no further one. Ask "
-            f"for all outputs of a signature.",
+            f"This model was asked for {_MOST_CHOICES} different choices of outputs, and takes no "
+            "further one. Ask for all outputs of a signature.",
         )
 
-    def _without_folder(self, message: str) -> str:
-        """A client has no use for this machine's paths, which messages about missing files carry."""
+    def _hide_folder(self, message: str) -> str:
+        """Remove the model's path, which messages about missing files contain, from a message."""
         return message.replace(self._folder, ".")
 
-    def _operation(self, name: str) -> Any:
-        node, index = _split(name)
+    def _find_operation(self, name: str) -> Any:
+        node, index = _split_tensor_name(name)
         try:
             return self._graph.get_operation_by_name(node)
         except (KeyError, ValueError):
-            # The wording of DirectSession, which would be asked by name; a Python session asks by pointer.
+            # DirectSession's words, when asked by name; a Python session asks by pointer.
             raise invalid_argument(
-                f"Tensor {node}:{index}, specified in either feed_devices or fetch_devices was not found in the Graph"
+                f"Tensor {node}:{index}, specified in either feed_devices or fetch_devices was not "
+                "found in the Graph"
             ) from None
 
-    def _output(self, name: str) -> Any:
-        """The TF_Output of a name; whether its operation has so many outputs, DirectSession will say."""
+    def _find_output(self, name: str) -> Any:
+        """Return the TF_Output of a name; DirectSession checks its index."""
         output = pywrap_tf_session.TF_Output()
-        output.oper = self._operation(name)._c_op
-        output.index = _split(name)[1]
+        output.oper = self._find_operation(name)._c_op
+        output.index = _split_tensor_name(name)[1]
         return output
 
-    def _dtype(self, name: str) -> int:
-        return int(self._operation(name).outputs[_split(name)[1]].dtype.base_dtype.as_datatype_enum)
+    def _find_dtype(self, name: str) -> int:
+        tensor = self._find_operation(name).outputs[_split_tensor_name(name)[1]]
+        return int(tensor.dtype.base_dtype.as_datatype_enum)
 
 
-def _names(infos: Mapping[str, TensorInfo]) -> frozenset[str]:
+def _tensor_names(infos: Mapping[str, TensorInfo]) -> frozenset[str]:
     return frozenset(info.name for info in infos.values())
 
 
-def _split(name: str) -> tuple[str, int]:
+def _split_tensor_name(name: str) -> tuple[str, int]:
+    """Split a tensor's name into its operation and the index of the output.
+
+    >>> _split_tensor_name("StatefulPartitionedCall:1"), _split_tensor_name("scores")
+    (('StatefulPartitionedCall', 1), ('scores', 0))
+    """
     node, colon, index = name.rpartition(":")
     return (node, int(index)) if colon and index.isdecimal() else (name, 0)
 
 
-def _run_options(timeout: float | None) -> Any:
-    """RunOptions as the C API takes them, to be deleted after use; None where there is no limit."""
+def _make_run_options(timeout: float | None) -> Any:
+    """Return RunOptions for the C API, to be deleted after use; None without a limit."""
     if timeout is None or timeout * 1000 > _LONGEST_TIMEOUT:
         return None
     milliseconds = max(1, math.ceil(timeout * 1000))  # 0 would mean: no limit
@@ -216,8 +231,12 @@ def _run_options(timeout: float | None) -> Any:
     return pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
 
 
-def _array(value: Any) -> NDArray[Any]:
-    """A scalar comes back as a bare number or as bytes, which np.asarray would cut at a trailing NUL."""
+def _to_array(value: Any) -> NDArray[Any]:
+    r"""Return a run's value as an array; a scalar comes as a bare number or as bytes.
+
+    >>> _to_array(b"a\0").item()  # np.asarray would drop the trailing NUL
+    b'a\x00'
+    """
     if isinstance(value, bytes):
         array = np.empty((), dtype=object)
         array[()] = value

@@ -1,7 +1,7 @@
-"""What has become of each version: the memory behind GetModelStatus.
+"""The last known state of each version: the memory behind GetModelStatus.
 
-Source: TF Serving, core/servable_state_monitor.cc: the last state of every version since the server's start, of
-unloaded ones too.
+Source: TF Serving, core/servable_state_monitor.cc, which remembers the last state of every version
+since the server's start, unloaded versions included.
 """
 
 import threading
@@ -16,17 +16,18 @@ AVAILABLE = ModelVersionStatus.AVAILABLE
 UNLOADING = ModelVersionStatus.UNLOADING
 END = ModelVersionStatus.END
 
-# A model whose versions are dates or counters would otherwise gather states for as long as the server runs.
+# A model whose versions are dates or counters would otherwise collect states for as long as the
+# server runs.
 _MOST_ENDED = 1_000
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a version stands.
+    """The state of one version.
 
     Attributes:
       stage: START, LOADING, AVAILABLE, UNLOADING or END.
-      code, message: OK, or why it could not be loaded; a client may read them, so they hold no path.
+      code, message: OK, or why loading failed; clients may read them, so they contain no path.
     """
 
     stage: int
@@ -35,17 +36,24 @@ class State:
 
 
 class States:
-    """The last State of each version; safe to use from many threads."""
+    """The last State of each version; safe to use from many threads.
+
+    >>> states = States()
+    >>> states.set("rubert", 1, State(END))
+    >>> states.set("rubert", 2, State(AVAILABLE))
+    >>> list(states.of("rubert"))
+    [2, 1]
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, State]] = {}
 
     def set(self, model: str, version: int, state: State) -> None:
-        """Of a model's ended versions, those that ended longest ago are forgotten past 1,000."""
+        """Record a version's state; keep only the model's last 1,000 ended versions."""
         with self._lock:
             versions = self._models.setdefault(model, {})
-            versions.pop(version, None)  # so that the dictionary's order is the order of events
+            versions.pop(version, None)  # insert it anew: the dictionary keeps the order of events
             versions[version] = state
             if state.stage == END:
                 ended = [number for number, each in versions.items() if each.stage == END]
@@ -53,7 +61,7 @@ class States:
                     del versions[number]
 
     def of(self, model: str) -> dict[int, State]:
-        """By version, the largest first; empty for a model that nobody has heard of."""
+        """Return a model's states by version, the largest first; empty for an unknown model."""
         with self._lock:
             versions = self._models.get(model, {})
             return {version: versions[version] for version in sorted(versions, reverse=True)}

@@ -1,1 +1,1 @@
-"""How requests come in: gRPC and REST, their ports, TLS and health; each only translates for `Service`."""
+"""The protocols: gRPC and REST, ports, TLS and health. Each translates requests for `Service`."""

@@ -1,4 +1,4 @@
-"""Hosts, ports and UNIX sockets."""
+"""Hosts, ports and UNIX sockets, checked before a server listens on them."""
 
 import contextlib
 import errno
@@ -14,17 +14,26 @@ _SOCKET_BYTES = 107  # sun_path, less its NUL
 
 
 def join_address(host: str, port: int) -> str:
-    """host:port, with brackets around an IPv6 address."""
+    """Join a host and a port, with brackets around an IPv6 address.
+
+    >>> join_address("localhost", 8500), join_address("::1", 8500)
+    ('localhost:8500', '[::1]:8500')
+    """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def check_port(host: str, port: int) -> None:
-    """Finds out before a model is loaded whether the server could listen there.
-
-    Raises: InputError for a port out of range, ServerError for one that cannot be had.
-    """
-    if not 0 <= port <= 65535:  # gRPC would take it modulo 65536
+def check_port_number(port: int) -> None:
+    """Check a port's range; gRPC would take it modulo 65536. Raises: InputError."""
+    if not 0 <= port <= 65535:
         raise InputError(f"port {port} does not exist. Expected 0 (any free one) to 65535.")
+
+
+def check_port(host: str, port: int) -> None:
+    """Check whether the server could listen there, before it loads a model.
+
+    Raises: InputError for a port out of range, ServerError if the port is not available.
+    """
+    check_port_number(port)
     try:
         candidates = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -32,9 +41,9 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         raise ServerError(cannot_listen(host, port, error.strerror or str(error))) from error
     problems = [
-        problem for candidate in candidates if (problem := _problem(*candidate)) is not None
+        problem for candidate in candidates if (problem := _try_to_bind(*candidate)) is not None
     ]
-    # One of a name's addresses is enough (localhost without IPv6), unless another server has the port there.
+    # One address of a name is enough (localhost without IPv6), unless another server has the port.
     taken = [problem for problem in problems if problem.errno == errno.EADDRINUSE]
     if taken or len(problems) == len(candidates):
         problem = (taken or problems)[0]
@@ -42,40 +51,41 @@ def check_port(host: str, port: int) -> None:
 
 
 def check_socket(path: str) -> None:
-    """Finds out before a model is loaded whether the server could listen there.
+    """Check whether the server could listen there, before it loads a model.
 
-    Raises: ServerError; also where another server listens, from which gRPC would take the socket without a word.
+    Raises: ServerError, also if another server listens; gRPC would silently take its socket.
     """
     folder = Path(path).parent
     reason = ""
     if len(os.fsencode(path)) > _SOCKET_BYTES:
         reason = f"the path has more than {_SOCKET_BYTES} bytes, which sockets do not take"
     elif not os.access(folder, os.W_OK | os.X_OK):
-        reason = (
-            f"{folder} cannot be written to" if folder.is_dir() else f"there is no folder {folder}"
-        )
-    elif os.path.lexists(path) and not (
-        Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode)
-    ):
-        reason = "that is there, and no socket"
-    elif os.path.lexists(path) and _answers(path):
-        reason = "another process listens there"
+        reason = f"{folder} cannot be written to"
+        if not folder.is_dir():
+            reason = f"there is no folder {folder}"
+    elif os.path.lexists(path):
+        if not _is_socket(path):
+            reason = "the path exists and is not a socket"
+        elif _is_listening(path):
+            reason = "another process listens there"
     if reason:
         raise ServerError(
-            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a file that is not there, in a "
-            f"folder that this process may write to. Give another path."
+            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a file that "
+            "does not exist yet, in a folder that this process may write to. Give another path."
         )
 
 
-def cannot_listen(host: str, port: int, reason: str) -> str:
-    """What is wrong with an address, and what to do."""
+def cannot_listen(host: str, port: int, reason: str, *, purpose: str = "") -> str:
+    """Say what is wrong with an address, and what to do. `purpose`: such as "for REST"."""
+    address = f"{join_address(host, port)} {purpose}".strip()
     return (
-        f"cannot listen on {join_address(host, port)}: {reason}. Expected a free port and an address of this "
-        f"machine. End the process that has the port, or give another one; port 0 takes any that is free."
+        f"cannot listen on {address}: {reason}. Expected a free port and an "
+        "address of this machine. End the process that has the port, or give another one; port 0 "
+        "takes any that is free."
     )
 
 
-def _problem(family: int, kind: int, protocol: int, _name: str, address: Any) -> OSError | None:
+def _try_to_bind(family: int, kind: int, protocol: int, _name: str, address: Any) -> OSError | None:
     try:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC binds
@@ -85,8 +95,12 @@ def _problem(family: int, kind: int, protocol: int, _name: str, address: Any) ->
     return None
 
 
-def _answers(path: str) -> bool:
-    """False for the socket that a process left behind which was killed."""
+def _is_socket(path: str) -> bool:
+    return Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode)
+
+
+def _is_listening(path: str) -> bool:
+    """Return whether a process answers; none does on the socket of a killed process."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
         probe.settimeout(1.0)
         probe.connect(path)

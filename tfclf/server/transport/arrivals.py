@@ -1,12 +1,13 @@
-"""The arrival of a call's message over gRPC, which may take its time, or never come.
+"""The arrival of a gRPC call's message, which may be late or never come.
 
-gRPC for Python gives a call its thread before the message is there, and waits for it for ever: as many calls without
-a message as there are threads, one connection's worth, and nobody is answered any more. Here such calls are ended,
-after a minute, or after a second where they hold more than half of the threads. Then the newest half is spared: gRPC
-has one thread for all that arrives, and while it is behind, honest messages take more than a second as well.
+gRPC for Python gives a call a thread before its message is there, and waits for the message for
+ever. One connection can open as many calls without a message as there are threads, and then nobody
+gets an answer. This module cancels such calls after a minute, or after a second if they hold more
+than half of the threads. In that case it spares the newest half: a single gRPC thread receives
+everything, and when it lags, honest messages take more than a second as well.
 
-Bytes that are no message are refused here too: gRPC itself would write a traceback into the log for each, and would
-parse in the one thread that all calls share.
+It also refuses bytes that do not parse. gRPC itself would log a traceback for each of them, and
+would parse in the one thread that all calls share.
 """
 
 import threading
@@ -22,12 +23,13 @@ _Call = TypeVar("_Call", bound=Hashable)
 
 
 class Arrivals(grpc.ServerInterceptor):
-    """Watches over calls whose message has not come yet; to be closed when the server has stopped.
+    """A gRPC interceptor that cancels calls whose message is late; close it after the server.
 
     Args:
-      threads: that answer calls.
+      threads: the number of threads that answer calls.
       patience: seconds that a message may take.
-      patience_in_a_crowd: where such calls hold more than half of the threads, for all but the newest of them.
+      patience_in_a_crowd: the same if waiting calls hold more than half of the threads; it does not
+        apply to the newest of them.
     """
 
     def __init__(
@@ -42,38 +44,39 @@ class Arrivals(grpc.ServerInterceptor):
         threading.Thread(target=self._watch, name="tfclf-arrivals", daemon=True).start()
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-        """The method's handler, which now gets its message as gRPC has it, and only then is run."""
+        """Return the method's handler, wrapped to receive and parse its message itself."""
         handler = continuation(details)
         if handler is None or handler.request_streaming:
             return handler
-        if details.method not in self._handlers:  # none but the methods that there are
-            self._handlers[details.method] = self._patient(handler)
+        if details.method not in self._handlers:  # existing methods only, so it cannot grow
+            self._handlers[details.method] = self._wrap(handler)
         return self._handlers[details.method]
 
     def close(self) -> None:
-        """Ends the thread."""
+        """End the watching thread."""
         self._closed.set()
 
-    def _patient(self, handler: Any) -> Any:
+    def _wrap(self, handler: Any) -> Any:
         behavior = handler.unary_stream if handler.response_streaming else handler.unary_unary
 
-        def answer(messages: Iterator[bytes], context: grpc.ServicerContext, *more: Any) -> Any:
-            return behavior(
-                self._message(messages, context, handler.request_deserializer), context, *more
-            )
+        def receive_and_run(
+            messages: Iterator[bytes], context: grpc.ServicerContext, *more: Any
+        ) -> Any:
+            request = self._receive(messages, context, handler.request_deserializer)
+            return behavior(request, context, *more)
 
-        # A health Watch sends from other threads than its own, and says so by this attribute.
-        answer.experimental_non_blocking = getattr(behavior, "experimental_non_blocking", False)  # type: ignore[attr-defined]
-        make = (
+        # A health Watch sends from threads other than its own, and says so by this attribute.
+        non_blocking = getattr(behavior, "experimental_non_blocking", False)
+        receive_and_run.experimental_non_blocking = non_blocking  # type: ignore[attr-defined]
+        # As a stream of requests: on the wire, one message and many look alike.
+        make_handler = (
             grpc.stream_stream_rpc_method_handler
             if handler.response_streaming
             else grpc.stream_unary_rpc_method_handler
         )
-        return make(
-            answer, response_serializer=handler.response_serializer
-        )  # one message or many look alike
+        return make_handler(receive_and_run, response_serializer=handler.response_serializer)
 
-    def _message(
+    def _receive(
         self, messages: Iterator[bytes], context: grpc.ServicerContext, read: Callable[[bytes], Any]
     ) -> Any:
         self._waiting[context] = time.monotonic()
@@ -87,18 +90,26 @@ class Arrivals(grpc.ServerInterceptor):
             del self._waiting[context]
         try:
             return read(sent)
-        except DecodeError:  # the code is that of gRPC for C++, and so of TF Serving
+        except DecodeError:  # gRPC for C++, hence TF Serving, answers with the same code
             context.abort(
                 grpc.StatusCode.INTERNAL, "The bytes that were sent are no message of this method"
             )
 
     def _watch(self) -> None:
         while not self._closed.wait(_TICK):
-            for context in self.overdue(self._waiting.copy(), time.monotonic()):
+            for context in self.find_overdue(self._waiting.copy(), time.monotonic()):
                 context.cancel()
 
-    def overdue(self, waiting: Mapping[_Call, float], now: float) -> list[_Call]:
-        """The calls to end, of those that wait since the given times."""
+    def find_overdue(self, waiting: Mapping[_Call, float], now: float) -> list[_Call]:
+        """Return the calls to cancel, given the times since which calls wait.
+
+        >>> arrivals = Arrivals(threads=4, patience=60, patience_in_a_crowd=1)
+        >>> arrivals.find_overdue({"a": 7.0, "b": 8.0, "c": 9.0}, now=10.0)  # 3 of 4 threads
+        ['a']
+        >>> arrivals.find_overdue({"b": 8.0, "c": 9.0}, now=10.0)
+        []
+        >>> arrivals.close()
+        """
         newest_last = sorted(waiting, key=waiting.__getitem__)
         crowding = newest_last[: max(0, len(newest_last) - self._crowd)]
         late = [call for call in crowding if waiting[call] < now - self._patience_in_a_crowd]

@@ -1,4 +1,4 @@
-"""Service over gRPC, on tensorflow-serving-api's stubs."""
+"""Service over gRPC, on the generated classes of tensorflow-serving-api."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,40 +26,40 @@ from tfclf.server.status import RequestError, cut
 
 
 class PredictionService(PredictionServiceServicer):
-    """All five RPCs."""
+    """TF Serving's PredictionService with its five RPCs."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def Predict(self, request: PredictRequest, context: ServicerContext) -> PredictResponse:  # noqa: N802
-        """Named tensors in, named tensors out."""
-        return _answer(self._service.predict, request, context)
+        """Answer named tensors with named tensors."""
+        return _call_or_abort(self._service.predict, request, context)
 
     def Classify(  # noqa: N802
         self, request: ClassificationRequest, context: ServicerContext
     ) -> ClassificationResponse:
-        """tf.Examples in, classes out."""
-        return _answer(self._service.classify, request, context)
+        """Answer tf.Examples with classes and scores."""
+        return _call_or_abort(self._service.classify, request, context)
 
     def Regress(self, request: RegressionRequest, context: ServicerContext) -> RegressionResponse:  # noqa: N802
-        """tf.Examples in, values out."""
-        return _answer(self._service.regress, request, context)
+        """Answer tf.Examples with values."""
+        return _call_or_abort(self._service.regress, request, context)
 
     def MultiInference(  # noqa: N802
         self, request: MultiInferenceRequest, context: ServicerContext
     ) -> MultiInferenceResponse:
-        """tf.Examples in, classes and values of several signatures out."""
-        return _answer(self._service.multi_inference, request, context)
+        """Answer tf.Examples with the classes and values of several signatures."""
+        return _call_or_abort(self._service.multi_inference, request, context)
 
     def GetModelMetadata(  # noqa: N802
         self, request: GetModelMetadataRequest, context: ServicerContext
     ) -> GetModelMetadataResponse:
-        """The signatures of a model."""
-        return _answer(self._service.get_model_metadata, request, context)
+        """Return the signatures of a model."""
+        return _call_or_abort(self._service.get_model_metadata, request, context)
 
 
 class ModelService(ModelServiceServicer):
-    """What the models are and what they are to be."""
+    """TF Serving's ModelService: the state of the models, and their configuration."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -67,16 +67,16 @@ class ModelService(ModelServiceServicer):
     def GetModelStatus(  # noqa: N802
         self, request: GetModelStatusRequest, context: ServicerContext
     ) -> GetModelStatusResponse:
-        """What has become of the versions of a model."""
-        return _answer(self._service.get_model_status, request, context)
+        """Return the state of each version of a model."""
+        return _call_or_abort(self._service.get_model_status, request, context)
 
     def HandleReloadConfigRequest(  # noqa: N802
         self, request: ReloadConfigRequest, context: ServicerContext
     ) -> ReloadConfigResponse:
-        """Another configuration; the error, if there is one, is the RPC's status and stands in the body too."""
+        """Change the configuration; an error becomes the RPC's status and is in the body too."""
         response = ReloadConfigResponse()
         try:
-            return self._service.handle_reload_config(request, _call(context))
+            return self._service.handle_reload_config(request, _follow(context))
         except RequestError as error:
             message = cut(error.message)
             context.set_code(error.code)
@@ -86,17 +86,20 @@ class ModelService(ModelServiceServicer):
         return response
 
 
-def _call(context: ServicerContext) -> Call:
+def _follow(context: ServicerContext) -> Call:
+    """Return the deadline and cancellation of a gRPC call."""
     call = Call(timeout=context.time_remaining())
     if not context.add_callback(call.cancel):  # when the client hangs up, and harmlessly at the end
         call.cancel()
     return call
 
 
-def _answer(method: Callable[[Any, Call], Any], request: Any, context: ServicerContext) -> Any:
-    """What the method gives, or the RPC's end with a status."""
+def _call_or_abort(
+    method: Callable[[Any, Call], Any], request: Any, context: ServicerContext
+) -> Any:
+    """Return the method's response; abort the RPC with a status if it raises RequestError."""
     try:
-        return method(request, _call(context))
+        return method(request, _follow(context))
     except RequestError as error:
         context.abort(error.code, cut(error.message))
         raise AssertionError("abort raises") from error

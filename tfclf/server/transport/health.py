@@ -1,4 +1,4 @@
-"""gRPC's own health service, which Kubernetes probes and load balancers ask.
+"""gRPC's own health service, for Kubernetes probes and load balancers.
 
 Source of the names: TF Serving, `--enable_grpc_healthcheck_service`. Protocol: grpc.health.v1.
 """
@@ -17,22 +17,25 @@ _Send = Callable[[HealthCheckResponse | None], None]
 
 
 class Health:
-    """What a server says of its health: NOT_SERVING until `serving`, and for good from `draining` on."""
+    """The server's reported health: NOT_SERVING at the start, and for good once it drains."""
 
     def __init__(self, servicer: "_Servicer") -> None:
         self._servicer = servicer
-        self.not_serving()  # the library's own start is SERVING
+        self.set_not_serving()  # the library starts with SERVING
 
-    def serving(self) -> None:
-        """Every model that was asked for answers requests. Nothing changes once the server drains."""
+    def set_serving(self) -> None:
+        """Report that every configured model answers requests; has no effect once draining."""
         self._set(HealthCheckResponse.SERVING)
 
-    def not_serving(self) -> None:
-        """No requests yet, please."""
+    def set_not_serving(self) -> None:
+        """Report that the server takes no requests yet."""
         self._set(HealthCheckResponse.NOT_SERVING)
 
-    def draining(self) -> None:
-        """No more requests; to be called before `grpc.Server.stop`, whose grace an open Watch would use up."""
+    def start_draining(self) -> None:
+        """Report NOT_SERVING for good, and end every Watch.
+
+        Call it before `grpc.Server.stop`: an open Watch would use up the grace period.
+        """
         self._servicer.enter_graceful_shutdown()
         self._servicer.end_watches()
 
@@ -42,10 +45,10 @@ class Health:
 
 
 class _Servicer(HealthServicer):
-    """The library's, which ends a Watch only when its client does."""
+    """The library's servicer, which by itself ends a Watch only when its client does."""
 
     def __init__(self) -> None:
-        super().__init__()  # a Watch takes no thread: experimental_non_blocking
+        super().__init__()  # a Watch occupies no thread: experimental_non_blocking
         self._watching = threading.Lock()
         self._watches: set[_Watch] = set()
         self._draining = False
@@ -53,7 +56,7 @@ class _Servicer(HealthServicer):
     def Watch(  # noqa: N802
         self, request: HealthCheckRequest, context: ServicerContext, send_response_callback: _Send
     ) -> None:
-        """The state, and each change of it."""
+        """Send the state, and each change of it."""
         watch = _Watch(send_response_callback)
         with self._watching:
             self._watches.add(watch)
@@ -64,7 +67,7 @@ class _Servicer(HealthServicer):
             watch(None)
 
     def end_watches(self) -> None:
-        """Ends those that are open and those to come, each after what it says first."""
+        """End open Watches now, and later ones after their first state."""
         with self._watching:
             self._draining = True
             watches = list(self._watches)
@@ -73,7 +76,10 @@ class _Servicer(HealthServicer):
 
 
 class _Watch:
-    """One client's Watch; called with None, it ends. gRPC takes one end; the library sends another at the close."""
+    """A client's Watch, which ends when called with None.
+
+    gRPC accepts one end only, but the library sends another when the server closes.
+    """
 
     def __init__(self, send: _Send) -> None:
         self._send = send
@@ -89,7 +95,7 @@ class _Watch:
 
 
 def add_health(grpc_server: Server) -> Health:
-    """Adds grpc.health.v1.Health to a server that has not been started."""
+    """Add grpc.health.v1.Health to a server that has not been started."""
     servicer = _Servicer()
     add_HealthServicer_to_server(servicer, grpc_server)
     return Health(servicer)

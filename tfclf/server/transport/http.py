@@ -1,4 +1,4 @@
-"""Runs an ASGI app under uvicorn, in a thread of its own."""
+"""An HTTP server: an ASGI app under uvicorn, in a thread of its own."""
 
 import asyncio
 import logging
@@ -12,7 +12,8 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tfclf.errors import InputError, ServerError
+from tfclf.errors import ServerError
+from tfclf.server.transport.addresses import cannot_listen, check_port_number
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +31,16 @@ class HttpServer:
       app: an ASGI app without a lifespan.
       host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
       port: 0 takes a free one.
-      tls: speaks HTTPS where given.
-      header_timeout: seconds from a connection's first byte, or its beginning, to the end of a request's headers.
-      keep_alive: seconds that a connection may stay without a request.
-      max_connections: beyond, the one that has waited longest for a whole request is closed; where all have one, a
-        request gets 503; None: no limit.
+      tls: switches to HTTPS.
+      header_timeout: seconds from a connection's first byte, or from its start, to the end of a
+        request's headers.
+      keep_alive: seconds that a connection may stay open without a request.
+      max_connections: beyond it, the connection that has waited longest for a complete request is
+        closed; if all have one, a request gets 503. None: no limit.
     Raises: InputError for a port out of range.
 
     Attributes:
-      port: the port that it answers on, once started.
+      port: the port that the server listens on, once started.
     """
 
     def __init__(
@@ -52,14 +54,13 @@ class HttpServer:
         keep_alive: float = 75.0,
         max_connections: int | None = None,
     ) -> None:
-        if not 0 <= port <= 65535:
-            raise InputError(f"port {port} does not exist. Expected 0 (any free one) to 65535.")
+        check_port_number(port)
         self.host = host
         self.port = port
         self.scheme = "http" if tls is None else "https"
         config = uvicorn.Config(
             app,
-            http=_protocol(header_timeout, max_connections),
+            http=_make_protocol(header_timeout, max_connections),
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -79,7 +80,7 @@ class HttpServer:
         self._failure: BaseException | None = None
 
     def start(self) -> None:
-        """Starts to answer. Raises: ServerError if the port cannot be had."""
+        """Start to answer requests. Raises: ServerError if the port is not available."""
         listener = self._listen()
         self.port = listener.getsockname()[1]
         self._thread = threading.Thread(
@@ -94,13 +95,14 @@ class HttpServer:
         if not self._server.started:
             self.stop(0)
             raise ServerError(
-                f"the HTTP server on port {self.port} did not start: {self._failure or 'no reason given'}. Expected "
-                f"it within {_START_SECONDS:.0f} seconds. Look into the log, and start again."
+                f"the HTTP server on port {self.port} did not start: "
+                f"{self._failure or 'no reason given'}. Expected it within {_START_SECONDS:.0f} "
+                "seconds. Look into the log, and start again."
             ) from self._failure
 
     def stop(self, grace: float = 10.0) -> None:
-        """Takes no more connections, gives requests under way `grace` seconds, then cancels them."""
-        self._server.config.timeout_graceful_shutdown = grace  # type: ignore[assignment]  # as for keep_alive
+        """Take no more connections, and cancel in-flight requests after `grace` seconds."""
+        self._server.config.timeout_graceful_shutdown = grace  # type: ignore[assignment]  # see above
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(grace + 5.0)
@@ -123,9 +125,8 @@ class HttpServer:
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6 and self.host == "::":
-                listener.setsockopt(
-                    socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0
-                )  # IPv4 too, as TF Serving listens
+                # IPv4 too, like TF Serving.
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
@@ -133,9 +134,7 @@ class HttpServer:
                 listener.close()
             reason = error.strerror or str(error)
             raise ServerError(
-                f"cannot listen on {self.host} port {self.port} for REST: {reason}. Expected a free port and an "
-                f"address of this machine. End the process that has the port, or give another one; port 0 takes any "
-                f"that is free."
+                cannot_listen(self.host, self.port, reason, purpose="for REST")
             ) from error
         return listener
 
@@ -149,13 +148,14 @@ class HttpServer:
             listener.close()
 
 
-def _protocol(header_timeout: float, max_connections: int | None) -> type[H11Protocol]:
-    """Uvicorn's HTTP protocol, with two defences against clients that connect and say little.
+def _make_protocol(header_timeout: float, max_connections: int | None) -> type[H11Protocol]:
+    """Return uvicorn's HTTP protocol with two defences against clients that connect and say little.
 
-    It alone would wait for the end of a request's headers for ever. And it counts connections without a request as if
-    they had one: a thousand of them, which cost a client nothing, and all others would get 503.
+    By itself it would wait for the end of a request's headers for ever. It also counts connections
+    without a request against the limit: a thousand of them cost a client nothing, and everybody
+    else would get 503.
     """
-    waiting: dict[Any, None] = {}  # connections without a whole request, the longest wait first
+    waiting: dict[Any, None] = {}  # connections without a complete request, the longest wait first
 
     class _Protocol(H11Protocol):
         _slow: asyncio.TimerHandle | None = None
@@ -189,7 +189,7 @@ def _protocol(header_timeout: float, max_connections: int | None) -> type[H11Pro
             super().connection_lost(exc)
 
         def _expect_headers(self) -> None:
-            if self._slow is None:  # one time for all of them: each byte must not buy another
+            if self._slow is None:  # one timeout for all headers: a byte must not extend it
                 self._slow = self.loop.call_later(header_timeout, self._hang_up)
 
         def _stop_waiting(self) -> None:

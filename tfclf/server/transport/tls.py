@@ -15,8 +15,8 @@ _TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def grpc_credentials(tls: Tls) -> Any:
-    """For gRPC. Raises: ServerError as `ssl_context`: gRPC itself says of bad PEM only that it could not bind."""
-    ssl_context(tls)
+    """Return the credentials of the gRPC port. Raises: ServerError, like `ssl_context`."""
+    ssl_context(tls)  # of bad PEM, gRPC itself says only that it could not bind
     return grpc.ssl_server_credentials(
         [(tls.key, tls.certificate)],
         root_certificates=tls.ca or None,
@@ -25,22 +25,21 @@ def grpc_credentials(tls: Tls) -> Any:
 
 
 def ssl_context(tls: Tls) -> ssl.SSLContext:
-    """For REST.
+    """Return the SSL context of the REST port.
 
-    Raises: ServerError where the PEM texts are broken, key and certificate are not of one pair, or the time of a
-    certificate is over or has not come.
+    Raises: ServerError if a PEM text is broken, key and certificate do not match, or a certificate
+      is not valid yet or has expired.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        # Python's ssl reads key and certificate from files alone.
-        with tempfile.TemporaryDirectory(
-            prefix="tfclf-tls-"
-        ) as folder:  # only its owner can look into it
+        # Python's ssl reads key and certificate from files only; no other user can read this
+        # folder.
+        with tempfile.TemporaryDirectory(prefix="tfclf-tls-") as folder:
             certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
             certificate.write_bytes(tls.certificate)
             key.write_bytes(tls.key)
-            context.load_cert_chain(certificate, key, password=_no_password)
+            context.load_cert_chain(certificate, key, password=_refuse_password)
         _check_time(context, tls.certificate)
         if tls.verify_clients:
             context.load_verify_locations(cadata=tls.ca.decode("ascii"))
@@ -51,17 +50,19 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
             getattr(error, "verify_message", None) or getattr(error, "reason", None) or str(error)
         )
         raise ServerError(
-            f"the key, certificate or CA of --ssl_config_file cannot be used: {reason}. Expected a private key without "
-            f"a password, the certificate that was made for it, valid today, and, for client_verify, the clients' CA, "
-            f"all as PEM."
+            f"the key, certificate or CA of --ssl_config_file cannot be used: {reason}. Expected a "
+            "private key without a password, the certificate that was made for it, valid today, "
+            "and, for client_verify, the clients' CA, all as PEM."
         ) from error
     return context
 
 
 def _check_time(context: ssl.SSLContext, certificate: bytes) -> None:
-    """Shakes hands with itself, as a client that trusts this certificate: Python's ssl tells its time to nobody else.
+    """Check a certificate's validity period by a handshake with a client that trusts it.
 
-    Raises: SSLCertVerificationError for a certificate whose time is over or has not come.
+    Python's ssl checks the period nowhere else.
+
+    Raises: SSLCertVerificationError if the certificate is not valid yet or has expired.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
@@ -72,7 +73,7 @@ def _check_time(context: ssl.SSLContext, certificate: bytes) -> None:
         client.wrap_bio(to_client, to_server),
         context.wrap_bio(to_server, to_client, server_side=True),
     )
-    for end in (*ends, ends[0]):  # hello; hello and certificate; the client's judgement
+    for end in (*ends, ends[0]):  # hello; hello and certificate; the client's verdict
         try:
             end.do_handshake()
         except ssl.SSLWantReadError:
@@ -80,16 +81,17 @@ def _check_time(context: ssl.SSLContext, certificate: bytes) -> None:
         except ssl.SSLCertVerificationError as error:
             if error.verify_code in _TIME:
                 raise
-            return  # other rules are the clients' own: they may trust it for their own reasons
+            return  # whether to trust it otherwise is for real clients to decide
 
 
 def _check_authorities(context: ssl.SSLContext) -> None:
     ends = [
         ssl.cert_time_to_seconds(str(authority["notAfter"])) for authority in context.get_ca_certs()
     ]
-    if ends and max(ends) < time.time():  # none: a client's own certificate, trusted as it is
-        raise ValueError("custom_ca holds no certificate of an authority whose time is not over")
+    # Without an authority, custom_ca is a client's own certificate, which is trusted as it is.
+    if ends and max(ends) < time.time():
+        raise ValueError("every certificate of an authority in custom_ca has expired")
 
 
-def _no_password() -> str:
+def _refuse_password() -> str:
     raise ValueError("the key has a password")

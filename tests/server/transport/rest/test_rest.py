@@ -1,4 +1,4 @@
-"""REST answers as TF Serving does: paths, codes, forms, the same numbers as gRPC."""
+"""REST answers like TF Serving: paths, codes, forms, the same numbers as gRPC."""
 
 import asyncio
 import base64
@@ -61,7 +61,7 @@ Fetch = Callable[..., httpx.Response]
 
 
 class Numbers(tf.Module):
-    """Gives back a tensor of every dtype that JSON carries."""
+    """A model that returns a tensor of every dtype that JSON carries."""
 
     @tf.function(input_signature=[tf.TensorSpec(None, dtype, name=dtype) for dtype in DTYPES])
     def same(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -76,7 +76,7 @@ class Numbers(tf.Module):
 
 
 class StandIn(Service):
-    """Holds one request until told, and has a bug for another."""
+    """A service that can hold one request, and has a bug for another."""
 
     def __init__(self, registry: Registry, **options: Any) -> None:
         super().__init__(registry, **options)
@@ -84,7 +84,7 @@ class StandIn(Service):
         self.call: Call | None = None
 
     def was_cancelled(self) -> bool:
-        """Whether the client of the held request has hung up."""
+        """Return whether the client of the held request has hung up."""
         return self.call is not None and self.call.cancelled
 
     def predict(
@@ -152,7 +152,7 @@ def server(service: StandIn) -> Iterator[HttpServer]:
 
 @pytest.fixture(scope="module")
 def fetch(server: HttpServer) -> Iterator[Fetch]:
-    """fetch("GET", "/v1/models/echo"): the path goes out as it is."""
+    """A client: fetch("GET", "/v1/models/echo") sends the path unchanged."""
     with httpx.Client(timeout=60, trust_env=False) as client:
 
         def call(method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
@@ -165,14 +165,14 @@ def fetch(server: HttpServer) -> Iterator[Fetch]:
         yield call
 
 
-def predicted(fetch: Fetch, body: Any, path: str = "/v1/models/echo:predict") -> Any:
+def predict_over_rest(fetch: Fetch, body: Any, path: str = "/v1/models/echo:predict") -> Any:
     response = fetch("POST", path, body)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "application/json"
     return json.loads(response.content)
 
 
-def refused(
+def fetch_error(
     fetch: Fetch, method: str, path: str, body: Any = None, **options: Any
 ) -> tuple[int, str]:
     response = fetch(method, path, body, **options)
@@ -197,7 +197,9 @@ def refused(
     ],
 )
 def test_a_path_names_model_and_version(fetch: Fetch, path: str, version: int) -> None:
-    assert predicted(fetch, {"instances": ["a"]}, path)["predictions"][0]["version"] == version
+    assert (
+        predict_over_rest(fetch, {"instances": ["a"]}, path)["predictions"][0]["version"] == version
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_a_path_names_model_and_version(fetch: Fetch, path: str, version: int) -
     ],
 )
 def test_a_malformed_request_is_named(fetch: Fetch, method: str, path: str) -> None:
-    assert refused(fetch, method, path) == (400, f"Malformed request: {method} {path}")
+    assert fetch_error(fetch, method, path) == (400, f"Malformed request: {method} {path}")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_dots_in_a_path_are_nothing_but_characters(server: HttpServer, path: str
 
 @pytest.mark.parametrize("path", ["/", "/v2/models/echo", "/models/echo", "/favicon.ico", "/v1"])
 def test_what_is_no_api_is_not_found(fetch: Fetch, path: str) -> None:
-    assert refused(fetch, "GET", path) == (404, "Not Found")
+    assert fetch_error(fetch, "GET", path) == (404, "Not Found")
 
 
 @pytest.mark.parametrize(
@@ -264,12 +266,12 @@ def test_what_is_no_api_is_not_found(fetch: Fetch, path: str) -> None:
     ],
 )
 def test_what_is_not_served_is_named(fetch: Fetch, path: str, status: int, message: str) -> None:
-    assert refused(fetch, "POST", path, {"instances": ["a"]}) == (status, message)
+    assert fetch_error(fetch, "POST", path, {"instances": ["a"]}) == (status, message)
 
 
 def test_a_version_of_any_length_is_refused(fetch: Fetch) -> None:
     assert (
-        refused(
+        fetch_error(
             fetch, "POST", f"/v1/models/echo/versions/{'9' * 5_000}:predict", {"instances": [1]}
         )[0]
         == 400
@@ -284,8 +286,8 @@ def test_the_extra_routes_come_first(fetch: Fetch) -> None:
 
 
 def test_rows_in_rows_out(fetch: Fetch) -> None:
-    found = predicted(fetch, {"instances": ["good", "caf\u00e9"]})["predictions"]
-    assert found[0] == {
+    actual = predict_over_rest(fetch, {"instances": ["good", "caf\u00e9"]})["predictions"]
+    assert actual[0] == {
         "text": "good",
         "folded": "good",
         "length": 4,
@@ -293,31 +295,31 @@ def test_rows_in_rows_out(fetch: Fetch) -> None:
         "id": 0,
         "version": 2,
     }
-    assert found[1]["text"] == "caf\u00e9"
+    assert actual[1]["text"] == "caf\u00e9"
 
 
 def test_columns_in_columns_out(fetch: Fetch) -> None:
-    found = predicted(fetch, {"inputs": ["good", "bad"]})["outputs"]
-    assert found["length"] == [4, 3]
-    assert found["half"] == [[2.0, 3.0], [1.5, 2.5]]
+    actual = predict_over_rest(fetch, {"inputs": ["good", "bad"]})["outputs"]
+    assert actual["length"] == [4, 3]
+    assert actual["half"] == [[2.0, 3.0], [1.5, 2.5]]
 
 
 def test_a_single_output_has_no_name(fetch: Fetch) -> None:
     body = {"signature_name": "pairs", "instances": [{"text": "a", "text_pair": "b"}]}
-    assert predicted(fetch, body) == {"predictions": ["a+b"]}
+    assert predict_over_rest(fetch, body) == {"predictions": ["a+b"]}
 
 
 def test_a_scalar_goes_in_columns(fetch: Fetch) -> None:
-    assert predicted(fetch, {"signature_name": "scalar", "inputs": "a"}) == {"outputs": "a"}
+    assert predict_over_rest(fetch, {"signature_name": "scalar", "inputs": "a"}) == {"outputs": "a"}
 
 
 def test_a_scalar_output_is_no_row(fetch: Fetch) -> None:
     body = {"signature_name": "slow", "instances": [1]}
-    assert refused(fetch, "POST", "/v1/models/echo:predict", body)[0] == 400
+    assert fetch_error(fetch, "POST", "/v1/models/echo:predict", body)[0] == 400
 
 
 def test_a_tf1_model_fails_as_it_does_over_grpc(fetch: Fetch) -> None:
-    status, message = refused(
+    status, message = fetch_error(
         fetch, "POST", "/v1/models/half_plus_two:predict", {"instances": [[1.0]]}
     )
     assert status == 400
@@ -356,20 +358,20 @@ def test_a_tf1_model_fails_as_it_does_over_grpc(fetch: Fetch) -> None:
     ],
 )
 def test_a_bad_request_is_named(fetch: Fetch, body: Any, message: str) -> None:
-    status, found = refused(fetch, "POST", "/v1/models/echo:predict", body)
+    status, actual = fetch_error(fetch, "POST", "/v1/models/echo:predict", body)
     assert status == 400
-    assert message in found
+    assert message in actual
 
 
 def test_a_text_of_10_mb(fetch: Fetch) -> None:
     assert (
-        predicted(fetch, {"instances": ["x" * 10_000_000]})["predictions"][0]["length"]
+        predict_over_rest(fetch, {"instances": ["x" * 10_000_000]})["predictions"][0]["length"]
         == 10_000_000
     )
 
 
 def test_a_bug_of_ours_tells_nothing(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
-    status, message = refused(
+    status, message = fetch_error(
         fetch, "POST", "/v1/models/echo:predict", {"instances": ["bug, secret"]}
     )
     assert (status, message) == (500, "The request failed in the server; its log says where")
@@ -431,12 +433,12 @@ def test_every_dtype_comes_back_as_over_grpc(
     columns = {dtype: jsonable(dtype, request.inputs[dtype]) for dtype in DTYPES}
     rows = [{dtype: columns[dtype][number] for dtype in DTYPES} for number in range(shape[0])]
     body = {"instances": rows} if row else {"inputs": columns}
-    found = predicted(fetch, body, "/v1/models/numbers:predict")[
+    actual = predict_over_rest(fetch, body, "/v1/models/numbers:predict")[
         "predictions" if row else "outputs"
     ]
     for dtype in DTYPES:
         name = f"{dtype}_bytes"
-        values = [each[name] for each in found] if row else found[name]
+        values = [each[name] for each in actual] if row else actual[name]
         expected = jsonable(dtype, over_grpc[name])
         if dtype.startswith("float"):
             np.testing.assert_array_equal(np.array(values, dtype), np.array(expected, dtype))
@@ -446,7 +448,7 @@ def test_every_dtype_comes_back_as_over_grpc(
 
 def test_a_dtype_that_json_does_not_carry_is_refused(fetch: Fetch) -> None:
     body = {"signature_name": "half", "instances": [1]}
-    assert refused(fetch, "POST", "/v1/models/numbers:predict", body) == (
+    assert fetch_error(fetch, "POST", "/v1/models/numbers:predict", body) == (
         400,
         "Failed to write JSON value for tensor type: half",
     )
@@ -497,7 +499,7 @@ def test_no_path_gives_500(fetch: Fetch, path: str, method: str) -> None:
 # The other routes
 
 
-def _examples() -> Input:
+def _make_examples() -> Input:
     rows = Input()
     for x, name in ((0.5, b"a"), (3.0, b"\xff")):
         features = rows.example_list.examples.add().features.feature
@@ -510,10 +512,12 @@ _EXAMPLES = [{"x": 0.5, "name": "a"}, {"x": [3.0], "name": [{"b64": "/w=="}]}]
 
 
 def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
-    request = ClassificationRequest(model_spec=ModelSpec(name="scorer"), input=_examples())
+    request = ClassificationRequest(model_spec=ModelSpec(name="scorer"), input=_make_examples())
     over_grpc = service.classify(request, Call()).result.classifications
-    found = predicted(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")["results"]
-    assert [[(label, np.float32(score)) for label, score in row] for row in found] == [
+    actual = predict_over_rest(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")[
+        "results"
+    ]
+    assert [[(label, np.float32(score)) for label, score in row] for row in actual] == [
         [(entry.label, np.float32(entry.score)) for entry in row.classes] for row in over_grpc
     ]
 
@@ -521,11 +525,11 @@ def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
 def test_regress_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     spec = ModelSpec(name="scorer", signature_name="regress")
     over_grpc = service.regress(
-        RegressionRequest(model_spec=spec, input=_examples()), Call()
+        RegressionRequest(model_spec=spec, input=_make_examples()), Call()
     ).result.regressions
     body = {"signature_name": "regress", "examples": _EXAMPLES}
-    found = predicted(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
-    assert found == [entry.value for entry in over_grpc]
+    actual = predict_over_rest(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
+    assert actual == [entry.value for entry in over_grpc]
 
 
 def test_the_context_counts_for_every_example(fetch: Fetch) -> None:
@@ -534,13 +538,13 @@ def test_the_context_counts_for_every_example(fetch: Fetch) -> None:
         "context": {"x": 7.5},
         "examples": [{"name": "a"}, {"name": "b"}],
     }
-    assert predicted(fetch, body, "/v1/models/scorer:regress") == {"results": [7.5, 7.5]}
+    assert predict_over_rest(fetch, body, "/v1/models/scorer:regress") == {"results": [7.5, 7.5]}
 
 
 @pytest.mark.parametrize("verb", ["classify", "regress"])
 def test_a_signature_that_is_not_there_is_named(fetch: Fetch, verb: str) -> None:
     body = {"signature_name": "no", "examples": _EXAMPLES}
-    assert refused(fetch, "POST", f"/v1/models/scorer:{verb}", body) == (
+    assert fetch_error(fetch, "POST", f"/v1/models/scorer:{verb}", body) == (
         400,
         "No signature was found with the name: no",
     )
@@ -561,12 +565,12 @@ def test_status(fetch: Fetch) -> None:
 
 
 def test_status_of_every_version(fetch: Fetch) -> None:
-    found = json.loads(fetch("GET", "/v1/models/echo").content)["model_version_status"]
-    assert {status["version"] for status in found} == {"1", "2"}
+    actual = json.loads(fetch("GET", "/v1/models/echo").content)["model_version_status"]
+    assert {status["version"] for status in actual} == {"1", "2"}
 
 
 def test_status_of_what_is_not_served(fetch: Fetch) -> None:
-    assert refused(fetch, "GET", "/v1/models/gone") == (
+    assert fetch_error(fetch, "GET", "/v1/models/gone") == (
         404,
         "Could not find any versions of model gone",
     )
@@ -574,15 +578,15 @@ def test_status_of_what_is_not_served(fetch: Fetch) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/versions/1"])
 def test_status_needs_a_model(fetch: Fetch, path: str) -> None:
-    assert refused(fetch, "GET", path) == (400, "Missing model name in request.")
+    assert fetch_error(fetch, "GET", path) == (400, "Missing model name in request.")
 
 
 def test_metadata_is_that_of_saved_model_pb(fetch: Fetch, registry: Registry) -> None:
     document = json.loads(fetch("GET", "/v1/models/echo/versions/1/metadata").content)
     assert document["model_spec"] == {"name": "echo", "version": "1", "signature_name": ""}
-    found = ParseDict(document["metadata"]["signature_def"], SignatureDefMap())
+    actual = ParseDict(document["metadata"]["signature_def"], SignatureDefMap())
     servable = next(iter(registry))
-    assert dict(found.signature_def) == dict(servable.signatures)
+    assert dict(actual.signature_def) == dict(servable.signatures)
 
 
 def test_metadata_prints_defaults(fetch: Fetch) -> None:
@@ -610,17 +614,17 @@ def test_a_zipped_body_is_unzipped(fetch: Fetch) -> None:
 )
 def test_a_badly_zipped_body_is_refused(fetch: Fetch, body: bytes) -> None:
     headers = {"Content-Encoding": "gzip"}
-    assert refused(fetch, "POST", "/v1/models/echo:predict", body, headers=headers)[0] == 400
+    assert fetch_error(fetch, "POST", "/v1/models/echo:predict", body, headers=headers)[0] == 400
 
 
 def test_a_body_that_unzips_to_too_much_is_refused(fetch: Fetch) -> None:
     body = gzip.compress(b" " * 21_000_000)
     headers = {"Content-Encoding": "gzip"}
-    assert refused(fetch, "POST", "/v1/models/echo:predict", body, headers=headers)[0] == 413
+    assert fetch_error(fetch, "POST", "/v1/models/echo:predict", body, headers=headers)[0] == 413
 
 
 def test_a_body_beyond_the_limit_is_refused(fetch: Fetch) -> None:
-    status, message = refused(fetch, "POST", "/v1/models/echo:predict", b" " * 20_000_001)
+    status, message = fetch_error(fetch, "POST", "/v1/models/echo:predict", b" " * 20_000_001)
     assert status == 413
     assert "20,000,000" in message
 
@@ -691,10 +695,10 @@ def test_each_code_has_tf_serving_s_http_status(
         raise RequestError(code, "no")
 
     monkeypatch.setattr(service, "predict", refuse)
-    answered = RestHandler(service, max_body_bytes=1000).answer(
+    status, body = RestHandler(service, max_body_bytes=1000).handle(
         "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", Call()
     )
-    assert (answered[0], json.loads(answered[1])) == (HTTP_STATUS[code], {"error": "no"})
+    assert (status, json.loads(body)) == (HTTP_STATUS[code], {"error": "no"})
 
 
 def test_the_call_of_a_client_that_hangs_up_is_cancelled(
@@ -765,7 +769,7 @@ def test_an_export_answers_as_over_grpc(exported: Path) -> None:
             name: tensors.from_proto(proto).tolist()
             for name, proto in service.predict(request, Call()).outputs.items()
         }
-        status, body = RestHandler(service, max_body_bytes=1 << 20).answer(
+        status, body = RestHandler(service, max_body_bytes=1 << 20).handle(
             "POST",
             "/v1/models/export:predict",
             json.dumps({"instances": texts}).encode(),
@@ -777,10 +781,10 @@ def test_an_export_answers_as_over_grpc(exported: Path) -> None:
     assert status == 200
     rows = json.loads(body)["predictions"]
     for name, expected in over_grpc.items():
-        found = np.array([row[name] for row in rows])
-        if found.dtype.kind == "f":
-            found = found.astype(np.float32)
+        actual = np.array([row[name] for row in rows])
+        if actual.dtype.kind == "f":
+            actual = actual.astype(np.float32)
         else:
             expected = np.array(expected).astype(str).tolist()
-            found = found.astype(str)
-        assert found.tolist() == expected, name
+            actual = actual.astype(str)
+        assert actual.tolist() == expected, name

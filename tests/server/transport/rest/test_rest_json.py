@@ -1,4 +1,4 @@
-"""JSON <-> messages, without a server and without a model: TF Serving's rules and words (json_tensor.cc)."""
+"""JSON <-> messages by TF Serving's rules (json_tensor.cc), without a server or a model."""
 
 import base64
 import contextlib
@@ -23,7 +23,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionResult
 from tfclf.server.rpc import tensors
 from tfclf.server.status import RequestError
 from tfclf.server.transport.rest.examples import read_examples
-from tfclf.server.transport.rest.json_text import decimals
+from tfclf.server.transport.rest.json_text import format_decimals
 from tfclf.server.transport.rest.read import read_predict
 from tfclf.server.transport.rest.write import (
     write_classifications,
@@ -51,11 +51,9 @@ def read(body: Any, **dtypes: str) -> tuple[PredictRequest, bool]:
         name: TensorInfo(dtype=tf.as_dtype(dtype).as_datatype_enum)
         for name, dtype in dtypes.items()
     }
-    raw = (
-        body
-        if isinstance(body, bytes)
-        else (body if isinstance(body, str) else json.dumps(body)).encode()
-    )
+    if not isinstance(body, str | bytes):
+        body = json.dumps(body)
+    raw = body.encode() if isinstance(body, str) else body
     return read_predict(raw, ModelSpec(name="m"), lambda _spec: infos)
 
 
@@ -197,7 +195,8 @@ REFUSALS = [
     ),
     (
         {"instances": [1], "inputs": [1]},
-        'JSON Value: {\n    "instances": [\n        1\n    ],\n    "inputs": [\n        1\n    ]\n} '
+        'JSON Value: {\n    "instances": [\n        1\n    ],\n    "inputs": [\n        1\n    '
+        "]\n} "
         "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
     ),
     (
@@ -212,11 +211,13 @@ REFUSALS = [
     ),
     (
         {"instances": [[1, 2], [3, 4], [[5, 6]]]},
-        "Failed to process element: 2 of 'instances' list. Error: INVALID_ARGUMENT: Expecting shape [2] but got: [1,2]",
+        "Failed to process element: 2 of 'instances' list. Error: INVALID_ARGUMENT: Expecting "
+        "shape [2] but got: [1,2]",
     ),
     (
         {"instances": [1, [1]]},
-        "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: Expecting shape [] but got: [1]",
+        "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: Expecting "
+        "shape [] but got: [1]",
     ),
     (
         {"instances": [[1, 2], ["a", "b"]]},
@@ -235,7 +236,8 @@ REFUSALS = [
     ),
     (
         {"instances": [{}]},
-        "Failed to process element: 0 of 'instances' list. JSON object: {} keys must be equal to: x",
+        "Failed to process element: 0 of 'instances' list. JSON object: {} keys must be equal to: "
+        "x",
     ),
     (
         {"inputs": [[1, 2], [3]]},
@@ -265,14 +267,16 @@ def test_a_fault_is_named_as_tf_serving_names_it(body: Any, message: str) -> Non
 
 def test_rows_of_several_inputs_must_be_objects() -> None:
     assert refusal({"instances": [1]}, x="int32", y="int32") == (
-        "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+        "instances is a plain list, but expecting list of objects as multiple input tensors "
+        "required as per "
         "tensorinfo_map"
     )
 
 
 def test_columns_of_several_inputs_must_be_an_object() -> None:
     assert refusal({"inputs": [1]}, x="int32", y="int32") == (
-        "inputs is a plain value/list, but expecting an object as multiple input tensors required as per tensorinfo_map"
+        "inputs is a plain value/list, but expecting an object as multiple input tensors required "
+        "as per tensorinfo_map"
     )
 
 
@@ -413,7 +417,8 @@ def test_named_rows_are_laid_out_as_tf_serving_lays_them_out() -> None:
 
 def test_columns_are_laid_out_as_tf_serving_lays_them_out() -> None:
     assert write_predict({"y": proto([[1], [2]], "int64")}, row=False).decode() == (
-        '{\n    "outputs": [\n        [\n            1\n        ],\n        [\n            2\n        ]\n    ]\n}'
+        '{\n    "outputs": [\n        [\n            1\n        ],\n        [\n            2\n     '
+        "   ]\n    ]\n}"
     )
 
 
@@ -478,7 +483,7 @@ def test_no_outputs_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    # Of json_tensor_test.cc, and the ends of the ranges.
+    # The values of json_tensor_test.cc, and the ends of the ranges.
     [
         (9000000, "9e+06"),
         (999999, "999999.0"),
@@ -495,12 +500,12 @@ def test_no_outputs_are_refused() -> None:
     ],
 )
 def test_floats_have_as_few_digits_as_tf_serving_gives_them(value: float, text: str) -> None:
-    assert decimals([float(np.float32(value))], single=True) == [text]
+    assert format_decimals([float(np.float32(value))], single=True) == [text]
 
 
 @given(st.lists(st.floats(width=32)))
 def test_floats_are_read_back_as_they_were(values: list[float]) -> None:
-    found = [float(text) for text in decimals(values, single=True)]
+    found = [float(text) for text in format_decimals(values, single=True)]
     assert (
         np.array(found, np.float32).tobytes() == np.array(values, np.float32).tobytes()
         or np.isnan(values).any()
@@ -510,13 +515,15 @@ def test_floats_are_read_back_as_they_were(values: list[float]) -> None:
 
 @given(st.lists(st.floats()))
 def test_doubles_are_read_back_as_they_were(values: list[float]) -> None:
-    np.testing.assert_array_equal([float(text) for text in decimals(values, single=False)], values)
+    np.testing.assert_array_equal(
+        [float(text) for text in format_decimals(values, single=False)], values
+    )
 
 
 # There and back
 
 _SCALARS: dict[str, st.SearchStrategy[Any]] = {
-    # Nine digits of the largest float32 are more than it is, so neither TF Serving nor this server reads them back.
+    # Nine digits of the largest float32 round up, so neither TF Serving nor this server reads them.
     "float32": st.floats(width=32).filter(lambda value: not 3.4028234e38 < abs(value) < math.inf),
     "float64": st.floats(),
     "bool": st.booleans(),
@@ -730,5 +737,5 @@ def test_empty_results_are_refused(write: Any, name: str) -> None:
 
 
 def test_float32_is_what_struct_says() -> None:
-    text = decimals([struct.unpack("f", struct.pack("f", 0.1))[0]], single=True)[0]
+    text = format_decimals([struct.unpack("f", struct.pack("f", 0.1))[0]], single=True)[0]
     assert text == "0.1"

@@ -1,1 +1,1 @@
-"""TF Serving's REST API: `app` moves bytes, `handler` answers, `read`, `examples` and `write` know JSON."""
+"""TF Serving's REST API: `app` moves bytes, `handler` runs RPCs, and the others know JSON."""

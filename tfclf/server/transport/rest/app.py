@@ -1,4 +1,4 @@
-"""TF Serving's REST API as an ASGI app: bodies, their limits, deadlines, clients that hang up; `http` runs it."""
+"""TF Serving's REST API as an ASGI app: body limits, deadlines, and clients that hang up."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,16 +32,17 @@ def rest_app(
     cors: bool = False,
     extra: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """The ASGI app.
+    """Return the ASGI app.
 
     Args:
-      service: what it answers.
-      threads: where requests are read, answered and written; the event loop only moves bytes.
-      timeout: seconds for a request from its last byte on (--rest_api_timeout_in_ms); None, 0 or less: no limit.
-      max_body_bytes: of a request, before and after it is unzipped; beyond, 413.
-      body_timeout: seconds for a body to arrive; beyond, 408.
+      service: the RPCs behind the API.
+      threads: runs requests, parsing and writing included; the event loop only moves bytes.
+      timeout: seconds for a request from its last byte on (--rest_api_timeout_in_ms); None, 0 or
+        less: no limit.
+      max_body_bytes: the limit of a request's body, zipped and unzipped; beyond it, 413.
+      body_timeout: seconds for a body to arrive; beyond it, 408.
       cors: whether pages of other origins may call (--rest_api_enable_cors_support).
-      extra: routes that come first, such as that of the metrics.
+      extra: routes that take precedence, such as the one of the metrics.
     """
     app = Starlette(routes=extra)
     app.router.redirect_slashes = False
@@ -72,7 +73,7 @@ class _Api:
         except ClientDisconnect:
             return
         except HttpError as error:
-            # What is left of the body stays unread, so the connection cannot be used again.
+            # The rest of the body stays unread, so the connection cannot be used again.
             status, body = error.status, write_error(error.message)
             headers = [(b"connection", b"close")]
         headers += [
@@ -95,27 +96,27 @@ class _Api:
             path += "?" + scope["query_string"].decode("latin-1")
         if scope["method"] == "OPTIONS" and self._cors:
             return 200, b"", []
-        encoding, length = _body_headers(scope["headers"])
-        body = await self._body(receive, length)
+        encoding, length = _read_body_headers(scope["headers"])
+        body = await self._read_body(receive, length)
         call = Call(timeout=self._timeout)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads,
-            partial(self._handler.answer, scope["method"], path, body, encoding, call),
+            partial(self._handler.handle, scope["method"], path, body, encoding, call),
         )
-        status, answer = await _unless_gone(work, receive, call)
-        return status, answer, []
+        status, response = await _wait_or_cancel(work, receive, call)
+        return status, response, []
 
-    async def _body(self, receive: Receive, length: int | None) -> bytes:
+    async def _read_body(self, receive: Receive, length: int | None) -> bytes:
         if length is not None and length > self._max_body_bytes:
-            raise self._too_large(length)
+            raise self._size_error(length)
         try:
-            return await asyncio.wait_for(self._all_chunks(receive), self._body_timeout)
+            return await asyncio.wait_for(self._read_chunks(receive), self._body_timeout)
         except asyncio.TimeoutError:
             raise HttpError(
                 408, f"The body did not arrive within {self._body_timeout:g} seconds"
             ) from None
 
-    async def _all_chunks(self, receive: Receive) -> bytes:
+    async def _read_chunks(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -125,29 +126,34 @@ class _Api:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > self._max_body_bytes:
-                raise self._too_large(size)
+                raise self._size_error(size)
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
 
-    def _too_large(self, size: int) -> HttpError:
+    def _size_error(self, size: int) -> HttpError:
         return HttpError(
             413,
-            f"The body has {size:,} bytes or more; this server takes {self._max_body_bytes:,}. Send less at once.",
+            f"The body has {size:,} bytes or more; this server takes {self._max_body_bytes:,}. "
+            "Send less at once.",
         )
 
 
-def _body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
-    """Content-Encoding and Content-Length."""
-    found = dict(headers)
-    length = found.get(b"content-length")
-    return found.get(b"content-encoding", b""), None if length is None else int(length)
+def _read_body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
+    """Return Content-Encoding and Content-Length.
+
+    >>> _read_body_headers([(b"content-encoding", b"gzip"), (b"content-length", b"17")])
+    (b'gzip', 17)
+    """
+    by_name = dict(headers)
+    length = by_name.get(b"content-length")
+    return by_name.get(b"content-encoding", b""), None if length is None else int(length)
 
 
-async def _unless_gone(
+async def _wait_or_cancel(
     work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: Call
 ) -> tuple[int, bytes]:
-    """What a thread gives; cancels the call where the client hangs up before."""
+    """Wait for a thread's result, and cancel the call if the client hangs up before."""
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":

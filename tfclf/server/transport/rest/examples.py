@@ -10,17 +10,24 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tfclf.server.status import invalid_argument
 from tfclf.server.transport.rest.json_text import (
-    encoded,
+    encode,
+    make_readable,
     parse,
     read_signature_name,
-    readable,
-    shown,
+    show_value,
 )
-from tfclf.server.transport.rest.values import INT64, UINT64, decoded, element, is_base64, json_type
+from tfclf.server.transport.rest.values import (
+    INT64,
+    UINT64,
+    convert_element,
+    decode_base64,
+    is_base64,
+    json_type,
+)
 
 
 def read_examples(body: bytes, request: ClassificationRequest | RegressionRequest) -> None:
-    """Reads a classify or regress body into a request whose ModelSpec the path has filled.
+    """Read a classify or regress body into a request whose ModelSpec comes from the path.
 
     Raises: RequestError.
     """
@@ -34,16 +41,19 @@ def read_examples(body: bytes, request: ClassificationRequest | RegressionReques
         examples = listed.examples
     if "examples" not in document:
         raise invalid_argument(
-            f"JSON Value: {shown(document)} When method is classify, key 'examples' is expected and was not found"
+            f"JSON Value: {show_value(document)} When method is classify, key 'examples' is "
+            "expected and was not found"
         )
-    found = document["examples"]
-    if not isinstance(found, list):
+    values = document["examples"]
+    if not isinstance(values, list):
         raise invalid_argument(
-            f"JSON Value: {shown(document)} Expecting 'examples' value to be an list/array"
+            f"JSON Value: {show_value(document)} Expecting 'examples' value to be an list/array"
         )
-    if not found:
-        raise invalid_argument(f"JSON Value: {shown(document)} 'examples' value is an empty array")
-    for value in found:
+    if not values:
+        raise invalid_argument(
+            f"JSON Value: {show_value(document)} 'examples' value is an empty array"
+        )
+    for value in values:
         _read_example(value, examples.add())
 
 
@@ -54,8 +64,8 @@ def _read_example(value: Any, example: Example) -> None:
     for name, content in getattr(value, "pairs", value.items()):
         feature = Feature()
         for part in content if isinstance(content, list) else [content]:
-            _add_to_feature(part, readable(name), feature)
-        example.features.feature[readable(name)].CopyFrom(feature)
+            _add_to_feature(part, make_readable(name), feature)
+        example.features.feature[make_readable(name)].CopyFrom(feature)
 
 
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
@@ -82,11 +92,11 @@ def _add_to_feature(value: Any, name: str, feature: Feature) -> None:
             f"Unexpected element type in feature: {name} expecting type: {_KINDS[kind]}"
         )
     if isinstance(value, dict):
-        value = decoded(value)
+        value = decode_base64(value)
     elif isinstance(value, str):
-        value = encoded(value)
+        value = encode(value)
     elif field == "float_list":
-        value = element(value, types_pb2.DT_FLOAT)
+        value = convert_element(value, types_pb2.DT_FLOAT)
     elif value > INT64[1]:
         raise invalid_argument(f"Feature: {name} has uint64 element. Only int64 is supported.")
     getattr(feature, field).value.append(int(value) if field == "int64_list" else value)

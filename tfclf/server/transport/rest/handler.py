@@ -1,6 +1,7 @@
 """A REST request -> HTTP status and body: TF Serving's paths, codes and messages, over a Service.
 
-Source: tensorflow/serving, model_servers/http_rest_api_handler.cc, http_rest_api_util.cc, http_server.cc.
+Source: tensorflow/serving, model_servers/http_rest_api_handler.cc, http_rest_api_util.cc,
+  http_server.cc.
 """
 
 import logging
@@ -21,14 +22,14 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
+from tfclf.saved_model.signature_names import SERVING_DEFAULT
 from tfclf.server.context import Call
 from tfclf.server.request_record import Ended
-from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, cut, invalid_argument
 from tfclf.server.transport.rest import write as rest_write
 from tfclf.server.transport.rest.examples import read_examples
-from tfclf.server.transport.rest.json_text import readable
+from tfclf.server.transport.rest.json_text import make_readable
 from tfclf.server.transport.rest.read import read_predict
 
 _log = logging.getLogger(__name__)
@@ -37,9 +38,8 @@ _VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"(?i)/v1/models/([^/:]+){_VERSION}:(classify|regress|predict)")
 _GET = re.compile(rf"(?i)/v1/models(?:/([^/:]+))?{_VERSION}(?:/(metadata))?")
 _INT64_MAX = (1 << 63) - 1
-_LONGEST_ERROR = (
-    1 << 16
-)  # bytes; TF Serving does not cut over REST, and a request could make megabytes of it
+# Bytes. TF Serving does not truncate over REST, but a request could cause megabytes of error.
+_LONGEST_ERROR = 1 << 16
 _MOST_UNZIPPED_BYTES = 100 << 20  # TF Serving, gzip_zlib.h
 _HTTP_STATUS = {
     StatusCode.OK: 200,
@@ -60,7 +60,7 @@ _HTTP_STATUS = {
 
 
 class HttpError(Exception):
-    """A request that fails before it is one to TF Serving: its HTTP status and message."""
+    """A request that fails before TF Serving's rules apply, with its HTTP status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -69,19 +69,19 @@ class HttpError(Exception):
 
 
 class RestHandler:
-    """Answers REST requests; called from many threads at once."""
+    """The REST API without HTTP's bytes; safe to use from many threads at once."""
 
     def __init__(self, service: Service, *, max_body_bytes: int) -> None:
         self._service = service
         self._max_body_bytes = max_body_bytes
 
-    def answer(
+    def handle(
         self, method: str, path: str, body: bytes, encoding: bytes, call: Call
     ) -> tuple[int, bytes]:
-        """HTTP status and body for a request.
+        """Return the HTTP status and body for a request.
 
         Args:
-          path: as it was sent, percent signs, query and all.
+          path: the path as sent, with percent signs and query.
           encoding: the Content-Encoding.
         """
         try:
@@ -95,7 +95,8 @@ class RestHandler:
         except MemoryError:
             return 429, rest_write.write_error("Not enough memory to answer the request")
         except Exception as error:
-            # A bug of ours. Its message may quote the texts that were sent, so the log gets the place only.
+            # A bug of ours. Its message may quote the client's texts, so log only where it
+            # happened.
             place = "".join(traceback.format_tb(error.__traceback__))
             _log.error("REST request failed: %s at\n%s", type(error).__name__, place)
             return 500, rest_write.write_error(
@@ -104,28 +105,28 @@ class RestHandler:
 
     def _dispatch(self, method: str, path: str, body: bytes, encoding: bytes, call: Call) -> bytes:
         malformed = invalid_argument(f"Malformed request: {method} {path}")
-        if method == "POST" and (found := _POST.fullmatch(path)):
-            spec = _model_spec(*found.group(1, 2, 3))
-            answers = {
+        if method == "POST" and (match := _POST.fullmatch(path)):
+            spec = _make_model_spec(*match.group(1, 2, 3))
+            rpcs = {
                 "predict": self._predict,
                 "classify": self._classify,
                 "regress": self._regress,
             }
-            # The pattern takes any case, the handler only lower case.
-            answer = answers.get(found[4])
-            if answer is None:
+            # The pattern matches any case, TF Serving's handler only lower case.
+            rpc = rpcs.get(match[4])
+            if rpc is None:
                 raise malformed
-            return answer(spec, partial(self._unzipped, body, encoding), call)
-        if method == "GET" and (found := _GET.fullmatch(path)):
-            if not found[1]:
+            return rpc(spec, partial(self._unzip, body, encoding), call)
+        if method == "GET" and (match := _GET.fullmatch(path)):
+            if not match[1]:
                 raise invalid_argument("Missing model name in request.")
-            spec = _model_spec(*found.group(1, 2, 3))
-            return (
-                self._metadata(spec, call) if found[4] == "metadata" else self._status(spec, call)
-            )
+            spec = _make_model_spec(*match.group(1, 2, 3))
+            if match[4] == "metadata":
+                return self._get_metadata(spec, call)
+            return self._get_status(spec, call)
         raise malformed
 
-    def _unzipped(self, body: bytes, encoding: bytes) -> bytes:
+    def _unzip(self, body: bytes, encoding: bytes) -> bytes:
         if b"gzip" not in encoding or not body:
             return body
         most = min(self._max_body_bytes, _MOST_UNZIPPED_BYTES)
@@ -145,7 +146,9 @@ class RestHandler:
         return unzipped
 
     def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
-        request, row = self._read("Predict", spec, lambda: read_predict(body(), spec, self._inputs))
+        request, row = self._read(
+            "Predict", spec, lambda: read_predict(body(), spec, self._find_inputs)
+        )
         response = self._service.predict(request, call, protocol="rest")
         return rest_write.write_predict(response.outputs, row=row)
 
@@ -161,19 +164,19 @@ class RestHandler:
         response = self._service.regress(request, call, protocol="rest")
         return rest_write.write_regressions(response.result)
 
-    def _metadata(self, spec: ModelSpec, call: Call) -> bytes:
+    def _get_metadata(self, spec: ModelSpec, call: Call) -> bytes:
         request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
         return rest_write.write_metadata(
             self._service.get_model_metadata(request, call, protocol="rest")
         )
 
-    def _status(self, spec: ModelSpec, call: Call) -> bytes:
+    def _get_status(self, spec: ModelSpec, call: Call) -> bytes:
         request = GetModelStatusRequest(model_spec=spec)
         response = self._service.get_model_status(request, call, protocol="rest")
         return rest_write.write_status(response)
 
     def _read(self, method: str, spec: ModelSpec, read: Callable[[], Any]) -> Any:
-        """What `read` gives; a request that cannot be read has ended, so it is observed here."""
+        """Return what `read` returns; observe a request that cannot be read, since it ends here."""
         started = time.perf_counter()
         try:
             return read()
@@ -184,8 +187,8 @@ class RestHandler:
             )
             raise
 
-    def _inputs(self, spec: ModelSpec) -> Mapping[str, TensorInfo]:
-        name = spec.signature_name or DEFAULT_SIGNATURE
+    def _find_inputs(self, spec: ModelSpec) -> Mapping[str, TensorInfo]:
+        name = spec.signature_name or SERVING_DEFAULT
         with self._service.registry.lease(spec) as servable:
             if name not in servable.signatures:
                 raise invalid_argument(
@@ -195,16 +198,21 @@ class RestHandler:
             return inputs
 
 
-def _model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
-    spec = ModelSpec(name=_unquoted(name))
+def _make_model_spec(name: str, version: str | None, label: str | None) -> ModelSpec:
+    spec = ModelSpec(name=_unquote(name))
     if version is not None:
         if len(version) > 4_000 or int(version) > _INT64_MAX:
             raise invalid_argument(f"Failed to convert version: {version} to numeric.")
         spec.version.value = int(version)
     if label is not None:
-        spec.version_label = _unquoted(label)
+        spec.version_label = _unquote(label)
     return spec
 
 
-def _unquoted(text: str) -> str:
-    return readable(unquote_to_bytes(text))
+def _unquote(text: str) -> str:
+    """Decode the percent signs of a path.
+
+    >>> _unquote("a%2Fb%20%ff")
+    'a/b �'
+    """
+    return make_readable(unquote_to_bytes(text))

@@ -1,9 +1,10 @@
-"""JSON text as TF Serving's parser and writer (RapidJSON 1.1.0) have it: what parses, what an error says, how a
-number is printed.
+"""JSON text as TF Serving's parser and writer, RapidJSON 1.1.0, treat it.
 
-Where Python's parser differs from RapidJSON: it refuses `Inf` and `-NaN` (`Infinity`, `-Infinity` and `NaN` parse),
-lone surrogates and anything after a NUL; it gives the double nearest to a decimal, where RapidJSON may
-be off in the last bits; the offset of an error may differ by a few bytes.
+It covers which bodies parse, how errors are worded, and how numbers are printed.
+
+Python's parser differs from RapidJSON. It refuses `Inf` and `-NaN` (`Infinity`, `-Infinity` and
+`NaN` parse), lone surrogates and anything after a NUL. It returns the double nearest to a decimal,
+while RapidJSON may be off in the last bits. The offset of an error may differ by a few bytes.
 
 Source: tensorflow/serving, util/json_tensor.cc; RapidJSON, error/en.h, prettywriter.h.
 """
@@ -21,11 +22,10 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tfclf.server.status import RequestError, invalid_argument
 
 _BOM = b"\xef\xbb\xbf"
-_LONGEST_SHOWN = (
-    512  # characters of a value in an error message; TF Serving shows all of it, megabytes or not
-)
+# Characters of a value in an error message; TF Serving shows all of it, even megabytes.
+_LONGEST_SHOWN = 512
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-# Every escape, so that one after an escaped backslash is not taken for one.
+# Match every escape: after an escaped backslash, "ud800" is not a surrogate.
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F])|.)",
     re.DOTALL,
@@ -43,8 +43,11 @@ _PHRASES = {
 }
 
 
-class Repeated(dict[str, Any]):
-    """An object in which a name comes twice: the first one is found, as in RapidJSON.
+class DuplicateNames(dict[str, Any]):
+    """An object with a name more than once; a lookup finds the first member, as in RapidJSON.
+
+    >>> DuplicateNames([("text", 1), ("text", 2)])["text"]
+    1
 
     Attributes:
       pairs: all members, in their order.
@@ -59,27 +62,33 @@ class _TooBigError(ValueError):
     pass
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else Repeated(pairs)
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else DuplicateNames(pairs)
 
 
-def _float(text: str) -> float:
+def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise _TooBigError(text)
     return value
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float)
+_DECODER = json.JSONDecoder(object_pairs_hook=_make_object, parse_float=_parse_float)
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object in a request's body.
+    """Parse the JSON object in a request's body.
 
-    Bytes that are not UTF-8 are let through, as RapidJSON does: `encoded` gives them back.
+    >>> parse(b'{"instances": ["bon"]}')
+    {'instances': ['bon']}
+    >>> parse(b'{"instances": [1.]}')
+    Traceback (most recent call last):
+    tfclf.server.status.RequestError: JSON Parse error: Miss fraction part in number. at offset: 17
 
-    Raises: RequestError with TF Serving's words.
+    Bytes that are not UTF-8 pass, as in RapidJSON: `encode` restores them.
+
+    Raises: RequestError in TF Serving's words.
     """
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
@@ -89,13 +98,14 @@ def parse(body: bytes) -> dict[str, Any]:
         if "\\ud" in text or "\\uD" in text:
             _check_surrogates(text)
     except json.JSONDecodeError as error:
-        raise _parse_error(*_explained(text, error), text) from None
+        raise _parse_error(*_translate(text, error), text) from None
     except _TooBigError as error:
         raise _parse_error(
             "Number too big to be stored in double.", text.find(str(error)), text
         ) from None
     except ValueError:  # int() takes 4,300 digits at most
-        # From each run's beginning alone: from each of its digits, a body of runs of 4,300 would take hours.
+        # Search from the start of each run only: starting at each digit takes hours for a body of
+        # runs of 4,300 digits.
         long = re.search(r"(?<!\d)\d{4301}", text)
         raise _parse_error(
             "Number too big to be stored in double.", long.start() if long else 0, text
@@ -103,22 +113,23 @@ def parse(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise invalid_argument("JSON Parse error: Lists or objects are nested too deeply") from None
     if not isinstance(document, dict):
-        raise invalid_argument(f"JSON Value: {shown(document)} Is not object")
+        raise invalid_argument(f"JSON Value: {show_value(document)} Is not object")
     return document
 
 
 def read_signature_name(document: dict[str, Any], spec: ModelSpec) -> None:
-    """Puts the document's signature_name, if any, into a spec. Raises: RequestError."""
+    """Copy the document's signature_name, if any, into a spec. Raises: RequestError."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid_argument(
-            f"JSON Value: {shown(document)} not formatted correctly. 'signature_name' key must be a string value."
+            f"JSON Value: {show_value(document)} not formatted correctly. 'signature_name' key "
+            "must be a string value."
         )
-    spec.signature_name = readable(name)
+    spec.signature_name = make_readable(name)
 
 
 def _check_surrogates(text: str) -> None:
-    """Half a character could not be told from a byte that is no UTF-8."""
+    """Refuse half a character, which would look like a byte that is not UTF-8."""
     for escape in _ESCAPE.finditer(text):
         if escape["lone"]:
             raise _parse_error("The surrogate pair in string is invalid.", escape.start(), text)
@@ -129,8 +140,8 @@ def _parse_error(phrase: str, position: int, text: str) -> RequestError:
     return invalid_argument(f"JSON Parse error: {phrase} at offset: {offset}")
 
 
-def _explained(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
-    """RapidJSON's words for what Python's parser found, and the place."""
+def _translate(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
+    """Return RapidJSON's words for an error of Python's parser, and the position."""
     position = error.pos
     if error.msg == "Expecting value":
         return ("Invalid value." if text.strip(" \t\r\n") else "The document is empty."), position
@@ -139,7 +150,7 @@ def _explained(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
         part = "fraction part" if following == "." else "exponent"
         return f"Miss {part} in number.", position + 1
     if error.msg == "Expecting ',' delimiter":
-        closing = "]" if _in_array(text[:position]) else "}"
+        closing = "]" if _ends_in_array(text[:position]) else "}"
         kind = "an array element" if closing == "]" else "an object member"
         return f"Missing a comma or {closing} after {kind}.", position
     if error.msg.startswith("Unterminated"):
@@ -147,7 +158,12 @@ def _explained(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
     return _PHRASES.get(error.msg, "Unspecific syntax error."), position
 
 
-def _in_array(before: str) -> bool:
+def _ends_in_array(before: str) -> bool:
+    """Return whether the innermost open bracket of a text belongs to an array.
+
+    >>> _ends_in_array('{"a": [1, {"]": 2}'), _ends_in_array('{"a": [1]')
+    (True, False)
+    """
     open_: list[str] = []
     for character in re.findall(r"[\[\]{}]", _STRING.sub("", before)):
         if character in "[{":
@@ -157,29 +173,41 @@ def _in_array(before: str) -> bool:
     return bool(open_) and open_[-1] == "["
 
 
-def encoded(text: str) -> bytes:
-    """The bytes of a string from `parse`, also where they were no UTF-8."""
+def encode(text: str) -> bytes:
+    r"""Return the bytes of a string from `parse`, even if they are not UTF-8.
+
+    >>> encode(parse(b'{"text": "\xff"}')["text"])
+    b'\xff'
+    """
     return text.encode("utf-8", "surrogateescape")
 
 
-def readable(text: str | bytes) -> str:
-    """A string for a protobuf's string field or an error, U+FFFD where it is no UTF-8."""
-    return (text if isinstance(text, bytes) else encoded(text)).decode("utf-8", "replace")
+def make_readable(text: str | bytes) -> str:
+    r"""Replace what is not UTF-8 by U+FFFD, for a protobuf's string field or an error message.
+
+    >>> make_readable(b"caf\xc3\xa9 \xff")
+    'café �'
+    """
+    return (text if isinstance(text, bytes) else encode(text)).decode("utf-8", "replace")
 
 
-def quoted(text: str) -> str:
-    """A JSON string with all its characters; only quotes, backslashes and controls are escaped."""
+def quote(text: str) -> str:
+    r"""Return a JSON string; only quotes, backslashes and control characters are escaped.
+
+    >>> print(quote('a "café"\n'))
+    "a \"café\"\n"
+    """
     return encode_basestring(text)
 
 
-def decimals(values: Iterable[float], *, single: bool) -> list[str]:
-    """Numbers as TF Serving prints them: six digits where those are enough to read the same number back.
+def format_decimals(values: Iterable[float], *, single: bool) -> list[str]:
+    """Print numbers as TF Serving does: with six digits if they identify the number, or with more.
 
-    >>> decimals([0.5, 9e6, float("nan"), 1 / 3], single=False)
+    >>> format_decimals([0.5, 9e6, float("nan"), 1 / 3], single=False)
     ['0.5', '9e+06', 'NaN', '0.33333333333333331']
 
     Args:
-      single: whether they are float32, which need nine digits at most; a double may need seventeen.
+      single: whether they are float32, which need at most nine digits; a double may need seventeen.
     """
     values = tuple(values)
     texts = ("%g " * len(values) % values).split()
@@ -189,12 +217,17 @@ def decimals(values: Iterable[float], *, single: bool) -> list[str]:
             read = read.astype(np.float32)
     exact = (read == np.array(values)).tolist()
     return [
-        _decimal(text if same else f"{value:.{9 if single else 17}g}")
+        _complete_decimal(text if same else f"{value:.{9 if single else 17}g}")
         for value, text, same in zip(values, texts, exact, strict=True)
     ]
 
 
-def _decimal(text: str) -> str:
+def _complete_decimal(text: str) -> str:
+    """Turn C's `%g` into a JSON number, or into RapidJSON's name for a value that is not one.
+
+    >>> [_complete_decimal(text) for text in ("3", "9e+06", "-inf", "nan")]
+    ['3.0', '9e+06', '-Infinity', 'NaN']
+    """
     if "." in text or "e" in text:
         return text
     if text[-1].isdecimal():
@@ -202,23 +235,32 @@ def _decimal(text: str) -> str:
     return "NaN" if "nan" in text else text.replace("inf", "Infinity")
 
 
-def shown(value: Any) -> str:
-    """A value in an error message, in four-space indents; its beginning only where it is long."""
+def show_value(value: Any) -> str:
+    """Return a value for an error message, indented by four spaces; of a long one, its beginning.
+
+    >>> print(show_value([{"a": 0.1}, True]))
+    [
+        {
+            "a": 0.1
+        },
+        true
+    ]
+    """
     if type(value) is float:
         single = abs(value) <= float(np.finfo(np.float32).max)
-        return decimals([float(np.float32(value)) if single else value], single=single)[0]
+        return format_decimals([float(np.float32(value)) if single else value], single=single)[0]
     pieces, size = [], 0
-    for piece in _pieces(value, "\n"):
+    for piece in _generate_pieces(value, "\n"):
         pieces.append(piece)
         size += len(piece)
         if size > _LONGEST_SHOWN:
-            return readable("".join(pieces)[:_LONGEST_SHOWN]) + "..."
-    return readable("".join(pieces))
+            return make_readable("".join(pieces)[:_LONGEST_SHOWN]) + "..."
+    return make_readable("".join(pieces))
 
 
-def _pieces(value: Any, line: str) -> Iterator[str]:
+def _generate_pieces(value: Any, line: str) -> Iterator[str]:
     if isinstance(value, str):
-        yield quoted(value[: _LONGEST_SHOWN + 1])
+        yield quote(value[: _LONGEST_SHOWN + 1])
     elif isinstance(value, list | dict) and value:
         opening, closing = "[]" if isinstance(value, list) else "{}"
         members: Iterable[Any] = (
@@ -229,19 +271,27 @@ def _pieces(value: Any, line: str) -> Iterator[str]:
             yield separator + line + "    "
             separator = ","
             if closing == "}":
-                yield quoted(member[0][: _LONGEST_SHOWN + 1]) + ": "
-            yield from _pieces(member[1] if closing == "}" else member, line + "    ")
+                yield quote(member[0][: _LONGEST_SHOWN + 1]) + ": "
+            yield from _generate_pieces(member[1] if closing == "}" else member, line + "    ")
         yield line + closing
     else:
         yield json.dumps(value)
 
 
-def array(texts: Sequence[str], sizes: Sequence[int], depth: int | None) -> str:
-    """Values as nested lists of the shape `sizes`; the text alone for a scalar.
+def format_array(texts: Sequence[str], sizes: Sequence[int], depth: int | None) -> str:
+    """Write values as nested lists of the shape `sizes`, a scalar as its text alone.
+
+    >>> format_array(["1", "2", "3", "4"], [2, 2], None)
+    '[[1, 2], [3, 4]]'
+    >>> print(format_array(["1", "2"], [2], 1))
+    [
+            1,
+            2
+        ]
 
     Args:
       texts: JSON values, row by row.
-      depth: how deep the list stands, each element on a line of its own; None: all on one line.
+      depth: the list's depth in the document, for one element per line; None: all on one line.
     """
     level = list(texts)
     for index in range(len(sizes) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""One JSON value -> one element of a tensor: what each dtype takes, and how the rest is refused.
+"""One JSON value -> one element of a tensor: what each dtype accepts, and how others are refused.
 
 Source: tensorflow/serving, util/json_tensor.cc.
 """
@@ -15,15 +15,24 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from tfclf.server.status import RequestError, invalid_argument
-from tfclf.server.transport.rest.json_text import Repeated, encoded, shown
+from tfclf.server.transport.rest.json_text import DuplicateNames, encode, show_value
 
 INT64, UINT64 = (-(1 << 63), (1 << 63) - 1), (0, (1 << 64) - 1)
-_TYPES = {type(None): "Null", dict: "Object", Repeated: "Object", list: "Array", str: "String"}
+_TYPES = {
+    type(None): "Null",
+    dict: "Object",
+    DuplicateNames: "Object",
+    list: "Array",
+    str: "String",
+}
 
 
 @dataclass(frozen=True)
 class _Integer:
-    """The field of TensorProto for an integer dtype, and what RapidJSON lets into it: narrow ones take any int32."""
+    """An integer dtype: its field of TensorProto, and the range that RapidJSON accepts.
+
+    RapidJSON has no type narrower than int32, so narrow dtypes take any int32.
+    """
 
     field: str
     low: int
@@ -32,7 +41,7 @@ class _Integer:
 
 @dataclass(frozen=True)
 class _Decimal:
-    """A floating dtype: what it is called in messages, the largest integer it takes, its largest number."""
+    """A floating-point dtype: its field and name, and the largest integer and number it accepts."""
 
     field: str
     name: str
@@ -60,12 +69,18 @@ _DECIMALS = {
 
 
 def is_base64(value: dict[str, Any]) -> bool:
-    """Whether an object stands for bytes: {"b64": ...} and nothing more."""
-    return len(value) == 1 and isinstance(value.get("b64"), str) and not isinstance(value, Repeated)
+    """Return whether an object stands for bytes.
+
+    >>> is_base64({"b64": "Ym9u"}), is_base64({"b64": "Ym9u", "text": "bon"})
+    (True, False)
+    """
+    if isinstance(value, DuplicateNames):
+        return False
+    return len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def fill(tensor: TensorProto, flat: list[Any]) -> None:
-    """Puts the values into the field of the tensor's dtype: all at once where a glance says that all will do."""
+    """Put values into the field of the tensor's dtype, without a look at each if all are plain."""
     if not flat:
         return
     kinds = set(map(type, flat))
@@ -81,64 +96,76 @@ def fill(tensor: TensorProto, flat: list[Any]) -> None:
     else:
         field, plain = "string_val", False
     if not plain:
-        values = [element(value, tensor.dtype) for value in flat]
+        values = [convert_element(value, tensor.dtype) for value in flat]
     getattr(tensor, field).extend(values)
 
 
-def element(value: Any, dtype: int) -> Any:
-    """One value as a dtype's field of TensorProto takes it."""
+def convert_element(value: Any, dtype: int) -> Any:
+    """Return a value as a dtype's field of TensorProto takes it. Raises: RequestError.
+
+    >>> convert_element("bon", types_pb2.DT_STRING), convert_element(2, types_pb2.DT_FLOAT)
+    (b'bon', 2.0)
+    >>> convert_element((1 << 24) + 1, types_pb2.DT_FLOAT)
+    Traceback (most recent call last):
+    tfclf.server.status.RequestError: Cannot convert JSON value: 16777217 to float without loss of
+    precision.
+    """
     if isinstance(value, dict):
         if dtype != types_pb2.DT_STRING:
             raise _type_error(value, dtype)
-        return decoded(value)
+        return decode_base64(value)
     if integer := _INTEGERS.get(dtype):
         if type(value) is not int or not integer.low <= value <= integer.high:
             raise _type_error(value, dtype)
         return value
     if decimal := _DECIMALS.get(dtype):
-        return _decimal(value, dtype, decimal)
+        return _convert_decimal(value, dtype, decimal)
     if dtype == types_pb2.DT_STRING:
         if not isinstance(value, str):
             raise _type_error(value, dtype)
-        return encoded(value)
+        return encode(value)
     if dtype == types_pb2.DT_BOOL:
         if not isinstance(value, bool):
             raise _type_error(value, dtype)
         return value
     raise RequestError(
         StatusCode.UNIMPLEMENTED,
-        f"Conversion of JSON Value: {shown(value)} to type: {_dtype_name(dtype)}",
+        f"Conversion of JSON Value: {show_value(value)} to type: {_dtype_name(dtype)}",
     )
 
 
-def _decimal(value: Any, dtype: int, decimal: _Decimal) -> float:
+def _convert_decimal(value: Any, dtype: int, decimal: _Decimal) -> float:
     if type(value) is int and INT64[0] <= value <= UINT64[1]:
         if abs(value) <= decimal.most_integer:
             return float(value)
     elif type(value) in (int, float):
-        number = _double(value)
+        number = _to_double(value)
         if not np.isfinite(number) or abs(number) <= decimal.most:
             return number
     else:
         raise _type_error(value, dtype)
-    raise _lossy(value, decimal.name)
+    raise _precision_error(value, decimal.name)
 
 
-def _double(value: float) -> float:
-    """A number beyond 64 bits is a double to RapidJSON, whether it has a point or not."""
+def _to_double(value: float) -> float:
+    """Convert a number; RapidJSON reads an integer beyond 64 bits as a double."""
     try:
         return float(value)
     except OverflowError:
         raise invalid_argument("JSON Parse error: Number too big to be stored in double.") from None
 
 
-def decoded(value: dict[str, Any]) -> bytes:
-    """The bytes of a base64 object. Raises: RequestError."""
+def decode_base64(value: dict[str, Any]) -> bytes:
+    """Return the bytes of a base64 object. Raises: RequestError.
+
+    >>> decode_base64({"b64": "Ym9u IQ"})
+    b'bon!'
+    """
     if not is_base64(value):
         raise invalid_argument(
-            f"JSON Value: {shown(value)} not formatted correctly for base64 data"
+            f"JSON Value: {show_value(value)} not formatted correctly for base64 data"
         )
-    # As absl::Base64Unescape: white space is skipped, padding may be left out, and may be dots.
+    # Like absl::Base64Unescape: skips white space; padding is optional and may consist of dots.
     text = re.sub(r"[ \t\n\v\f\r]", "", value["b64"])
     bare = text.rstrip("=.")
     try:
@@ -151,13 +178,14 @@ def decoded(value: dict[str, Any]) -> bytes:
 
 def _type_error(value: Any, dtype: int) -> RequestError:
     return invalid_argument(
-        f"JSON Value: {shown(value)} Type: {json_type(value)} is not of expected type: {_dtype_name(dtype)}"
+        f"JSON Value: {show_value(value)} Type: {json_type(value)} is not of expected type: "
+        f"{_dtype_name(dtype)}"
     )
 
 
-def _lossy(value: Any, name: str) -> RequestError:
+def _precision_error(value: Any, name: str) -> RequestError:
     return invalid_argument(
-        f"Cannot convert JSON value: {shown(value)} to {name} without loss of precision."
+        f"Cannot convert JSON value: {show_value(value)} to {name} without loss of precision."
     )
 
 
@@ -167,5 +195,9 @@ def _dtype_name(dtype: int) -> str:
 
 
 def json_type(value: Any) -> str:
-    """RapidJSON's name for the type of a value."""
+    """Return RapidJSON's name for the type of a value.
+
+    >>> [json_type(value) for value in (None, True, 1.5, "bon", [], {})]
+    ['Null', 'True', 'Number', 'String', 'Array', 'Object']
+    """
     return str(value) if isinstance(value, bool) else _TYPES.get(type(value), "Number")
