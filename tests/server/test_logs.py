@@ -23,9 +23,9 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tests.server.conftest import predict_request, strings
 from tfclf.errors import InputError, SavedModelError
 from tfclf.server import logs
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.process import Server
-from tfclf.server.request_record import Ended
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 
@@ -65,7 +65,7 @@ def ask(server: Server, request: PredictRequest | None = None) -> None:
     """A Predict in this process; its outcome does not matter."""
     with suppress(RequestError):
         server.service.predict(
-            request or predict_request({"text": strings("a private text", "two")}), Call()
+            request or predict_request({"text": strings("a private text", "two")}), RequestContext()
         )
 
 
@@ -132,7 +132,7 @@ def test_a_request_of_examples_tells_how_many(
     request.model_spec.name = "echo"
     request.input.example_list.examples.add()
     request.input.example_list.examples.add()
-    echo_server.service._answer("Classify", request, "rest", Call(), lambda: None)
+    echo_server.service._answer("Classify", request, "rest", RequestContext(), lambda: None)
     assert json.loads(read()[0])["rows"] == 2
 
 
@@ -157,7 +157,7 @@ def test_texts_are_not_logged_unless_asked(
 def test_texts_are_logged_where_asked(lines: Callable[..., Lines], echo_server: Server) -> None:
     read = lines(format="json")
     service = Service(echo_server.service.registry, observers=[logs.text_log()])
-    service.predict(predict_request({"text": strings("a private text", "two")}), Call())
+    service.predict(predict_request({"text": strings("a private text", "two")}), RequestContext())
     assert [json.loads(line)["text"] for line in read()[1:]] == ["a private text", "two"]
 
 
@@ -166,7 +166,7 @@ def test_texts_are_not_logged_at_info_even_where_asked(
 ) -> None:
     read = lines("info")
     service = Service(echo_server.service.registry, observers=[logs.text_log()])
-    service.predict(predict_request({"text": strings("a private text")}), Call())
+    service.predict(predict_request({"text": strings("a private text")}), RequestContext())
     assert read() == []
 
 
@@ -175,7 +175,7 @@ def test_logged_texts_are_cut_to_so_many_characters(
 ) -> None:
     read = lines(format="json")
     service = Service(echo_server.service.registry, observers=[logs.text_log(characters=5)])
-    service.predict(predict_request({"text": strings("𝔊𝔊𝔊𝔊𝔊𝔊𝔊𝔊")}), Call())
+    service.predict(predict_request({"text": strings("𝔊𝔊𝔊𝔊𝔊𝔊𝔊𝔊")}), RequestContext())
     assert json.loads(read()[1])["text"] == "𝔊𝔊𝔊𝔊𝔊"
 
 
@@ -184,14 +184,16 @@ def test_texts_in_tensor_content_are_logged_too(lines: Callable[..., Lines]) -> 
     request = PredictRequest()
     request.inputs["text"].dtype = 7
     request.inputs["text"].tensor_content = b"\x05hello"
-    logs.text_log()(Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request))
+    logs.text_log()(
+        RequestRecord("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
+    )
     assert json.loads(read()[0])["text"] == "\x05hello"
 
 
 def test_an_ended_request_does_not_show_its_texts() -> None:
     request = predict_request({"text": strings("a private text")})
     assert "private" not in repr(
-        Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
+        RequestRecord("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
     )
 
 
@@ -204,7 +206,7 @@ def test_no_name_forges_a_line_of_text(name: str) -> None:
     request.model_spec.name = request.model_spec.signature_name = name.encode(
         "utf-8", "replace"
     ).decode()
-    Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
+    Service([])._answer("Predict", request, "grpc", RequestContext(), lambda: None)  # type: ignore[arg-type]
     assert len(stream.getvalue().splitlines()) == 1
 
 
@@ -215,7 +217,7 @@ def test_json_gives_a_name_back_as_it_was(name: str) -> None:
     logs.configure(level="debug", format="json", stream=stream)
     request = PredictRequest()
     request.model_spec.name = name = name.encode("utf-8", "replace").decode()
-    Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
+    Service([])._answer("Predict", request, "grpc", RequestContext(), lambda: None)  # type: ignore[arg-type]
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["model"] == logs.shorten(name)
 
@@ -342,7 +344,7 @@ from pathlib import Path
 from tfclf.server import logs
 logs.configure(level="debug")
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.service import Service
@@ -353,7 +355,7 @@ request.inputs["text"].dtype = 7
 request.inputs["text"].tensor_shape.dim.add(size=1)
 request.inputs["text"].string_val.append(b"a private text")
 try:
-    service.predict(request, Call())
+    service.predict(request, RequestContext())
 except Exception as error:
     print(error)
 """

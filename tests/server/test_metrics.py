@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.conftest import predict_request, strings
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.metrics import CONTENT_TYPE, SERIES, UNKNOWN_MODEL, Metrics
 from tfclf.server.process import Server
-from tfclf.server.request_record import Ended
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 
@@ -38,8 +38,8 @@ def ended(
     model: str = "demo",
     code: StatusCode = StatusCode.OK,
     seconds: float = 0.0123,
-) -> Ended:
-    return Ended(method, protocol, model, "", code, seconds)
+) -> RequestRecord:
+    return RequestRecord(method, protocol, model, "", code, seconds)
 
 
 def text(metrics: Metrics) -> str:
@@ -400,8 +400,8 @@ def test_the_table_in_the_docs_has_every_other_name(metrics: Metrics) -> None:
 def test_a_real_request_is_counted(echo_server: Server) -> None:
     metrics = Metrics()
     service = Service(echo_server.service.registry, observers=[metrics.observe])
-    service.predict(predict_request({"text": strings("hello")}), Call())
+    service.predict(predict_request({"text": strings("hello")}), RequestContext())
     with pytest.raises(RequestError):
-        service.predict(predict_request({}, version=9), Call())
+        service.predict(predict_request({}, version=9), RequestContext())
     assert value(metrics, f"{SERVING}request_count", model_name="echo", status="OK") == 1
     assert value(metrics, f"{SERVING}request_count", model_name="echo", status="NOT_FOUND") == 1

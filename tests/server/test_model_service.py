@@ -26,9 +26,9 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import Loads, wait_until, write_version
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
-from tfclf.server.request_record import Ended
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
@@ -268,12 +268,12 @@ def test_the_error_stands_in_the_body_too() -> None:
 
 def test_a_server_of_fixed_models_takes_no_reload() -> None:
     with pytest.raises(RequestError) as raised:
-        Service(Registry()).handle_reload_config(ReloadConfigRequest(), Call())
+        Service(Registry()).handle_reload_config(ReloadConfigRequest(), RequestContext())
     assert raised.value.code is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_both_methods_are_observed() -> None:
-    ended: list[Ended] = []
+    ended: list[RequestRecord] = []
     service = Service(Registry(), observers=[ended.append])
     request = GetModelStatusRequest()
     request.model_spec.name = "demo"
@@ -282,7 +282,7 @@ def test_both_methods_are_observed() -> None:
         (service.handle_reload_config, ReloadConfigRequest()),
     ]:
         with pytest.raises(RequestError):
-            method(sent, Call(), protocol="rest")
+            method(sent, RequestContext(), protocol="rest")
     assert [(each.method, each.model, each.protocol) for each in ended] == [
         ("GetModelStatus", "demo", "rest"),
         ("HandleReloadConfigRequest", "", "rest"),

@@ -9,7 +9,7 @@ from grpc import StatusCode
 from tfclf.server.status import RequestError
 
 
-class Call:
+class RequestContext:
     """A request's deadline, and its client's presence. A transport makes one for each request.
 
     Args:

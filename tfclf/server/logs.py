@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tfclf.errors import InputError, TfclfError
 
 if TYPE_CHECKING:
-    from tfclf.server.request_record import Ended
+    from tfclf.server.request_record import RequestRecord
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _FORMATS = ("text", "json")
@@ -78,13 +78,13 @@ def configure(
     return handler
 
 
-def text_log(*, characters: int = 200) -> Callable[["Ended"], None]:
+def text_log(*, characters: int = 200) -> Callable[["RequestRecord"], None]:
     """An Observer of Service that logs, at debug, the texts of each request, cut to so many characters.
 
     For finding a fault only: texts are private. No level and no flag of logging turns this on, only this call does.
     """
 
-    def observe(ended: "Ended") -> None:
+    def observe(ended: "RequestRecord") -> None:
         if not _texts_log.isEnabledFor(logging.DEBUG):
             return
         for name, text in _texts(ended.request):

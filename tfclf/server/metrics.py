@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 if TYPE_CHECKING:
-    from tfclf.server.request_record import Ended
+    from tfclf.server.request_record import RequestRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PATH = "/monitoring/prometheus/metrics"
@@ -127,7 +127,7 @@ class Metrics:
         self._padding_size = _histogram(_PADDING_SIZE, self._serving)
         self._run_count = _counter(_RUN_COUNT, self._serving)
 
-    def observe(self, ended: "Ended") -> None:
+    def observe(self, ended: "RequestRecord") -> None:
         """Counts a request that has ended; an Observer of Service."""
         rest = ended.protocol == "rest"
         api = _REST_APIS.get(ended.method, "") if rest else _GRPC_APIS.get(ended.method)

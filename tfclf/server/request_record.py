@@ -8,7 +8,7 @@ from grpc import StatusCode
 
 
 @dataclass(frozen=True)
-class Ended:
+class RequestRecord:
     """A request that has got its answer or its error. Its repr shows no text, no error message, which may quote one.
 
     Attributes:
@@ -42,4 +42,4 @@ class Ended:
         return None
 
 
-Observer = Callable[[Ended], None]
+Observer = Callable[[RequestRecord], None]

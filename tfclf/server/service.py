@@ -28,12 +28,12 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.lifecycle.model_status import get_model_status
 from tfclf.server.lifecycle.reload_config import handle_reload_config
 from tfclf.server.logs import shorten
-from tfclf.server.request_record import Ended, Observer
+from tfclf.server.request_record import Observer, RequestRecord
 from tfclf.server.rpc.inference import classify, first_spec, multi_inference, regress
 from tfclf.server.rpc.metadata import get_model_metadata
 from tfclf.server.rpc.predict import predict
@@ -78,7 +78,7 @@ class Service:
             servable.close()
 
     def predict(
-        self, request: PredictRequest, call: Call, *, protocol: str = "grpc"
+        self, request: PredictRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> PredictResponse:
         """Named tensors in, named tensors out. Raises: RequestError, as every method here."""
 
@@ -89,7 +89,7 @@ class Service:
         return self._answer("Predict", request, protocol, call, answer)
 
     def classify(
-        self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc"
+        self, request: ClassificationRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> ClassificationResponse:
         """tf.Examples in, classes out."""
 
@@ -100,7 +100,7 @@ class Service:
         return self._answer("Classify", request, protocol, call, answer)
 
     def regress(
-        self, request: RegressionRequest, call: Call, *, protocol: str = "grpc"
+        self, request: RegressionRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> RegressionResponse:
         """tf.Examples in, values out."""
 
@@ -111,7 +111,7 @@ class Service:
         return self._answer("Regress", request, protocol, call, answer)
 
     def multi_inference(
-        self, request: MultiInferenceRequest, call: Call, *, protocol: str = "grpc"
+        self, request: MultiInferenceRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> MultiInferenceResponse:
         """tf.Examples in, classes and values of several signatures out."""
 
@@ -122,7 +122,7 @@ class Service:
         return self._answer("MultiInference", request, protocol, call, answer, spec=first_spec)
 
     def get_model_metadata(
-        self, request: GetModelMetadataRequest, call: Call, *, protocol: str = "grpc"
+        self, request: GetModelMetadataRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> GetModelMetadataResponse:
         """The signatures of a model."""
         return self._answer(
@@ -134,7 +134,7 @@ class Service:
         )
 
     def get_model_status(
-        self, request: GetModelStatusRequest, call: Call, *, protocol: str = "grpc"
+        self, request: GetModelStatusRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> GetModelStatusResponse:
         """What has become of the versions of a model."""
         return self._answer(
@@ -146,7 +146,7 @@ class Service:
         )
 
     def handle_reload_config(
-        self, request: ReloadConfigRequest, call: Call, *, protocol: str = "grpc"
+        self, request: ReloadConfigRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> ReloadConfigResponse:
         """Another configuration; returns when its new models answer."""
 
@@ -157,7 +157,7 @@ class Service:
             "HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec()
         )
 
-    def observe(self, ended: Ended) -> None:
+    def observe(self, ended: RequestRecord) -> None:
         """Tells the observers of a request; a transport does so itself only where it could not read one."""
         for observer in self._observers:
             observer(ended)
@@ -171,7 +171,7 @@ class Service:
         method: str,
         request: Any,
         protocol: str,
-        call: Call,
+        call: RequestContext,
         answer: Callable[[], Any],
         *,
         spec: Callable[[Any], ModelSpec] | None = None,
@@ -210,7 +210,7 @@ class Service:
             version = _version(response, model)
             self._count(-1)
             self.observe(
-                Ended(
+                RequestRecord(
                     method,
                     protocol,
                     model.name,
@@ -228,7 +228,7 @@ def _version(response: Any, asked: ModelSpec) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
-def _log_ended(ended: Ended) -> None:
+def _log_ended(ended: RequestRecord) -> None:
     """One line a request. Names are quoted: they come from outside."""
     if not _log.isEnabledFor(logging.DEBUG):
         return

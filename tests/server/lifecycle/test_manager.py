@@ -18,7 +18,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import Loads, fake_servable, is_closed, wait_until, write_version
 from tfclf.errors import SavedModelError, ServerError
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.managed_model import ManagedModel
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.lifecycle.version_policy import Policy
@@ -594,7 +594,7 @@ def test_a_reload_s_deadline_ends_the_wait_and_the_model_comes_all_the_same(worl
     world.manager.start(world.config("demo"))
     world.loads.gate.clear()
     with pytest.raises(RequestError) as raised:
-        world.manager.reload(world.config("demo", "other"), call=Call(timeout=0.2))
+        world.manager.reload(world.config("demo", "other"), call=RequestContext(timeout=0.2))
     assert raised.value.code is StatusCode.DEADLINE_EXCEEDED
     world.loads.gate.set()
     wait_until(lambda: world.serving("other") == [5])
@@ -641,7 +641,7 @@ def test_a_model_that_is_removed_while_it_is_loaded_ends(
     world.manager.start(world.config("demo"))
     world.loads.gate.clear()
     with pytest.raises(RequestError):
-        world.manager.reload(world.config("demo", "other"), call=Call(timeout=0.1))
+        world.manager.reload(world.config("demo", "other"), call=RequestContext(timeout=0.1))
     wait_until(lambda: world.stages("other") == {5: LOADING})
     world.manager.reload(world.config("demo"))
     world.loads.gate.set()
@@ -793,7 +793,7 @@ def storm(
     def ask(mine: list[int]) -> None:
         try:
             while not over.is_set():
-                response = service.predict(request, Call(timeout=60))
+                response = service.predict(request, RequestContext(timeout=60))
                 versions = set(response.outputs["version"].int64_val)
                 assert versions == {response.model_spec.version.value}
                 mine.extend(versions)

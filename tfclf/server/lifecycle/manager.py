@@ -19,7 +19,7 @@ from grpc import StatusCode
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import ServerError
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.config_file import ConfigFile
 from tfclf.server.lifecycle.configuration import Change, Configuration
 from tfclf.server.lifecycle.drain import Drain
@@ -131,7 +131,7 @@ class Manager:
             _log.warning("no models: the configuration's list is empty; a reload may bring some")
         self._thread.start()
 
-    def reload(self, config: ModelServerConfig, *, call: Call | None = None) -> None:
+    def reload(self, config: ModelServerConfig, *, call: RequestContext | None = None) -> None:
         """Takes another configuration, and waits until its new models answer.
 
         Args:
@@ -139,7 +139,7 @@ class Manager:
         Raises: RequestError: the configuration is refused and changes nothing; or a new model cannot be loaded
           (UNKNOWN), which stays in the configuration.
         """
-        call = call or Call()
+        call = call or RequestContext()
         while not self._reloading.acquire(timeout=_GLANCE):
             call.time_left()
         try:

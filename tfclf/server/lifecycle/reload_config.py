@@ -10,7 +10,7 @@ from pathlib import Path
 from grpc import StatusCode
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.status import RequestError, cut
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def handle_reload_config(
-    manager: Manager | None, request: ReloadConfigRequest, *, call: Call
+    manager: Manager | None, request: ReloadConfigRequest, *, call: RequestContext
 ) -> ReloadConfigResponse:
     """Answers a ReloadConfigRequest when the new models answer. `metric_names` are passed over.
 

@@ -10,7 +10,7 @@ from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiIn
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.rpc import classification, regression
 from tfclf.server.rpc.examples import compute
 from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
@@ -19,7 +19,7 @@ from tfclf.server.status import RequestError, invalid_argument
 
 
 def classify(
-    servable: Servable, request: ClassificationRequest, *, call: Call | None = None
+    servable: Servable, request: ClassificationRequest, *, call: RequestContext | None = None
 ) -> ClassificationResponse:
     """Answers a ClassificationRequest: a class list for each tf.Example.
 
@@ -37,7 +37,7 @@ def classify(
 
 
 def regress(
-    servable: Servable, request: RegressionRequest, *, call: Call | None = None
+    servable: Servable, request: RegressionRequest, *, call: RequestContext | None = None
 ) -> RegressionResponse:
     """Answers a RegressionRequest: a value for each tf.Example.
 
@@ -53,7 +53,7 @@ def regress(
 
 
 def multi_inference(
-    servable: Servable, request: MultiInferenceRequest, *, call: Call | None = None
+    servable: Servable, request: MultiInferenceRequest, *, call: RequestContext | None = None
 ) -> MultiInferenceResponse:
     """Answers a MultiInferenceRequest: several signatures on one list of tf.Examples, in one run of the graph.
 

@@ -12,7 +12,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.rpc import tensors
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument
@@ -22,7 +22,7 @@ _METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "clas
 
 
 def predict(
-    servable: Servable, request: PredictRequest, *, call: Call | None = None
+    servable: Servable, request: PredictRequest, *, call: RequestContext | None = None
 ) -> PredictResponse:
     """Answers a PredictRequest.
 

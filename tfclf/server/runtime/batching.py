@@ -24,7 +24,7 @@ from grpc import StatusCode
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime.session import Fetched, Session, cpus
 from tfclf.server.status import RequestError, invalid_argument
 
@@ -82,7 +82,7 @@ class _Task:
     fetches: tuple[str, ...]
     rows: int
     key: tuple[Any, ...]
-    call: Call | None
+    call: RequestContext | None
     queued: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     answer: list[Fetched] | RequestError | None = None
@@ -124,13 +124,13 @@ class Batcher:
         return len(self._tasks)
 
     def run(
-        self, feeds: Feeds, fetches: Sequence[str], *, call: Call | None = None
+        self, feeds: Feeds, fetches: Sequence[str], *, call: RequestContext | None = None
     ) -> list[Fetched]:
         """As `Session.run`; what cannot share a batch (a scalar input, an output without rows) runs by itself.
 
         Raises: RequestError; UNAVAILABLE at once where the queue is full.
         """
-        call = call or Call()
+        call = call or RequestContext()
         rows = _rows(feeds)
         if rows is None or not self._batchable.issuperset(itertools.chain(feeds, fetches)):
             return self._session.run(feeds, fetches, timeout=call.time_left())
@@ -169,7 +169,9 @@ class Batcher:
                 )
             )
 
-    def _enqueue(self, feeds: Feeds, fetches: Sequence[str], rows: int, call: Call) -> _Task:
+    def _enqueue(
+        self, feeds: Feeds, fetches: Sequence[str], rows: int, call: RequestContext
+    ) -> _Task:
         call.time_left()
         padded = self._options.pad_variable_length_inputs
         shapes = tuple(

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf._tensorflow import load_text_ops
 from tfclf.errors import SavedModelError, first_line
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
 from tfclf.server.runtime.session import Fetched, Session, SessionOptions
@@ -99,14 +99,18 @@ class Servable:
         return 0 if self._batcher is None else self._batcher.waiting
 
     def run(
-        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, call: Call | None = None
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        fetches: Sequence[str],
+        *,
+        call: RequestContext | None = None,
     ) -> list[Fetched]:
         """`Session.run`, in a batch with others where there is batching, within the time that `call` has left.
 
         Raises: RequestError.
         """
         self._limits.check(feeds, called=self._input_name)
-        call = call or Call()
+        call = call or RequestContext()
         started = time.perf_counter()
         try:
             if self._batcher is not None:

@@ -20,7 +20,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, cut
 
@@ -86,14 +86,16 @@ class ModelService(ModelServiceServicer):
         return response
 
 
-def _call(context: ServicerContext) -> Call:
-    call = Call(timeout=context.time_remaining())
+def _call(context: ServicerContext) -> RequestContext:
+    call = RequestContext(timeout=context.time_remaining())
     if not context.add_callback(call.cancel):  # when the client hangs up, and harmlessly at the end
         call.cancel()
     return call
 
 
-def _answer(method: Callable[[Any, Call], Any], request: Any, context: ServicerContext) -> Any:
+def _answer(
+    method: Callable[[Any, RequestContext], Any], request: Any, context: ServicerContext
+) -> Any:
     """What the method gives, or the RPC's end with a status."""
     try:
         return method(request, _call(context))

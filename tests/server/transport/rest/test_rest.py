@@ -33,8 +33,8 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tests.server.fakes import wait_until
 from tests.server.scorers import save_scorer
-from tfclf.server.context import Call
-from tfclf.server.request_record import Ended
+from tfclf.server.context import RequestContext
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.rpc import tensors
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
@@ -81,14 +81,14 @@ class StandIn(Service):
     def __init__(self, registry: Registry, **options: Any) -> None:
         super().__init__(registry, **options)
         self.hold: threading.Event | None = None
-        self.call: Call | None = None
+        self.call: RequestContext | None = None
 
     def was_cancelled(self) -> bool:
         """Whether the client of the held request has hung up."""
         return self.call is not None and self.call.cancelled
 
     def predict(
-        self, request: PredictRequest, call: Call, *, protocol: str = "grpc"
+        self, request: PredictRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> PredictResponse:
         texts = list(request.inputs["text"].string_val) if "text" in request.inputs else []
         if self.hold is not None and texts == [b"hold"]:
@@ -124,12 +124,12 @@ def registry(
 
 
 @pytest.fixture(scope="module")
-def ended() -> list[Ended]:
+def ended() -> list[RequestRecord]:
     return []
 
 
 @pytest.fixture(scope="module")
-def service(registry: Registry, ended: list[Ended]) -> StandIn:
+def service(registry: Registry, ended: list[RequestRecord]) -> StandIn:
     return StandIn(registry, observers=[ended.append])
 
 
@@ -376,7 +376,9 @@ def test_a_bug_of_ours_tells_nothing(fetch: Fetch, caplog: pytest.LogCaptureFixt
     assert "secret" not in caplog.text
 
 
-def test_a_request_that_cannot_be_read_is_observed(fetch: Fetch, ended: list[Ended]) -> None:
+def test_a_request_that_cannot_be_read_is_observed(
+    fetch: Fetch, ended: list[RequestRecord]
+) -> None:
     ended.clear()
     fetch("POST", "/v1/models/echo:predict", {"signature_name": "s", "instances": [1]})
     assert [
@@ -384,7 +386,7 @@ def test_a_request_that_cannot_be_read_is_observed(fetch: Fetch, ended: list[End
     ] == [("Predict", "rest", "echo", "s", "INVALID_ARGUMENT")]
 
 
-def test_an_answered_request_is_observed_once(fetch: Fetch, ended: list[Ended]) -> None:
+def test_an_answered_request_is_observed_once(fetch: Fetch, ended: list[RequestRecord]) -> None:
     ended.clear()
     fetch("POST", "/v1/models/echo:predict", {"instances": ["a"]})
     assert [(one.protocol, one.code.name) for one in ended] == [("rest", "OK")]
@@ -418,7 +420,7 @@ def test_every_dtype_comes_back_as_over_grpc(
         numpy_dtype = object if dtype == "string" else dtype
         array = np.fromiter(values, numpy_dtype, len(values)).reshape(shape)
         request.inputs[dtype].CopyFrom(tensors.to_proto(array, tf.as_dtype(dtype).as_datatype_enum))
-    over_grpc = service.predict(request, Call()).outputs
+    over_grpc = service.predict(request, RequestContext()).outputs
 
     def jsonable(dtype: str, proto: Any) -> Any:
         array = tensors.from_proto(proto)
@@ -511,7 +513,7 @@ _EXAMPLES = [{"x": 0.5, "name": "a"}, {"x": [3.0], "name": [{"b64": "/w=="}]}]
 
 def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     request = ClassificationRequest(model_spec=ModelSpec(name="scorer"), input=_examples())
-    over_grpc = service.classify(request, Call()).result.classifications
+    over_grpc = service.classify(request, RequestContext()).result.classifications
     found = predicted(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")["results"]
     assert [[(label, np.float32(score)) for label, score in row] for row in found] == [
         [(entry.label, np.float32(entry.score)) for entry in row.classes] for row in over_grpc
@@ -521,7 +523,7 @@ def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
 def test_regress_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     spec = ModelSpec(name="scorer", signature_name="regress")
     over_grpc = service.regress(
-        RegressionRequest(model_spec=spec, input=_examples()), Call()
+        RegressionRequest(model_spec=spec, input=_examples()), RequestContext()
     ).result.regressions
     body = {"signature_name": "regress", "examples": _EXAMPLES}
     found = predicted(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
@@ -692,7 +694,7 @@ def test_each_code_has_tf_serving_s_http_status(
 
     monkeypatch.setattr(service, "predict", refuse)
     answered = RestHandler(service, max_body_bytes=1000).answer(
-        "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", Call()
+        "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", RequestContext()
     )
     assert (answered[0], json.loads(answered[1])) == (HTTP_STATUS[code], {"error": "no"})
 
@@ -763,14 +765,14 @@ def test_an_export_answers_as_over_grpc(exported: Path) -> None:
         request.inputs["text"].CopyFrom(tensors.to_proto(sent, tf.string.as_datatype_enum))
         over_grpc = {
             name: tensors.from_proto(proto).tolist()
-            for name, proto in service.predict(request, Call()).outputs.items()
+            for name, proto in service.predict(request, RequestContext()).outputs.items()
         }
         status, body = RestHandler(service, max_body_bytes=1 << 20).answer(
             "POST",
             "/v1/models/export:predict",
             json.dumps({"instances": texts}).encode(),
             b"",
-            Call(),
+            RequestContext(),
         )
     finally:
         servable.close()

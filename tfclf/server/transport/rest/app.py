@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
 from tfclf.server.transport.rest.write import write_error
@@ -97,7 +97,7 @@ class _Api:
             return 200, b"", []
         encoding, length = _body_headers(scope["headers"])
         body = await self._body(receive, length)
-        call = Call(timeout=self._timeout)
+        call = RequestContext(timeout=self._timeout)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads,
             partial(self._handler.answer, scope["method"], path, body, encoding, call),
@@ -145,7 +145,7 @@ def _body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, int | 
 
 
 async def _unless_gone(
-    work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: Call
+    work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: RequestContext
 ) -> tuple[int, bytes]:
     """What a thread gives; cancels the call where the client hangs up before."""
 

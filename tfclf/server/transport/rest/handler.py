@@ -21,8 +21,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tfclf.server.context import Call
-from tfclf.server.request_record import Ended
+from tfclf.server.context import RequestContext
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, cut, invalid_argument
@@ -76,7 +76,7 @@ class RestHandler:
         self._max_body_bytes = max_body_bytes
 
     def answer(
-        self, method: str, path: str, body: bytes, encoding: bytes, call: Call
+        self, method: str, path: str, body: bytes, encoding: bytes, call: RequestContext
     ) -> tuple[int, bytes]:
         """HTTP status and body for a request.
 
@@ -102,7 +102,9 @@ class RestHandler:
                 "The request failed in the server; its log says where"
             )
 
-    def _dispatch(self, method: str, path: str, body: bytes, encoding: bytes, call: Call) -> bytes:
+    def _dispatch(
+        self, method: str, path: str, body: bytes, encoding: bytes, call: RequestContext
+    ) -> bytes:
         malformed = invalid_argument(f"Malformed request: {method} {path}")
         if method == "POST" and (found := _POST.fullmatch(path)):
             spec = _model_spec(*found.group(1, 2, 3))
@@ -144,30 +146,30 @@ class RestHandler:
             )
         return unzipped
 
-    def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
+    def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request, row = self._read("Predict", spec, lambda: read_predict(body(), spec, self._inputs))
         response = self._service.predict(request, call, protocol="rest")
         return rest_write.write_predict(response.outputs, row=row)
 
-    def _classify(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
+    def _classify(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request = ClassificationRequest(model_spec=spec)
         self._read("Classify", request.model_spec, lambda: read_examples(body(), request))
         response = self._service.classify(request, call, protocol="rest")
         return rest_write.write_classifications(response.result)
 
-    def _regress(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
+    def _regress(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request = RegressionRequest(model_spec=spec)
         self._read("Regress", request.model_spec, lambda: read_examples(body(), request))
         response = self._service.regress(request, call, protocol="rest")
         return rest_write.write_regressions(response.result)
 
-    def _metadata(self, spec: ModelSpec, call: Call) -> bytes:
+    def _metadata(self, spec: ModelSpec, call: RequestContext) -> bytes:
         request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
         return rest_write.write_metadata(
             self._service.get_model_metadata(request, call, protocol="rest")
         )
 
-    def _status(self, spec: ModelSpec, call: Call) -> bytes:
+    def _status(self, spec: ModelSpec, call: RequestContext) -> bytes:
         request = GetModelStatusRequest(model_spec=spec)
         response = self._service.get_model_status(request, call, protocol="rest")
         return rest_write.write_status(response)
@@ -180,7 +182,7 @@ class RestHandler:
         except RequestError as error:
             seconds = time.perf_counter() - started
             self._service.observe(
-                Ended(method, "rest", spec.name, spec.signature_name, error.code, seconds)
+                RequestRecord(method, "rest", spec.name, spec.signature_name, error.code, seconds)
             )
             raise
 
