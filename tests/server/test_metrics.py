@@ -27,7 +27,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
 def metrics() -> Metrics:
     """Of a server that has loaded `demo`."""
     metrics = Metrics()
-    metrics.loaded("demo", 1, 1.5)
+    metrics.observe_load("demo", 1, 1.5)
     return metrics
 
 
@@ -65,11 +65,11 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 def everything(metrics: Metrics) -> Metrics:
     """Each series has a value."""
     metrics.observe(ended())
-    metrics.runtime("demo", 0.01)
-    metrics.examples("demo", 2)
-    metrics.warmed_up("demo", 1, 0.3)
-    metrics.queued("demo", 2, 0.001)
-    metrics.batch("demo", 6, 8)
+    metrics.observe_run("demo", 0.01)
+    metrics.observe_examples("demo", 2)
+    metrics.observe_warm_up("demo", 1, 0.3)
+    metrics.observe_queueing("demo", 2, 0.001)
+    metrics.observe_batch("demo", 6, 8)
     metrics.watch(
         queue_length=lambda: {"demo": 3},
         requests_in_flight=lambda: 5,
@@ -93,7 +93,7 @@ def test_the_type_of_a_counter_stands_under_the_same_name(metrics: Metrics) -> N
 
 
 def test_the_counter_that_does_end_in_total_keeps_its_name(metrics: Metrics) -> None:
-    metrics.examples("demo", 3)
+    metrics.observe_examples("demo", 3)
     assert lines(metrics, f"{SERVING}request_example_count_") == [
         f'{SERVING}request_example_count_total{{model="demo"}} 3'
     ]
@@ -103,7 +103,7 @@ def test_the_counter_that_does_end_in_total_keeps_its_name(metrics: Metrics) -> 
 def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> None:
     """Expected: prometheus_exporter_test.cc for values 2, 20, 200 in powers of 2; its buckets exclude their limit."""
     for count in (2, 20, 200):
-        metrics.examples("demo", count)
+        metrics.observe_examples("demo", count)
     name = f"{SERVING}request_example_counts"
     cumulated = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3)
     assert lines(metrics, f"{name}_bucket") == [
@@ -129,7 +129,7 @@ def test_latency_buckets_are_tf_servings_to_the_letter(metrics: Metrics) -> None
 
 
 def test_queuing_latency_has_its_own_52_buckets(metrics: Metrics) -> None:
-    metrics.queued("demo", 1, 0.001)
+    metrics.observe_queueing("demo", 1, 0.001)
     limits = re.findall(r'queuing_latency_bucket\{.*le="(.*)"', text(metrics))
     assert (len(limits), limits[0], limits[1], limits[-2]) == (53, "100", "120", "1.09205e+06")
 
@@ -175,8 +175,8 @@ def test_the_content_type_is_prometheus_text(metrics: Metrics) -> None:
 @given(model=st.text(st.characters(exclude_categories=["Cs"])))
 def test_whatever_a_model_is_called_the_text_stays_whole(model: str) -> None:
     metrics = Metrics()
-    metrics.loaded(model, 1, 1.0)
-    metrics.examples(model, 3)
+    metrics.observe_load(model, 1, 1.0)
+    metrics.observe_examples(model, 3)
     assert value(metrics, f"{SERVING}request_example_count_total", model=model) == 3
 
 
@@ -243,7 +243,7 @@ def test_sums_are_exact(metrics: Metrics) -> None:
 
 
 def test_runtime_is_labelled_as_a_session_of_tf1(metrics: Metrics) -> None:
-    metrics.runtime("demo", 0.002, api="Classify")
+    metrics.observe_run("demo", 0.002, api="Classify")
     labels = {"model_name": "demo", "API": "Classify", "runtime": "TF1"}
     assert value(metrics, f"{SERVING}runtime_latency_sum", **labels) == 2000
 
@@ -258,13 +258,13 @@ def test_a_load_is_an_attempt_and_its_time(metrics: Metrics) -> None:
 
 
 def test_a_failed_load_is_an_attempt_too(metrics: Metrics) -> None:
-    metrics.loaded("demo", 2, 0.5, ok=False)
+    metrics.observe_load("demo", 2, 0.5, ok=False)
     attempts = ":tensorflow:cc:saved_model:load_attempt_count"
     assert value(metrics, attempts, model_path="demo/2", status="fail") == 1
 
 
 def test_warm_up_has_its_latency(metrics: Metrics) -> None:
-    metrics.warmed_up("demo", 1, 0.25)
+    metrics.observe_warm_up("demo", 1, 0.25)
     assert (
         value(metrics, f"{SERVING}model_warmup_latency_sum", model_path="demo/1", status="OK")
         == 250_000
@@ -272,7 +272,7 @@ def test_warm_up_has_its_latency(metrics: Metrics) -> None:
 
 
 def test_a_batch_tells_its_size_with_and_without_padding(metrics: Metrics) -> None:
-    metrics.batch("demo", 6, 8)
+    metrics.observe_batch("demo", 6, 8)
     assert value(metrics, f"{SERVING}batching_session:processed_batch_size_sum") == 8
     assert (
         value(metrics, f"{SERVING}batching_session:padding_size_sum", execution_batch_size="8") == 2
@@ -281,7 +281,7 @@ def test_a_batch_tells_its_size_with_and_without_padding(metrics: Metrics) -> No
 
 
 def test_a_batch_may_tell_how_long_it_waited(metrics: Metrics) -> None:
-    metrics.batch("demo", 6, 8, 0.002)
+    metrics.observe_batch("demo", 6, 8, 0.002)
     assert (
         value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo")
         == 2000
@@ -289,7 +289,7 @@ def test_a_batch_may_tell_how_long_it_waited(metrics: Metrics) -> None:
 
 
 def test_a_queued_request_tells_its_rows_and_its_wait(metrics: Metrics) -> None:
-    metrics.queued("demo", 3, 0.002)
+    metrics.observe_queueing("demo", 3, 0.002)
     assert value(metrics, f"{SERVING}batching_session:input_batch_size_sum") == 3
     assert (
         value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo")

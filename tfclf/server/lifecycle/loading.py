@@ -65,12 +65,12 @@ class Loader:
                 raise
         except BaseException:
             if metrics is not None:
-                metrics.loaded(name, version, time.perf_counter() - started, ok=False)
+                metrics.observe_load(name, version, time.perf_counter() - started, ok=False)
             raise
         if metrics is not None:
-            metrics.loaded(name, version, loaded - started)
+            metrics.observe_load(name, version, loaded - started)
             if replayed:
-                metrics.warmed_up(name, version, time.perf_counter() - loaded)
+                metrics.observe_warm_up(name, version, time.perf_counter() - loaded)
         return servable
 
     def _batching(self, folder: Path) -> Batching | None:
@@ -92,10 +92,10 @@ class Loader:
 
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:
-    metrics.runtime(name, seconds, api=method)
+    metrics.observe_run(name, seconds, api=method)
 
 
 def _observe_batch(metrics: Metrics, name: str, batch: RanBatch) -> None:
     for rows, seconds in batch.requests:
-        metrics.queued(name, rows, seconds)
-    metrics.batch(name, batch.rows, batch.rows + batch.padding)
+        metrics.observe_queueing(name, rows, seconds)
+    metrics.observe_batch(name, batch.rows, batch.rows + batch.padding)

@@ -12,7 +12,7 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, Re
 
 from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
-from tfclf.server.status import RequestError, cut
+from tfclf.server.status import RequestError, truncate
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def handle_reload_config(
         manager.reload(request.config, call=call)
     except RequestError as error:
         _log.error(
-            "reload failed: %s: %r", error.code.name, cut(error.message)
+            "reload failed: %s: %r", error.code.name, truncate(error.message)
         )  # quoted: it holds what was sent
         raise
     response = ReloadConfigResponse()

@@ -25,7 +25,7 @@ from tfclf.server.context import RequestContext
 from tfclf.server.request_record import RequestRecord
 from tfclf.server.rpc.predict import DEFAULT_SIGNATURE
 from tfclf.server.service import Service
-from tfclf.server.status import RequestError, cut, invalid_argument
+from tfclf.server.status import RequestError, invalid_argument, truncate
 from tfclf.server.transport.rest import write as rest_write
 from tfclf.server.transport.rest.examples import read_examples
 from tfclf.server.transport.rest.json_text import readable
@@ -88,7 +88,7 @@ class RestHandler:
             return 200, self._dispatch(method, path, body, encoding, call)
         except RequestError as error:
             return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(
-                cut(error.message, longest=_LONGEST_ERROR)
+                truncate(error.message, longest=_LONGEST_ERROR)
             )
         except HttpError as error:
             return error.status, rest_write.write_error(error.message)
