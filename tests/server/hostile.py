@@ -103,7 +103,8 @@ class Rest(NamedTuple):
     """A request as it goes over the wire.
 
     Attributes:
-      whole: whether an HTTP server must be able to read it to its end; then it answers, and keeps the connection.
+      whole: whether an HTTP server must be able to read it to its end; then it answers, and keeps
+        the connection.
     """
 
     sent: bytes

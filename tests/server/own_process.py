@@ -73,7 +73,8 @@ class ServerProcess:
 @contextmanager
 def own_process(models: Path, log: Path, **options: Any) -> Iterator[ServerProcess]:
     """Serves `models` until left, as `serve` would with these options; SIGTERM ends it."""
-    # glibc keeps up to 64 MB of freed memory for each arena; here it gives all back, so that what is measured is held.
+    # glibc keeps up to 64 MB of freed memory for each arena; here it gives all back, so that what
+    # is measured is held.
     given_back = {f"MALLOC_{name}_": str(1 << 17) for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD")}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **given_back}
     command = [sys.executable, "-c", SERVE, str(models), json.dumps(options)]

@@ -9,7 +9,8 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-# By signature, all of one input: the RPC that it is made for, and its outputs' tensors of `_tensors`.
+# By signature, all of one input: the RPC that it is made for, and its outputs' tensors of
+# `_tensors`.
 _OF_ONE_INPUT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "serving_default": ("classify", {"classes": "classes", "scores": "scores"}),
     "only_classes": ("classify", {"classes": "classes"}),

@@ -450,7 +450,8 @@ def test_a_file_that_cannot_be_used_ends_it(
         ),
         (
             "{tmp}",
-            "Unable to find a numerical version path for servable default at: {tmp}. Found in --model_base_path",
+            "Unable to find a numerical version path for servable default at: {tmp}. Found in "
+            "--model_base_path",
         ),
         ("{echo}/2", "That is a version itself; the base path is the folder above it: {echo}."),
         (
@@ -531,8 +532,8 @@ def test_version_is_shown_without_loading_tensorflow(
     ],
 )
 def test_flags_become_options_of_loading(line: str, options: dict[str, Any]) -> None:
-    found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))
-    assert {name: found[name] for name in options} == options
+    loader = command_line._loader(flags.parse(["--model_base_path=x", *line.split()]))
+    assert {name: getattr(loader, name) for name in options} == options
 
 
 @pytest.mark.parametrize(
@@ -550,15 +551,10 @@ def test_flags_become_options_of_loading(line: str, options: dict[str, Any]) -> 
     ],
 )
 def test_flags_become_options_of_the_session(line: str, expected: tuple[Any, ...]) -> None:
-    found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))[
-        "session"
-    ]
-    assert (
-        found.tags,
-        found.intra_op_threads,
-        found.inter_op_threads,
-        found.gpu_memory_fraction,
-    ) == expected
+    parsed = flags.parse(["--model_base_path=x", *line.split()])
+    session = command_line._session_options(parsed)
+    threads = session.intra_op_threads, session.inter_op_threads
+    assert (session.tags, *threads, session.gpu_memory_fraction) == expected
 
 
 @pytest.mark.parametrize(
@@ -583,10 +579,10 @@ def test_metrics_are_shown_unless_a_monitoring_file_says_otherwise(
 
 def test_flags_become_options_of_the_server() -> None:
     line = (
-        "--model_base_path=x --port=0 --rest_api_port=1 --grpc_socket_path=s --host=::1 --grpc_max_threads=5 "
-        "--rest_api_num_threads=6 --rest_api_timeout_in_ms=250 --rest_api_enable_cors_support --drain_seconds=0.5 "
-        "--enable_grpc_healthcheck_service --max_message_bytes=1 --max_texts=2 --max_text_bytes=3 "
-        "--max_concurrent_requests=4"
+        "--model_base_path=x --port=0 --rest_api_port=1 --grpc_socket_path=s --host=::1 "
+        "--grpc_max_threads=5 --rest_api_num_threads=6 --rest_api_timeout_in_ms=250 "
+        "--rest_api_enable_cors_support --drain_seconds=0.5 --enable_grpc_healthcheck_service "
+        "--max_message_bytes=1 --max_texts=2 --max_text_bytes=3 --max_concurrent_requests=4"
     )
     assert command_line._server_options(flags.parse(line.split())) == ServerOptions(
         host="::1",

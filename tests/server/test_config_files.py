@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tfclf.errors import ServerError
-from tfclf.server.config_files import PROMETHEUS_PATH, read_batching, read_monitoring, read_tls
+from tfclf.saved_model.monitoring import PROMETHEUS_PATH
+from tfclf.server.config_files import read_batching, read_monitoring, read_tls
 
 PEM = "-----BEGIN CERTIFICATE-----\\nMII=\\n-----END CERTIFICATE-----\\n"
 
@@ -17,8 +18,9 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_batching_file_says_what_it_says(file: Path) -> None:
     file.write_text(
-        "max_batch_size { value: 128 } batch_timeout_micros { value: 500 } max_enqueued_batches { value: 7 }\n"
-        "num_batch_threads { value: 3 } allowed_batch_sizes: 32 allowed_batch_sizes: 128\n"
+        "max_batch_size { value: 128 } batch_timeout_micros { value: 500 } max_enqueued_batches "
+        "{ value: 7 }\nnum_batch_threads { value: 3 } allowed_batch_sizes: 32 allowed_batch_sizes: "
+        "128\n"
         'thread_pool_name { value: "mine" } pad_variable_length_inputs: true\n'
     )
     found = read_batching(file)

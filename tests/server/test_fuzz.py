@@ -209,7 +209,8 @@ def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str
     memory_after, threads_after, descriptors_after = at_rest(server)
     figures = (
         f"{requests:,} requests in {seconds:.0f} s: megabytes {curve}, threads {threads} -> "
-        f"{threads_after}, descriptors {descriptors} -> {descriptors_after}; {dict(findings.codes.most_common())}"
+        f"{threads_after}, descriptors {descriptors} -> {descriptors_after}; "
+        f"{dict(findings.codes.most_common())}"
     )
     assert not findings.wrong, "\n".join(
         [figures, f"{len(findings.wrong)} wrong", *findings.wrong[:20]]

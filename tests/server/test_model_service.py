@@ -27,7 +27,9 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import Loads, wait_until, write_version
 from tfclf.server.context import RequestContext
+from tfclf.server.lifecycle.loading import Loader
 from tfclf.server.lifecycle.manager import Manager
+from tfclf.server.lifecycle.watching import Watching
 from tfclf.server.request_record import RequestRecord
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
@@ -82,7 +84,8 @@ def served(tmp_path: Path) -> Iterator[Served]:
     write_version(tmp_path / "demo", 1)
     write_version(tmp_path / "other", 5)
     registry, loads = Registry(), Loads()
-    with Manager(registry, load=loads, poll_seconds=0.02, max_load_retries=0) as manager:
+    watching = Watching(poll_seconds=0.02, max_load_retries=0)
+    with Manager(registry, load=loads, watching=watching) as manager:
         server = grpc.server(ThreadPoolExecutor(4))
         add_ModelServiceServicer_to_server(ModelService(Service(registry, manager=manager)), server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -243,10 +246,10 @@ def test_a_client_that_hangs_up_leaves_the_way_free_for_the_next_reload(served: 
 
 def test_the_error_stands_in_the_body_too() -> None:
     class Context:
-        """What a ServicerContext is told."""
+        """A ServicerContext that remembers its status."""
 
         def __init__(self) -> None:
-            self.told: list[Any] = []
+            self.status: list[Any] = []
 
         def time_remaining(self) -> None: ...
 
@@ -254,16 +257,16 @@ def test_the_error_stands_in_the_body_too() -> None:
             return True
 
         def set_code(self, code: grpc.StatusCode) -> None:
-            self.told.append(code)
+            self.status.append(code)
 
         def set_details(self, details: str) -> None:
-            self.told.append(details)
+            self.status.append(details)
 
-    context, manager = Context(), Manager(Registry())
+    context, manager = Context(), Manager(Registry(), load=Loads())
     service = ModelService(Service(Registry(), manager=manager))
     response = service.HandleReloadConfigRequest(ReloadConfigRequest(), context)
     assert (response.status.error_code, response.status.error_message) == (3, ONLY_LISTS)
-    assert context.told == [grpc.StatusCode.INVALID_ARGUMENT, ONLY_LISTS]
+    assert context.status == [grpc.StatusCode.INVALID_ARGUMENT, ONLY_LISTS]
 
 
 def test_a_server_of_fixed_models_takes_no_reload() -> None:
@@ -273,8 +276,8 @@ def test_a_server_of_fixed_models_takes_no_reload() -> None:
 
 
 def test_both_methods_are_observed() -> None:
-    ended: list[RequestRecord] = []
-    service = Service(Registry(), observers=[ended.append])
+    records: list[RequestRecord] = []
+    service = Service(Registry(), observers=[records.append])
     request = GetModelStatusRequest()
     request.model_spec.name = "demo"
     for method, sent in [
@@ -283,7 +286,7 @@ def test_both_methods_are_observed() -> None:
     ]:
         with pytest.raises(RequestError):
             method(sent, RequestContext(), protocol="rest")
-    assert [(each.method, each.model, each.protocol) for each in ended] == [
+    assert [(each.method, each.model, each.protocol) for each in records] == [
         ("GetModelStatus", "demo", "rest"),
         ("HandleReloadConfigRequest", "", "rest"),
     ]
@@ -295,7 +298,8 @@ def test_both_methods_are_observed() -> None:
 def test_a_model_that_a_reload_brings_answers_predictions(echo_base: Path, tmp_path: Path) -> None:
     shutil.copytree(echo_base / "2", tmp_path / "echo" / "2")
     registry = Registry()
-    with Manager(registry, reload_roots=[tmp_path]) as manager:
+    watching = Watching(reload_roots=(tmp_path,))
+    with Manager(registry, load=Loader(), watching=watching) as manager:
         service = Service(registry, manager=manager)
         server = grpc.server(ThreadPoolExecutor(4))
         add_ModelServiceServicer_to_server(ModelService(service), server)

@@ -37,7 +37,8 @@ def _signature(method: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any
 def save_columns(folder: Path, *, legacy_init_op: bool = False) -> None:
     """What an estimator with a vocabulary column exports: words of a tf.Example -> the sum of their weights.
 
-    The vocabulary is an asset, its table is filled by an init op; [good, bad, fine] weigh [1, -1, 0.5].
+    The vocabulary is an asset, its table is filled by an init op; [good, bad, fine] weigh [1, -1,
+    0.5].
     """
     vocabulary = folder.parent / f"{folder.name}.txt"
     folder.parent.mkdir(parents=True, exist_ok=True)

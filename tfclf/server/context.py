@@ -1,4 +1,4 @@
-"""A request in flight as its transport sees it: the deadline, and whether the client still waits."""
+"""A request in flight, as its transport sees it: its deadline, and whether its client waits."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ class RequestContext:
 
     def __init__(self, *, timeout: float | None = None) -> None:
         self.method = ""
-        # gRPC gives a request without a deadline one in the far future, beyond what a lock can wait.
+        # gRPC gives a request without a deadline one in the far future, which no lock can wait for.
         if timeout is not None and timeout > threading.TIMEOUT_MAX:
             timeout = None
         self._end = None if timeout is None else time.monotonic() + timeout

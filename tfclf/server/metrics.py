@@ -1,7 +1,7 @@
 """Metrics of the server, in Prometheus' text format under TF Serving's names.
 
-prometheus_client keeps the values, in a registry per server. It cannot write two things that TF Serving
-writes: counters whose names do not end in `_total`, and histogram buckets that exclude their limit.
+prometheus_client keeps the values, in a registry per server. Two things that TF Serving writes it
+cannot: counters whose names do not end in `_total`, and histogram buckets that exclude their limit.
 `_write_family` writes those families instead. docs/metrics.md is the table of all series; a test
 compares it with `SERIES`.
 
@@ -106,8 +106,9 @@ class Metrics:
         service = Service(registry, observers=[metrics.observe])
         body, content_type = metrics.render()
 
-    Clients choose the model names in requests, and a series for each could fill the memory. A name gets
-    series of its own once a model of that name is loaded or answers; all others share `UNKNOWN_MODEL`.
+    Clients choose the model names in requests, and a series for each could fill the memory. A name
+    gets series of its own once a model of that name is loaded or answers; all others share
+    `UNKNOWN_MODEL`.
     """
 
     def __init__(self) -> None:
@@ -172,7 +173,7 @@ class Metrics:
     def observe_warm_up(self, model: str, version: int, seconds: float) -> None:
         """Record that a version has answered its warm-up records.
 
-        Like TF Serving's, this series says nothing of a version without records or whose records fail.
+        As in TF Serving, there is no value for a version without records, or whose records fail.
         """
         path = _model_path(model, version)
         self._warm_up_latency.labels(path, "OK").observe(_microseconds(seconds))
@@ -204,7 +205,7 @@ class Metrics:
         requests_in_flight: Callable[[], int] | None = None,
         available: Callable[[], Iterable[tuple[str, int]]] | None = None,
     ) -> None:
-        """Set the callables to ask at each scrape, from the thread that renders; None changes nothing.
+        """Set what each scrape asks, in the thread that renders; None changes nothing.
 
         Args:
           queue_length: requests that wait for a batch, by model.
@@ -295,8 +296,8 @@ def _label(key: str, value: str) -> str:
 
 
 def _model_path(model: str, version: int) -> str:
-    # TF Serving writes the folder here; clients that reach this port should not learn of the server's
-    # file system.
+    # TF Serving writes the folder here; clients that reach this port should not learn of the
+    # server's file system.
     return f"{model}/{version}"
 
 

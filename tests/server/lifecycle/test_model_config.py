@@ -149,7 +149,8 @@ REFUSED = [
     ),
     (
         [{"model_type": 1}],
-        "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform.",
+        "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+        "ModelServerConfig::model_platform.",
     ),
 ]
 
