@@ -42,7 +42,7 @@ _READY_WITHIN = 180.0
 
 
 class Program:
-    """A server in a process of its own, and what it has said on stderr so far."""
+    """A server in a process of its own, and the lines on its stderr so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -59,7 +59,7 @@ class Program:
         self._new.put(None)
 
     def wait_for(self, text: str) -> str:
-        """The first line that holds it."""
+        """Wait for the first line that contains a text."""
         end = time.monotonic() + _READY_WITHIN
         try:
             while (line := self._new.get(timeout=max(0.0, end - time.monotonic()))) is not None:
@@ -70,7 +70,7 @@ class Program:
         pytest.fail("\n".join(["the server ended:", *self.lines]))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """The exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         code = self.process.wait(timeout=60)
         self._reader.join(60)
@@ -99,7 +99,7 @@ def version_of(answer: Any) -> int:
 
 
 class SingleModel:
-    """One model, with most flags at once: a process takes seconds to start, a request takes none."""
+    """A program that serves one model, with most flags at once: starting one takes seconds."""
 
     def __init__(self, running: Program, port: int, rest_port: int, folder: Path) -> None:
         self.running, self.port, self.rest_port, self.folder = running, port, rest_port, folder
@@ -337,22 +337,21 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
 
         wait_until(renamed)
         assert running.end(signal.SIGINT) == 0
-        assert re.fullmatch(
-            r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0]
-        )  # the text form of logs
+        # the text form of logs
+        assert re.fullmatch(r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0])
         said = "\n".join(running.lines)
         assert "REST is off; --rest_api_port=8501, say, turns it on" in said
         assert "only this machine can connect to 127.0.0.1; --host=0.0.0.0 opens the server" in said
 
 
 class Started:
-    """Starts the program in this process, with arguments that keep it from serving; gives its exit code and words."""
+    """A starter of the program in this process, with arguments that keep it from serving."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capfd, self._monkeypatch = capfd, monkeypatch
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        before = threads("tfclf-")
+        before = find_threads("tfclf-")
         self._monkeypatch.setattr(sys, "argv", ["tfclf.server", *arguments])
         try:
             code = program.main()
@@ -361,12 +360,12 @@ class Started:
         said = self._capfd.readouterr()
         assert said.out == ""
         assert "Traceback" not in said.err
-        wait_until(lambda: threads("tfclf-") <= before)
+        wait_until(lambda: find_threads("tfclf-") <= before)
         return code, said.err
 
 
-def threads(prefix: str) -> set[threading.Thread]:
-    """Those of servers that other tests keep, or have just stopped, are among them."""
+def find_threads(prefix: str) -> set[threading.Thread]:
+    """Find the threads of that prefix, which other tests' servers may have too."""
     return {thread for thread in threading.enumerate() if thread.name.startswith(prefix)}
 
 
@@ -602,7 +601,7 @@ def test_flags_become_options_of_the_server() -> None:
 
 
 def test_sigterm_while_it_starts_ends_it_at_once(echo_base: Path, tmp_path: Path) -> None:
-    """A record that is replayed for an hour: neither Ctrl-C nor `docker stop` may wait for it."""
+    """Neither Ctrl-C nor `docker stop` may wait for a record that is replayed for an hour."""
     version = Path(shutil.copytree(echo_base / "1", tmp_path / "echo" / "1"))
     write_records(version, PredictionLog(predict_log={"request": steps(10)}).SerializeToString())
     arguments = [f"--model_base_path={version.parent}", f"--port={free_ports(1)[0]}"]
@@ -621,11 +620,11 @@ def test_an_interrupt_while_loading_leaves_nothing_running(
     def interrupted(*_: Any, **__: Any) -> int:
         raise KeyboardInterrupt
 
-    before = threads("tfclf-manager")
+    before = find_threads("tfclf-manager")
     monkeypatch.setattr("tfclf.server.lifecycle.loading.warm_up", interrupted)
     with pytest.raises(KeyboardInterrupt):
         start(find_models(echo_base))
-    wait_until(lambda: threads("tfclf-manager") <= before)
+    wait_until(lambda: find_threads("tfclf-manager") <= before)
 
 
 def test_a_server_that_cannot_start_leaves_no_manager(
@@ -634,8 +633,8 @@ def test_a_server_that_cannot_start_leaves_no_manager(
     def refused(*_: Any, **__: Any) -> None:
         raise ServerError("no")
 
-    before = threads("tfclf-manager")
+    before = find_threads("tfclf-manager")
     monkeypatch.setattr("tfclf.server.start.Server", refused)
     with pytest.raises(ServerError):
         start(find_models(echo_base))
-    assert threads("tfclf-manager") <= before
+    assert find_threads("tfclf-manager") <= before

@@ -1,4 +1,4 @@
-"""What one request may ask for, over both protocols."""
+"""Limits of a request, over both protocols."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_the_server_answers_again_after_refusals(server: Server) -> None:
 
 @given(st.lists(st.binary(max_size=400), max_size=6))
 def test_limits_count_texts_and_their_bytes(texts: list[bytes]) -> None:
-    array = np.array([*texts, None], dtype=object)[:-1]  # with None numpy leaves them as they are
+    array = np.array([*texts, None], dtype=object)[:-1]  # None keeps numpy from converting them
     allowed = len(texts) <= LIMITS.max_texts and sum(map(len, texts)) <= LIMITS.max_text_bytes
     if allowed:
         LIMITS.check({"text": array})

@@ -1,4 +1,4 @@
-"""The text that a scraper reads: its raw lines, and what prometheus_client's own parser makes of them."""
+"""The text that a scraper reads: its raw lines, and the values that prometheus_client parses."""
 
 import re
 import threading
@@ -25,7 +25,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 @pytest.fixture
 def metrics() -> Metrics:
-    """Of a server that has loaded `demo`."""
+    """The metrics of a server that has loaded `demo`."""
     metrics = Metrics()
     metrics.observe_load("demo", 1, 1.5)
     return metrics
@@ -51,7 +51,7 @@ def lines(metrics: Metrics, beginning: str) -> list[str]:
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    """As the parser reads it, which adds `_total` to a counter's name where the text has none; Prometheus does not."""
+    """Read a value with the parser, which appends `_total` to counters' names."""
     families = list(text_string_to_metric_families(text(metrics)))
     values = {
         (one.name, tuple(sorted(one.labels.items()))): one.value
@@ -62,8 +62,8 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
     return values[f"{name}_total" if counter else name, tuple(sorted(labels.items()))]
 
 
-def everything(metrics: Metrics) -> Metrics:
-    """Each series has a value."""
+def fill_all_series(metrics: Metrics) -> Metrics:
+    """Give each series a value."""
     metrics.observe(ended())
     metrics.observe_run("demo", 0.01)
     metrics.observe_examples("demo", 2)
@@ -101,7 +101,7 @@ def test_the_counter_that_does_end_in_total_keeps_its_name(metrics: Metrics) -> 
 
 
 def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> None:
-    """Expected: prometheus_exporter_test.cc for values 2, 20, 200 in powers of 2; its buckets exclude their limit."""
+    """Expected: prometheus_exporter_test.cc, whose buckets exclude their limit."""
     for count in (2, 20, 200):
         metrics.observe_examples("demo", count)
     name = f"{SERVING}request_example_counts"
@@ -118,7 +118,7 @@ def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> Non
 
 
 def test_latency_buckets_are_tf_servings_to_the_letter(metrics: Metrics) -> None:
-    """Expected: what a TF Serving 2.x printed for load_latency_by_stage, whose buckets are the same."""
+    """Expected: TF Serving 2.x on load_latency_by_stage, whose buckets are the same."""
     metrics.observe(ended())
     limits = re.findall(r'request_latency_bucket\{.*le="(.*)"', text(metrics))
     assert " ".join(limits) == (
@@ -143,19 +143,19 @@ def test_labels_are_in_tf_servings_order(metrics: Metrics) -> None:
 
 
 def test_there_are_no_created_series(metrics: Metrics) -> None:
-    assert "_created" not in text(everything(metrics))
+    assert "_created" not in text(fill_all_series(metrics))
 
 
 def test_every_line_is_a_comment_or_a_sample(metrics: Metrics) -> None:
     sample = re.compile(r'[a-z_:][\w:]*(\{([A-Za-z_]\w*="[^"\\]*",?)*\})? [\d.e+-]+')
-    for line in text(everything(metrics)).splitlines():
+    for line in text(fill_all_series(metrics)).splitlines():
         assert line.startswith(("# TYPE ", "# HELP ")) or sample.fullmatch(line), line
 
 
 def test_the_parser_reads_the_types(metrics: Metrics) -> None:
     read = {
         family.name: family.type
-        for family in text_string_to_metric_families(text(everything(metrics)))
+        for family in text_string_to_metric_families(text(fill_all_series(metrics)))
     }
     for series in SERIES:
         name = series.name.removesuffix("_total")
@@ -181,7 +181,7 @@ def test_whatever_a_model_is_called_the_text_stays_whole(model: str) -> None:
     assert value(metrics, f"{SERVING}request_example_count_total", model=model) == 3
 
 
-# What is counted
+# Counts
 
 
 @pytest.mark.parametrize("code", list(StatusCode))
@@ -298,7 +298,7 @@ def test_a_queued_request_tells_its_rows_and_its_wait(metrics: Metrics) -> None:
     )
 
 
-# Names from outside
+# Names that clients send
 
 
 def test_names_from_outside_make_no_series(metrics: Metrics) -> None:
@@ -394,7 +394,7 @@ def test_the_table_in_the_docs_has_the_same_names_types_and_labels() -> None:
 
 
 def test_the_table_in_the_docs_has_every_other_name(metrics: Metrics) -> None:
-    names = {line.split()[2] for line in lines(everything(metrics), "# TYPE ")}
+    names = {line.split()[2] for line in lines(fill_all_series(metrics), "# TYPE ")}
     assert not {name for name in names if f"`{name}`" not in TABLE.read_text()}
 
 

@@ -208,7 +208,10 @@ def test_two_models_of_one_name_are_refused_and_change_nothing(served: Served) -
 
 
 def test_a_label_for_an_unavailable_version_is_refused(served: Served) -> None:
-    words = "Request to assign label to version 9 of model demo, which is not currently available for inference"
+    words = (
+        "Request to assign label to version 9 of model demo, "
+        "which is not currently available for inference"
+    )
     assert served.refused(served.config("demo", version_labels={"stable": 9})) == (
         "FAILED_PRECONDITION",
         words,
@@ -227,7 +230,7 @@ def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None
 
 def test_a_deadline_ends_the_wait(served: Served) -> None:
     served.loads.gate.clear()
-    served.status()  # it is connected
+    served.status()  # to connect
     assert served.refused(served.config("demo", "other"), timeout=1.5)[0] == "DEADLINE_EXCEEDED"
     served.loads.gate.set()
     wait_until(lambda: served.versions(name="other") == [(5, 30)])
@@ -292,7 +295,7 @@ def test_both_methods_are_observed() -> None:
     ]
 
 
-# With a real model, and predictions beside
+# With a real model and predictions
 
 
 def test_a_model_that_a_reload_brings_answers_predictions(echo_base: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the server logs, and how it takes its own bugs."""
+"""The service's log, and its answer to bugs of its own."""
 
 import logging
 import re
@@ -70,5 +70,5 @@ def test_a_deadline_ends_the_computation_in_the_server(
     with caplog.at_level(logging.DEBUG, logger="tfclf.server"):
         refusal(inputs={"steps": tf.make_tensor_proto(10**9)}, signature="slow", timeout=1)
         wait_until(lambda: caplog.messages)
-    # Whichever reaches the request first: its own deadline, or that its client has gone.
+    # Either the deadline reaches the request first, or the news that its client has gone.
     assert re.search("code=(DEADLINE_EXCEEDED|CANCELLED) ", caplog.messages[0])

@@ -1,4 +1,4 @@
-"""A server answers `serving_xla` as it answers `serving_default`, and warms it up where the export asks for that."""
+"""Served, `serving_xla` equals `serving_default`, and is warmed up if the export asks for that."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_it_answers_as_serving_default(
 
 
 def _requests(version: Path) -> list[tuple[str, int]]:
-    """Signature and number of texts of each warm-up record for Predict."""
+    """Read signature and number of texts of each warm-up record for Predict."""
     records = tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
     logs = [PredictionLog.FromString(record) for record in records.as_numpy_iterator()]
     requests = [log.predict_log.request for log in logs if log.HasField("predict_log")]

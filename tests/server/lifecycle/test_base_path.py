@@ -1,4 +1,4 @@
-"""What one look at a base path sees, and what the next one makes of it."""
+"""Looks at a base path: each depends on what the last one saw."""
 
 import logging
 import shutil

@@ -1,4 +1,4 @@
-"""From a version's folder to a Servable: batched or not, warmed up, and told of."""
+"""The loading of a version: batched or not, warmed up, and recorded in metrics."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ OWN = "batching_params.pbtxt"
 
 @pytest.fixture
 def version(half_plus_two_base: Path, tmp_path: Path) -> Path:
-    """Quickly loaded, and no export of tfclf."""
+    """A version that loads quickly and is no export of tfclf."""
     return Path(shutil.copytree(half_plus_two_base / "123", tmp_path / "half_plus_two" / "123"))
 
 
 @pytest.fixture
 def export(version: Path) -> Path:
-    """The same with a manifest, by which an export of tfclf is known."""
+    """The same with a manifest, which makes it an export of tfclf."""
     path = Manifest.path(version)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{}")
@@ -43,7 +43,7 @@ def export(version: Path) -> Path:
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Session]]:
-    """The sessions that were closed; at the end of a test, all that it opened must be."""
+    """The closed sessions; at its end a test must have closed all that it opened."""
     opened: list[Session] = []
     closed: list[Session] = []
     init, close = Session.__init__, Session.close
@@ -63,7 +63,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Session]]:
 
 
 def batching_of(loader: Loader, folder: Path) -> Batching | None:
-    """How the requests of a version are batched."""
+    """Return how the requests of a version are batched."""
     servable = loader("half_plus_two", 123, folder)
     try:
         return None if servable._batcher is None else servable._batcher._options
@@ -89,8 +89,8 @@ def record(**inputs: Any) -> bytes:
     return log
 
 
-def shown(metrics: Metrics, name: str) -> list[str]:
-    """The lines of a metric."""
+def metric_lines(metrics: Metrics, name: str) -> list[str]:
+    """Return the lines of a metric."""
     return [line for line in metrics.render()[0].decode().splitlines() if line.startswith(name)]
 
 
@@ -184,7 +184,7 @@ def test_nothing_stays_loaded_after_a_failed_warm_up(version: Path, closed: list
 
 
 def attempts(metrics: Metrics) -> dict[str, float]:
-    """Loads by outcome."""
+    """Count loads by outcome."""
     lines = [
         line for line in metrics.render()[0].decode().splitlines() if "load_attempt_count" in line
     ]
@@ -222,7 +222,7 @@ def test_warm_up_runs_are_none_of_the_requests_that_metrics_count(version: Path)
     servable = Loader(metrics=metrics)("half_plus_two", 123, version)
     assert not [
         line
-        for line in shown(metrics, ":tensorflow:serving:runtime_latency_count")
+        for line in metric_lines(metrics, ":tensorflow:serving:runtime_latency_count")
         if "half_plus_two" in line
     ]
     servable.close()

@@ -1,4 +1,4 @@
-"""models.config: what is read, and what is refused with which words."""
+"""models.config: what is accepted, and which words refuse the rest."""
 
 import logging
 import re
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 @given(text=st.text())
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = write(tmp_path_factory.mktemp("configs"), text.encode("utf-8", "replace"))
-    with pytest.raises(ServerError):  # hypothesis will hardly write a list of models
+    with pytest.raises(ServerError):  # hypothesis hardly ever writes a list of models
         read_model_config(path)
 
 
