@@ -240,19 +240,21 @@ def test_a_request_is_a_line_without_its_texts_at_debug_level(single: SingleMode
 
 
 def test_a_second_server_on_its_port_ends_before_it_loads_anything(
-    single: SingleModel, started: "Started"
+    single: SingleModel, run_program: "ProgramRunner"
 ) -> None:
-    code, said = started(f"--port={single.port}", f"--model_base_path={single.folder}/models/echo")
+    code, said = run_program(
+        f"--port={single.port}", f"--model_base_path={single.folder}/models/echo"
+    )
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{single.port}: Address already in use" in said
     assert "loaded model" not in said
 
 
 def test_a_second_server_on_its_socket_does_not_take_it(
-    single: SingleModel, started: "Started"
+    single: SingleModel, run_program: "ProgramRunner"
 ) -> None:
     path = f"{single.folder}/grpc.sock"
-    code, said = started(
+    code, said = run_program(
         "--port=0", f"--grpc_socket_path={path}", f"--model_base_path={single.folder}/models/echo"
     )
     assert code == 2
@@ -344,8 +346,8 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
         assert "only this machine can connect to 127.0.0.1; --host=0.0.0.0 opens the server" in said
 
 
-class Started:
-    """A starter of the program in this process, with arguments that keep it from serving."""
+class ProgramRunner:
+    """A runner of the program in this process, with arguments that keep it from serving."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capfd, self._monkeypatch = capfd, monkeypatch
@@ -370,17 +372,17 @@ def find_threads(prefix: str) -> set[threading.Thread]:
 
 
 @pytest.fixture
-def started(
+def run_program(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    kept_logging: None,
-    kept_signals: None,
-) -> Started:
-    return Started(capfd, monkeypatch)
+    restore_logging: None,
+    restore_signals: None,
+) -> ProgramRunner:
+    return ProgramRunner(capfd, monkeypatch)
 
 
 @pytest.fixture
-def kept_signals() -> Iterator[None]:
+def restore_signals() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in before.items():
@@ -388,7 +390,7 @@ def kept_signals() -> Iterator[None]:
 
 
 @pytest.fixture
-def kept_logging() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     loggers = [
         logging.getLogger(name)
         for name in ("", "tfclf", "uvicorn", "uvicorn.access", "uvicorn.error", "grpc")
@@ -418,7 +420,7 @@ _BAD_FILE = {
 @pytest.mark.parametrize("flag", _BAD_FILE)
 @pytest.mark.parametrize("there", [True, False], ids=["bad", "missing"])
 def test_a_file_that_cannot_be_used_ends_it(
-    flag: str, there: bool, started: Started, tmp_path: Path, echo_base: Path
+    flag: str, there: bool, run_program: ProgramRunner, tmp_path: Path, echo_base: Path
 ) -> None:
     path = tmp_path / "file"
     content, said = _BAD_FILE[flag]
@@ -426,17 +428,17 @@ def test_a_file_that_cannot_be_used_ends_it(
         path.write_text(content)
     more = [] if flag == "model_config_file" else [f"--model_base_path={echo_base}"]
     port, rest_port = free_ports(2)
-    found = started(
+    code, words = run_program(
         f"--{flag}={path}",
         f"--port={port}",
         f"--rest_api_port={rest_port}",
         "--enable_batching",
         *more,
     )
-    assert found[0] == 2
+    assert code == 2
     assert re.search(
         f"Failed to start server. Error: .*{said if there else 'cannot be read: No such file'}",
-        found[1],
+        words,
     )
 
 
@@ -462,20 +464,20 @@ def test_a_file_that_cannot_be_used_ends_it(
     ids=["missing", "empty", "a version", "a bucket", "home"],
 )
 def test_a_base_path_that_cannot_be_served_ends_it(
-    base: str, said: str, started: Started, tmp_path: Path, echo_base: Path
+    base: str, said: str, run_program: ProgramRunner, tmp_path: Path, echo_base: Path
 ) -> None:
     places = {"tmp": tmp_path, "echo": echo_base}
-    code, words = started(
+    code, words = run_program(
         f"--model_base_path={base.format(**places)}", f"--port={free_ports(1)[0]}"
     )
     assert code == 2
     assert re.search(said.format(**places), words)
 
 
-def test_a_corrupt_model_ends_it(started: Started, tmp_path: Path) -> None:
+def test_a_corrupt_model_ends_it(run_program: ProgramRunner, tmp_path: Path) -> None:
     (tmp_path / "model" / "1").mkdir(parents=True)
     (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"\xff\xff")
-    code, words = started(
+    code, words = run_program(
         f"--model_base_path={tmp_path}/model", f"--port={free_ports(1)[0]}", "--log_level=error"
     )
     assert code == 2
@@ -484,9 +486,11 @@ def test_a_corrupt_model_ends_it(started: Started, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("argument", ["grpc.max_metadata_size", "=5"])
 def test_a_channel_argument_without_name_or_value_ends_it(
-    argument: str, started: Started, echo_base: Path
+    argument: str, run_program: ProgramRunner, echo_base: Path
 ) -> None:
-    code, words = started(f"--model_base_path={echo_base}", f"--grpc_channel_arguments={argument}")
+    code, words = run_program(
+        f"--model_base_path={echo_base}", f"--grpc_channel_arguments={argument}"
+    )
     assert (code, "expected name=value" in words) == (2, True)
 
 
@@ -617,11 +621,11 @@ def test_sigterm_while_it_starts_ends_it_at_once(echo_base: Path, tmp_path: Path
 def test_an_interrupt_while_loading_leaves_nothing_running(
     echo_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: Any, **__: Any) -> int:
+    def interrupt(*_: Any, **__: Any) -> int:
         raise KeyboardInterrupt
 
     before = find_threads("tfclf-manager")
-    monkeypatch.setattr("tfclf.server.lifecycle.loading.warm_up", interrupted)
+    monkeypatch.setattr("tfclf.server.lifecycle.loading.warm_up", interrupt)
     with pytest.raises(KeyboardInterrupt):
         start(find_models(echo_base))
     wait_until(lambda: find_threads("tfclf-manager") <= before)
@@ -630,11 +634,11 @@ def test_an_interrupt_while_loading_leaves_nothing_running(
 def test_a_server_that_cannot_start_leaves_no_manager(
     echo_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: Any, **__: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise ServerError("no")
 
     before = find_threads("tfclf-manager")
-    monkeypatch.setattr("tfclf.server.start.Server", refused)
+    monkeypatch.setattr("tfclf.server.start.Server", refuse)
     with pytest.raises(ServerError):
         start(find_models(echo_base))
     assert find_threads("tfclf-manager") <= before

@@ -172,7 +172,7 @@ def right_answers(server: ServerProcess) -> tuple[object, ...]:
     return answered.outputs["label"].string_val[:], rest[0]["outputs"]["label"]
 
 
-def at_rest(server: ServerProcess) -> tuple[int, int, int]:
+def measure_at_rest(server: ServerProcess) -> tuple[int, int, int]:
     """Measure megabytes, threads and descriptors, each at its least once the clients have gone."""
     seen = []
     for _ in range(5):
@@ -195,18 +195,18 @@ def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str
     findings = Findings(server_paths)
     before = right_answers(server)
     storm(server, warm_up, seed, findings)
-    memory, threads, descriptors = at_rest(server)
+    memory, threads, descriptors = measure_at_rest(server)
     started = time.monotonic()
     curve = [memory]
     for part in range(1, PARTS + 1):
         storm(server, requests // PARTS, seed + part, findings)
-        curve.append(at_rest(server)[0])
+        curve.append(measure_at_rest(server)[0])
     seconds = time.monotonic() - started
     assert right_answers(server) == before
     wait_until(
         lambda: server.descriptors() <= descriptors + 8
     )  # closed a while after its clients have gone
-    memory_after, threads_after, descriptors_after = at_rest(server)
+    memory_after, threads_after, descriptors_after = measure_at_rest(server)
     figures = (
         f"{requests:,} requests in {seconds:.0f} s: megabytes {curve}, threads {threads} -> "
         f"{threads_after}, descriptors {descriptors} -> {descriptors_after}; "

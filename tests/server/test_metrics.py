@@ -31,7 +31,7 @@ def metrics() -> Metrics:
     return metrics
 
 
-def ended(
+def record_of(
     method: str = "Predict",
     *,
     protocol: str = "grpc",
@@ -64,7 +64,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 def fill_all_series(metrics: Metrics) -> Metrics:
     """Give each series a value."""
-    metrics.observe(ended())
+    metrics.observe(record_of())
     metrics.observe_run("demo", 0.01)
     metrics.observe_examples("demo", 2)
     metrics.observe_warm_up("demo", 1, 0.3)
@@ -82,7 +82,7 @@ def fill_all_series(metrics: Metrics) -> Metrics:
 
 
 def test_counters_have_tf_servings_names_without_total(metrics: Metrics) -> None:
-    metrics.observe(ended())
+    metrics.observe(record_of())
     assert lines(metrics, f"{SERVING}request_count") == [
         f'{SERVING}request_count{{model_name="demo",status="OK"}} 1'
     ]
@@ -119,7 +119,7 @@ def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> Non
 
 def test_latency_buckets_are_tf_servings_to_the_letter(metrics: Metrics) -> None:
     """Expected: TF Serving 2.x on load_latency_by_stage, whose buckets are the same."""
-    metrics.observe(ended())
+    metrics.observe(record_of())
     limits = re.findall(r'request_latency_bucket\{.*le="(.*)"', text(metrics))
     assert " ".join(limits) == (
         "10 18 32.4 58.32 104.976 188.957 340.122 612.22 1102 1983.59 3570.47 6426.84 11568.3 "
@@ -136,7 +136,7 @@ def test_queuing_latency_has_its_own_52_buckets(metrics: Metrics) -> None:
 
 
 def test_labels_are_in_tf_servings_order(metrics: Metrics) -> None:
-    metrics.observe(ended())
+    metrics.observe(record_of())
     assert lines(metrics, f"{SERVING}request_latency_count") == [
         f'{SERVING}request_latency_count{{model_name="demo",API="Predict",entrypoint="GRPC"}} 1'
     ]
@@ -186,7 +186,7 @@ def test_whatever_a_model_is_called_the_text_stays_whole(model: str) -> None:
 
 @pytest.mark.parametrize("code", list(StatusCode))
 def test_each_outcome_is_a_status(metrics: Metrics, code: StatusCode) -> None:
-    metrics.observe(ended(code=code))
+    metrics.observe(record_of(code=code))
     assert value(metrics, f"{SERVING}request_count", model_name="demo", status=code.name) == 1
 
 
@@ -197,7 +197,7 @@ def test_each_outcome_is_a_status(metrics: Metrics, code: StatusCode) -> None:
 def test_api_and_entrypoint_are_tf_servings(
     metrics: Metrics, method: str, protocol: str, entrypoint: str, case: Callable[[str], str]
 ) -> None:
-    metrics.observe(ended(method, protocol=protocol))
+    metrics.observe(record_of(method, protocol=protocol))
     name = f"{SERVING}request_latency_count"
     assert value(metrics, name, model_name="demo", API=case(method), entrypoint=entrypoint) == 1
 
@@ -206,7 +206,7 @@ def test_api_and_entrypoint_are_tf_servings(
     "method", ["GetModelMetadata", "GetModelStatus", "MultiInference", "HandleReloadConfigRequest"]
 )
 def test_other_rpcs_are_not_counted(metrics: Metrics, method: str) -> None:
-    metrics.observe(ended(method))
+    metrics.observe(record_of(method))
     assert lines(metrics, f"{SERVING}request_count") == []
 
 
@@ -214,7 +214,7 @@ def test_other_rpcs_are_not_counted(metrics: Metrics, method: str) -> None:
 def test_metadata_and_status_over_rest_are_counted_without_an_api(
     metrics: Metrics, method: str
 ) -> None:
-    metrics.observe(ended(method, protocol="rest"))
+    metrics.observe(record_of(method, protocol="rest"))
     assert (
         value(
             metrics, f"{SERVING}request_latency_count", model_name="demo", API="", entrypoint="REST"
@@ -224,19 +224,19 @@ def test_metadata_and_status_over_rest_are_counted_without_an_api(
 
 
 def test_latency_is_in_whole_microseconds(metrics: Metrics) -> None:
-    metrics.observe(ended(seconds=0.0123456789))
+    metrics.observe(record_of(seconds=0.0123456789))
     labels = {"model_name": "demo", "API": "Predict", "entrypoint": "GRPC"}
     assert value(metrics, f"{SERVING}request_latency_sum", **labels) == 12345
 
 
 def test_latency_is_that_of_answers_alone(metrics: Metrics) -> None:
-    metrics.observe(ended(code=StatusCode.INVALID_ARGUMENT))
+    metrics.observe(record_of(code=StatusCode.INVALID_ARGUMENT))
     assert lines(metrics, f"{SERVING}request_latency_") == []
 
 
 def test_sums_are_exact(metrics: Metrics) -> None:
     for _ in range(3):
-        metrics.observe(ended(seconds=1234.567891))
+        metrics.observe(record_of(seconds=1234.567891))
     labels = 'model_name="demo",API="Predict",entrypoint="GRPC"'
     assert lines(metrics, f"{SERVING}request_latency_sum") == [
         f"{SERVING}request_latency_sum{{{labels}}} {3 * 1234567891}"
@@ -303,7 +303,7 @@ def test_a_queued_request_tells_its_rows_and_its_wait(metrics: Metrics) -> None:
 
 def test_names_from_outside_make_no_series(metrics: Metrics) -> None:
     for number in range(1000):
-        metrics.observe(ended(model=f"guess{number}", code=StatusCode.NOT_FOUND))
+        metrics.observe(record_of(model=f"guess{number}", code=StatusCode.NOT_FOUND))
     assert lines(metrics, f"{SERVING}request_count{{") == [
         f'{SERVING}request_count{{model_name="{UNKNOWN_MODEL}",status="NOT_FOUND"}} 1000'
     ]
@@ -311,8 +311,8 @@ def test_names_from_outside_make_no_series(metrics: Metrics) -> None:
 
 def test_a_model_that_has_answered_is_known() -> None:
     metrics = Metrics()
-    metrics.observe(ended(model="swift"))
-    metrics.observe(ended(model="swift", code=StatusCode.INVALID_ARGUMENT))
+    metrics.observe(record_of(model="swift"))
+    metrics.observe(record_of(model="swift", code=StatusCode.INVALID_ARGUMENT))
     assert (
         value(metrics, f"{SERVING}request_count", model_name="swift", status="INVALID_ARGUMENT")
         == 1
@@ -320,7 +320,7 @@ def test_a_model_that_has_answered_is_known() -> None:
 
 
 def test_a_request_without_a_model_is_of_an_unknown_one(metrics: Metrics) -> None:
-    metrics.observe(ended(model="", code=StatusCode.INVALID_ARGUMENT))
+    metrics.observe(record_of(model="", code=StatusCode.INVALID_ARGUMENT))
     assert (
         value(
             metrics, f"{SERVING}request_count", model_name=UNKNOWN_MODEL, status="INVALID_ARGUMENT"
@@ -361,14 +361,14 @@ def test_the_process_is_measured_too(metrics: Metrics) -> None:
 
 
 def test_two_servers_in_one_process_do_not_mix(metrics: Metrics) -> None:
-    metrics.observe(ended())
+    metrics.observe(record_of())
     assert lines(Metrics(), f"{SERVING}request_count{{") == []
 
 
 def test_no_request_is_lost_between_threads(metrics: Metrics) -> None:
     def work() -> None:
         for _ in range(2_000):
-            metrics.observe(ended())
+            metrics.observe(record_of())
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

@@ -73,7 +73,7 @@ class Served:
             ReloadConfigRequest(config=config), timeout=timeout
         )
 
-    def refused(self, config: ModelServerConfig | None, *, timeout: float = 60) -> tuple[str, str]:
+    def refusal(self, config: ModelServerConfig | None, *, timeout: float = 60) -> tuple[str, str]:
         with pytest.raises(grpc.RpcError) as raised:
             self.reload(config, timeout=timeout)
         return raised.value.code().name, raised.value.details()
@@ -198,12 +198,12 @@ ONLY_LISTS = (
     "config", [None, ModelServerConfig(), ModelServerConfig(custom_model_config={})]
 )
 def test_only_lists_of_models_are_taken(served: Served, config: ModelServerConfig | None) -> None:
-    assert served.refused(config) == ("INVALID_ARGUMENT", ONLY_LISTS)
+    assert served.refusal(config) == ("INVALID_ARGUMENT", ONLY_LISTS)
 
 
 def test_two_models_of_one_name_are_refused_and_change_nothing(served: Served) -> None:
     words = "Illegal to list model demo multiple times in config list"
-    assert served.refused(served.config("other", "demo", "demo")) == ("INVALID_ARGUMENT", words)
+    assert served.refusal(served.config("other", "demo", "demo")) == ("INVALID_ARGUMENT", words)
     assert served.versions() == [(1, 30)]
 
 
@@ -212,7 +212,7 @@ def test_a_label_for_an_unavailable_version_is_refused(served: Served) -> None:
         "Request to assign label to version 9 of model demo, "
         "which is not currently available for inference"
     )
-    assert served.refused(served.config("demo", version_labels={"stable": 9})) == (
+    assert served.refusal(served.config("demo", version_labels={"stable": 9})) == (
         "FAILED_PRECONDITION",
         words,
     )
@@ -220,7 +220,7 @@ def test_a_label_for_an_unavailable_version_is_refused(served: Served) -> None:
 
 def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None:
     write_version(served.folder / "bad", 3, "corrupt")
-    code, words = served.refused(served.config("demo", "bad"))
+    code, words = served.refusal(served.config("demo", "bad"))
     assert code == "UNKNOWN"
     assert words.startswith(
         "1 model(s) did not become available: {{{name: bad version: 3} due to error: UNKNOWN: "
@@ -231,7 +231,7 @@ def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None
 def test_a_deadline_ends_the_wait(served: Served) -> None:
     served.loads.gate.clear()
     served.status()  # to connect
-    assert served.refused(served.config("demo", "other"), timeout=1.5)[0] == "DEADLINE_EXCEEDED"
+    assert served.refusal(served.config("demo", "other"), timeout=1.5)[0] == "DEADLINE_EXCEEDED"
     served.loads.gate.set()
     wait_until(lambda: served.versions(name="other") == [(5, 30)])
 

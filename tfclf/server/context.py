@@ -26,7 +26,7 @@ class RequestContext:
 
     Attributes:
       method: the RPC.
-      cancelled: whether the client has hung up, so that nothing more need be computed.
+      cancelled: whether the client has hung up; nothing more need be computed then.
     """
 
     def __init__(self, *, timeout: float | None = None) -> None:

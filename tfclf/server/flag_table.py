@@ -79,7 +79,7 @@ FLAGS = (
         "monitoring_config_file",
         str,
         "",
-        "file of a MonitoringConfig: whether and where the REST port shows Prometheus metrics",
+        "file of a MonitoringConfig: the path of Prometheus metrics on the REST port",
     ),
     Flag("rest_api_timeout_in_ms", int, 30_000, "time limit of a REST request", least=1),
     Flag(

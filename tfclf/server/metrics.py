@@ -224,7 +224,7 @@ class Metrics:
 
 
 class _Gauges:
-    """The gauges, whose values are asked for at each scrape."""
+    """The gauges; each scrape reads their values anew."""
 
     def __init__(self) -> None:
         self.queue_length: Callable[[], Mapping[str, int]] | None = None

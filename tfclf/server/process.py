@@ -42,7 +42,7 @@ _THREADS = 128
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How a server is reached.
+    """Options of a server: where it listens, and how it answers.
 
     Attributes:
       host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
@@ -232,7 +232,7 @@ class Server:
           grace: by default the options' `drain_seconds`.
         """
         grace = self._options.drain_seconds if grace is None else grace
-        _log.info("stopping, with %.1f seconds for requests under way", grace)
+        _log.info("stopping, with %.1f seconds for in-flight requests", grace)
         end = time.monotonic() + grace
         if self._health is not None:
             self._health.draining()

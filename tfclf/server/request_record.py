@@ -19,7 +19,7 @@ class RequestRecord:
     Attributes:
       method: the RPC, such as Predict.
       protocol: grpc or rest.
-      model, signature: as the client names them, so that any character may be in them.
+      model, signature: as the client names them; any character may be in them.
       code: the status that it ended with.
       seconds: from the transport's call to the end.
       version: the version that answered or that the request named; None if neither is known.

@@ -48,16 +48,16 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Session]]:
     closed: list[Session] = []
     init, close = Session.__init__, Session.close
 
-    def counted_init(self: Session, *args: Any, **options: Any) -> None:
+    def count_init(self: Session, *args: Any, **options: Any) -> None:
         init(self, *args, **options)
         opened.append(self)
 
-    def counted_close(self: Session) -> None:
+    def count_close(self: Session) -> None:
         closed.append(self)
         close(self)
 
-    monkeypatch.setattr(Session, "__init__", counted_init)
-    monkeypatch.setattr(Session, "close", counted_close)
+    monkeypatch.setattr(Session, "__init__", count_init)
+    monkeypatch.setattr(Session, "close", count_close)
     yield closed
     assert opened == closed
 

@@ -672,7 +672,7 @@ def test_a_refused_reload_changes_nothing(world: World, names: tuple[str, ...]) 
 # Labels
 
 
-def version_labelled(world: World, label: str) -> int:
+def find_labelled(world: World, label: str) -> int:
     return world.registry.find(ModelSpec(name="demo", version_label=label)).version
 
 
@@ -681,10 +681,10 @@ def test_a_label_is_given_to_an_available_version(world: World) -> None:
     world.write(2)
     world.manager.start(world.config(policy=ALL))
     world.manager.reload(world.config(policy=ALL, stable=1, canary=2))
-    assert (version_labelled(world, "stable"), version_labelled(world, "canary")) == (1, 2)
+    assert (find_labelled(world, "stable"), find_labelled(world, "canary")) == (1, 2)
 
 
-def refused_label(start: Callable[[], None]) -> str:
+def label_refusal(start: Callable[[], None]) -> str:
     with pytest.raises((RequestError, ServerError)) as raised:
         start()
     return str(raised.value)
@@ -700,13 +700,13 @@ def test_a_label_for_a_version_that_is_not_available_is_refused(world: World) ->
     world.write(1)
     world.manager.start(world.config())
     world.manager.reload(world.config(stable=1))
-    assert refused_label(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
-    assert version_labelled(world, "stable") == 1
+    assert label_refusal(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
+    assert find_labelled(world, "stable") == 1
 
 
 def test_at_the_start_no_version_is_available_for_a_label(world: World) -> None:
     world.write(9)
-    message = refused_label(lambda: world.manager.start(world.config(stable=9)))
+    message = label_refusal(lambda: world.manager.start(world.config(stable=9)))
     assert message.startswith(REFUSED)
     assert "--allow_version_labels_for_unavailable_models" in message
 
@@ -715,14 +715,14 @@ def test_labels_for_unavailable_versions_may_be_allowed_at_the_start(make_world:
     world = make_world(labels_for_unavailable=True)
     world.write(9)
     world.manager.start(world.config(stable=9))
-    assert version_labelled(world, "stable") == 9
+    assert find_labelled(world, "stable") == 9
 
 
 def test_even_then_a_label_does_not_move_to_an_unavailable_version(make_world: MakeWorld) -> None:
     world = make_world(labels_for_unavailable=True)
     world.write(1)
     world.manager.start(world.config(stable=1))
-    assert refused_label(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
+    assert label_refusal(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
 
 
 # models.config

@@ -1,6 +1,6 @@
 """The manager: it loads, swaps and unloads versions to match the configuration and the file system.
 
-One thread makes all changes, so that no two interfere. It looks at the base paths and at
+One thread makes all changes, so no two interfere. It looks at the base paths and at
 models.config, loads a new version while the old one answers, swaps them in the registry, and closes
 the old one after its last in-flight request. Only a reload makes a request wait for it.
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 Load = Callable[[str, int, Path], Servable]
 
 _GLANCE = 0.1  # seconds between two checks of whether a waiting client has hung up
-_AFTER_A_BUG = 1.0  # seconds before the thread goes on, so that it does not fill the log
+_AFTER_A_BUG = 1.0  # seconds to pause after an error, which would fill the log otherwise
 
 
 class Manager:
@@ -136,7 +136,7 @@ class Manager:
             self._reloading.release()
 
     def stop(self, timeout: float | None = 10.0) -> None:
-        """Make no more changes; what is loaded still answers, so that a server can drain.
+        """Make no more changes; loaded versions still answer while the server drains.
 
         Args:
           timeout: seconds to wait for a load, which cannot be interrupted; None: until it ends.
@@ -192,8 +192,7 @@ class Manager:
                     self._look()
                 self._take_steps([])
             except Exception:
-                # A bug of ours, or a file system that fails in a new way; what is loaded still
-                # serves.
+                # A bug of ours, or a new kind of file system failure; what is loaded still serves.
                 _log.exception(
                     "looking after the models failed; it goes on in %g second", _AFTER_A_BUG
                 )

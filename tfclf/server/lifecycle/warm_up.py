@@ -1,4 +1,4 @@
-"""Warm-up: a version replays its recorded requests first, so that no client waits for a cold start.
+"""Warm-up: a version replays recorded requests before it serves; no client waits for a cold start.
 
 Source: TF Serving, saved_model_warmup.cc and saved_model_warmup_util.cc: at most 1,000 records. One
 more, or one that cannot be read or answered, fails the load.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Watching:
-    """How a Manager watches the file system and takes configurations.
+    """Options of a Manager: how it watches the file system and accepts configurations.
 
     Attributes:
       poll_seconds: time between two looks at the base paths (`--file_system_poll_wait_seconds`). 0
