@@ -30,7 +30,7 @@ def test_a_refusal_is_one_line_of_log(refusal: Refusal, caplog: pytest.LogCaptur
     )
 
 
-def test_texts_are_not_logged_even_where_the_error_quotes_them(
+def test_texts_are_not_logged_even_if_the_error_quotes_them(
     refusal: Refusal, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -44,7 +44,7 @@ def test_a_bug_is_internal_and_tells_the_place_in_the_log_alone(
     def predict(_: Any, request: Any, **__: Any) -> NoReturn:
         raise KeyError(request.inputs["text"].string_val[0])
 
-    monkeypatch.setattr(service, "predict", predict)
+    monkeypatch.setattr(service, "_PREDICT", service._servable_rpc("Predict", predict))
     assert refusal(inputs=SECRET) == (
         "INTERNAL",
         "Predict failed in the server; its log says where",
@@ -60,7 +60,7 @@ def test_too_little_memory_is_resource_exhausted(
     def predict(*_: Any, **__: Any) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(service, "predict", predict)
+    monkeypatch.setattr(service, "_PREDICT", service._servable_rpc("Predict", predict))
     assert refusal(inputs=SECRET)[0] == "RESOURCE_EXHAUSTED"
 
 
