@@ -34,7 +34,7 @@ def xla_stub(warmed_up: Path) -> Iterator[PredictionServiceStub]:
         yield PredictionServiceStub(channel)
 
 
-def _answers(
+def _predict(
     stub: PredictionServiceStub, texts: tuple[str, ...], signature: str
 ) -> Mapping[str, np.ndarray]:
     request = predict_request({"text": strings(*texts)}, model="warmed_up", signature=signature)
@@ -52,11 +52,11 @@ def _answers(
 def test_it_answers_as_serving_default(
     xla_stub: PredictionServiceStub, texts: tuple[str, ...]
 ) -> None:
-    found = _answers(xla_stub, texts, "serving_xla")
-    expected = _answers(xla_stub, texts, "serving_default")
-    assert found.keys() == expected.keys()
-    assert found["label"].tolist() == expected["label"].tolist()
-    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-5, rtol=0)
+    outputs = _predict(xla_stub, texts, "serving_xla")
+    expected = _predict(xla_stub, texts, "serving_default")
+    assert outputs.keys() == expected.keys()
+    assert outputs["label"].tolist() == expected["label"].tolist()
+    np.testing.assert_allclose(outputs["logits"], expected["logits"], atol=1e-5, rtol=0)
 
 
 def _requests(version: Path) -> list[tuple[str, int]]:

@@ -171,6 +171,11 @@ def _channel_arguments(text: str) -> tuple[tuple[str, str | int], ...]:
 
 
 def _parse_number_or_text(value: str) -> int | str:
+    """Parse a number if gRPC can take it as one.
+
+    >>> _parse_number_or_text("-1"), _parse_number_or_text(str(1 << 31))
+    (-1, '2147483648')
+    """
     try:
         number = int(value)
     except ValueError:

@@ -21,6 +21,11 @@ _OFF = {"", "false", "0"}
 
 
 def _parse_bool(text: str) -> bool:
+    """Parse TF Serving's booleans, in any case.
+
+    >>> _parse_bool("True"), _parse_bool("0")
+    (True, False)
+    """
     if text.lower() not in _BOOLS:
         raise ValueError(text)
     return _BOOLS[text.lower()]
@@ -117,6 +122,11 @@ def _describe(flag: Flag) -> str:
 
 
 def _describe_unknown(argument: str) -> str:
+    """Describe an unknown argument, with the flag that may be meant.
+
+    >>> _describe_unknown("--rest_port=1")
+    'unknown argument: --rest_port=1, perhaps meant: --rest_api_port'
+    """
     if not argument.startswith("-"):
         return (
             f"unknown argument: {argument}. Expected --flag=value. To serve a folder, write "

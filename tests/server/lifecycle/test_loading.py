@@ -116,9 +116,9 @@ def test_a_version_s_own_file_says_how_it_is_batched_with_the_server_s_threads(
 ) -> None:
     (version / OWN).write_text("max_batch_size { value: 5 } num_batch_threads { value: 9 }")
     given = Batching(max_batch_size=7, num_batch_threads=3)
-    found = batching_of(Loader(batching=given, per_model=True), version)
-    assert found is not None
-    assert (found.max_batch_size, found.num_batch_threads) == (5, 3)
+    batching = batching_of(Loader(batching=given, per_model=True), version)
+    assert batching is not None
+    assert (batching.max_batch_size, batching.num_batch_threads) == (5, 3)
 
 
 def test_with_own_files_a_version_without_one_is_not_batched(export: Path) -> None:
@@ -254,8 +254,8 @@ def test_threads_are_tensorflow_s(threads: int) -> None:
 def test_a_session_takes_its_threads_and_memory(version: Path) -> None:
     options = SessionOptions(intra_op_threads=1, inter_op_threads=1, gpu_memory_fraction=0.25)
     servable = Loader(session=options)("half_plus_two", 123, version)
-    found = servable._session._session._config
-    assert found.intra_op_parallelism_threads == found.inter_op_parallelism_threads == 1
-    assert found.gpu_options.per_process_gpu_memory_fraction == 0.25
+    config = servable._session._session._config
+    assert config.intra_op_parallelism_threads == config.inter_op_parallelism_threads == 1
+    assert config.gpu_options.per_process_gpu_memory_fraction == 0.25
     assert answer(servable, [[2.0]]) == [3.0]
     servable.close()

@@ -21,7 +21,7 @@ from tfclf.server.lifecycle.model_config import (
     single_model,
 )
 
-WHOLE = """\
+COMPLETE = """\
 # a comment
 model_config_list {
   config {
@@ -56,7 +56,7 @@ def config_of(*models: ModelConfig) -> ModelServerConfig:
 
 
 def test_a_whole_file_is_read_and_two_models_may_share_a_base_path(tmp_path: Path) -> None:
-    demo, other = read_model_config(write(tmp_path, WHOLE)).model_config_list.config
+    demo, other = read_model_config(write(tmp_path, COMPLETE)).model_config_list.config
     assert list(demo.model_version_policy.specific.versions) == [1, 2]
     assert dict(demo.version_labels) == {"stable": 1}
     assert demo.base_path == other.base_path
@@ -262,8 +262,8 @@ def test_the_base_path_of_a_single_model_becomes_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/of/mine")
-    found = single_model("demo", given).model_config_list.config[0].base_path
-    assert found == base_path.format(cwd=Path.cwd())
+    absolute = single_model("demo", given).model_config_list.config[0].base_path
+    assert absolute == base_path.format(cwd=Path.cwd())
 
 
 def test_the_base_path_of_a_single_model_may_be_a_link_that_changes(tmp_path: Path) -> None:

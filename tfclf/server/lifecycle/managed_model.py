@@ -147,7 +147,12 @@ class ManagedModel:
 
 
 def describe_failures(models: Sequence[ManagedModel]) -> str:
-    """Return TF Serving's words for models that did not become available, with their errors."""
+    """Return TF Serving's words for models that did not become available, with their errors.
+
+    >>> from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
+    >>> describe_failures([ManagedModel(ModelConfig(name="demo", base_path="/models/demo"))])
+    '1 model(s) did not become available: {{{name: demo}}, }'
+    """
     listed = []
     for model in models:
         for number, failure in sorted(model.failures.items()):

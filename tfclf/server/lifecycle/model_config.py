@@ -48,6 +48,9 @@ class ConfigError(RequestError):
     def as_server_error(self, source: str) -> ServerError:
         """Return the error for the operator of the server.
 
+        >>> print(_invalid("Model x has no name.", "Give it one.").as_server_error("models.config"))
+        Model x has no name. Found in models.config. Give it one.
+
         Args:
           source: the source of the configuration, such as a file's path.
         """
