@@ -23,13 +23,13 @@ class Loader:
 
     Attributes:
       session, limits, check_method_names, tensor_content: as for `Servable`.
-      batching: options for every model; None: only exports of tfclf are batched, which are known to
-        give the same outputs in a batch.
+      batching: options for every model; None: only exports of tfclf are batched, since they are
+        known to allow it.
       batch: False: no model is batched.
       per_model: read each version's own batching_params.pbtxt, and do not batch a version without
         one. Then only the threads of `batching` count, as in TF Serving.
       warm_up_runs: how often each warm-up request is replayed; 0: never.
-      metrics: record loads, warm-ups, runs and batches; None: nothing is recorded.
+      metrics: the metrics of loads, warm-ups, runs and batches; None: none.
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)

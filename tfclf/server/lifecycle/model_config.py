@@ -177,8 +177,7 @@ def _check_platform(model: ModelConfig) -> None:
                 f"ModelServerConfig::model_type choice {model.model_type} not supported.", advice
             )
     elif not platform:
-        # Accepted, since this server has only one platform; TF Serving would not start with the
-        # file.
+        # Accepted, since this server has only one platform. TF Serving would refuse the file.
         _log.warning(
             'model %r has no model_platform: TF Serving refuses that; write "%s"',
             model.name,
