@@ -1,4 +1,4 @@
-"""Servers on 127.0.0.1, port 0, and a client that knows nothing of tfclf."""
+"""Servers on 127.0.0.1, port 0, and a client without tfclf."""
 
 import os
 
@@ -32,7 +32,7 @@ Refusal = Callable[..., tuple[str, str]]
 
 @pytest.fixture(scope="session")
 def echo_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base path with versions 1 and 2, and with what a server must pass over."""
+    """A base path with versions 1 and 2, and with entries that a server must ignore."""
     base = tmp_path_factory.mktemp("models") / "echo"
     save_echo(base / "1", 1)
     save_echo(base / "2", 2)
@@ -64,7 +64,7 @@ def stub(echo_server: Server) -> Iterator[PredictionServiceStub]:
 
 @pytest.fixture(scope="session")
 def predict(stub: PredictionServiceStub) -> Predict:
-    """predict(text="hello", signature="pairs", timeout=1.0, ...): each further argument is an input."""
+    """A function that sends a Predict of `inputs`; further arguments make its ModelSpec."""
 
     def call(
         *, timeout: float = 60, inputs: Mapping[str, TensorProto], **spec: Any
@@ -76,7 +76,7 @@ def predict(stub: PredictionServiceStub) -> Predict:
 
 @pytest.fixture(scope="session")
 def refusal(stub: PredictionServiceStub) -> Refusal:
-    """The code's name and the details with which the server refuses a request."""
+    """A function that sends a request and returns the refusal's code and details."""
 
     def call(
         request: Any = None, *, method: str = "Predict", timeout: float = 60, **spec: Any
@@ -105,7 +105,7 @@ def scorer_stub(scorer_base: Path) -> Iterator[PredictionServiceStub]:
 
 @pytest.fixture(scope="session")
 def scorer_refusal(scorer_stub: PredictionServiceStub) -> Refusal:
-    """The code's name and the details with which the server refuses a request of Classify and its like."""
+    """The same for requests of Classify, Regress and MultiInference."""
     methods = {
         ClassificationRequest: scorer_stub.Classify,
         RegressionRequest: scorer_stub.Regress,
@@ -122,7 +122,7 @@ def scorer_refusal(scorer_stub: PredictionServiceStub) -> Refusal:
 
 @pytest.fixture(scope="session")
 def scorer(scorer_base: Path) -> Iterator[Servable]:
-    """Without transport."""
+    """A Servable without transport."""
     servable = Servable.load("scorer", 3, scorer_base / "3")
     yield servable
     servable.close()
@@ -130,7 +130,7 @@ def scorer(scorer_base: Path) -> Iterator[Servable]:
 
 @pytest.fixture(scope="session")
 def strict_scorer(scorer_base: Path) -> Iterator[Servable]:
-    """As --enable_signature_method_name_check has it."""
+    """The same with --enable_signature_method_name_check."""
     servable = Servable.load("scorer", 3, scorer_base / "3", check_method_names=True)
     yield servable
     servable.close()

@@ -1,4 +1,4 @@
-"""Versions that take no time to load, and what was done with them."""
+"""Fake versions, which take no time to load and remember what was done with them."""
 
 import threading
 import time
@@ -10,11 +10,11 @@ from tfclf.errors import SavedModelError
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import Session
 
-PATIENCE = 60.0  # seconds for what takes none: a loaded machine may stand still for a while
+PATIENCE = 60.0  # seconds; a busy machine may stall for a while
 
 
 class FakeSession:
-    """Remembers whether it was closed."""
+    """A session that remembers whether it was closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +33,10 @@ def is_closed(servable: Servable) -> bool:
 
 
 class Loads:
-    """A `load` for a Manager: fails for versions whose saved_model.pb says `corrupt`, waits while `gate` is shut."""
+    """A `load` for a Manager; it waits while `gate` is shut.
+
+    It fails for versions whose saved_model.pb says `corrupt`.
+    """
 
     def __init__(self) -> None:
         self.tried: list[tuple[str, int]] = []
@@ -52,7 +55,7 @@ class Loads:
 
 
 def write_version(base: Path, version: int, content: str = "fine") -> Path:
-    """A folder that looks like a version; it comes into being in one step."""
+    """Make a folder that looks like a version, in one step."""
     beside = base.parent / f"{base.name}-{version}-on-its-way"
     beside.mkdir(parents=True)
     (beside / "saved_model.pb").write_text(content)
@@ -61,7 +64,7 @@ def write_version(base: Path, version: int, content: str = "fine") -> Path:
 
 
 def wait_until(true: Callable[[], Any], *, seconds: float = PATIENCE) -> None:
-    """Fails only where it never comes true: no test says how fast it must."""
+    """Wait for a condition; fail only if it never comes true, since no test depends on timing."""
     patience = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < patience, "it never came true"

@@ -1,4 +1,4 @@
-"""Requests that no client should send: valid ones, mutated in bytes and in fields, and what was never valid.
+"""Hostile requests: valid ones with mutated bytes or fields, and requests that never were valid.
 
 Everything comes from a `random.Random`, so that a seed gives the same requests again.
 """
@@ -100,10 +100,11 @@ TEXTS: tuple[bytes, ...] = (
 
 
 class Rest(NamedTuple):
-    """A request as it goes over the wire.
+    """The bytes of a request on the wire.
 
     Attributes:
-      whole: whether an HTTP server must be able to read it to its end; then it answers, and keeps the connection.
+      whole: whether an HTTP server can read it to its end; then it must answer and keep the
+        connection.
     """
 
     sent: bytes
@@ -111,14 +112,14 @@ class Rest(NamedTuple):
 
 
 def grpc_request(rng: Rng) -> tuple[str, bytes]:
-    """The method's path, and the message's bytes. A reload that would change the models is never among them."""
+    """Draw a method's path and a message's bytes; never a reload that would change the models."""
     path, message = _METHODS[rng.choice(_WEIGHTED)](rng)
     if rng.random() < 0.5:
         for _ in range(rng.randint(1, 3)):
             _spoil(rng, message)
     body = message.SerializeToString()
     if rng.random() < 0.25:
-        body = _mutated(rng, body)
+        body = _mutate(rng, body)
     if rng.random() < 0.02:
         path = rng.choice(_ODD_METHODS)
     elif rng.random() < 0.03:
@@ -129,7 +130,7 @@ def grpc_request(rng: Rng) -> tuple[str, bytes]:
 
 
 def parses(path: str, body: bytes) -> bool:
-    """Whether the bytes are a message of the method."""
+    """Return whether the bytes are a message of the method."""
     kind = _KINDS.get(path)
     try:
         return kind is not None and kind.FromString(body) is not None
@@ -138,7 +139,7 @@ def parses(path: str, body: bytes) -> bool:
 
 
 def rest_request(rng: Rng) -> Rest:
-    """Mostly HTTP with odd contents, sometimes no HTTP."""
+    """Draw a request: mostly HTTP with odd contents, sometimes no HTTP at all."""
     if rng.random() < 0.03:
         return Rest(_no_http(rng), False)
     method, path, body = _rest_call(rng)
@@ -154,13 +155,13 @@ def rest_request(rng: Rng) -> Rest:
         method = rng.choice(["PUT", "DELETE", "OPTIONS", "TRACE", "HEAD", "PATCH", "FOO"])
     chance = rng.random()
     if chance < 0.1:
-        body = _zipped(rng, body)
+        body = _compress(rng, body)
         headers.append(("Content-Encoding", rng.choice(["gzip", "gzip", "x-gzip", "gzip, gzip"])))
     elif chance < 0.12:
         headers.append(("Content-Encoding", rng.choice(["br", "deflate", "gzip", "\x7f"])))
     if rng.random() < 0.1:
         headers.append(("Transfer-Encoding", "chunked"))
-        body = _chunked(rng, body)
+        body = _split_into_chunks(rng, body)
     else:
         headers.append(("Content-Length", str(len(body))))
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
@@ -313,7 +314,7 @@ def _is_valid_reload(body: bytes) -> bool:
 
 
 def _spoil(rng: Rng, message: Message) -> None:
-    """Changes one field somewhere within."""
+    """Change one field somewhere within a message."""
     while True:
         present = [(field, value) for field, value in message.ListFields()]
         if isinstance(message, TensorProto) and rng.random() < 0.7:
@@ -387,8 +388,8 @@ def _spoil_tensor(rng: Rng, tensor: TensorProto) -> None:
         tensor.float_val.append(float("nan"))
 
 
-def _mutated(rng: Rng, data: bytes) -> bytes:
-    """The bytes with a few of them flipped, cut out, put in or said twice; or cut short; or others instead."""
+def _mutate(rng: Rng, data: bytes) -> bytes:
+    """Flip, remove, insert or repeat a few bytes, truncate them, or replace them all."""
     if rng.random() < 0.05:
         return rng.randbytes(rng.choice([1, 4, 20, 300]))
     changed = bytearray(data)
@@ -415,7 +416,7 @@ def _mutated(rng: Rng, data: bytes) -> bytes:
 
 
 def _rest_call(rng: Rng) -> tuple[str, str, bytes]:
-    """Method, path and body."""
+    """Draw method, path and body."""
     model = rng.choice(["echo", "echo", "scorer", "half_plus_two", "demo", *NAMES])
     path = f"/v1/models/{quote(model, safe='')}"
     chance = rng.random()
@@ -432,7 +433,7 @@ def _rest_call(rng: Rng) -> tuple[str, str, bytes]:
         "utf-8", "surrogatepass"
     )
     if rng.random() < 0.35:
-        body = _mutated(rng, body)
+        body = _mutate(rng, body)
     elif rng.random() < 0.05:
         body = rng.choice(_ODD_JSON)
     return "POST", f"{path}:{verb}", body
@@ -498,7 +499,7 @@ def _value(rng: Rng) -> Any:
 
 
 def _spoil_json(rng: Rng, value: Any) -> None:
-    """Changes one value somewhere within, or adds one."""
+    """Change one value somewhere within a document, or add one."""
     while True:
         keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
         if not keys:
@@ -608,20 +609,20 @@ def _odd_path(rng: Rng, path: str) -> str:
     return path[:at] + odd + path[at:]
 
 
-def _zipped(rng: Rng, body: bytes) -> bytes:
+def _compress(rng: Rng, body: bytes) -> bytes:
     chance = rng.random()
     if chance < 0.02:
         return _BOMB
     zipped = gzip.compress(body, 1)
     if chance < 0.3:
-        return _mutated(rng, zipped)
+        return _mutate(rng, zipped)
     return zipped + zipped if chance < 0.4 else zipped
 
 
 _BOMB = gzip.compress(b" " * (101 << 20))
 
 
-def _chunked(rng: Rng, body: bytes) -> bytes:
+def _split_into_chunks(rng: Rng, body: bytes) -> bytes:
     pieces, start = [], 0
     while start < len(body):
         size = rng.choice([1, 10, 1_000, 100_000])

@@ -1,4 +1,4 @@
-"""Just enough HTTP/2 to misbehave: what a gRPC library would not send."""
+"""Just enough HTTP/2 to misbehave: frames that a gRPC library would not send."""
 
 import socket
 import struct
@@ -15,7 +15,7 @@ def frame(kind: int, payload: bytes = b"", *, stream: int = 0, flags: int = 0) -
 
 
 def headers(fields: Sequence[tuple[str, str]], *, stream: int, flags: int = END_HEADERS) -> bytes:
-    """A HEADERS frame; each field a literal that is neither indexed nor Huffman-coded (RFC 7541, 6.2.2)."""
+    """Build a HEADERS frame of literals, not indexed, not Huffman-coded (RFC 7541, 6.2.2)."""
     block = b"".join(b"\x00" + _string(name) + _string(value) for name, value in fields)
     return frame(HEADERS, block, stream=stream, flags=flags)
 
@@ -28,7 +28,7 @@ def request_headers(
 
 
 def message(body: bytes, *, compressed: int = 0, length: int | None = None) -> bytes:
-    """A gRPC message, whose prefix may lie."""
+    """Build a gRPC message, whose prefix may lie."""
     return struct.pack(">BI", compressed, len(body) if length is None else length) + body
 
 
@@ -44,7 +44,7 @@ def _string(text: str) -> bytes:
 
 
 def _integer(number: int) -> bytes:
-    """With a prefix of 7 bits (RFC 7541, 5.1)."""
+    """Encode an integer with a prefix of 7 bits (RFC 7541, 5.1)."""
     if number < 127:
         return bytes([number])
     number -= 127

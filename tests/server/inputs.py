@@ -41,7 +41,7 @@ __all__ = [
 
 
 def answer(method: Callable[[Servable, Any], Any], servable: Servable, request: Any) -> Any:
-    """The response, or the code with which the request is refused."""
+    """Return the response, or the code of the refusal."""
     try:
         return method(servable, request)
     except RequestError as error:
@@ -49,7 +49,7 @@ def answer(method: Callable[[Servable, Any], Any], servable: Servable, request: 
 
 
 def any_example() -> st.SearchStrategy[Example]:
-    """Features of right and wrong names, kinds and lengths, or none."""
+    """Draw a tf.Example with right and wrong features: names, kinds, lengths; or with none."""
     names = st.one_of(st.sampled_from(["x", "name"]), st.text(max_size=5))
     features = st.one_of(
         st.lists(st.floats(width=32), max_size=3).map(
@@ -78,7 +78,7 @@ def any_example() -> st.SearchStrategy[Example]:
 
 
 def inputs() -> st.SearchStrategy[Input]:
-    """Of every kind."""
+    """Draw an Input of any kind."""
     examples = st.lists(any_example(), max_size=4)
     return st.one_of(
         st.just(Input()),

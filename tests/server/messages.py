@@ -17,7 +17,7 @@ CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
 def strings(*texts: str | bytes) -> TensorProto:
-    """string[len(texts)]"""
+    """Build a tensor: string[len(texts)]."""
     return tf.make_tensor_proto(list(texts), dtype=tf.string, shape=[len(texts)])
 
 
@@ -35,7 +35,7 @@ def predict_request(
 
 
 def example(**features: float | str | bytes) -> Example:
-    """example(x=0.5, name="a"): a feature of floats, and one of bytes."""
+    """Build a tf.Example: `example(x=0.5, name="a")` has a feature of floats and one of bytes."""
     made = Example()
     for name, value in features.items():
         feature = made.features.feature[name]
@@ -55,7 +55,7 @@ def with_context(context: Example, *examples: Example) -> Input:
 
 
 def text_examples(*texts: str | bytes) -> Input:
-    """What exports of tfclf read."""
+    """Build the tf.Examples that exports of tfclf read."""
     return example_list(*(example(text=text) for text in texts))
 
 
@@ -85,7 +85,7 @@ def regress_request(sent: Input, model: str = "scorer", **spec: Any) -> Regressi
 
 
 def multi_request(sent: Input, *tasks: tuple[str, ModelSpec]) -> MultiInferenceRequest:
-    """Each task: the method's name, the ModelSpec."""
+    """Build a MultiInferenceRequest of tasks, each a method's name and a ModelSpec."""
     request = MultiInferenceRequest(input=sent)
     for method_name, spec in tasks:
         request.tasks.add(method_name=method_name, model_spec=spec)

@@ -1,4 +1,4 @@
-"""Small SavedModels, made on the spot: one that echoes, in the TF2 way, and half_plus_two in the TF1 way."""
+"""Small SavedModels, made on the spot: an echo model of TF2, and half_plus_two of TF1."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ DTYPES = (*FLOATS, "bool", "uint8", "uint16", "uint32", "uint64")
 
 
 class Echo(tf.Module):
-    """Outputs of several dtypes, from a variable, an asset and an op of TF-Text."""
+    """A model with outputs of several dtypes, from a variable, an asset and an op of TF-Text."""
 
     def __init__(self, version: int, vocabulary: Path) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Echo(tf.Module):
 
     @tf.function(input_signature=[TEXT])
     def parse(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Fails on what is no number, and says which text that was."""
+        """Fail on a text that is no number, and quote it."""
         return {"number": tf.strings.to_number(text)}
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")])
@@ -61,7 +61,7 @@ class Echo(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string, name="file")])
     def until(self, file: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Is under way until there is such a file: for as long as a test needs, however fast the machine is."""
+        """Run until the file exists: as long as a test needs, however fast the machine is."""
         loop = tf.while_loop(
             lambda found: found < 1,
             lambda _: [tf.size(tf.io.matching_files(file))],
@@ -83,7 +83,7 @@ def save_echo(folder: Path, version: int) -> None:
 
 
 def _add_odd_signatures(path: Path) -> None:
-    """One whose second input has a default, one whose output is not in the graph."""
+    """Add a signature with a default input, and one whose output is not in the graph."""
     saved_model = SavedModel.FromString(path.read_bytes())
     signatures = saved_model.meta_graphs[0].signature_def
     signatures["with_default"].CopyFrom(signatures["pairs"])
@@ -96,7 +96,7 @@ def _add_odd_signatures(path: Path) -> None:
 
 
 def save_half_plus_two(folder: Path) -> None:
-    """TF Serving's own example, as TF1 writes it: x is float32[batch, 1]; `bad` fails whenever computed."""
+    """Save TF Serving's own example as TF1 does: x is float32[batch, 1]; computing `bad` fails."""
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         a, b = v1.get_variable("a", initializer=0.5), v1.get_variable("b", initializer=2.0)

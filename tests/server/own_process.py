@@ -1,4 +1,4 @@
-"""A server in a process of its own, whose memory, threads, files and log can be looked at."""
+"""A server in a process of its own, whose memory, threads, files and log a test can read."""
 
 import json
 import os
@@ -19,7 +19,8 @@ import json, sys
 from tfclf.server.logs import configure
 configure(level="info")
 from tfclf.server import serve
-with serve(sys.argv[1], port=0, rest_port=0, **json.loads(sys.argv[2])) as server, server.signals() as signals:
+options = json.loads(sys.argv[2])
+with serve(sys.argv[1], port=0, rest_port=0, **options) as server, server.signals() as signals:
     print(server.port, server.rest_port, flush=True)
     signals.get()
 """
@@ -27,8 +28,10 @@ with serve(sys.argv[1], port=0, rest_port=0, **json.loads(sys.argv[2])) as serve
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """Attributes:
-    log: the file that its stderr goes to.
+    """A running server.
+
+    Attributes:
+      log: the file that its stderr goes to.
     """
 
     process: subprocess.Popen[str]
@@ -38,31 +41,31 @@ class ServerProcess:
 
     @property
     def address(self) -> str:
-        """For gRPC."""
+        """The address for gRPC."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def rest_url(self) -> str:
-        """For REST."""
+        """The URL for REST."""
         return f"http://127.0.0.1:{self.rest_port}"
 
     def channel(self) -> grpc.Channel:
-        """One that shares its connection with no other."""
+        """Open a channel with a connection of its own."""
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
         return grpc.insecure_channel(
             self.address, options=[*options, ("grpc.max_receive_message_length", -1)]
         )
 
     def memory(self) -> int:
-        """Megabytes of its own: no files, nothing shared."""
+        """Return the megabytes of its own memory, without files and shared memory."""
         return self._status("RssAnon") // 1024
 
     def threads(self) -> int:
-        """All of them, TensorFlow's and gRPC's too."""
+        """Count all threads, TensorFlow's and gRPC's too."""
         return self._status("Threads")
 
     def descriptors(self) -> int:
-        """Open files and sockets."""
+        """Count open files and sockets."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def _status(self, key: str) -> int:
@@ -72,8 +75,9 @@ class ServerProcess:
 
 @contextmanager
 def own_process(models: Path, log: Path, **options: Any) -> Iterator[ServerProcess]:
-    """Serves `models` until left, as `serve` would with these options; SIGTERM ends it."""
-    # glibc keeps up to 64 MB of freed memory for each arena; here it gives all back, so that what is measured is held.
+    """Serve `models` within the block, as `serve` would with these options."""
+    # glibc keeps up to 64 MB of freed memory per arena. Make it return all, so that the memory
+    # measured is in use.
     given_back = {f"MALLOC_{name}_": str(1 << 17) for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD")}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **given_back}
     command = [sys.executable, "-c", SERVE, str(models), json.dumps(options)]
@@ -93,7 +97,7 @@ def own_process(models: Path, log: Path, **options: Any) -> Iterator[ServerProce
 
 
 def write_config(path: Path, models: Mapping[str, Path]) -> Path:
-    """A models.config."""
+    """Write a models.config."""
     entries = "".join(
         f'config {{ name: "{name}" base_path: "{base}" model_platform: "tensorflow" }}\n'
         for name, base in models.items()

@@ -1,4 +1,4 @@
-"""Small SavedModels with Classify and Regress signatures: good ones, and every way to get one wrong.
+"""Small SavedModels with Classify and Regress signatures: good ones, and all kinds of bad ones.
 
 All read tf.Examples with x: float (0 by default) and name: bytes ("" by default).
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-# By signature, all of one input: the RPC that it is made for, and its outputs' tensors of `_tensors`.
+# Signatures of one input: the RPC of each, and the tensors of `_tensors` that it outputs.
 _OF_ONE_INPUT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "serving_default": ("classify", {"classes": "classes", "scores": "scores"}),
     "only_classes": ("classify", {"classes": "classes"}),
@@ -55,7 +55,7 @@ SIGNATURES = (
 
 
 def save_scorer(folder: Path) -> None:
-    """As TF1 writes it: the signatures' methods are named, and they may share an input."""
+    """Save a model as TF1 does: its signatures name their methods and may share an input."""
     v1 = tf.compat.v1
     info = v1.saved_model.build_tensor_info
     with tf.Graph().as_default(), v1.Session() as session:
@@ -88,7 +88,7 @@ def save_scorer(folder: Path) -> None:
 
 
 def _tensors(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-    x, name = _parsed(examples)
+    x, name = _parse(examples)
     scores = tf.stack([x, x / 2], axis=1)
     classes = tf.stack([name, tf.strings.join(["not ", name])], axis=1)
     draw = tf.random.uniform(tf.shape(x))
@@ -111,14 +111,14 @@ def _tensors(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         "first classes": classes[:1],
         "three classes": tf.concat([classes, classes[:, :1]], axis=1),
         "no classes": classes[:, :0],
-        "draw": draw,  # another in each run, but one in a run
+        "draw": draw,  # new in each run, but the same within a run
         "draws": tf.stack([draw, draw], axis=1),
         "slow": tf.zeros_like(x) + loop[1][0, 0],
         "checked": tf.debugging.check_numerics(x, "x is no number"),
     }
 
 
-def _parsed(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _parse(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     features = {
         "x": tf.io.FixedLenFeature([], tf.float32, default_value=0.0),
         "name": tf.io.FixedLenFeature([], tf.string, default_value=""),
@@ -128,16 +128,16 @@ def _parsed(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 class NativeScorer(tf.Module):
-    """As TF2 writes it: every signature is written for Predict, and has an input of its own."""
+    """A model as TF2 saves it: every signature names Predict and has an input of its own."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
     def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        x, name = _parsed(inputs)
+        x, name = _parse(inputs)
         return {"classes": tf.stack([name, name], axis=1), "scores": tf.stack([x, -x], axis=1)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
     def regress(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"outputs": _parsed(inputs)[0]}
+        return {"outputs": _parse(inputs)[0]}
 
 
 def save_native_scorer(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Clients that stall, hang up, flood and lie; every attack ends with a client that is answered right."""
+"""Clients that stall, hang up, flood and lie; after every attack a good client gets its answer."""
 
 import contextlib
 import signal
@@ -30,7 +30,7 @@ from tfclf.server.transport.arrivals import Arrivals
 HELLO = predict_request({"text": strings("hello")})
 WATCH = "/grpc.health.v1.Health/Watch"
 THREADS = 8
-SECONDS = 55  # for an answer: below the minute that a message may take to come
+SECONDS = 55  # for an answer; less than the minute that a message may take to arrive
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_idle_connections_beyond_the_limit_keep_nobody_out(server: ServerProcess
         for _ in range(300):
             open_.enter_context(http2.connect(server.port))
         assert_answers(server)
-        assert server.memory() - memory < 60  # 40 KB for each
+        assert server.memory() - memory < 60  # 40 KB each
     wait_until(lambda: server.descriptors() < 100)
 
 
@@ -123,7 +123,7 @@ def test_clients_that_hang_up_in_mid_request_leave_nothing_behind(
                     connection.sendall(http2.PREFACE + http2.frame(http2.SETTINGS) + start_ + half)
                 else:
                     connection.sendall(head)
-                if reset:  # as of a client that was killed: no goodbye
+                if reset:  # as if the client had been killed
                     connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                     )
@@ -211,7 +211,7 @@ def test_bytes_that_are_no_message_are_refused_and_leave_the_log_alone(
 ) -> None:
     with server.channel() as channel, pytest.raises(grpc.RpcError) as raised:
         channel.unary_unary(http2.PREDICT)(b"\xff\xff", timeout=60)
-    assert raised.value.code() is grpc.StatusCode.INTERNAL  # as gRPC for C++ has it
+    assert raised.value.code() is grpc.StatusCode.INTERNAL  # as gRPC for C++ does
     assert raised.value.details() == "The bytes that were sent are no message of this method"
     assert "Exception" not in server.log.read_text()
 
@@ -282,12 +282,12 @@ def test_requests_beyond_the_limit_are_refused_at_once(echo_base: Path, tmp_path
         grpc.insecure_channel(server.address) as channel,
     ):
         stub = PredictionServiceStub(channel)
-        asked = [stub.Predict.future(until(tmp_path / "done")) for _ in range(68)]
-        wait_until(lambda: sum(each.done() for each in asked) == 64)
-        refused = Counter(each.code().name for each in asked if each.done())
+        futures = [stub.Predict.future(until(tmp_path / "done")) for _ in range(68)]
+        wait_until(lambda: sum(each.done() for each in futures) == 64)
+        refused = Counter(each.code().name for each in futures if each.done())
         assert refused == {"RESOURCE_EXHAUSTED": 64}
         (tmp_path / "done").touch()
-        assert Counter(each.code().name for each in asked) == {**refused, "OK": 4}
+        assert Counter(each.code().name for each in futures) == {**refused, "OK": 4}
         wait_until(lambda: server.service.in_flight == 0)
         assert stub.Predict(HELLO, timeout=60)
 
@@ -323,7 +323,7 @@ def test_sigterm_under_load_answers_or_refuses_and_ends_with_0(
         assert server.process.wait(timeout=60) == 0
         for each in clients:
             each.join()
-    # CANCELLED: gRPC's own word for a call that it was just taking in when it stopped.
+    # gRPC itself answers CANCELLED to a call that it was accepting when it stopped.
     assert set(codes) <= {"OK", "UNAVAILABLE", "CANCELLED"}
     assert codes["OK"]
     assert 'File "' not in server.log.read_text()
@@ -333,7 +333,7 @@ def test_a_stopped_server_leaves_no_thread_of_its_watch(echo_base: Path) -> None
     def watches() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if thread.name == "tfclf-arrivals"}
 
-    before = watches()  # of servers that other tests keep, or have just stopped
+    before = watches()  # of servers of other tests
     with serve(echo_base, port=0):
         (watch,) = watches() - before
     watch.join(60)
@@ -341,7 +341,7 @@ def test_a_stopped_server_leaves_no_thread_of_its_watch(echo_base: Path) -> None
 
 
 def test_a_health_watch_still_tells_the_state() -> None:
-    """Its servicer answers from threads of its own, which the watch over messages must leave it."""
+    """Its servicer answers from threads of its own, which the watch must leave alone."""
     from concurrent.futures import ThreadPoolExecutor
 
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse

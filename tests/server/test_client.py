@@ -15,7 +15,8 @@ text.dtype = 7  # DT_STRING
 text.string_val.extend([b"Stocks rally as oil prices fall", b"Late goal wins the cup"])
 text.tensor_shape.dim.add(size=2)
 with grpc.insecure_channel("localhost:8500") as channel:
-    response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=10)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    response = stub.Predict(request, timeout=10)
 print(list(response.outputs["length"].int_val))
 """
 

@@ -42,7 +42,7 @@ _READY_WITHIN = 180.0
 
 
 class Program:
-    """A server in a process of its own, and what it has said on stderr so far."""
+    """A server in a process of its own, and the lines on its stderr so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -59,7 +59,7 @@ class Program:
         self._new.put(None)
 
     def wait_for(self, text: str) -> str:
-        """The first line that holds it."""
+        """Wait for the first line that contains a text."""
         end = time.monotonic() + _READY_WITHIN
         try:
             while (line := self._new.get(timeout=max(0.0, end - time.monotonic()))) is not None:
@@ -70,7 +70,7 @@ class Program:
         pytest.fail("\n".join(["the server ended:", *self.lines]))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """The exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         code = self.process.wait(timeout=60)
         self._reader.join(60)
@@ -99,7 +99,7 @@ def version_of(answer: Any) -> int:
 
 
 class SingleModel:
-    """One model, with most flags at once: a process takes seconds to start, a request takes none."""
+    """A program that serves one model, with most flags at once: starting one takes seconds."""
 
     def __init__(self, running: Program, port: int, rest_port: int, folder: Path) -> None:
         self.running, self.port, self.rest_port, self.folder = running, port, rest_port, folder
@@ -240,19 +240,21 @@ def test_a_request_is_a_line_without_its_texts_at_debug_level(single: SingleMode
 
 
 def test_a_second_server_on_its_port_ends_before_it_loads_anything(
-    single: SingleModel, started: "Started"
+    single: SingleModel, run_program: "ProgramRunner"
 ) -> None:
-    code, said = started(f"--port={single.port}", f"--model_base_path={single.folder}/models/echo")
+    code, said = run_program(
+        f"--port={single.port}", f"--model_base_path={single.folder}/models/echo"
+    )
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{single.port}: Address already in use" in said
     assert "loaded model" not in said
 
 
 def test_a_second_server_on_its_socket_does_not_take_it(
-    single: SingleModel, started: "Started"
+    single: SingleModel, run_program: "ProgramRunner"
 ) -> None:
     path = f"{single.folder}/grpc.sock"
-    code, said = started(
+    code, said = run_program(
         "--port=0", f"--grpc_socket_path={path}", f"--model_base_path={single.folder}/models/echo"
     )
     assert code == 2
@@ -337,22 +339,21 @@ def test_a_models_config_with_two_models_versions_and_labels_is_polled(
 
         wait_until(renamed)
         assert running.end(signal.SIGINT) == 0
-        assert re.fullmatch(
-            r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0]
-        )  # the text form of logs
+        # the text form of logs
+        assert re.fullmatch(r"\S+Z INFO    tfclf\.server\.\S+ .*", running.lines[0])
         said = "\n".join(running.lines)
         assert "REST is off; --rest_api_port=8501, say, turns it on" in said
         assert "only this machine can connect to 127.0.0.1; --host=0.0.0.0 opens the server" in said
 
 
-class Started:
-    """Starts the program in this process, with arguments that keep it from serving; gives its exit code and words."""
+class ProgramRunner:
+    """A runner of the program in this process, with arguments that keep it from serving."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capfd, self._monkeypatch = capfd, monkeypatch
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        before = threads("tfclf-")
+        before = find_threads("tfclf-")
         self._monkeypatch.setattr(sys, "argv", ["tfclf.server", *arguments])
         try:
             code = program.main()
@@ -361,27 +362,27 @@ class Started:
         said = self._capfd.readouterr()
         assert said.out == ""
         assert "Traceback" not in said.err
-        wait_until(lambda: threads("tfclf-") <= before)
+        wait_until(lambda: find_threads("tfclf-") <= before)
         return code, said.err
 
 
-def threads(prefix: str) -> set[threading.Thread]:
-    """Those of servers that other tests keep, or have just stopped, are among them."""
+def find_threads(prefix: str) -> set[threading.Thread]:
+    """Find the threads of that prefix, which other tests' servers may have too."""
     return {thread for thread in threading.enumerate() if thread.name.startswith(prefix)}
 
 
 @pytest.fixture
-def started(
+def run_program(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    kept_logging: None,
-    kept_signals: None,
-) -> Started:
-    return Started(capfd, monkeypatch)
+    restore_logging: None,
+    restore_signals: None,
+) -> ProgramRunner:
+    return ProgramRunner(capfd, monkeypatch)
 
 
 @pytest.fixture
-def kept_signals() -> Iterator[None]:
+def restore_signals() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in before.items():
@@ -389,7 +390,7 @@ def kept_signals() -> Iterator[None]:
 
 
 @pytest.fixture
-def kept_logging() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     loggers = [
         logging.getLogger(name)
         for name in ("", "tfclf", "uvicorn", "uvicorn.access", "uvicorn.error", "grpc")
@@ -419,7 +420,7 @@ _BAD_FILE = {
 @pytest.mark.parametrize("flag", _BAD_FILE)
 @pytest.mark.parametrize("there", [True, False], ids=["bad", "missing"])
 def test_a_file_that_cannot_be_used_ends_it(
-    flag: str, there: bool, started: Started, tmp_path: Path, echo_base: Path
+    flag: str, there: bool, run_program: ProgramRunner, tmp_path: Path, echo_base: Path
 ) -> None:
     path = tmp_path / "file"
     content, said = _BAD_FILE[flag]
@@ -427,17 +428,17 @@ def test_a_file_that_cannot_be_used_ends_it(
         path.write_text(content)
     more = [] if flag == "model_config_file" else [f"--model_base_path={echo_base}"]
     port, rest_port = free_ports(2)
-    found = started(
+    code, words = run_program(
         f"--{flag}={path}",
         f"--port={port}",
         f"--rest_api_port={rest_port}",
         "--enable_batching",
         *more,
     )
-    assert found[0] == 2
+    assert code == 2
     assert re.search(
         f"Failed to start server. Error: .*{said if there else 'cannot be read: No such file'}",
-        found[1],
+        words,
     )
 
 
@@ -450,7 +451,8 @@ def test_a_file_that_cannot_be_used_ends_it(
         ),
         (
             "{tmp}",
-            "Unable to find a numerical version path for servable default at: {tmp}. Found in --model_base_path",
+            "Unable to find a numerical version path for servable default at: {tmp}. Found in "
+            "--model_base_path",
         ),
         ("{echo}/2", "That is a version itself; the base path is the folder above it: {echo}."),
         (
@@ -462,20 +464,20 @@ def test_a_file_that_cannot_be_used_ends_it(
     ids=["missing", "empty", "a version", "a bucket", "home"],
 )
 def test_a_base_path_that_cannot_be_served_ends_it(
-    base: str, said: str, started: Started, tmp_path: Path, echo_base: Path
+    base: str, said: str, run_program: ProgramRunner, tmp_path: Path, echo_base: Path
 ) -> None:
     places = {"tmp": tmp_path, "echo": echo_base}
-    code, words = started(
+    code, words = run_program(
         f"--model_base_path={base.format(**places)}", f"--port={free_ports(1)[0]}"
     )
     assert code == 2
     assert re.search(said.format(**places), words)
 
 
-def test_a_corrupt_model_ends_it(started: Started, tmp_path: Path) -> None:
+def test_a_corrupt_model_ends_it(run_program: ProgramRunner, tmp_path: Path) -> None:
     (tmp_path / "model" / "1").mkdir(parents=True)
     (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"\xff\xff")
-    code, words = started(
+    code, words = run_program(
         f"--model_base_path={tmp_path}/model", f"--port={free_ports(1)[0]}", "--log_level=error"
     )
     assert code == 2
@@ -484,9 +486,11 @@ def test_a_corrupt_model_ends_it(started: Started, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("argument", ["grpc.max_metadata_size", "=5"])
 def test_a_channel_argument_without_name_or_value_ends_it(
-    argument: str, started: Started, echo_base: Path
+    argument: str, run_program: ProgramRunner, echo_base: Path
 ) -> None:
-    code, words = started(f"--model_base_path={echo_base}", f"--grpc_channel_arguments={argument}")
+    code, words = run_program(
+        f"--model_base_path={echo_base}", f"--grpc_channel_arguments={argument}"
+    )
     assert (code, "expected name=value" in words) == (2, True)
 
 
@@ -531,8 +535,8 @@ def test_version_is_shown_without_loading_tensorflow(
     ],
 )
 def test_flags_become_options_of_loading(line: str, options: dict[str, Any]) -> None:
-    found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))
-    assert {name: found[name] for name in options} == options
+    loader = command_line._loader(flags.parse(["--model_base_path=x", *line.split()]))
+    assert {name: getattr(loader, name) for name in options} == options
 
 
 @pytest.mark.parametrize(
@@ -550,15 +554,10 @@ def test_flags_become_options_of_loading(line: str, options: dict[str, Any]) -> 
     ],
 )
 def test_flags_become_options_of_the_session(line: str, expected: tuple[Any, ...]) -> None:
-    found = command_line._loader_options(flags.parse(["--model_base_path=x", *line.split()]))[
-        "session"
-    ]
-    assert (
-        found.tags,
-        found.intra_op_threads,
-        found.inter_op_threads,
-        found.gpu_memory_fraction,
-    ) == expected
+    parsed = flags.parse(["--model_base_path=x", *line.split()])
+    session = command_line._session_options(parsed)
+    threads = session.intra_op_threads, session.inter_op_threads
+    assert (session.tags, *threads, session.gpu_memory_fraction) == expected
 
 
 @pytest.mark.parametrize(
@@ -583,10 +582,10 @@ def test_metrics_are_shown_unless_a_monitoring_file_says_otherwise(
 
 def test_flags_become_options_of_the_server() -> None:
     line = (
-        "--model_base_path=x --port=0 --rest_api_port=1 --grpc_socket_path=s --host=::1 --grpc_max_threads=5 "
-        "--rest_api_num_threads=6 --rest_api_timeout_in_ms=250 --rest_api_enable_cors_support --drain_seconds=0.5 "
-        "--enable_grpc_healthcheck_service --max_message_bytes=1 --max_texts=2 --max_text_bytes=3 "
-        "--max_concurrent_requests=4"
+        "--model_base_path=x --port=0 --rest_api_port=1 --grpc_socket_path=s --host=::1 "
+        "--grpc_max_threads=5 --rest_api_num_threads=6 --rest_api_timeout_in_ms=250 "
+        "--rest_api_enable_cors_support --drain_seconds=0.5 --enable_grpc_healthcheck_service "
+        "--max_message_bytes=1 --max_texts=2 --max_text_bytes=3 --max_concurrent_requests=4"
     )
     assert command_line._server_options(flags.parse(line.split())) == ServerOptions(
         host="::1",
@@ -606,7 +605,7 @@ def test_flags_become_options_of_the_server() -> None:
 
 
 def test_sigterm_while_it_starts_ends_it_at_once(echo_base: Path, tmp_path: Path) -> None:
-    """A record that is replayed for an hour: neither Ctrl-C nor `docker stop` may wait for it."""
+    """Neither Ctrl-C nor `docker stop` may wait for a record that is replayed for an hour."""
     version = Path(shutil.copytree(echo_base / "1", tmp_path / "echo" / "1"))
     write_records(version, PredictionLog(predict_log={"request": steps(10)}).SerializeToString())
     arguments = [f"--model_base_path={version.parent}", f"--port={free_ports(1)[0]}"]
@@ -622,24 +621,24 @@ def test_sigterm_while_it_starts_ends_it_at_once(echo_base: Path, tmp_path: Path
 def test_an_interrupt_while_loading_leaves_nothing_running(
     echo_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: Any, **__: Any) -> int:
+    def interrupt(*_: Any, **__: Any) -> int:
         raise KeyboardInterrupt
 
-    before = threads("tfclf-manager")
-    monkeypatch.setattr("tfclf.server.lifecycle.loading.warm_up", interrupted)
+    before = find_threads("tfclf-manager")
+    monkeypatch.setattr("tfclf.server.lifecycle.loading.warm_up", interrupt)
     with pytest.raises(KeyboardInterrupt):
         start(find_models(echo_base))
-    wait_until(lambda: threads("tfclf-manager") <= before)
+    wait_until(lambda: find_threads("tfclf-manager") <= before)
 
 
 def test_a_server_that_cannot_start_leaves_no_manager(
     echo_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: Any, **__: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise ServerError("no")
 
-    before = threads("tfclf-manager")
-    monkeypatch.setattr("tfclf.server.start.Server", refused)
+    before = find_threads("tfclf-manager")
+    monkeypatch.setattr("tfclf.server.start.Server", refuse)
     with pytest.raises(ServerError):
         start(find_models(echo_base))
-    assert threads("tfclf-manager") <= before
+    assert find_threads("tfclf-manager") <= before

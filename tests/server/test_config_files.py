@@ -1,11 +1,13 @@
-"""Batching, SSL and monitoring files, as TF Serving reads them."""
+"""Batching, SSL and monitoring files are read as TF Serving reads them."""
 
 from pathlib import Path
 
 import pytest
 
 from tfclf.errors import ServerError
-from tfclf.server.config_files import PROMETHEUS_PATH, read_batching, read_monitoring, read_tls
+from tfclf.saved_model.monitoring import PROMETHEUS_PATH
+from tfclf.server.config_files import read_batching, read_monitoring, read_tls
+from tfclf.server.runtime.batching import Batching
 
 PEM = "-----BEGIN CERTIFICATE-----\\nMII=\\n-----END CERTIFICATE-----\\n"
 
@@ -17,36 +19,30 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_batching_file_says_what_it_says(file: Path) -> None:
     file.write_text(
-        "max_batch_size { value: 128 } batch_timeout_micros { value: 500 } max_enqueued_batches { value: 7 }\n"
-        "num_batch_threads { value: 3 } allowed_batch_sizes: 32 allowed_batch_sizes: 128\n"
+        "max_batch_size { value: 128 } batch_timeout_micros { value: 500 }\n"
+        "max_enqueued_batches { value: 7 } num_batch_threads { value: 3 }\n"
+        "allowed_batch_sizes: 32 allowed_batch_sizes: 128\n"
         'thread_pool_name { value: "mine" } pad_variable_length_inputs: true\n'
     )
-    found = read_batching(file)
-    assert (found.max_batch_size, found.batch_timeout_micros, found.max_enqueued_batches) == (
-        128,
-        500,
-        7,
-    )
-    assert (
-        found.num_batch_threads,
-        found.allowed_batch_sizes,
-        found.pad_variable_length_inputs,
-    ) == (
-        3,
-        (32, 128),
-        True,
+    assert read_batching(file) == Batching(
+        max_execution_batch_size=128,
+        max_batch_size=128,
+        batch_timeout_micros=500,
+        max_enqueued_batches=7,
+        num_batch_threads=3,
+        allowed_batch_sizes=(32, 128),
+        pad_variable_length_inputs=True,
     )
 
 
 def test_an_empty_batching_file_means_tf_serving_s_defaults(file: Path) -> None:
     file.write_text("")
-    found = read_batching(file)
-    assert (found.max_batch_size, found.max_enqueued_batches, found.batch_timeout_micros) == (
-        1_000,
-        10,
-        0,
+    assert read_batching(file) == Batching(
+        max_execution_batch_size=1_000,
+        max_batch_size=1_000,
+        batch_timeout_micros=0,
+        max_enqueued_batches=10,
     )
-    assert found.max_execution_batch_size == 1_000
 
 
 def test_a_batch_may_be_smaller_than_a_request(file: Path) -> None:
@@ -54,8 +50,8 @@ def test_a_batch_may_be_smaller_than_a_request(file: Path) -> None:
         "max_batch_size { value: 512 } max_execution_batch_size { value: 64 } "
         "enable_large_batch_splitting { value: true }"
     )
-    found = read_batching(file)
-    assert (found.max_batch_size, found.max_execution_batch_size) == (512, 64)
+    batching = read_batching(file)
+    assert (batching.max_batch_size, batching.max_execution_batch_size) == (512, 64)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +83,9 @@ def test_an_ssl_file_holds_the_pem_texts(file: Path) -> None:
     file.write_text(
         f'server_key: "{PEM}" server_cert: "{PEM}" custom_ca: "{PEM}" client_verify: true'
     )
-    found = read_tls(file)
-    assert found.key == found.certificate == found.ca == PEM.replace("\\n", "\n").encode()
-    assert found.verify_clients
+    tls = read_tls(file)
+    assert tls.key == tls.certificate == tls.ca == PEM.replace("\\n", "\n").encode()
+    assert tls.verify_clients
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tfclf.server import flags
+from tfclf.server.flag_table import FLAGS, REFUSED, WITHOUT_EFFECT
 
-# All of TF Serving 2.20's model_servers/main.cc, in its order.
+# All flags of TF Serving 2.20's model_servers/main.cc, in its order.
 TF_SERVING = [
     "port",
     "grpc_socket_path",
@@ -59,7 +60,7 @@ TF_SERVING = [
     "enable_grpc_healthcheck_service",
     "enable_serialization_as_tensor_content",
 ]
-# Those that a user's script may rely on: TF Serving's server.h.
+# Defaults that a user's script may rely on: TF Serving's server.h.
 DEFAULTS = {
     "port": 8500,
     "rest_api_port": 0,
@@ -75,7 +76,7 @@ DEFAULTS = {
     "enable_serialization_as_tensor_content": False,
     "enable_grpc_healthcheck_service": False,
 }
-KNOWN = {flag.name for flag in flags.FLAGS if not flag.ours}
+KNOWN = {flag.name for flag in FLAGS if not flag.ours}
 BASE = "--model_base_path=/models/demo"
 
 
@@ -84,7 +85,7 @@ def parse(line: str = "") -> dict[str, object]:
 
 
 def refusal(line: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What is said on stderr when the program is ended, which is one line."""
+    """Return the one line on stderr that ends the program."""
     with pytest.raises(SystemExit) as ended:
         flags.parse(shlex.split(line))
     assert ended.value.code == 2
@@ -102,17 +103,15 @@ def test_every_flag_of_tf_serving_is_known_without_effect_or_refused(
 ) -> None:
     if name in KNOWN:
         assert name in parse()
-    elif name in flags._REFUSED:
-        assert flags._REFUSED[name] in refusal(f"{BASE} --{name}=something", capsys)
+    elif name in REFUSED:
+        assert REFUSED[name] in refusal(f"{BASE} --{name}=something", capsys)
     else:
         flags.warn_of_flags_without_effect(flags.parse([BASE, f"--{name}=1"]))
-        assert caplog.messages == [
-            f"--{name} has no effect in this server: {flags._WITHOUT_EFFECT[name]}"
-        ]
+        assert caplog.messages == [f"--{name} has no effect in this server: {WITHOUT_EFFECT[name]}"]
 
 
 def test_no_flag_passes_for_one_of_tf_serving() -> None:
-    assert KNOWN | {*flags._REFUSED, *flags._WITHOUT_EFFECT} == {*TF_SERVING}
+    assert KNOWN | {*REFUSED, *WITHOUT_EFFECT} == {*TF_SERVING}
 
 
 @pytest.mark.parametrize(("name", "default"), DEFAULTS.items(), ids=DEFAULTS)
@@ -142,8 +141,8 @@ def test_a_bare_flag_is_true(text: str, value: bool) -> None:
 
 
 def test_a_bare_flag_before_another_takes_nothing_of_it() -> None:
-    found = parse("--enable_batching --port=9000")
-    assert (found["enable_batching"], found["port"]) == (True, 9000)
+    parsed = parse("--enable_batching --port=9000")
+    assert (parsed["enable_batching"], parsed["port"]) == (True, 9000)
 
 
 def test_an_equals_sign_within_a_value_stays() -> None:
@@ -195,10 +194,8 @@ def test_a_bad_value_says_what_was_expected(
         ("--nope", "unknown argument: --nope. "),
         ("--rest_port=1", "unknown argument: --rest_port=1, perhaps meant: --rest_api_port. "),
         ("--model-name=x", "unknown argument: --model-name=x, perhaps meant: --model_name. "),
-        (
-            "--por=1",
-            "unknown argument: --por=1, perhaps meant: --port. ",
-        ),  # no abbreviations, as in TF Serving
+        # no abbreviations, as in TF Serving
+        ("--por=1", "unknown argument: --por=1, perhaps meant: --port. "),
         ("-port=1", "unknown argument: -port=1, perhaps meant: --port. "),
         ("models/demo", "write --model_base_path=models/demo, or `tfclf serve models/demo`"),
     ],
@@ -215,7 +212,8 @@ def test_an_unknown_flag_says_what_may_be_meant(
         ("", "Both server_options.model_base_path and server_options.model_config_file are empty!"),
         (
             f"{BASE} --batching_parameters_file=b",
-            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true",
+            "server_options.batching_parameters_file is set without setting "
+            "server_options.enable_batching to true",
         ),
         (
             f"{BASE} --batching_parameters_file=b --enable_batching=false",
@@ -223,18 +221,20 @@ def test_an_unknown_flag_says_what_may_be_meant(
         ),
         (
             f"{BASE} --port=8500 --rest_api_port=8500",
-            "server_options.http_port cannot be same as grpc_port. Please use a different port for HTTP/REST API",
+            "server_options.http_port cannot be same as grpc_port. "
+            "Please use a different port for HTTP/REST API",
         ),
         (
             f"{BASE} --tensorflow_session_parallelism=1 --tensorflow_intra_op_parallelism=1 "
             "--tensorflow_inter_op_parallelism=1",
             "Either configure server_options.tensorflow_session_parallelism or "
-            "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
-            "separately. You cannot configure all",
+            "(server_options.tensorflow_intra_op_parallelism, "
+            "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all",
         ),
         (
             f"{BASE} --port=0",
-            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set",
+            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be "
+            "set",
         ),
         (f"{BASE} --monitoring_config_file=m", "--monitoring_config_file needs --rest_api_port"),
     ],
@@ -255,7 +255,7 @@ def test_contradictions_have_tf_serving_s_words(
 
 
 @pytest.mark.parametrize("line", ["--grpc_socket_path=s", "--rest_api_port=8501"])
-def test_the_grpc_port_may_be_left_out_where_there_is_another_way_in(line: str) -> None:
+def test_the_grpc_port_may_be_left_out_if_there_is_another_way_in(line: str) -> None:
     assert parse(f"--port=0 {line}")["port"] == 0
 
 
@@ -281,7 +281,10 @@ def test_a_flag_that_another_outdoes_is_warned_of(
 
 
 def test_what_is_fine_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    line = f"{BASE} --enable_batching --enable_per_model_batching_parameters --log_texts --log_level=debug"
+    line = (
+        f"{BASE} --enable_batching --enable_per_model_batching_parameters "
+        "--log_texts --log_level=debug"
+    )
     flags.warn_of_flags_without_effect(flags.parse(line.split()))
     assert not caplog.records
 
@@ -297,8 +300,8 @@ def test_help_shows_tf_serving_s_flags_and_ours_apart_with_an_example(
     theirs, rest = rest.split("\nflags of tfclf:\n")
     ours, example = rest.split("\nExample: ")
     assert {name for name in TF_SERVING if f"  --{name} " in theirs} == KNOWN
-    assert [flag.name for flag in flags.FLAGS if flag.ours and f"  --{flag.name} " in ours] == [
-        flag.name for flag in flags.FLAGS if flag.ours
+    assert [flag.name for flag in FLAGS if flag.ours and f"  --{flag.name} " in ours] == [
+        flag.name for flag in FLAGS if flag.ours
     ]
     assert "--model_base_path=" in example
     assert "(default: 8500)" in theirs
@@ -308,9 +311,9 @@ def test_the_example_of_help_is_taken(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         flags.parse(["--help"])
     example = capsys.readouterr().out.partition("Example: ")[2]
-    found = flags.parse(shlex.split(example.replace("\n", " "))[3:])
-    assert (found.port, found.rest_api_port, found.model_name) == (8500, 8501, "demo")
-    assert Path(found.model_base_path).name == "demo"
+    parsed = flags.parse(shlex.split(example.replace("\n", " "))[3:])
+    assert (parsed.port, parsed.rest_api_port, parsed.model_name) == (8500, 8501, "demo")
+    assert Path(parsed.model_base_path).name == "demo"
 
 
 def test_version_needs_nothing_to_serve() -> None:

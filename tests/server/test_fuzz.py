@@ -1,4 +1,4 @@
-"""100,000 hostile requests leave a server that still answers, no larger than before."""
+"""After 100,000 hostile requests a server still answers and is no larger than before."""
 
 import contextlib
 import re
@@ -34,7 +34,7 @@ TEXT = "Stocks rally as oil prices fall"
 
 
 class Findings:
-    """What the server answered, and what it should not have."""
+    """The server's answers, and those among them that are bugs."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self.codes: Counter[str] = Counter()
@@ -42,11 +42,11 @@ class Findings:
         self._secret = re.compile("|".join(map(re.escape, secrets)))
 
     def add(self, kind: str, said: str, *, bug: bool, sent: object) -> None:
-        """Notes an answer.
+        """Record an answer.
 
         Args:
           kind: its code.
-          said: words in it that are the server's.
+          said: the words in it that are the server's own.
         """
         self.codes[kind] += 1
         if bug or self._secret.search(said) or len(said) > 70_000:
@@ -103,7 +103,7 @@ def over_rest(server: ServerProcess, rng: Random, count: int, findings: Findings
 
 
 def exchange(connection: socket.socket, request: hostile.Rest) -> tuple[int, bytes, bool]:
-    """Status (0: none), body, and whether the connection goes on."""
+    """Read status (0: none), body, and whether the connection goes on."""
     received = b""
     try:
         connection.sendall(request.sent)
@@ -133,7 +133,7 @@ def _end(received: bytes) -> int:
 
 
 def storm(server: ServerProcess, count: int, seed: int, findings: Findings) -> None:
-    """Sends `count` requests from CLIENTS clients, half of them over gRPC."""
+    """Send `count` requests from CLIENTS clients, half of them over gRPC."""
     failures: list[BaseException] = []
 
     def client(number: int, send: Callable[[ServerProcess, Random, int, Findings], None]) -> None:
@@ -155,7 +155,7 @@ def storm(server: ServerProcess, count: int, seed: int, findings: Findings) -> N
 
 
 def right_answers(server: ServerProcess) -> tuple[object, ...]:
-    """What well-behaved clients get."""
+    """Return the answers that well-behaved clients get."""
     with server.channel() as channel:
         stub = PredictionServiceStub(channel)
         answered = stub.Predict(predict_request({"text": strings(TEXT)}, model="demo"), timeout=60)
@@ -172,8 +172,8 @@ def right_answers(server: ServerProcess) -> tuple[object, ...]:
     return answered.outputs["label"].string_val[:], rest[0]["outputs"]["label"]
 
 
-def at_rest(server: ServerProcess) -> tuple[int, int, int]:
-    """Megabytes, threads and descriptors, each the least seen once its clients have gone."""
+def measure_at_rest(server: ServerProcess) -> tuple[int, int, int]:
+    """Measure megabytes, threads and descriptors, each at its least once the clients have gone."""
     seen = []
     for _ in range(5):
         time.sleep(0.2)
@@ -183,7 +183,7 @@ def at_rest(server: ServerProcess) -> tuple[int, int, int]:
 
 
 def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str:
-    """Warms the server up with hostile requests, attacks it with others; gives figures. All checks are here."""
+    """Warm the server up with hostile requests, attack it with others, check it; return figures."""
     server_paths = (
         str(ROOT),
         sys.prefix,
@@ -195,21 +195,22 @@ def attack(server: ServerProcess, requests: int, warm_up: int, seed: int) -> str
     findings = Findings(server_paths)
     before = right_answers(server)
     storm(server, warm_up, seed, findings)
-    memory, threads, descriptors = at_rest(server)
+    memory, threads, descriptors = measure_at_rest(server)
     started = time.monotonic()
     curve = [memory]
     for part in range(1, PARTS + 1):
         storm(server, requests // PARTS, seed + part, findings)
-        curve.append(at_rest(server)[0])
+        curve.append(measure_at_rest(server)[0])
     seconds = time.monotonic() - started
     assert right_answers(server) == before
     wait_until(
         lambda: server.descriptors() <= descriptors + 8
     )  # closed a while after its clients have gone
-    memory_after, threads_after, descriptors_after = at_rest(server)
+    memory_after, threads_after, descriptors_after = measure_at_rest(server)
     figures = (
         f"{requests:,} requests in {seconds:.0f} s: megabytes {curve}, threads {threads} -> "
-        f"{threads_after}, descriptors {descriptors} -> {descriptors_after}; {dict(findings.codes.most_common())}"
+        f"{threads_after}, descriptors {descriptors} -> {descriptors_after}; "
+        f"{dict(findings.codes.most_common())}"
     )
     assert not findings.wrong, "\n".join(
         [figures, f"{len(findings.wrong)} wrong", *findings.wrong[:20]]

@@ -1,4 +1,4 @@
-"""What is served equals what the SavedModel gives in process, whatever the text."""
+"""Served outputs equal those of the SavedModel in process, whatever the text."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What one request may ask for, over both protocols."""
+"""Limits of a request, over both protocols."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import wait_until
 from tests.server.test_process import until
+from tfclf.server.lifecycle.watching import Watching
 from tfclf.server.limits import Limits
 from tfclf.server.process import Server, ServerOptions
 from tfclf.server.start import find_models, start
@@ -29,7 +30,9 @@ Ask = Callable[..., tuple[Any, str]]
 @pytest.fixture(scope="module")
 def server(echo_base: Path) -> Iterator[Server]:
     options = ServerOptions(port=0, rest_port=0, limits=LIMITS, grpc_threads=2, drain_seconds=0)
-    with start(find_models(echo_base), options=options, watching={"poll_seconds": 0}) as server:
+    with start(
+        find_models(echo_base), options=options, watching=Watching(poll_seconds=0)
+    ) as server:
         yield server
 
 
@@ -67,7 +70,8 @@ def test_what_reaches_a_limit_is_answered(
 def test_one_text_more_is_refused(server: Server, ask: Ask, code: Any) -> None:
     assert ask(server, *"abcd") == (
         code,
-        "text has 4 strings; this server takes 3 in a request (--max_texts). Send them in several requests.",
+        "text has 4 strings; this server takes 3 in a request (--max_texts). Send them in several "
+        "requests.",
     )
 
 
@@ -77,8 +81,8 @@ def test_one_text_more_is_refused(server: Server, ask: Ask, code: Any) -> None:
 def test_one_byte_more_is_refused_whatever_the_letters(server: Server, ask: Ask, code: Any) -> None:
     assert ask(server, "é" * 500, "a") == (
         code,
-        "text has 1,001 bytes of strings; this server takes 1,000 in a request (--max_text_bytes). Send shorter texts, "
-        "or fewer at once.",
+        "text has 1,001 bytes of strings; this server takes 1,000 in a request (--max_text_bytes). "
+        "Send shorter texts, or fewer at once.",
     )
 
 
@@ -113,7 +117,7 @@ def test_the_server_answers_again_after_refusals(server: Server) -> None:
 
 @given(st.lists(st.binary(max_size=400), max_size=6))
 def test_limits_count_texts_and_their_bytes(texts: list[bytes]) -> None:
-    array = np.array([*texts, None], dtype=object)[:-1]  # with None numpy leaves them as they are
+    array = np.array([*texts, None], dtype=object)[:-1]  # None keeps numpy from converting them
     allowed = len(texts) <= LIMITS.max_texts and sum(map(len, texts)) <= LIMITS.max_text_bytes
     if allowed:
         LIMITS.check({"text": array})

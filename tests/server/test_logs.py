@@ -1,4 +1,4 @@
-"""What a configured process writes to its log, read line by line."""
+"""The log of a configured process, read line by line."""
 
 import io
 import json
@@ -23,10 +23,10 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tests.server.conftest import predict_request, strings
 from tfclf.errors import InputError, SavedModelError
 from tfclf.server import logs
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.process import Server
-from tfclf.server.request_record import Ended
-from tfclf.server.service import Service
+from tfclf.server.request_record import RequestRecord
+from tfclf.server.service import Service, _Rpc
 from tfclf.server.status import RequestError
 
 Lines = Callable[[], list[str]]
@@ -36,12 +36,10 @@ TOUCHED = (None, "tfclf", "uvicorn", "uvicorn.error", "uvicorn.access", "grpc")
 
 @pytest.fixture(autouse=True)
 def _restore() -> Iterator[None]:
-    """Logging is the process's; other tests must find it as it was."""
+    """Restore the logging of the process for the other tests."""
     loggers = [logging.getLogger(name) for name in TOUCHED]
     before = [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
-    logging.getLogger("uvicorn.error").setLevel(
-        logging.NOTSET
-    )  # a server of another test has set it
+    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # another test's server set it
     yield
     for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
         logger.setLevel(level)
@@ -51,7 +49,7 @@ def _restore() -> Iterator[None]:
 
 @pytest.fixture
 def lines() -> Callable[..., Lines]:
-    """lines(level=, format=) configures, and gives what reads the lines so far."""
+    """A function that configures the log; it returns one that reads the lines so far."""
 
     def configure(level: str = "debug", format: str = "text") -> Lines:  # noqa: A002
         stream = io.StringIO()
@@ -62,11 +60,15 @@ def lines() -> Callable[..., Lines]:
 
 
 def ask(server: Server, request: PredictRequest | None = None) -> None:
-    """A Predict in this process; its outcome does not matter."""
+    """Send a Predict in this process; its outcome does not matter."""
+    request = request or predict_request({"text": strings("a private text", "two")})
     with suppress(RequestError):
-        server.service.predict(
-            request or predict_request({"text": strings("a private text", "two")}), Call()
-        )
+        server.service.predict(request, RequestContext())
+
+
+def empty_rpc(name: str) -> _Rpc:
+    """Return an RPC that answers with nothing."""
+    return _Rpc(name, lambda *_: None)
 
 
 def test_text_names_time_level_logger_and_message(lines: Callable[..., Lines]) -> None:
@@ -89,10 +91,8 @@ def test_a_request_is_one_line_of_text(lines: Callable[..., Lines], echo_server:
     read = lines()
     ask(echo_server)
     (line,) = read()
-    assert (
-        " DEBUG   tfclf.server.service method=Predict model='echo' signature='' code=OK milliseconds="
-        in line
-    )
+    fields = "method=Predict model='echo' signature='' code=OK milliseconds="
+    assert f" DEBUG   tfclf.server.service {fields}" in line
     assert line.endswith(" protocol=grpc version=2 rows=2")
 
 
@@ -100,10 +100,7 @@ def test_a_request_is_one_line_of_json(lines: Callable[..., Lines], echo_server:
     read = lines(format="json")
     ask(echo_server)
     (record,) = map(json.loads, read())
-    assert {
-        key: record[key]
-        for key in ("method", "protocol", "model", "version", "signature", "code", "rows")
-    } == {
+    expected = {
         "method": "Predict",
         "protocol": "grpc",
         "model": "echo",
@@ -112,6 +109,7 @@ def test_a_request_is_one_line_of_json(lines: Callable[..., Lines], echo_server:
         "code": "OK",
         "rows": 2,
     }
+    assert {key: record[key] for key in expected} == expected
     assert 0 < record["milliseconds"] < 60_000
 
 
@@ -132,7 +130,7 @@ def test_a_request_of_examples_tells_how_many(
     request.model_spec.name = "echo"
     request.input.example_list.examples.add()
     request.input.example_list.examples.add()
-    echo_server.service._answer("Classify", request, "rest", Call(), lambda: None)
+    echo_server.service._answer(empty_rpc("Classify"), request, RequestContext(), "rest")
     assert json.loads(read()[0])["rows"] == 2
 
 
@@ -154,28 +152,26 @@ def test_texts_are_not_logged_unless_asked(
     assert "private" not in "".join(read())
 
 
-def test_texts_are_logged_where_asked(lines: Callable[..., Lines], echo_server: Server) -> None:
+def test_texts_are_logged_when_asked(lines: Callable[..., Lines], echo_server: Server) -> None:
     read = lines(format="json")
     service = Service(echo_server.service.registry, observers=[logs.text_log()])
-    service.predict(predict_request({"text": strings("a private text", "two")}), Call())
+    service.predict(predict_request({"text": strings("a private text", "two")}), RequestContext())
     assert [json.loads(line)["text"] for line in read()[1:]] == ["a private text", "two"]
 
 
-def test_texts_are_not_logged_at_info_even_where_asked(
+def test_texts_are_not_logged_at_info_even_when_asked(
     lines: Callable[..., Lines], echo_server: Server
 ) -> None:
     read = lines("info")
     service = Service(echo_server.service.registry, observers=[logs.text_log()])
-    service.predict(predict_request({"text": strings("a private text")}), Call())
+    service.predict(predict_request({"text": strings("a private text")}), RequestContext())
     assert read() == []
 
 
-def test_logged_texts_are_cut_to_so_many_characters(
-    lines: Callable[..., Lines], echo_server: Server
-) -> None:
+def test_logged_texts_are_truncated(lines: Callable[..., Lines], echo_server: Server) -> None:
     read = lines(format="json")
     service = Service(echo_server.service.registry, observers=[logs.text_log(characters=5)])
-    service.predict(predict_request({"text": strings("𝔊𝔊𝔊𝔊𝔊𝔊𝔊𝔊")}), Call())
+    service.predict(predict_request({"text": strings("𝔊𝔊𝔊𝔊𝔊𝔊𝔊𝔊")}), RequestContext())
     assert json.loads(read()[1])["text"] == "𝔊𝔊𝔊𝔊𝔊"
 
 
@@ -184,14 +180,16 @@ def test_texts_in_tensor_content_are_logged_too(lines: Callable[..., Lines]) -> 
     request = PredictRequest()
     request.inputs["text"].dtype = 7
     request.inputs["text"].tensor_content = b"\x05hello"
-    logs.text_log()(Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request))
+    logs.text_log()(
+        RequestRecord("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
+    )
     assert json.loads(read()[0])["text"] == "\x05hello"
 
 
 def test_an_ended_request_does_not_show_its_texts() -> None:
     request = predict_request({"text": strings("a private text")})
     assert "private" not in repr(
-        Ended("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
+        RequestRecord("Predict", "grpc", "demo", "", StatusCode.OK, 0.1, request=request)
     )
 
 
@@ -201,10 +199,9 @@ def test_no_name_forges_a_line_of_text(name: str) -> None:
     stream = io.StringIO()
     logs.configure(level="debug", stream=stream)
     request = PredictRequest()
-    request.model_spec.name = request.model_spec.signature_name = name.encode(
-        "utf-8", "replace"
-    ).decode()
-    Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
+    encodable = name.encode("utf-8", "replace").decode()
+    request.model_spec.name = request.model_spec.signature_name = encodable
+    Service([])._answer(empty_rpc("Predict"), request, RequestContext(), "grpc")  # type: ignore[arg-type]
     assert len(stream.getvalue().splitlines()) == 1
 
 
@@ -215,7 +212,7 @@ def test_json_gives_a_name_back_as_it_was(name: str) -> None:
     logs.configure(level="debug", format="json", stream=stream)
     request = PredictRequest()
     request.model_spec.name = name = name.encode("utf-8", "replace").decode()
-    Service([])._answer("Predict", request, "grpc", Call(), lambda: None)  # type: ignore[arg-type]
+    Service([])._answer(empty_rpc("Predict"), request, RequestContext(), "grpc")  # type: ignore[arg-type]
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["model"] == logs.shorten(name)
 
@@ -256,7 +253,7 @@ def test_an_exception_is_logged_by_type_and_place_without_its_words(
         logging.getLogger("uvicorn.error").exception("Exception calling application: %s", error)
     log = "\n".join(read())
     assert "private" not in log
-    assert all(part in log for part in ("ValueError", "behind it", "KeyError", "test_logs.py"))
+    assert all(part in log for part in ("ValueError", "caused by", "KeyError", "test_logs.py"))
 
 
 def test_an_exception_of_ours_keeps_its_words(lines: Callable[..., Lines]) -> None:
@@ -288,7 +285,7 @@ def test_a_bug_in_a_grpc_servicer_is_logged_without_its_words(lines: Callable[..
     assert "secret" not in log
 
 
-def test_uvicorn_follows_even_where_it_was_configured_first(lines: Callable[..., Lines]) -> None:
+def test_uvicorn_follows_even_when_it_was_configured_first(lines: Callable[..., Lines]) -> None:
     from uvicorn import Config
 
     Config(app="none:app")
@@ -331,7 +328,10 @@ def test_an_unknown_level_or_format_is_an_input_error(wrong: dict[str, str]) -> 
 
 
 def test_importing_installs_no_handler_and_no_tensorflow() -> None:
-    code = "import logging, sys, tfclf.server.logs; print(logging.root.handlers, 'tensorflow' in sys.modules)"
+    code = (
+        "import logging, sys, tfclf.server.logs; "
+        "print(logging.root.handlers, 'tensorflow' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[] False"
 
@@ -342,7 +342,7 @@ from pathlib import Path
 from tfclf.server import logs
 logs.configure(level="debug")
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.service import Service
@@ -353,16 +353,15 @@ request.inputs["text"].dtype = 7
 request.inputs["text"].tensor_shape.dim.add(size=1)
 request.inputs["text"].string_val.append(b"a private text")
 try:
-    service.predict(request, Call())
+    service.predict(request, RequestContext())
 except Exception as error:
     print(error)
 """
 
 
 def test_tensorflow_does_not_write_to_stderr_what_its_ops_complain_of(echo_base: Path) -> None:
-    environment = {
-        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
-    }
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-c", QUOTING, str(echo_base / "1")]
     ran = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT

@@ -1,4 +1,4 @@
-"""The text that a scraper reads: its raw lines, and what prometheus_client's own parser makes of them."""
+"""The text that a scraper reads: its raw lines, and the values that prometheus_client parses."""
 
 import re
 import threading
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.conftest import predict_request, strings
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.metrics import CONTENT_TYPE, SERIES, UNKNOWN_MODEL, Metrics
 from tfclf.server.process import Server
-from tfclf.server.request_record import Ended
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 
@@ -25,21 +25,21 @@ TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 @pytest.fixture
 def metrics() -> Metrics:
-    """Of a server that has loaded `demo`."""
+    """The metrics of a server that has loaded `demo`."""
     metrics = Metrics()
-    metrics.loaded("demo", 1, 1.5)
+    metrics.observe_load("demo", 1, 1.5)
     return metrics
 
 
-def ended(
+def record_of(
     method: str = "Predict",
     *,
     protocol: str = "grpc",
     model: str = "demo",
     code: StatusCode = StatusCode.OK,
     seconds: float = 0.0123,
-) -> Ended:
-    return Ended(method, protocol, model, "", code, seconds)
+) -> RequestRecord:
+    return RequestRecord(method, protocol, model, "", code, seconds)
 
 
 def text(metrics: Metrics) -> str:
@@ -51,7 +51,7 @@ def lines(metrics: Metrics, beginning: str) -> list[str]:
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    """As the parser reads it, which adds `_total` to a counter's name where the text has none; Prometheus does not."""
+    """Read a value with the parser, which appends `_total` to counters' names."""
     families = list(text_string_to_metric_families(text(metrics)))
     values = {
         (one.name, tuple(sorted(one.labels.items()))): one.value
@@ -62,14 +62,14 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
     return values[f"{name}_total" if counter else name, tuple(sorted(labels.items()))]
 
 
-def everything(metrics: Metrics) -> Metrics:
-    """Each series has a value."""
-    metrics.observe(ended())
-    metrics.runtime("demo", 0.01)
-    metrics.examples("demo", 2)
-    metrics.warmed_up("demo", 1, 0.3)
-    metrics.queued("demo", 2, 0.001)
-    metrics.batch("demo", 6, 8)
+def fill_all_series(metrics: Metrics) -> Metrics:
+    """Give each series a value."""
+    metrics.observe(record_of())
+    metrics.observe_run("demo", 0.01)
+    metrics.observe_examples("demo", 2)
+    metrics.observe_warm_up("demo", 1, 0.3)
+    metrics.observe_queueing("demo", 2, 0.001)
+    metrics.observe_batch("demo", 6, 8)
     metrics.watch(
         queue_length=lambda: {"demo": 3},
         requests_in_flight=lambda: 5,
@@ -82,7 +82,7 @@ def everything(metrics: Metrics) -> Metrics:
 
 
 def test_counters_have_tf_servings_names_without_total(metrics: Metrics) -> None:
-    metrics.observe(ended())
+    metrics.observe(record_of())
     assert lines(metrics, f"{SERVING}request_count") == [
         f'{SERVING}request_count{{model_name="demo",status="OK"}} 1'
     ]
@@ -93,7 +93,7 @@ def test_the_type_of_a_counter_stands_under_the_same_name(metrics: Metrics) -> N
 
 
 def test_the_counter_that_does_end_in_total_keeps_its_name(metrics: Metrics) -> None:
-    metrics.examples("demo", 3)
+    metrics.observe_examples("demo", 3)
     assert lines(metrics, f"{SERVING}request_example_count_") == [
         f'{SERVING}request_example_count_total{{model="demo"}} 3'
     ]
@@ -101,9 +101,9 @@ def test_the_counter_that_does_end_in_total_keeps_its_name(metrics: Metrics) -> 
 
 
 def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> None:
-    """Expected: prometheus_exporter_test.cc for values 2, 20, 200 in powers of 2; its buckets exclude their limit."""
+    """Expected: prometheus_exporter_test.cc, whose buckets exclude their limit."""
     for count in (2, 20, 200):
-        metrics.examples("demo", count)
+        metrics.observe_examples("demo", count)
     name = f"{SERVING}request_example_counts"
     cumulated = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3)
     assert lines(metrics, f"{name}_bucket") == [
@@ -118,43 +118,44 @@ def test_a_histogram_is_written_as_tf_serving_writes_it(metrics: Metrics) -> Non
 
 
 def test_latency_buckets_are_tf_servings_to_the_letter(metrics: Metrics) -> None:
-    """Expected: what a TF Serving 2.x printed for load_latency_by_stage, whose buckets are the same."""
-    metrics.observe(ended())
+    """Expected: TF Serving 2.x on load_latency_by_stage, whose buckets are the same."""
+    metrics.observe(record_of())
     limits = re.findall(r'request_latency_bucket\{.*le="(.*)"', text(metrics))
     assert " ".join(limits) == (
-        "10 18 32.4 58.32 104.976 188.957 340.122 612.22 1102 1983.59 3570.47 6426.84 11568.3 20823 37481.3 67466.4 "
-        "121440 218591 393464 708235 1.27482e+06 2.29468e+06 4.13043e+06 7.43477e+06 1.33826e+07 2.40887e+07 "
-        "4.33596e+07 7.80473e+07 1.40485e+08 2.52873e+08 4.55172e+08 8.19309e+08 1.47476e+09 +Inf"
+        "10 18 32.4 58.32 104.976 188.957 340.122 612.22 1102 1983.59 3570.47 6426.84 11568.3 "
+        "20823 37481.3 67466.4 121440 218591 393464 708235 1.27482e+06 2.29468e+06 4.13043e+06 "
+        "7.43477e+06 1.33826e+07 2.40887e+07 4.33596e+07 7.80473e+07 1.40485e+08 2.52873e+08 "
+        "4.55172e+08 8.19309e+08 1.47476e+09 +Inf"
     )
 
 
 def test_queuing_latency_has_its_own_52_buckets(metrics: Metrics) -> None:
-    metrics.queued("demo", 1, 0.001)
+    metrics.observe_queueing("demo", 1, 0.001)
     limits = re.findall(r'queuing_latency_bucket\{.*le="(.*)"', text(metrics))
     assert (len(limits), limits[0], limits[1], limits[-2]) == (53, "100", "120", "1.09205e+06")
 
 
 def test_labels_are_in_tf_servings_order(metrics: Metrics) -> None:
-    metrics.observe(ended())
+    metrics.observe(record_of())
     assert lines(metrics, f"{SERVING}request_latency_count") == [
         f'{SERVING}request_latency_count{{model_name="demo",API="Predict",entrypoint="GRPC"}} 1'
     ]
 
 
 def test_there_are_no_created_series(metrics: Metrics) -> None:
-    assert "_created" not in text(everything(metrics))
+    assert "_created" not in text(fill_all_series(metrics))
 
 
 def test_every_line_is_a_comment_or_a_sample(metrics: Metrics) -> None:
     sample = re.compile(r'[a-z_:][\w:]*(\{([A-Za-z_]\w*="[^"\\]*",?)*\})? [\d.e+-]+')
-    for line in text(everything(metrics)).splitlines():
+    for line in text(fill_all_series(metrics)).splitlines():
         assert line.startswith(("# TYPE ", "# HELP ")) or sample.fullmatch(line), line
 
 
 def test_the_parser_reads_the_types(metrics: Metrics) -> None:
     read = {
         family.name: family.type
-        for family in text_string_to_metric_families(text(everything(metrics)))
+        for family in text_string_to_metric_families(text(fill_all_series(metrics)))
     }
     for series in SERIES:
         name = series.name.removesuffix("_total")
@@ -175,17 +176,17 @@ def test_the_content_type_is_prometheus_text(metrics: Metrics) -> None:
 @given(model=st.text(st.characters(exclude_categories=["Cs"])))
 def test_whatever_a_model_is_called_the_text_stays_whole(model: str) -> None:
     metrics = Metrics()
-    metrics.loaded(model, 1, 1.0)
-    metrics.examples(model, 3)
+    metrics.observe_load(model, 1, 1.0)
+    metrics.observe_examples(model, 3)
     assert value(metrics, f"{SERVING}request_example_count_total", model=model) == 3
 
 
-# What is counted
+# Counts
 
 
 @pytest.mark.parametrize("code", list(StatusCode))
 def test_each_outcome_is_a_status(metrics: Metrics, code: StatusCode) -> None:
-    metrics.observe(ended(code=code))
+    metrics.observe(record_of(code=code))
     assert value(metrics, f"{SERVING}request_count", model_name="demo", status=code.name) == 1
 
 
@@ -196,7 +197,7 @@ def test_each_outcome_is_a_status(metrics: Metrics, code: StatusCode) -> None:
 def test_api_and_entrypoint_are_tf_servings(
     metrics: Metrics, method: str, protocol: str, entrypoint: str, case: Callable[[str], str]
 ) -> None:
-    metrics.observe(ended(method, protocol=protocol))
+    metrics.observe(record_of(method, protocol=protocol))
     name = f"{SERVING}request_latency_count"
     assert value(metrics, name, model_name="demo", API=case(method), entrypoint=entrypoint) == 1
 
@@ -205,7 +206,7 @@ def test_api_and_entrypoint_are_tf_servings(
     "method", ["GetModelMetadata", "GetModelStatus", "MultiInference", "HandleReloadConfigRequest"]
 )
 def test_other_rpcs_are_not_counted(metrics: Metrics, method: str) -> None:
-    metrics.observe(ended(method))
+    metrics.observe(record_of(method))
     assert lines(metrics, f"{SERVING}request_count") == []
 
 
@@ -213,7 +214,7 @@ def test_other_rpcs_are_not_counted(metrics: Metrics, method: str) -> None:
 def test_metadata_and_status_over_rest_are_counted_without_an_api(
     metrics: Metrics, method: str
 ) -> None:
-    metrics.observe(ended(method, protocol="rest"))
+    metrics.observe(record_of(method, protocol="rest"))
     assert (
         value(
             metrics, f"{SERVING}request_latency_count", model_name="demo", API="", entrypoint="REST"
@@ -223,19 +224,19 @@ def test_metadata_and_status_over_rest_are_counted_without_an_api(
 
 
 def test_latency_is_in_whole_microseconds(metrics: Metrics) -> None:
-    metrics.observe(ended(seconds=0.0123456789))
+    metrics.observe(record_of(seconds=0.0123456789))
     labels = {"model_name": "demo", "API": "Predict", "entrypoint": "GRPC"}
     assert value(metrics, f"{SERVING}request_latency_sum", **labels) == 12345
 
 
 def test_latency_is_that_of_answers_alone(metrics: Metrics) -> None:
-    metrics.observe(ended(code=StatusCode.INVALID_ARGUMENT))
+    metrics.observe(record_of(code=StatusCode.INVALID_ARGUMENT))
     assert lines(metrics, f"{SERVING}request_latency_") == []
 
 
 def test_sums_are_exact(metrics: Metrics) -> None:
     for _ in range(3):
-        metrics.observe(ended(seconds=1234.567891))
+        metrics.observe(record_of(seconds=1234.567891))
     labels = 'model_name="demo",API="Predict",entrypoint="GRPC"'
     assert lines(metrics, f"{SERVING}request_latency_sum") == [
         f"{SERVING}request_latency_sum{{{labels}}} {3 * 1234567891}"
@@ -243,7 +244,7 @@ def test_sums_are_exact(metrics: Metrics) -> None:
 
 
 def test_runtime_is_labelled_as_a_session_of_tf1(metrics: Metrics) -> None:
-    metrics.runtime("demo", 0.002, api="Classify")
+    metrics.observe_run("demo", 0.002, api="Classify")
     labels = {"model_name": "demo", "API": "Classify", "runtime": "TF1"}
     assert value(metrics, f"{SERVING}runtime_latency_sum", **labels) == 2000
 
@@ -258,13 +259,13 @@ def test_a_load_is_an_attempt_and_its_time(metrics: Metrics) -> None:
 
 
 def test_a_failed_load_is_an_attempt_too(metrics: Metrics) -> None:
-    metrics.loaded("demo", 2, 0.5, ok=False)
+    metrics.observe_load("demo", 2, 0.5, ok=False)
     attempts = ":tensorflow:cc:saved_model:load_attempt_count"
     assert value(metrics, attempts, model_path="demo/2", status="fail") == 1
 
 
 def test_warm_up_has_its_latency(metrics: Metrics) -> None:
-    metrics.warmed_up("demo", 1, 0.25)
+    metrics.observe_warm_up("demo", 1, 0.25)
     assert (
         value(metrics, f"{SERVING}model_warmup_latency_sum", model_path="demo/1", status="OK")
         == 250_000
@@ -272,7 +273,7 @@ def test_warm_up_has_its_latency(metrics: Metrics) -> None:
 
 
 def test_a_batch_tells_its_size_with_and_without_padding(metrics: Metrics) -> None:
-    metrics.batch("demo", 6, 8)
+    metrics.observe_batch("demo", 6, 8)
     assert value(metrics, f"{SERVING}batching_session:processed_batch_size_sum") == 8
     assert (
         value(metrics, f"{SERVING}batching_session:padding_size_sum", execution_batch_size="8") == 2
@@ -281,7 +282,7 @@ def test_a_batch_tells_its_size_with_and_without_padding(metrics: Metrics) -> No
 
 
 def test_a_batch_may_tell_how_long_it_waited(metrics: Metrics) -> None:
-    metrics.batch("demo", 6, 8, 0.002)
+    metrics.observe_batch("demo", 6, 8, 0.002)
     assert (
         value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo")
         == 2000
@@ -289,7 +290,7 @@ def test_a_batch_may_tell_how_long_it_waited(metrics: Metrics) -> None:
 
 
 def test_a_queued_request_tells_its_rows_and_its_wait(metrics: Metrics) -> None:
-    metrics.queued("demo", 3, 0.002)
+    metrics.observe_queueing("demo", 3, 0.002)
     assert value(metrics, f"{SERVING}batching_session:input_batch_size_sum") == 3
     assert (
         value(metrics, f"{SERVING}batching_session:queuing_latency_sum", thread_pool_name="demo")
@@ -297,12 +298,12 @@ def test_a_queued_request_tells_its_rows_and_its_wait(metrics: Metrics) -> None:
     )
 
 
-# Names from outside
+# Names that clients send
 
 
 def test_names_from_outside_make_no_series(metrics: Metrics) -> None:
     for number in range(1000):
-        metrics.observe(ended(model=f"guess{number}", code=StatusCode.NOT_FOUND))
+        metrics.observe(record_of(model=f"guess{number}", code=StatusCode.NOT_FOUND))
     assert lines(metrics, f"{SERVING}request_count{{") == [
         f'{SERVING}request_count{{model_name="{UNKNOWN_MODEL}",status="NOT_FOUND"}} 1000'
     ]
@@ -310,8 +311,8 @@ def test_names_from_outside_make_no_series(metrics: Metrics) -> None:
 
 def test_a_model_that_has_answered_is_known() -> None:
     metrics = Metrics()
-    metrics.observe(ended(model="swift"))
-    metrics.observe(ended(model="swift", code=StatusCode.INVALID_ARGUMENT))
+    metrics.observe(record_of(model="swift"))
+    metrics.observe(record_of(model="swift", code=StatusCode.INVALID_ARGUMENT))
     assert (
         value(metrics, f"{SERVING}request_count", model_name="swift", status="INVALID_ARGUMENT")
         == 1
@@ -319,7 +320,7 @@ def test_a_model_that_has_answered_is_known() -> None:
 
 
 def test_a_request_without_a_model_is_of_an_unknown_one(metrics: Metrics) -> None:
-    metrics.observe(ended(model="", code=StatusCode.INVALID_ARGUMENT))
+    metrics.observe(record_of(model="", code=StatusCode.INVALID_ARGUMENT))
     assert (
         value(
             metrics, f"{SERVING}request_count", model_name=UNKNOWN_MODEL, status="INVALID_ARGUMENT"
@@ -360,14 +361,14 @@ def test_the_process_is_measured_too(metrics: Metrics) -> None:
 
 
 def test_two_servers_in_one_process_do_not_mix(metrics: Metrics) -> None:
-    metrics.observe(ended())
+    metrics.observe(record_of())
     assert lines(Metrics(), f"{SERVING}request_count{{") == []
 
 
 def test_no_request_is_lost_between_threads(metrics: Metrics) -> None:
     def work() -> None:
         for _ in range(2_000):
-            metrics.observe(ended())
+            metrics.observe(record_of())
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -393,15 +394,15 @@ def test_the_table_in_the_docs_has_the_same_names_types_and_labels() -> None:
 
 
 def test_the_table_in_the_docs_has_every_other_name(metrics: Metrics) -> None:
-    names = {line.split()[2] for line in lines(everything(metrics), "# TYPE ")}
+    names = {line.split()[2] for line in lines(fill_all_series(metrics), "# TYPE ")}
     assert not {name for name in names if f"`{name}`" not in TABLE.read_text()}
 
 
 def test_a_real_request_is_counted(echo_server: Server) -> None:
     metrics = Metrics()
     service = Service(echo_server.service.registry, observers=[metrics.observe])
-    service.predict(predict_request({"text": strings("hello")}), Call())
+    service.predict(predict_request({"text": strings("hello")}), RequestContext())
     with pytest.raises(RequestError):
-        service.predict(predict_request({}, version=9), Call())
+        service.predict(predict_request({}, version=9), RequestContext())
     assert value(metrics, f"{SERVING}request_count", model_name="echo", status="OK") == 1
     assert value(metrics, f"{SERVING}request_count", model_name="echo", status="NOT_FOUND") == 1

@@ -26,9 +26,11 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import Loads, wait_until, write_version
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
+from tfclf.server.lifecycle.loading import Loader
 from tfclf.server.lifecycle.manager import Manager
-from tfclf.server.request_record import Ended
+from tfclf.server.lifecycle.watching import Watching
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError
@@ -71,7 +73,7 @@ class Served:
             ReloadConfigRequest(config=config), timeout=timeout
         )
 
-    def refused(self, config: ModelServerConfig | None, *, timeout: float = 60) -> tuple[str, str]:
+    def refusal(self, config: ModelServerConfig | None, *, timeout: float = 60) -> tuple[str, str]:
         with pytest.raises(grpc.RpcError) as raised:
             self.reload(config, timeout=timeout)
         return raised.value.code().name, raised.value.details()
@@ -82,7 +84,8 @@ def served(tmp_path: Path) -> Iterator[Served]:
     write_version(tmp_path / "demo", 1)
     write_version(tmp_path / "other", 5)
     registry, loads = Registry(), Loads()
-    with Manager(registry, load=loads, poll_seconds=0.02, max_load_retries=0) as manager:
+    watching = Watching(poll_seconds=0.02, max_load_retries=0)
+    with Manager(registry, load=loads, watching=watching) as manager:
         server = grpc.server(ThreadPoolExecutor(4))
         add_ModelServiceServicer_to_server(ModelService(Service(registry, manager=manager)), server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -195,18 +198,21 @@ ONLY_LISTS = (
     "config", [None, ModelServerConfig(), ModelServerConfig(custom_model_config={})]
 )
 def test_only_lists_of_models_are_taken(served: Served, config: ModelServerConfig | None) -> None:
-    assert served.refused(config) == ("INVALID_ARGUMENT", ONLY_LISTS)
+    assert served.refusal(config) == ("INVALID_ARGUMENT", ONLY_LISTS)
 
 
 def test_two_models_of_one_name_are_refused_and_change_nothing(served: Served) -> None:
     words = "Illegal to list model demo multiple times in config list"
-    assert served.refused(served.config("other", "demo", "demo")) == ("INVALID_ARGUMENT", words)
+    assert served.refusal(served.config("other", "demo", "demo")) == ("INVALID_ARGUMENT", words)
     assert served.versions() == [(1, 30)]
 
 
 def test_a_label_for_an_unavailable_version_is_refused(served: Served) -> None:
-    words = "Request to assign label to version 9 of model demo, which is not currently available for inference"
-    assert served.refused(served.config("demo", version_labels={"stable": 9})) == (
+    words = (
+        "Request to assign label to version 9 of model demo, "
+        "which is not currently available for inference"
+    )
+    assert served.refusal(served.config("demo", version_labels={"stable": 9})) == (
         "FAILED_PRECONDITION",
         words,
     )
@@ -214,7 +220,7 @@ def test_a_label_for_an_unavailable_version_is_refused(served: Served) -> None:
 
 def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None:
     write_version(served.folder / "bad", 3, "corrupt")
-    code, words = served.refused(served.config("demo", "bad"))
+    code, words = served.refusal(served.config("demo", "bad"))
     assert code == "UNKNOWN"
     assert words.startswith(
         "1 model(s) did not become available: {{{name: bad version: 3} due to error: UNKNOWN: "
@@ -224,8 +230,8 @@ def test_a_new_model_that_cannot_be_loaded_is_the_answer(served: Served) -> None
 
 def test_a_deadline_ends_the_wait(served: Served) -> None:
     served.loads.gate.clear()
-    served.status()  # it is connected
-    assert served.refused(served.config("demo", "other"), timeout=1.5)[0] == "DEADLINE_EXCEEDED"
+    served.status()  # to connect
+    assert served.refusal(served.config("demo", "other"), timeout=1.5)[0] == "DEADLINE_EXCEEDED"
     served.loads.gate.set()
     wait_until(lambda: served.versions(name="other") == [(5, 30)])
 
@@ -243,10 +249,10 @@ def test_a_client_that_hangs_up_leaves_the_way_free_for_the_next_reload(served: 
 
 def test_the_error_stands_in_the_body_too() -> None:
     class Context:
-        """What a ServicerContext is told."""
+        """A ServicerContext that remembers its status."""
 
         def __init__(self) -> None:
-            self.told: list[Any] = []
+            self.status: list[Any] = []
 
         def time_remaining(self) -> None: ...
 
@@ -254,27 +260,27 @@ def test_the_error_stands_in_the_body_too() -> None:
             return True
 
         def set_code(self, code: grpc.StatusCode) -> None:
-            self.told.append(code)
+            self.status.append(code)
 
         def set_details(self, details: str) -> None:
-            self.told.append(details)
+            self.status.append(details)
 
-    context, manager = Context(), Manager(Registry())
+    context, manager = Context(), Manager(Registry(), load=Loads())
     service = ModelService(Service(Registry(), manager=manager))
     response = service.HandleReloadConfigRequest(ReloadConfigRequest(), context)
     assert (response.status.error_code, response.status.error_message) == (3, ONLY_LISTS)
-    assert context.told == [grpc.StatusCode.INVALID_ARGUMENT, ONLY_LISTS]
+    assert context.status == [grpc.StatusCode.INVALID_ARGUMENT, ONLY_LISTS]
 
 
 def test_a_server_of_fixed_models_takes_no_reload() -> None:
     with pytest.raises(RequestError) as raised:
-        Service(Registry()).handle_reload_config(ReloadConfigRequest(), Call())
+        Service(Registry()).handle_reload_config(ReloadConfigRequest(), RequestContext())
     assert raised.value.code is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_both_methods_are_observed() -> None:
-    ended: list[Ended] = []
-    service = Service(Registry(), observers=[ended.append])
+    records: list[RequestRecord] = []
+    service = Service(Registry(), observers=[records.append])
     request = GetModelStatusRequest()
     request.model_spec.name = "demo"
     for method, sent in [
@@ -282,20 +288,21 @@ def test_both_methods_are_observed() -> None:
         (service.handle_reload_config, ReloadConfigRequest()),
     ]:
         with pytest.raises(RequestError):
-            method(sent, Call(), protocol="rest")
-    assert [(each.method, each.model, each.protocol) for each in ended] == [
+            method(sent, RequestContext(), protocol="rest")
+    assert [(each.method, each.model, each.protocol) for each in records] == [
         ("GetModelStatus", "demo", "rest"),
         ("HandleReloadConfigRequest", "", "rest"),
     ]
 
 
-# With a real model, and predictions beside
+# With a real model and predictions
 
 
 def test_a_model_that_a_reload_brings_answers_predictions(echo_base: Path, tmp_path: Path) -> None:
     shutil.copytree(echo_base / "2", tmp_path / "echo" / "2")
     registry = Registry()
-    with Manager(registry, reload_roots=[tmp_path]) as manager:
+    watching = Watching(reload_roots=(tmp_path,))
+    with Manager(registry, load=Loader(), watching=watching) as manager:
         service = Service(registry, manager=manager)
         server = grpc.server(ThreadPoolExecutor(4))
         add_ModelServiceServicer_to_server(ModelService(service), server)

@@ -1,4 +1,4 @@
-"""Start, port, signals, drain and end."""
+"""A server's start, ports, signals, drain and end."""
 
 import importlib.util
 import os
@@ -34,7 +34,10 @@ from tfclf.server import serve
 from tfclf.server.transport.addresses import join_address
 
 ROOT = Path(__file__).parents[2]
-SERVE = "import sys, tfclf.cli.serve as s; from pathlib import Path; s.serve(Path(sys.argv[1]), port=0, rest_port=0)"
+SERVE = (
+    "import sys, tfclf.cli.serve as s; from pathlib import Path; "
+    "s.serve(Path(sys.argv[1]), port=0, rest_port=0)"
+)
 
 
 def steps(number: int) -> Any:
@@ -42,12 +45,12 @@ def steps(number: int) -> Any:
 
 
 def until(file: Path) -> Any:
-    """A request that is under way until there is such a file."""
+    """Build a request that stays in flight until the file exists."""
     return predict_request({"file": tf.make_tensor_proto(str(file))}, signature="until")
 
 
 def in_flight(rest_url: str, path: str = "/monitoring/prometheus/metrics") -> int:
-    """Requests that a server computes, by its metrics."""
+    """Read the number of in-flight requests from a server's metrics."""
     page = httpx.get(f"{rest_url}{path}", trust_env=False, timeout=60).text
     (line,) = re.findall(r"^:tfclf:server:requests_in_flight (\S+)$", page, re.MULTILINE)
     return int(float(line))
@@ -64,7 +67,7 @@ def refuses_connections(address: str) -> bool:
 
 @contextmanager
 def command(base: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`tfclf serve` in a process of its own, once ready; yields it and its line."""
+    """Run `tfclf serve` in a process of its own; yield it and its line once it is ready."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, str(base)], stderr=subprocess.PIPE, text=True, env=environment
@@ -72,7 +75,7 @@ def command(base: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         try:
             assert process.stderr is not None
             line = next((line for line in process.stderr if line.startswith("serving ")), "")
-            # What else it has to say must not fill the pipe.
+            # Further output must not fill the pipe.
             threading.Thread(target=process.stderr.read, daemon=True).start()
             yield process, line.strip()
         finally:
@@ -262,7 +265,10 @@ def test_a_missing_package_names_the_extra(
 
 
 def test_importing_the_package_imports_neither_tensorflow_nor_grpc() -> None:
-    code = "import sys, tfclf.server; print([name for name in ('tensorflow', 'grpc') if name in sys.modules])"
+    code = (
+        "import sys, tfclf.server; "
+        "print([name for name in ('tensorflow', 'grpc') if name in sys.modules])"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
@@ -271,7 +277,10 @@ def test_importing_the_package_imports_neither_tensorflow_nor_grpc() -> None:
 
 
 def test_a_models_config_is_looked_at_again(echo_base: Path, tmp_path: Path) -> None:
-    config = 'model_config_list {{ config {{ name: "{}" base_path: "{}" model_platform: "tensorflow" }} }}'
+    config = (
+        'model_config_list {{ config {{ name: "{}" base_path: "{}" '
+        'model_platform: "tensorflow" }} }}'
+    )
     file = tmp_path / "models.config"
     file.write_text(config.format("first", echo_base))
     with serve(file, port=0, poll_seconds=0.1) as server:

@@ -1,4 +1,4 @@
-"""What the server logs, and how it takes its own bugs."""
+"""The service's log, and its answer to bugs of its own."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ def test_a_refusal_is_one_line_of_log(refusal: Refusal, caplog: pytest.LogCaptur
     )
 
 
-def test_texts_are_not_logged_even_where_the_error_quotes_them(
+def test_texts_are_not_logged_even_if_the_error_quotes_them(
     refusal: Refusal, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -44,7 +44,7 @@ def test_a_bug_is_internal_and_tells_the_place_in_the_log_alone(
     def predict(_: Any, request: Any, **__: Any) -> NoReturn:
         raise KeyError(request.inputs["text"].string_val[0])
 
-    monkeypatch.setattr(service, "predict", predict)
+    monkeypatch.setattr(service, "_PREDICT", service._servable_rpc("Predict", predict))
     assert refusal(inputs=SECRET) == (
         "INTERNAL",
         "Predict failed in the server; its log says where",
@@ -60,7 +60,7 @@ def test_too_little_memory_is_resource_exhausted(
     def predict(*_: Any, **__: Any) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(service, "predict", predict)
+    monkeypatch.setattr(service, "_PREDICT", service._servable_rpc("Predict", predict))
     assert refusal(inputs=SECRET)[0] == "RESOURCE_EXHAUSTED"
 
 
@@ -70,5 +70,5 @@ def test_a_deadline_ends_the_computation_in_the_server(
     with caplog.at_level(logging.DEBUG, logger="tfclf.server"):
         refusal(inputs={"steps": tf.make_tensor_proto(10**9)}, signature="slow", timeout=1)
         wait_until(lambda: caplog.messages)
-    # Whichever reaches the request first: its own deadline, or that its client has gone.
+    # Either the deadline reaches the request first, or the news that its client has gone.
     assert re.search("code=(DEADLINE_EXCEEDED|CANCELLED) ", caplog.messages[0])

@@ -1,4 +1,4 @@
-"""A server answers `serving_xla` as it answers `serving_default`, and warms it up where the export asks for that."""
+"""Served, `serving_xla` equals `serving_default`, and is warmed up if the export asks for that."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ def xla_stub(warmed_up: Path) -> Iterator[PredictionServiceStub]:
         yield PredictionServiceStub(channel)
 
 
-def _answers(
+def _predict(
     stub: PredictionServiceStub, texts: tuple[str, ...], signature: str
 ) -> Mapping[str, np.ndarray]:
     request = predict_request({"text": strings(*texts)}, model="warmed_up", signature=signature)
@@ -52,15 +52,15 @@ def _answers(
 def test_it_answers_as_serving_default(
     xla_stub: PredictionServiceStub, texts: tuple[str, ...]
 ) -> None:
-    found = _answers(xla_stub, texts, "serving_xla")
-    expected = _answers(xla_stub, texts, "serving_default")
-    assert found.keys() == expected.keys()
-    assert found["label"].tolist() == expected["label"].tolist()
-    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-5, rtol=0)
+    outputs = _predict(xla_stub, texts, "serving_xla")
+    expected = _predict(xla_stub, texts, "serving_default")
+    assert outputs.keys() == expected.keys()
+    assert outputs["label"].tolist() == expected["label"].tolist()
+    np.testing.assert_allclose(outputs["logits"], expected["logits"], atol=1e-5, rtol=0)
 
 
 def _requests(version: Path) -> list[tuple[str, int]]:
-    """Signature and number of texts of each warm-up record for Predict."""
+    """Read signature and number of texts of each warm-up record for Predict."""
     records = tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
     logs = [PredictionLog.FromString(record) for record in records.as_numpy_iterator()]
     requests = [log.predict_log.request for log in logs if log.HasField("predict_log")]

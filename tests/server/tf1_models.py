@@ -1,4 +1,4 @@
-"""SavedModels as TF1 programs wrote them: feature columns, assets, init ops, several graphs, every error code."""
+"""SavedModels as TF1 saved them: feature columns, assets, init ops, several graphs, faults."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 v1 = tf.compat.v1
 _WORDS = ("good", "bad", "fine")
-# By graph tags: what `graph` of that graph answers.
+# By graph tags: the value of that graph's output `graph_bytes`.
 GRAPHS: Mapping[tuple[str, ...], str] = {
     ("train",): "train",
     ("serve",): "serve",
     ("serve", "gpu"): "serve and gpu",
 }
-# By output: the code with which computing it fails.
+# By output: the error code of computing it.
 FAULTS: Mapping[str, str] = {
     "invalid": "INVALID_ARGUMENT",
     "uninitialized": "FAILED_PRECONDITION",
@@ -35,9 +35,9 @@ def _signature(method: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any
 
 
 def save_columns(folder: Path, *, legacy_init_op: bool = False) -> None:
-    """What an estimator with a vocabulary column exports: words of a tf.Example -> the sum of their weights.
+    """Save what an estimator with a vocabulary column exports: words -> sum of their weights.
 
-    The vocabulary is an asset, its table is filled by an init op; [good, bad, fine] weigh [1, -1, 0.5].
+    The vocabulary is an asset; an init op fills its table. [good, bad, fine] weigh [1, -1, 0.5].
     """
     vocabulary = folder.parent / f"{folder.name}.txt"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def save_columns(folder: Path, *, legacy_init_op: bool = False) -> None:
 
 
 def save_graphs(folder: Path) -> None:
-    """Several MetaGraphs over the same variable, that for serving in the middle; `graph_bytes` names the graph."""
+    """Save several MetaGraphs over one variable, the one to serve in the middle."""
     builder = v1.saved_model.Builder(str(folder))
     for tags, name in GRAPHS.items():
         with tf.Graph().as_default(), v1.Session() as session:
@@ -101,7 +101,7 @@ def save_graphs(folder: Path) -> None:
 
 
 def save_faults(folder: Path) -> None:
-    """Each output fails with a code of its own."""
+    """Save a model each of whose outputs fails with a code of its own."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     corrupt = folder.parent / f"{folder.name}.tfrecord"
     corrupt.write_text("no record at all, whatever the reader hopes for")
@@ -142,7 +142,7 @@ def save_faults(folder: Path) -> None:
 
 
 def save_slow_to_load(folder: Path, go: Path) -> None:
-    """It is loaded once there is the file `go`. A request makes the file `began`, and ends once there is `done`."""
+    """Save a model that loads once `go` exists; a request writes `began` and awaits `done`."""
 
     def until(file: Any) -> Any:
         return tf.while_loop(

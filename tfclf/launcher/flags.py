@@ -9,9 +9,9 @@ from pathlib import Path
 from tfclf.errors import InputError
 from tfclf.launcher.settings import Settings
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.monitoring import PROMETHEUS_PATH
 
 _FIRST_WITH_XLA_ON_GPU = (2, 18)
-_METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 def flags(
@@ -44,7 +44,7 @@ def flags(
     if (files / "batching.config").exists():
         chosen += ["--enable_batching=true", f"--batching_parameters_file={shown}/batching.config"]
     if settings.monitoring and settings.rest_port is not None:
-        content = f'prometheus_config {{\n  enable: true\n  path: "{_METRICS_PATH}"\n}}\n'
+        content = f'prometheus_config {{\n  enable: true\n  path: "{PROMETHEUS_PATH}"\n}}\n'
         (files / "monitoring.config").write_text(content, encoding="utf-8")
         chosen.append(f"--monitoring_config_file={shown}/monitoring.config")
     return [*chosen, *settings.flags]

@@ -5,20 +5,20 @@ import signal
 import sys
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets from C++
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's C++ code reads it
 
 from tfclf.errors import TfclfError
 from tfclf.server import flags
 
 
 def main() -> int:
-    """Serves until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM or Ctrl-C.
 
-    Returns: the exit code: 0; 2 for what the user can mend. A signal that comes before the server answers, or while
-    it drains, ends the process with 128 and the signal's number.
+    Returns: the exit code: 0, or 2 for an error that the user can fix. A signal that comes before
+      the server answers, or while it drains, ends the process with 128 plus the signal's number.
     """
-    found = flags.parse(sys.argv[1:])
-    if found.version:
+    parsed = flags.parse(sys.argv[1:])
+    if parsed.version:
         print(flags.versions())  # noqa: T201
         return 0
     received: list[int] = []
@@ -27,28 +27,24 @@ def main() -> int:
         received.append(number)
         raise KeyboardInterrupt
 
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # a container's first process has no default for SIGTERM
+    # A container's first process has no default action for SIGTERM.
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     try:
         from tfclf._tensorflow import quiet_start
 
         with quiet_start():
-            import tensorflow_text  # noqa: F401  (it greets too)
+            import tensorflow_text  # noqa: F401  (its import prints to stderr too)
         from tfclf.server import command_line
 
-        return command_line.run(found)
+        return command_line.run(parsed)
     except BaseException as error:
-        if (
-            received
-        ):  # whatever became of the interrupt: an import, say, makes an error of its own of it
+        # Not only KeyboardInterrupt: an import that is interrupted raises an error of its own.
+        if received:
             name = signal.Signals(received[0]).name
             print(f"Ended by {name} while no requests were taken.", file=sys.stderr, flush=True)  # noqa: T201
-            os._exit(
-                128 + received[0]
-            )  # TensorFlow's threads may be at work, and would be waited for
+            # TensorFlow's threads may be busy, and sys.exit would wait for them.
+            os._exit(128 + received[0])
         if not isinstance(error, TfclfError):
             raise
         print(f"Failed to start server. Error: {error}", file=sys.stderr)  # noqa: T201

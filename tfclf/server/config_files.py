@@ -1,6 +1,8 @@
-"""TF Serving's text files beside models.config: batching, TLS, monitoring.
+"""Readers of TF Serving's text files for batching, TLS and monitoring.
 
-tensorflow-serving-api does not ship these messages, so their fields are declared here, for protobuf's own parser.
+tensorflow-serving-api does not ship these messages. `_MESSAGES` declares their fields for
+protobuf's own parser.
+
 Source: TF Serving, session_bundle_config.proto, ssl_config.proto, monitoring_config.proto.
 """
 
@@ -19,10 +21,9 @@ from google.protobuf import (
 )
 
 from tfclf.errors import ServerError
+from tfclf.saved_model.monitoring import PROMETHEUS_PATH
 from tfclf.server.runtime.batching import Batching
 from tfclf.server.runtime.session import cpus
-
-PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _WRAPPED = (_Field.TYPE_MESSAGE, ".google.protobuf.Int64Value")
@@ -53,12 +54,12 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
 
 @dataclass(frozen=True)
 class Tls:
-    """What a server shows and asks for, as PEM.
+    """The keys and certificates of a server, as PEM.
 
     Attributes:
       key, certificate: the server's own.
-      ca: who signs the clients' certificates.
-      verify_clients: whether a client must show one (mutual TLS).
+      ca: the authority that signs the clients' certificates.
+      verify_clients: whether a client must show a certificate (mutual TLS).
     """
 
     key: bytes
@@ -67,18 +68,24 @@ class Tls:
     verify_clients: bool = False
 
 
-# What nobody says, as TF Serving has it: SharedBatchScheduler::QueueOptions.
-UNSAID_BATCHING = Batching(
-    max_batch_size=1_000, max_execution_batch_size=1_000, max_enqueued_batches=10
+# TF Serving's defaults: SharedBatchScheduler::QueueOptions.
+DEFAULT_BATCHING = Batching(
+    max_execution_batch_size=1_000, max_batch_size=1_000, max_enqueued_batches=10
 )
-_UNSAID = {"max_batch_size": 1_000, "batch_timeout_micros": 0, "max_enqueued_batches": 10}
+_DEFAULTS = {
+    name: getattr(DEFAULT_BATCHING, name)
+    for name in ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches")
+}
 
 
 def read_batching(path: Path) -> Batching:
-    """A batching file; what it leaves out is TF Serving's default, not ours. Raises: ServerError."""
-    found = _read(path, "BatchingParameters")
+    """Read a batching file; a field that it leaves out gets TF Serving's default, not ours.
+
+    Raises: ServerError.
+    """
+    message = _read_message(path, "BatchingParameters")
     numbers = {
-        name: getattr(found, name).value if found.HasField(name) else _UNSAID.get(name)
+        name: getattr(message, name).value if message.HasField(name) else _DEFAULTS.get(name)
         for name, kind in _MESSAGES["BatchingParameters"].items()
         if kind == _WRAPPED
     }
@@ -88,81 +95,92 @@ def read_batching(path: Path) -> Batching:
             raise ServerError(
                 f"{path}: {name} is {number}; expected a whole number, {least} or more."
             )
-    most = numbers["max_batch_size"]
+    request_limit = numbers["max_batch_size"]
     # Without splitting, a batch is at most as large as a request may be.
-    execution = (
-        numbers["max_execution_batch_size"] if found.enable_large_batch_splitting.value else None
-    )
-    largest = execution or most
-    assert most is not None
+    splitting = message.enable_large_batch_splitting.value
+    largest = (numbers["max_execution_batch_size"] if splitting else None) or request_limit
+    assert request_limit is not None
     assert largest is not None
-    if largest > most:
+    if largest > request_limit:
         raise ServerError(
-            f"{path}: max_execution_batch_size is {largest}, above max_batch_size, {most}."
+            f"{path}: max_execution_batch_size is {largest}, above max_batch_size, {request_limit}."
         )
-    allowed = tuple(found.allowed_batch_sizes)
-    if allowed and (
-        list(allowed) != sorted(set(allowed)) or allowed[0] < 1 or allowed[-1] != largest
-    ):
+    allowed = tuple(message.allowed_batch_sizes)
+    ascending = list(allowed) == sorted(set(allowed))
+    if allowed and not (ascending and allowed[0] >= 1 and allowed[-1] == largest):
         raise ServerError(
-            f"{path}: allowed_batch_sizes are {list(allowed)}; expected sizes above 0 that go up and end with the "
-            f"largest batch, {largest}."
+            f"{path}: allowed_batch_sizes are {list(allowed)}; expected sizes above 0 that go up "
+            f"and end with the largest batch, {largest}."
         )
     return Batching(
         max_execution_batch_size=largest,
-        max_batch_size=most,
+        max_batch_size=request_limit,
         batch_timeout_micros=numbers["batch_timeout_micros"] or 0,
         max_enqueued_batches=numbers["max_enqueued_batches"] or 0,
         num_batch_threads=numbers["num_batch_threads"] or cpus(),
         allowed_batch_sizes=allowed,
-        pad_variable_length_inputs=found.pad_variable_length_inputs,
+        pad_variable_length_inputs=message.pad_variable_length_inputs,
     )
 
 
 def read_tls(path: Path) -> Tls:
-    """An SSL file: the PEM texts themselves, not their paths. Raises: ServerError."""
-    found = _read(path, "SSLConfig")
-    for name in ("server_key", "server_cert", *(["custom_ca"] if found.client_verify else [])):
-        text = getattr(found, name)
+    """Read an SSL file, which holds the PEM texts themselves, not their paths.
+
+    Raises: ServerError.
+    """
+    message = _read_message(path, "SSLConfig")
+    required = ["server_key", "server_cert", *(["custom_ca"] if message.client_verify else [])]
+    for name in required:
+        text = getattr(message, name)
         if "-----BEGIN" not in text:
             raise ServerError(
-                f"{path}: {name} {'is empty' if not text else 'holds no PEM block'}. Expected the text of the PEM file "
-                f"itself, its lines joined by \\n, as TF Serving has it, not the file's path."
+                f"{path}: {name} {'holds no PEM block' if text else 'is empty'}. Expected the text "
+                f"of the PEM file itself, its lines joined by \\n as in TF Serving, not the file's "
+                f"path."
             )
     return Tls(
-        key=found.server_key.encode(),
-        certificate=found.server_cert.encode(),
-        ca=found.custom_ca.encode(),
-        verify_clients=found.client_verify,
+        key=message.server_key.encode(),
+        certificate=message.server_cert.encode(),
+        ca=message.custom_ca.encode(),
+        verify_clients=message.client_verify,
     )
 
 
 def read_monitoring(path: Path) -> str | None:
-    """The path at which metrics are shown; None where they are not. Raises: ServerError."""
-    found = _read(path, "MonitoringConfig").prometheus_config
-    if found.path and not found.path.startswith("/"):
+    """Read the URL path of the metrics from a monitoring file; None if it turns them off.
+
+    Raises: ServerError.
+    """
+    message = _read_message(path, "MonitoringConfig").prometheus_config
+    if message.path and not message.path.startswith("/"):
         raise ServerError(
-            f"{path}: path is {found.path!r}; expected a path of a URL, such as {PROMETHEUS_PATH}."
+            f"{path}: path is {message.path!r}; expected a path of a URL, "
+            f"such as {PROMETHEUS_PATH}."
         )
-    return (found.path or PROMETHEUS_PATH) if found.enable else None
+    return (message.path or PROMETHEUS_PATH) if message.enable else None
 
 
-def _read(path: Path, name: str) -> Any:
+def _read_message(path: Path, name: str) -> Any:
     try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), _classes()[name]())
+        return text_format.Parse(path.read_text(encoding="utf-8"), _message_classes()[name]())
     except OSError as error:
         raise ServerError(
             f"{path} cannot be read: {error.strerror}. Expected a text file of {name}."
         ) from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ServerError(
-            f"Invalid protobuf file: '{path}': {error}. Expected the text format of TF Serving's {name}, with the "
-            f"fields {', '.join(_MESSAGES[name])}."
+            f"Invalid protobuf file: '{path}': {error}. Expected the text format of TF Serving's "
+            f"{name}, with the fields {', '.join(_MESSAGES[name])}."
         ) from error
 
 
 @cache
-def _classes() -> dict[str, Any]:
+def _message_classes() -> dict[str, Any]:
+    """Build the classes of `_MESSAGES`.
+
+    >>> _message_classes()["SSLConfig"](client_verify=True)
+    client_verify: true
+    """
     file = descriptor_pb2.FileDescriptorProto(
         name="tfclf/serving.proto",
         package="tfclf.serving",

@@ -1,4 +1,4 @@
-"""One request under way, as its transport sees it: how long it may take, and whether anybody still waits for it."""
+"""A request in flight, as its transport sees it: its deadline, and whether its client waits."""
 
 import threading
 import time
@@ -9,32 +9,40 @@ from grpc import StatusCode
 from tfclf.server.status import RequestError
 
 
-class Call:
-    """A request's deadline, and its client's presence. A transport makes one for each request.
+class RequestContext:
+    """The deadline of a request and the presence of its client; a transport makes one per request.
+
+    >>> context = RequestContext()  # no deadline
+    >>> context.time_left() is None
+    True
+    >>> context.cancel()
+    >>> context.time_left()
+    Traceback (most recent call last):
+      ...
+    tfclf.server.status.RequestError: Cancelled
 
     Args:
-      timeout: seconds from now; None: no limit.
+      timeout: seconds from now; None: no deadline.
 
     Attributes:
       method: the RPC.
-      cancelled: whether the client has hung up; nothing more need be computed.
+      cancelled: whether the client has hung up; nothing more need be computed then.
     """
 
     def __init__(self, *, timeout: float | None = None) -> None:
         self.method = ""
-        # gRPC gives a request without a deadline one in the far future, longer than a lock could wait.
-        self._end = (
-            None
-            if timeout is None or timeout > threading.TIMEOUT_MAX
-            else time.monotonic() + timeout
-        )
+        # gRPC gives a request without a deadline one in the far future, which no lock can wait for.
+        if timeout is not None and timeout > threading.TIMEOUT_MAX:
+            timeout = None
+        self._end = None if timeout is None else time.monotonic() + timeout
         self.cancelled = False
         self._when_cancelled: list[Callable[[], None]] = []
 
     def time_left(self) -> float | None:
-        """Seconds to the deadline; None without one.
+        """Return the seconds to the deadline; None without one.
 
-        Raises: RequestError where it has passed: nobody listens any more, so nothing is to be computed.
+        Raises: RequestError if the deadline has passed or the client has hung up: nobody would read
+          an answer, so none is computed.
         """
         if self.cancelled:
             raise RequestError(StatusCode.CANCELLED, "Cancelled")
@@ -46,13 +54,16 @@ class Call:
         return left
 
     def cancel(self) -> None:
-        """The client has hung up."""
+        """Note that the client has hung up."""
         self.cancelled = True
         for callback in self._when_cancelled:
             callback()
 
     def when_cancelled(self, callback: Callable[[], None]) -> None:
-        """Calls it as soon as the client hangs up, in another thread; at once if it has."""
+        """Register a callback for when the client hangs up; call it at once if it has.
+
+        It runs in the thread that reports the hang-up.
+        """
         self._when_cancelled.append(callback)
         if self.cancelled:
             callback()

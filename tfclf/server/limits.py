@@ -1,4 +1,4 @@
-"""How much one request may ask for."""
+"""Limits of one request, and of concurrent requests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from tfclf.server.status import invalid_argument
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may hold; TF Serving knows the message size alone.
+    """Limits of a request; TF Serving itself has only the message size.
 
     Attributes:
-      max_message_bytes: of a request as it travels.
-      max_texts: strings in one tensor, so rows of a model of ours.
-      max_text_bytes: of all strings of a tensor together.
-      max_concurrent_requests: that are answered or wait for an answer; more are refused at once.
+      max_message_bytes: bytes of a request on the wire.
+      max_texts: strings in one tensor, which are the rows of an export of tfclf.
+      max_text_bytes: bytes of all strings of a tensor together.
+      max_concurrent_requests: requests in flight, waiting ones included; more are refused at once.
     """
 
     max_message_bytes: int = 1 << 28
@@ -28,22 +28,31 @@ class Limits:
     def check(
         self, feeds: Mapping[str, NDArray[Any]], *, called: Callable[[str], str] = str
     ) -> None:
-        """Raises: RequestError where a tensor of strings is beyond a limit.
+        """Check every tensor of strings against the limits.
+
+        >>> import numpy as np
+        >>> Limits(max_texts=2).check({"text": np.array([b"a", b"b"], object)})
+        >>> Limits(max_texts=1).check({"text": np.array([b"a", b"b"], object)})
+        Traceback (most recent call last):
+          ...
+        tfclf.server.status.RequestError: text has 2 strings; this server takes 1 in a request ...
 
         Args:
-          called: what a client calls the tensor of a name.
+          called: gives the name by which the client knows a tensor.
+        Raises: RequestError if a tensor exceeds a limit.
         """
         for name, array in feeds.items():
             if array.dtype != object:
                 continue
             if array.size > self.max_texts:
                 raise invalid_argument(
-                    f"{called(name)} has {array.size:,} strings; this server takes {self.max_texts:,} in a request "
-                    f"(--max_texts). Send them in several requests."
+                    f"{called(name)} has {array.size:,} strings; this server takes "
+                    f"{self.max_texts:,} in a request (--max_texts). Send them in several requests."
                 )
             size = sum(map(len, array.flat))
             if size > self.max_text_bytes:
                 raise invalid_argument(
-                    f"{called(name)} has {size:,} bytes of strings; this server takes {self.max_text_bytes:,} in "
-                    f"a request (--max_text_bytes). Send shorter texts, or fewer at once."
+                    f"{called(name)} has {size:,} bytes of strings; this server takes "
+                    f"{self.max_text_bytes:,} in a request (--max_text_bytes). "
+                    f"Send shorter texts, or fewer at once."
                 )

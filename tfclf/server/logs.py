@@ -1,12 +1,16 @@
-"""The server's log: one record a line, as text or JSON, on the standard library's logging.
+"""The server's log: one record per line, as text or JSON, on the standard library's logging.
 
-Nothing is installed when this is imported; a program calls `configure` once. A record whose only argument is a
-mapping (`_log.debug("method=%(method)s", {"method": ...})`) has those as fields in JSON.
+Importing this module installs nothing; a program calls `configure` once. If a record's only
+argument is a mapping (`_log.debug("method=%(method)s", {"method": ...})`), its keys become fields
+in JSON.
 
-What clients send must not get into the log by accident: an exception is logged by its type and place, since its
-message may quote a text; uvicorn's and grpc's loggers are held to that too, and TensorFlow, whose warnings on stderr
-quote texts (local_rendezvous.cc), is asked for errors alone. And it must not forge lines: control characters are
-escaped, and the lines of a record after its first are indented.
+What clients send must not get into the log by accident:
+
+- An exception is logged by its type and place, since its message may quote a text. This holds for
+  uvicorn's and grpc's loggers too.
+- TensorFlow's warnings on stderr quote texts (local_rendezvous.cc), so it logs errors only.
+- Nothing that clients send can forge a line: control characters are escaped, and the lines of a
+  record after its first are indented.
 """
 
 import json
@@ -21,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tfclf.errors import InputError, TfclfError
 
 if TYPE_CHECKING:
-    from tfclf.server.request_record import Ended
+    from tfclf.server.request_record import RequestRecord
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _FORMATS = ("text", "json")
@@ -36,16 +40,17 @@ def configure(
     format: str = "text",  # noqa: A002
     stream: TextIO | None = None,
 ) -> logging.Handler:
-    """Sends the log of the process to a stream; called again, it replaces what it did.
+    """Send the log of the process to a stream; a second call replaces the first.
 
-    To be called before TensorFlow is imported, which reads TF_CPP_MIN_LOG_LEVEL then; where that is set, it stays.
+    Call it before TensorFlow is imported, which then reads TF_CPP_MIN_LOG_LEVEL; a value that is
+    set already stays.
 
     Args:
-      level: debug, info, warning, error or critical; at debug, each request is a line. Other libraries than uvicorn
-        and grpc are logged from warning on.
+      level: debug, info, warning, error or critical; debug writes a line per request. Libraries
+        other than uvicorn and grpc are logged from warning on.
       format: text or json.
       stream: stderr by default.
-    Returns: the handler, which stands at the root logger.
+    Returns: the handler, which is added to the root logger.
     Raises: InputError.
     """
     if level.lower() not in _LEVELS:
@@ -65,29 +70,26 @@ def configure(
     handler.setLevel(level.upper())
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())
-    for name in (
-        "uvicorn",
-        "uvicorn.error",
-        "uvicorn.access",
-    ):  # uvicorn's own configuration, if it came first
+    # Undo uvicorn's own configuration, in case it came first.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # It has a line a request at info, where ours, which say more, are at debug.
+    # uvicorn writes its line per request at info; our own, which says more, is written at debug.
     logging.getLogger("uvicorn.access").setLevel("INFO" if level.lower() == "debug" else "WARNING")
     return handler
 
 
-def text_log(*, characters: int = 200) -> Callable[["Ended"], None]:
-    """An Observer of Service that logs, at debug, the texts of each request, cut to so many characters.
+def text_log(*, characters: int = 200) -> Callable[["RequestRecord"], None]:
+    """Return an Observer of Service that logs the texts of each request at debug, truncated.
 
-    For finding a fault only: texts are private. No level and no flag of logging turns this on, only this call does.
+    Use it to find a fault only: texts are private. No log level turns it on, only this call.
     """
 
-    def observe(ended: "Ended") -> None:
+    def observe(record: "RequestRecord") -> None:
         if not _texts_log.isEnabledFor(logging.DEBUG):
             return
-        for name, text in _texts(ended.request):
+        for name, text in _find_texts(record.request):
             shown = text[: 4 * characters].decode("utf-8", "replace")[:characters]
             _texts_log.debug(
                 "input=%(input)r text=%(text)r", {"input": shorten(name), "text": shown}
@@ -97,12 +99,12 @@ def text_log(*, characters: int = 200) -> Callable[["Ended"], None]:
 
 
 def shorten(name: str) -> str:
-    """A name from outside as the log has it: at most 200 characters."""
+    """Shorten a name that a client sent to the 200 characters that the log shows."""
     return name if len(name) <= 200 else f"{name[:200]}..."
 
 
-def _texts(request: Any) -> Iterator[tuple[str, bytes]]:
-    """What a request holds for the model to read, by the input's name. tf.Examples are left out: they are not text."""
+def _find_texts(request: Any) -> Iterator[tuple[str, bytes]]:
+    """Find the strings of a request, with their inputs' names; tf.Examples are no text."""
     for name, tensor in getattr(request, "inputs", {}).items():
         if tensor.dtype == _DT_STRING:
             for text in tensor.string_val or [tensor.tensor_content]:
@@ -110,42 +112,43 @@ def _texts(request: Any) -> Iterator[tuple[str, bytes]]:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """A type of its own, so that `configure` finds it again."""
+    """A stream handler whose type lets `configure` find it again."""
 
 
 class _Formatter(logging.Formatter):
-    """What both forms share: no words of an exception, unless it is one of ours."""
+    """The base of both forms; it leaves out what an exception says, unless it is one of ours."""
 
     def message(self, record: logging.LogRecord) -> str:
-        """The record's message, without what its exception says."""
+        """Return the record's message without the words of its exception."""
         message = record.getMessage().rstrip()
-        for error in _chain(record):
+        for error in _list_causes(record):
             if str(error) and not isinstance(error, TfclfError):
                 message = message.replace(str(error), type(error).__name__)
         return message
 
     def place(self, record: logging.LogRecord) -> str:
-        """Types and places of the record's exception and of those behind it; empty without one."""
+        """Return types and places of the record's exception and its causes; empty without one."""
         parts = []
-        for error in _chain(record):
+        for error in _list_causes(record):
             name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-            said = f": {error}" if isinstance(error, TfclfError) else ""
-            parts.append("".join(traceback.format_tb(error.__traceback__)) + name + said)
-        return "\nbehind it:\n".join(parts)
+            words = f": {error}" if isinstance(error, TfclfError) else ""
+            parts.append("".join(traceback.format_tb(error.__traceback__)) + name + words)
+        return "\ncaused by:\n".join(parts)
 
 
-def _chain(record: logging.LogRecord) -> list[BaseException]:
-    chain: list[BaseException] = []
+def _list_causes(record: logging.LogRecord) -> list[BaseException]:
+    """List the record's exception and what it was raised from, as a traceback would show them."""
+    causes: list[BaseException] = []
     error = record.exc_info[1] if record.exc_info else None
-    while error is not None and error not in chain:
-        chain.append(error)
+    while error is not None and error not in causes:
+        causes.append(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return chain
+    return causes
 
 
 class _TextFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{_time(record)} {record.levelname:7} {record.name} "
+        head = f"{_timestamp(record)} {record.levelname:7} {record.name} "
         lines = "\n".join(filter(None, (self.message(record), self.place(record)))).split("\n")
         return head + "\n    ".join(_escape(line) for line in lines)
 
@@ -153,20 +156,24 @@ class _TextFormatter(_Formatter):
 class _JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = dict(record.args) if isinstance(record.args, Mapping) else {}
-        fields |= {"time": _time(record), "level": record.levelname, "logger": record.name}
+        fields |= {"time": _timestamp(record), "level": record.levelname, "logger": record.name}
         fields["message"] = self.message(record)
         if place := self.place(record):
             fields["exception"] = place
-        return json.dumps(fields, default=repr)  # ASCII: nothing in it can end the line
+        return json.dumps(fields, default=repr)  # ASCII only, so nothing in it ends the line
 
 
-def _time(record: logging.LogRecord) -> str:
+def _timestamp(record: logging.LogRecord) -> str:
     moment = datetime.fromtimestamp(record.created, timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _escape(line: str) -> str:
-    """The line without control characters, which could move a terminal's cursor or end the line for some reader."""
+    r"""Escape control characters, which could move a terminal's cursor or end a line.
+
+    >>> print(_escape("café\x1b[2J\u2028"))
+    café\x1b[2J\u2028
+    """
     if line.isprintable():
         return line
     return "".join(

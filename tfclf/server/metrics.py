@@ -1,11 +1,13 @@
-"""What the server measures of itself, in Prometheus' text format under TF Serving's names.
+"""Metrics of the server, in Prometheus' text format under TF Serving's names.
 
-Values are kept by prometheus_client, in a registry of each server's own. Two things of TF Serving's text it cannot
-write: counters whose names do not end in `_total`, and buckets that hold values below their limit, not at it. So
-`_lines` writes those families. docs/metrics.md is the table of all; a test holds it against `SERIES`.
+prometheus_client keeps the values, in a registry per server. Two things that TF Serving writes it
+cannot: counters whose names do not end in `_total`, and histogram buckets that exclude their limit.
+`_write_family` writes those families instead. docs/metrics.md is the table of all series; a test
+compares it with `SERIES`.
 
-Sources: TF Serving, servables/tensorflow/util.cc, saved_model_warmup_util.cc, batching/batching_util.h,
-batching_session.cc, util/prometheus_exporter.cc; TensorFlow, cc/saved_model/loader.cc, core/lib/monitoring/sampler.cc.
+Sources: TF Serving, servables/tensorflow/util.cc, saved_model_warmup_util.cc,
+batching/batching_util.h, batching_session.cc, util/prometheus_exporter.cc; TensorFlow,
+cc/saved_model/loader.cc, core/lib/monitoring/sampler.cc.
 """
 
 import math
@@ -24,20 +26,19 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 if TYPE_CHECKING:
-    from tfclf.server.request_record import Ended
+    from tfclf.server.request_record import RequestRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-PATH = "/monitoring/prometheus/metrics"
 UNKNOWN_MODEL = "(unknown)"
 
 
 @dataclass(frozen=True)
 class Series:
-    """A metric as TF Serving has it.
+    """A metric of TF Serving.
 
     Attributes:
-      labels: their names, in the order in which they are written.
-      limits: of a histogram's buckets, the last one left out; none: a counter.
+      labels: the label names, in the order in which they are written.
+      limits: the upper limits of a histogram's buckets without the last, +Inf; empty for a counter.
     """
 
     name: str
@@ -46,7 +47,11 @@ class Series:
 
 
 def _exponential(first: float, factor: float, count: int) -> tuple[float, ...]:
-    """Multiplied step by step, as TensorFlow does: a power would differ in the last bits."""
+    """Compute bucket limits step by step, as TensorFlow does; powers differ in the last bits.
+
+    >>> _exponential(10, 1.8, 4)
+    (10, 18.0, 32.4, 58.32)
+    """
     limits = [first]
     while len(limits) < count:
         limits.append(limits[-1] * factor)
@@ -87,23 +92,23 @@ SERIES = (
     *(_QUEUING_LATENCY, _INPUT_BATCH_SIZE, _PROCESSED_BATCH_SIZE, _PADDING_SIZE, _RUN_COUNT),
 )
 
-# What TF Serving counts: these over gRPC, and whatever comes over REST.
+# TF Serving counts these RPCs over gRPC, and every request over REST.
 _GRPC_APIS = {"Predict": "Predict", "Classify": "Classify", "Regress": "Regress"}
 _REST_APIS = {"Predict": "predict", "Classify": "classify", "Regress": "regress"}
 
-
-_OF_EXAMPLES = {"Classify", "Regress", "MultiInference"}
+_RPCS_WITH_EXAMPLES = {"Classify", "Regress", "MultiInference"}
 
 
 class Metrics:
-    """The metrics of one server. Every method may be called from any thread.
+    """The metrics of one server. Any thread may call any method.
 
         metrics = Metrics()
         service = Service(registry, observers=[metrics.observe])
         body, content_type = metrics.render()
 
-    The names of models come from clients, so that a series for each could fill the memory: a name gets series once a
-    model of that name was loaded, or has answered; all others share `UNKNOWN_MODEL`.
+    Clients choose the model names in requests, and a series for each could fill the memory. A name
+    gets series of its own once a model of that name is loaded or answers; all others share
+    `UNKNOWN_MODEL`.
     """
 
     def __init__(self) -> None:
@@ -127,63 +132,65 @@ class Metrics:
         self._padding_size = _histogram(_PADDING_SIZE, self._serving)
         self._run_count = _counter(_RUN_COUNT, self._serving)
 
-    def observe(self, ended: "Ended") -> None:
-        """Counts a request that has ended; an Observer of Service."""
-        rest = ended.protocol == "rest"
-        api = _REST_APIS.get(ended.method, "") if rest else _GRPC_APIS.get(ended.method)
-        answered = ended.code is StatusCode.OK
-        if answered and ended.model:
-            self._known.add(ended.model)
-        model = ended.model if ended.model in self._known else UNKNOWN_MODEL
-        if answered and ended.method in _OF_EXAMPLES and ended.rows is not None:
-            self.examples(model, ended.rows)
+    def observe(self, record: "RequestRecord") -> None:
+        """Count a finished request; an Observer of Service."""
+        rest = record.protocol == "rest"
+        api = _REST_APIS.get(record.method, "") if rest else _GRPC_APIS.get(record.method)
+        answered = record.code is StatusCode.OK
+        if answered and record.model:
+            self._known.add(record.model)
+        model = record.model if record.model in self._known else UNKNOWN_MODEL
+        if answered and record.method in _RPCS_WITH_EXAMPLES and record.rows is not None:
+            self.observe_examples(model, record.rows)
         if api is None:
             return
-        self._request_count.labels(model, ended.code.name).inc()
+        self._request_count.labels(model, record.code.name).inc()
         if answered:
-            entrypoint = "REST" if rest else "GRPC"
-            self._request_latency.labels(model, api, entrypoint).observe(
-                _microseconds(ended.seconds)
-            )
+            latency = self._request_latency.labels(model, api, "REST" if rest else "GRPC")
+            latency.observe(_microseconds(record.seconds))
 
-    def runtime(self, model: str, seconds: float, *, api: str = "Predict") -> None:
-        """TensorFlow has computed for a request, or for a batch of them.
+    def observe_run(self, model: str, seconds: float, *, api: str = "Predict") -> None:
+        """Record that TensorFlow has computed for a request, or for a batch of requests.
 
         Args:
-          model: of a loaded Servable, as in every method but `observe`.
+          model: the name of a loaded Servable, as in every method but `observe`.
           api: Predict, Classify or Regress, over REST too.
         """
         self._runtime_latency.labels(model, api, "TF1").observe(_microseconds(seconds))
 
-    def examples(self, model: str, count: int) -> None:
-        """A request of Classify, Regress or MultiInference held that many tf.Examples."""
+    def observe_examples(self, model: str, count: int) -> None:
+        """Record the number of tf.Examples in a Classify, Regress or MultiInference request."""
         self._example_counts.labels(model).observe(count)
         self._example_count_total.labels(model).inc(count)
 
-    def loaded(self, model: str, version: int, seconds: float, *, ok: bool = True) -> None:
-        """A version was loaded, or could not be: then `ok` is False."""
+    def observe_load(self, model: str, version: int, seconds: float, *, ok: bool = True) -> None:
+        """Record an attempt to load a version; `ok` is False if it failed."""
         self._known.add(model)
-        path = _path(model, version)
+        path = _model_path(model, version)
         self._load_attempts.labels(path, "success" if ok else "fail").inc()
         self._load_latency.labels(path).inc(_microseconds(seconds))
 
-    def warmed_up(self, model: str, version: int, seconds: float) -> None:
-        """A version has answered its warm-up records. Like TF Serving's, silent where there are none, or one fails."""
-        self._warm_up_latency.labels(_path(model, version), "OK").observe(_microseconds(seconds))
+    def observe_warm_up(self, model: str, version: int, seconds: float) -> None:
+        """Record that a version has answered its warm-up records.
 
-    def queued(self, model: str, rows: int, seconds: float) -> None:
-        """A request of `rows` rows has left the queue after `seconds` there."""
+        As in TF Serving, there is no value for a version without records, or whose records fail.
+        """
+        path = _model_path(model, version)
+        self._warm_up_latency.labels(path, "OK").observe(_microseconds(seconds))
+
+    def observe_queueing(self, model: str, rows: int, seconds: float) -> None:
+        """Record that a request of `rows` rows has left the queue after `seconds`."""
         self._input_batch_size.observe(rows)
         self._queuing_latency.labels(model).observe(_microseconds(seconds))
 
-    def batch(
+    def observe_batch(
         self, model: str, rows: int, padded_rows: int, queue_seconds: float | None = None
     ) -> None:
-        """A batch was run.
+        """Record that a batch was run.
 
         Args:
-          rows, padded_rows: without padding rows, and with them.
-          queue_seconds: how long its first request had waited; None where `queued` is told of each.
+          rows, padded_rows: rows without and with the padding rows.
+          queue_seconds: how long its first request waited; None if `observe_queueing` records each.
         """
         self._run_count.inc()
         self._processed_batch_size.observe(padded_rows)
@@ -198,11 +205,11 @@ class Metrics:
         requests_in_flight: Callable[[], int] | None = None,
         available: Callable[[], Iterable[tuple[str, int]]] | None = None,
     ) -> None:
-        """Asks these at each scrape, from the thread that renders. What is None stays as it was.
+        """Set what each scrape asks, in the thread that renders; None changes nothing.
 
         Args:
           queue_length: requests that wait for a batch, by model.
-          requests_in_flight: requests under way.
+          requests_in_flight: requests in flight.
           available: model and version of what answers requests.
         """
         self._gauges.queue_length = queue_length or self._gauges.queue_length
@@ -210,14 +217,14 @@ class Metrics:
         self._gauges.available = available or self._gauges.available
 
     def render(self) -> tuple[bytes, str]:
-        """What a scrape gets: the body, and its content type."""
+        """Return the response to a scrape: the body, and its content type."""
         families = sorted(self._serving.collect(), key=lambda family: family.name)
-        serving = "".join(f"{line}\n" for family in families for line in _lines(family))
+        serving = "".join(f"{line}\n" for family in families for line in _write_family(family))
         return serving.encode() + generate_latest(self._own), CONTENT_TYPE
 
 
 class _Gauges:
-    """What is asked for at each scrape."""
+    """The gauges; each scrape reads their values anew."""
 
     def __init__(self) -> None:
         self.queue_length: Callable[[], Mapping[str, int]] | None = None
@@ -232,10 +239,7 @@ class _Gauges:
                 family.add_metric([model], length)
             yield family
         if self.requests_in_flight is not None:
-            name, meaning = (
-                ":tfclf:server:requests_in_flight",
-                "Requests under way now, waiting ones included.",
-            )
+            name, meaning = ":tfclf:server:requests_in_flight", "Requests in flight, queued or not."
             yield GaugeMetricFamily(name, meaning, value=self.requests_in_flight())
         if self.available is not None:
             name, meaning = ":tfclf:server:model_available", "Versions that answer requests now."
@@ -250,7 +254,8 @@ def _counter(series: Series, registry: CollectorRegistry) -> Counter:
 
 
 def _histogram(series: Series, registry: CollectorRegistry) -> Histogram:
-    # prometheus_client puts a value that equals a limit below it, TensorFlow above: so the limits are a hair lower.
+    # prometheus_client counts a value that equals a limit below it, TensorFlow above it. Lowering
+    # each limit to the next smaller float moves such a value up; `_label` rounds that away.
     limits = [math.nextafter(limit, 0) for limit in series.limits]
     return Histogram(series.name, "", series.labels, registry=registry, buckets=limits)
 
@@ -258,9 +263,17 @@ def _histogram(series: Series, registry: CollectorRegistry) -> Histogram:
 _COUNTERS = {series.name for series in SERIES if not series.limits}
 
 
-def _lines(family: Metric) -> Iterator[str]:
-    """The family as prometheus_exporter.cc writes it, but with sums in full and newlines in labels escaped."""
-    # prometheus_client cuts `_total` off the names of counters, and adds it to each sample
+def _write_family(family: Metric) -> Iterator[str]:
+    """Write a family as prometheus_exporter.cc does, but with exact sums and escaped newlines.
+
+    >>> registry = CollectorRegistry()
+    >>> _counter(_REQUEST_COUNT, registry).labels("demo", "OK").inc(2)
+    >>> for line in _write_family(next(iter(registry.collect()))):
+    ...     print(line)
+    # TYPE :tensorflow:serving:request_count counter
+    :tensorflow:serving:request_count{model_name="demo",status="OK"} 2
+    """
+    # prometheus_client strips `_total` from the names of counters and appends it to each sample.
     name = f"{family.name}_total" if f"{family.name}_total" in _COUNTERS else family.name
     yield f"# TYPE {name} {family.type}"
     for sample in family.samples:
@@ -268,19 +281,23 @@ def _lines(family: Metric) -> Iterator[str]:
             continue
         written = name if family.type == "counter" else sample.name
         labels = ",".join(f'{key}="{_label(key, value)}"' for key, value in sample.labels.items())
-        yield f"{written}{{{labels}}} {sample.value:.0f}"  # all are whole numbers: counts, and microseconds
+        yield f"{written}{{{labels}}} {sample.value:.0f}"  # counts and microseconds: whole numbers
 
 
 def _label(key: str, value: str) -> str:
+    r"""Return a label's value as TF Serving writes it.
+
+    >>> _label("le", str(math.nextafter(18.0, 0))), _label("model_name", 'a"b')
+    ('18', 'a\\"b')
+    """
     if key == "le" and value != "+Inf":
-        return (
-            f"{float(value):g}"  # six digits, as absl::StrCat writes a double; they hide the hair
-        )
+        return f"{float(value):g}"  # six digits, as absl::StrCat writes a double
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def _path(model: str, version: int) -> str:
-    # TF Serving writes the folder. Clients reach this port too, and the server's file system is not theirs to know.
+def _model_path(model: str, version: int) -> str:
+    # TF Serving writes the folder here; clients that reach this port should not learn of the
+    # server's file system.
     return f"{model}/{version}"
 
 

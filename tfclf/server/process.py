@@ -1,4 +1,4 @@
-"""The process side of a server: its ports, threads, signals, and how it drains."""
+"""The process side of a server: its ports, threads and signals, and how it drains."""
 
 import logging
 import queue
@@ -20,7 +20,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 )
 
 from tfclf.errors import ServerError
-from tfclf.server.config_files import PROMETHEUS_PATH, Tls
+from tfclf.saved_model.monitoring import PROMETHEUS_PATH
+from tfclf.server.config_files import Tls
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
 from tfclf.server.runtime.session import cpus
@@ -35,28 +36,28 @@ from tfclf.server.transport.tls import grpc_credentials, ssl_context
 
 _log = logging.getLogger(__name__)
 
-# Most of them wait for their batch: what runs at once is for batching, and for the session, to say.
+# Most threads wait for a batch; the batcher and the session bound concurrency.
 _THREADS = 128
 
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How a server is reached.
+    """Options of a server: where it listens, and how it answers.
 
     Attributes:
       host: a name or address of this machine; "0.0.0.0" or "::" opens the server to the network.
-      port: of gRPC; 0 takes a free one, None has no gRPC port.
-      rest_port: of REST and of the metrics; 0 takes a free one, None has neither.
-      socket_path: a UNIX socket for gRPC besides.
+      port: the gRPC port; 0 takes a free one, None has no gRPC port.
+      rest_port: the port of REST and the metrics; 0 takes a free one, None has neither.
+      socket_path: a UNIX socket for gRPC beside the port.
       tls: for both ports; the socket has none.
-      limits: of requests.
-      grpc_threads, rest_threads: that answer; 0: a default.
+      limits: limits of requests.
+      grpc_threads, rest_threads: threads that answer; 0: a default.
       rest_timeout: seconds for a REST request.
-      cors: lets pages of other origins call REST.
-      metrics_path: where REST shows the metrics; None: nowhere.
-      health: whether gRPC's health service is there.
-      channel_arguments: passed to gRPC.
-      drain_seconds: that requests under way get at the end.
+      cors: whether pages of other origins may call REST.
+      metrics_path: the REST path of the metrics; None: none.
+      health: whether to serve gRPC's health checks.
+      channel_arguments: arguments to pass to gRPC.
+      drain_seconds: the grace period of in-flight requests when the server stops.
     """
 
     host: str = "127.0.0.1"
@@ -79,11 +80,11 @@ class Server:
     """A server of models, over gRPC and REST.
 
     Args:
-      service: what it answers; its models are closed when the server stops.
-      metrics: shown at `metrics_path`.
+      service: the RPCs; its models are closed when the server stops.
+      metrics: the metrics to show at `metrics_path`.
 
     Attributes:
-      port, rest_port: those that it answers on, once started; 0 where there is none.
+      port, rest_port: the ports that it answers on once started; 0: none.
     """
 
     def __init__(
@@ -118,12 +119,12 @@ class Server:
 
     @property
     def address(self) -> str:
-        """What a gRPC client connects to."""
+        """The address for gRPC clients."""
         return join_address(self._options.host, self.port) if self.port else self._socket
 
     @property
     def rest_url(self) -> str | None:
-        """What a REST client connects to."""
+        """The URL for REST clients; None without REST."""
         if self._http is None:
             return None
         return f"{self._http.scheme}://{join_address(self._options.host, self._http.port)}"
@@ -142,64 +143,77 @@ class Server:
         return f"unix:{self._options.socket_path}" if self._options.socket_path else ""
 
     def start(self) -> None:
-        """Starts to answer. Raises: ServerError if a port cannot be had or the TLS files do not fit together."""
-        options = self._options
+        """Start to answer.
+
+        Raises: ServerError if a port is not available, or if the TLS files do not fit together.
+        """
         with ExitStack() as undo:
             undo.callback(self.stop, 0)
-            if options.port is not None:
-                credentials = None if options.tls is None else grpc_credentials(options.tls)
-                try:
-                    address = join_address(options.host, options.port)
-                    if credentials is None:
-                        self.port = self._grpc.add_insecure_port(address)
-                    else:
-                        self.port = self._grpc.add_secure_port(address, credentials)
-                except RuntimeError as error:
-                    raise ServerError(
-                        cannot_listen(options.host, options.port, "gRPC could not bind it")
-                    ) from error
+            if self._options.port is not None:
+                self._bind_grpc(self._options.port)
             if self._socket:
-                check_socket(options.socket_path)  # again: loading took its time
-                try:
-                    self._grpc.add_insecure_port(self._socket)
-                except RuntimeError as error:
-                    raise ServerError(
-                        f"cannot listen on the UNIX socket {options.socket_path}: gRPC could not bind it. Expected a "
-                        f"path in a folder that this process may write to. Give another one."
-                    ) from error
-            if options.rest_port is not None:
-                self._http = HttpServer(
-                    rest_app(
-                        self.service,
-                        self._rest_threads,
-                        timeout=options.rest_timeout,
-                        max_body_bytes=options.limits.max_message_bytes,
-                        cors=options.cors,
-                        extra=self._routes(),
-                    ),
-                    host=options.host,
-                    port=options.rest_port,
-                    tls=None if options.tls is None else ssl_context(options.tls),
-                    max_connections=options.limits.max_concurrent_requests,
-                )
-                self._http.start()
-                self.rest_port = self._http.port
+                self._bind_socket()
+            if self._options.rest_port is not None:
+                self._start_rest(self._options.rest_port)
             self._grpc.start()
             if self._health is not None:
                 self._health.set_serving()
             undo.pop_all()
 
+    def _bind_grpc(self, port: int) -> None:
+        host, tls = self._options.host, self._options.tls
+        credentials = None if tls is None else grpc_credentials(tls)
+        address = join_address(host, port)
+        try:
+            if credentials is None:
+                self.port = self._grpc.add_insecure_port(address)
+            else:
+                self.port = self._grpc.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise ServerError(cannot_listen(host, port, "gRPC could not bind it")) from error
+
+    def _bind_socket(self) -> None:
+        path = self._options.socket_path
+        check_socket(path)  # again: much may have changed while the models were loaded
+        try:
+            self._grpc.add_insecure_port(self._socket)
+        except RuntimeError as error:
+            raise ServerError(
+                f"cannot listen on the UNIX socket {path}: gRPC could not bind it. Expected a path "
+                f"in a folder that this process may write to. Give another one."
+            ) from error
+
+    def _start_rest(self, port: int) -> None:
+        options = self._options
+        app = rest_app(
+            self.service,
+            self._rest_threads,
+            timeout=options.rest_timeout,
+            max_body_bytes=options.limits.max_message_bytes,
+            cors=options.cors,
+            extra=self._routes(),
+        )
+        self._http = HttpServer(
+            app,
+            host=options.host,
+            port=port,
+            tls=None if options.tls is None else ssl_context(options.tls),
+            max_connections=options.limits.max_concurrent_requests,
+        )
+        self._http.start()
+        self.rest_port = self._http.port
+
     def wait(self, timeout: float | None = None) -> None:
-        """Returns when the server has stopped, or after `timeout` seconds."""
+        """Wait until the server has stopped, or for `timeout` seconds."""
         self._grpc.wait_for_termination(timeout)
 
     @contextmanager
     def signals(self) -> Iterator[queue.SimpleQueue[int]]:
-        """Puts SIGTERM and SIGINT into a queue while within; for the main thread only.
+        """Put SIGTERM and SIGINT into a queue within the block; for the main thread only.
 
-        Leave it before `stop`, so that a second signal ends a drain at once.
+        Leave the block before `stop`; a second signal then ends a drain at once.
         """
-        # put() of a SimpleQueue may be called from a handler; an Event could deadlock on its own lock there.
+        # A handler may call put() of a SimpleQueue; an Event could deadlock on its own lock there.
         received: queue.SimpleQueue[int] = queue.SimpleQueue()
         previous = {
             number: signal.signal(number, lambda number, _frame: received.put(number))
@@ -212,13 +226,13 @@ class Server:
                 signal.signal(number, handler)
 
     def stop(self, grace: float | None = None) -> None:
-        """Takes no more requests, and cancels those that are still under way after `grace` seconds.
+        """Take no more requests, and cancel those still in flight after `grace` seconds.
 
         Args:
-          grace: the options' `drain_seconds` by default.
+          grace: by default the options' `drain_seconds`.
         """
         grace = self._options.drain_seconds if grace is None else grace
-        _log.info("stopping, with %.1f seconds for requests under way", grace)
+        _log.info("stopping, with %.1f seconds for in-flight requests", grace)
         end = time.monotonic() + grace
         if self._health is not None:
             self._health.start_draining()
@@ -255,10 +269,11 @@ class Server:
 
 
 def _channel_arguments(options: ServerOptions) -> list[tuple[str, str | int]]:
-    """Each once: of two gRPC would take the first, and so pass over what was asked for."""
+    """Merge our arguments with the user's, each once: gRPC takes the first of two of one name."""
     ours: dict[str, str | int] = {
         "grpc.max_receive_message_length": options.limits.max_message_bytes,
         "grpc.max_send_message_length": (1 << 31) - 1,
-        "grpc.so_reuseport": 0,  # with it two servers would share a port, and each get some of the requests
+        # With it, two servers could share a port, and each would get some of the requests.
+        "grpc.so_reuseport": 0,
     }
     return list((ours | dict(options.channel_arguments)).items())

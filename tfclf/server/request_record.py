@@ -1,4 +1,4 @@
-"""What is told of a request once it has ended: to the log, to the metrics."""
+"""The record of a finished request, which the log and the metrics observe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,16 +8,21 @@ from grpc import StatusCode
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A request that has got its answer or its error. Its repr shows no text, no error message, which may quote one.
+class RequestRecord:
+    """A request that has got its answer or its error.
+
+    Its repr shows neither texts nor an error message, which may quote one.
+
+    >>> RequestRecord("Predict", "grpc", "demo", "", StatusCode.OK, 0.25).rows is None
+    True
 
     Attributes:
       method: the RPC, such as Predict.
       protocol: grpc or rest.
-      model, signature: as the request names them; they come from outside, any characters may be in them.
-      code: how it ended.
+      model, signature: as the client names them; any character may be in them.
+      code: the status that it ended with.
       seconds: from the transport's call to the end.
-      version: that answered, or that the request asked for; None where neither says one.
+      version: the version that answered or that the request named; None if neither is known.
       request: the message itself, with its texts; observers must not keep it.
     """
 
@@ -32,14 +37,12 @@ class Ended:
 
     @property
     def rows(self) -> int | None:
-        """Rows of a Predict's first input, as the client states them, or tf.Examples; None for other requests."""
+        """Rows of a Predict's first input, as the client states them, or tf.Examples; else None."""
         for tensor in getattr(self.request, "inputs", {}).values():
             return tensor.tensor_shape.dim[0].size if tensor.tensor_shape.dim else None
-        if (given := getattr(self.request, "input", None)) is not None and (
-            kind := given.WhichOneof("kind")
-        ):
-            return len(getattr(given, kind).examples)
-        return None
+        examples = getattr(self.request, "input", None)
+        kind = None if examples is None else examples.WhichOneof("kind")
+        return None if kind is None else len(getattr(examples, kind).examples)
 
 
-Observer = Callable[[Ended], None]
+Observer = Callable[[RequestRecord], None]

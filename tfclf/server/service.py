@@ -1,8 +1,8 @@
-"""What a server answers, whatever the protocol: each RPC as a method, message in, message out.
+"""The RPCs of a server, each a method from message to message, whatever the protocol.
 
-A transport (gRPC, REST) turns its requests into these messages, and a RequestError into its own form. Whatever
-holds for every request stands here: the version in use stays loaded, bugs of ours tell a client nothing, and
-each request is observed once, when it has ended.
+A transport (gRPC, REST) turns its requests into these messages, and a RequestError into its own
+form. `Service` does what every request needs: the version in use stays loaded, a bug of ours tells
+a client nothing, and each request is observed once, when it has finished.
 """
 
 import logging
@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grpc import StatusCode
@@ -28,12 +29,12 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.lifecycle.model_status import get_model_status
 from tfclf.server.lifecycle.reload_config import handle_reload_config
 from tfclf.server.logs import shorten
-from tfclf.server.request_record import Ended, Observer
+from tfclf.server.request_record import Observer, RequestRecord
 from tfclf.server.rpc.inference import classify, first_spec, multi_inference, regress
 from tfclf.server.rpc.metadata import get_model_metadata
 from tfclf.server.rpc.predict import predict
@@ -48,8 +49,9 @@ class Service:
 
     Args:
       registry: the models.
-      manager: takes reloads of the configuration; None where the models are fixed.
-      observers: told of each request that has ended (log, metrics); they must not raise.
+      manager: reloads the configuration; None if the models are fixed.
+      observers: called with the record of each finished request (log, metrics); they must not
+        raise.
     """
 
     def __init__(
@@ -61,136 +63,85 @@ class Service:
     ) -> None:
         self.registry = registry
         self.manager = manager
-        self._observers = (_log_ended, *observers)
+        self._observers = (_log_record, *observers)
         self._in_flight = 0
         self._counting = threading.Lock()
 
     @property
     def in_flight(self) -> int:
-        """Requests under way."""
+        """The number of requests in flight."""
         return self._in_flight
 
     def close(self) -> None:
-        """Closes the models; what still runs is cancelled."""
+        """Close the models and cancel the requests that still run."""
         if self.manager is not None:
             self.manager.close()
-        for servable in self.registry:  # the fixed ones
+        for servable in self.registry:  # models that no manager loaded
             servable.close()
 
     def predict(
-        self, request: PredictRequest, call: Call, *, protocol: str = "grpc"
+        self, request: PredictRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> PredictResponse:
-        """Named tensors in, named tensors out. Raises: RequestError, as every method here."""
-
-        def answer() -> PredictResponse:
-            with self.registry.lease(request.model_spec) as servable:
-                return predict(servable, request, call=call)
-
-        return self._answer("Predict", request, protocol, call, answer)
+        """Take named tensors, give named tensors. Raises: RequestError, as all methods here."""
+        return self._answer(_PREDICT, request, call, protocol)
 
     def classify(
-        self, request: ClassificationRequest, call: Call, *, protocol: str = "grpc"
+        self, request: ClassificationRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> ClassificationResponse:
-        """tf.Examples in, classes out."""
-
-        def answer() -> ClassificationResponse:
-            with self.registry.lease(request.model_spec) as servable:
-                return classify(servable, request, call=call)
-
-        return self._answer("Classify", request, protocol, call, answer)
+        """Take tf.Examples, give classes."""
+        return self._answer(_CLASSIFY, request, call, protocol)
 
     def regress(
-        self, request: RegressionRequest, call: Call, *, protocol: str = "grpc"
+        self, request: RegressionRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> RegressionResponse:
-        """tf.Examples in, values out."""
-
-        def answer() -> RegressionResponse:
-            with self.registry.lease(request.model_spec) as servable:
-                return regress(servable, request, call=call)
-
-        return self._answer("Regress", request, protocol, call, answer)
+        """Take tf.Examples, give values."""
+        return self._answer(_REGRESS, request, call, protocol)
 
     def multi_inference(
-        self, request: MultiInferenceRequest, call: Call, *, protocol: str = "grpc"
+        self, request: MultiInferenceRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> MultiInferenceResponse:
-        """tf.Examples in, classes and values of several signatures out."""
-
-        def answer() -> MultiInferenceResponse:
-            with self.registry.lease(first_spec(request)) as servable:
-                return multi_inference(servable, request, call=call)
-
-        return self._answer("MultiInference", request, protocol, call, answer, spec=first_spec)
+        """Take tf.Examples, give classes and values of several signatures."""
+        return self._answer(_MULTI_INFERENCE, request, call, protocol)
 
     def get_model_metadata(
-        self, request: GetModelMetadataRequest, call: Call, *, protocol: str = "grpc"
+        self, request: GetModelMetadataRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> GetModelMetadataResponse:
-        """The signatures of a model."""
-        return self._answer(
-            "GetModelMetadata",
-            request,
-            protocol,
-            call,
-            lambda: get_model_metadata(self.registry, request),
-        )
+        """Give the signatures of a model."""
+        return self._answer(_METADATA, request, call, protocol)
 
     def get_model_status(
-        self, request: GetModelStatusRequest, call: Call, *, protocol: str = "grpc"
+        self, request: GetModelStatusRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> GetModelStatusResponse:
-        """What has become of the versions of a model."""
-        return self._answer(
-            "GetModelStatus",
-            request,
-            protocol,
-            call,
-            lambda: get_model_status(self.registry, request),
-        )
+        """Give the state of each version of a model."""
+        return self._answer(_STATUS, request, call, protocol)
 
     def handle_reload_config(
-        self, request: ReloadConfigRequest, call: Call, *, protocol: str = "grpc"
+        self, request: ReloadConfigRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> ReloadConfigResponse:
-        """Another configuration; returns when its new models answer."""
+        """Take another configuration; return when its new models answer."""
+        return self._answer(_RELOAD, request, call, protocol)
 
-        def answer() -> ReloadConfigResponse:
-            return handle_reload_config(self.manager, request, call=call)
-
-        return self._answer(
-            "HandleReloadConfigRequest", request, protocol, call, answer, spec=lambda _: ModelSpec()
-        )
-
-    def observe(self, ended: Ended) -> None:
-        """Tells the observers of a request; a transport does so itself only where it could not read one."""
+    def observe(self, record: RequestRecord) -> None:
+        """Call the observers; a transport itself does so only for a request it cannot read."""
         for observer in self._observers:
-            observer(ended)
+            observer(record)
 
     def _count(self, change: int) -> None:
         with self._counting:
             self._in_flight += change
 
-    def _answer(
-        self,
-        method: str,
-        request: Any,
-        protocol: str,
-        call: Call,
-        answer: Callable[[], Any],
-        *,
-        spec: Callable[[Any], ModelSpec] | None = None,
-    ) -> Any:
-        """What `answer` gives; a RequestError for whatever else happens.
-
-        Args:
-          spec: the request's ModelSpec; None where it must have one of its own.
-        """
+    def _answer(self, rpc: "_Rpc", request: Any, call: RequestContext, protocol: str) -> Any:
+        """Run an RPC, and count and observe it; turn any other error into a RequestError."""
         started = time.perf_counter()
-        call.method = method
+        call.method = rpc.name
         code = StatusCode.OK
         response = None
         self._count(1)
         try:
-            call.time_left()  # it may have waited for a thread until nobody listened any more
-            if spec is None and not request.HasField("model_spec"):
+            call.time_left()  # the client may have given up while the request waited for a thread
+            if rpc.spec is _own_spec and not request.HasField("model_spec"):
                 raise invalid_argument("Missing ModelSpec")
-            response = answer()
+            response = rpc.run(self, request, call)
             return response
         except RequestError as error:
             code = error.code
@@ -199,22 +150,25 @@ class Service:
             code = StatusCode.RESOURCE_EXHAUSTED
             raise RequestError(code, "Not enough memory to answer the request") from None
         except Exception as error:
-            # A bug of ours. Its message may quote the texts that were sent, so the log gets the place only.
+            # A bug of ours. Its message may quote the request's texts, so the log gets only the
+            # place.
             code = StatusCode.INTERNAL
             place = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("%s failed: %s at\n%s", method, type(error).__name__, place)
-            raise RequestError(code, f"{method} failed in the server; its log says where") from None
+            _log.error("%s failed: %s at\n%s", rpc.name, type(error).__name__, place)
+            raise RequestError(
+                code, f"{rpc.name} failed in the server; its log says where"
+            ) from None
         finally:
-            model = request.model_spec if spec is None else spec(request)
+            spec = rpc.spec(request)
             seconds = time.perf_counter() - started
-            version = _version(response, model)
+            version = _version(response, spec)
             self._count(-1)
             self.observe(
-                Ended(
-                    method,
+                RequestRecord(
+                    rpc.name,
                     protocol,
-                    model.name,
-                    model.signature_name,
+                    spec.name,
+                    spec.signature_name,
                     code,
                     seconds,
                     version,
@@ -223,27 +177,78 @@ class Service:
             )
 
 
-def _version(response: Any, asked: ModelSpec) -> int | None:
-    spec = getattr(response, "model_spec", asked)
+def _own_spec(request: Any) -> ModelSpec:
+    return request.model_spec
+
+
+@dataclass(frozen=True)
+class _Rpc:
+    """An RPC.
+
+    Attributes:
+      name: TF Serving's name of it.
+      run: computes the response.
+      spec: finds the model that a request is for. A request whose RPC has `_own_spec` must name
+        one.
+    """
+
+    name: str
+    run: Callable[[Service, Any, RequestContext], Any]
+    spec: Callable[[Any], ModelSpec] = _own_spec
+
+
+def _servable_rpc(
+    name: str, infer: Callable[..., Any], spec: Callable[[Any], ModelSpec] = _own_spec
+) -> _Rpc:
+    """Return an RPC that `infer` answers with a Servable, which stays loaded meanwhile."""
+
+    def run(service: Service, request: Any, call: RequestContext) -> Any:
+        with service.registry.lease(spec(request)) as servable:
+            return infer(servable, request, call=call)
+
+    return _Rpc(name, run, spec)
+
+
+_PREDICT = _servable_rpc("Predict", predict)
+_CLASSIFY = _servable_rpc("Classify", classify)
+_REGRESS = _servable_rpc("Regress", regress)
+_MULTI_INFERENCE = _servable_rpc("MultiInference", multi_inference, first_spec)
+_METADATA = _Rpc(
+    "GetModelMetadata",
+    lambda service, request, _: get_model_metadata(service.registry, request),
+)
+_STATUS = _Rpc(
+    "GetModelStatus",
+    lambda service, request, _: get_model_status(service.registry, request),
+)
+_RELOAD = _Rpc(
+    "HandleReloadConfigRequest",
+    lambda service, request, call: handle_reload_config(service.manager, request, call=call),
+    spec=lambda _: ModelSpec(),  # it concerns no single model
+)
+
+
+def _version(response: Any, requested: ModelSpec) -> int | None:
+    spec = getattr(response, "model_spec", requested)
     return spec.version.value if spec.HasField("version") else None
 
 
-def _log_ended(ended: Ended) -> None:
-    """One line a request. Names are quoted: they come from outside."""
+def _log_record(record: RequestRecord) -> None:
+    """Log a request on one line; its names are quoted, since they come from clients."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
     fields = {
-        "method": ended.method,
-        "protocol": ended.protocol,
-        "model": shorten(ended.model),
-        "version": ended.version,
-        "signature": shorten(ended.signature),
-        "code": ended.code.name,
-        "milliseconds": round(ended.seconds * 1000, 1),
-        "rows": ended.rows,
+        "method": record.method,
+        "protocol": record.protocol,
+        "model": shorten(record.model),
+        "version": record.version,
+        "signature": shorten(record.signature),
+        "code": record.code.name,
+        "milliseconds": round(record.seconds * 1000, 1),
+        "rows": record.rows,
     }
     _log.debug(
-        "method=%(method)s model=%(model)r signature=%(signature)r code=%(code)s milliseconds=%(milliseconds).1f "
-        "protocol=%(protocol)s version=%(version)s rows=%(rows)s",
+        "method=%(method)s model=%(model)r signature=%(signature)r code=%(code)s "
+        "milliseconds=%(milliseconds).1f protocol=%(protocol)s version=%(version)s rows=%(rows)s",
         fields,
     )

@@ -1,10 +1,10 @@
-"""Puts a server together: models, what answers for them, and its ports."""
+"""The assembly of a server: its models, its service and its ports."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
@@ -13,6 +13,7 @@ from tfclf.saved_model.versions import Version, latest_version
 from tfclf.server.lifecycle.loading import Loader
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.lifecycle.model_config import read_model_config, single_model
+from tfclf.server.lifecycle.watching import Watching
 from tfclf.server.metrics import Metrics
 from tfclf.server.process import Server, ServerOptions
 from tfclf.server.request_record import Observer
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_models(models: str | Path, name: str | None = None) -> ModelServerConfig | Version:
-    """What a user means by a path: a models.config, a model's base path, or the folder of one version.
+    """Find out what a path means: a models.config, a model's base path, or one version's folder.
 
     Raises: SourceNotFoundError, SavedModelError, ServerError, InputError.
     """
@@ -36,43 +37,43 @@ def find_models(models: str | Path, name: str | None = None) -> ModelServerConfi
                 f"{path} names its models itself; leave the name {name!r} out, or change it there."
             )
         return read_model_config(path)
-    found = latest_version(path)
-    if found.folder.parent == path.resolve():
-        return single_model(name or found.model, path)
-    return found._replace(model=name or found.model)
+    version = latest_version(path)
+    if version.folder.parent == path.resolve():
+        return single_model(name or version.model, path)
+    return version._replace(model=name or version.model)
 
 
 def start(
     models: ModelServerConfig | Version,
     *,
-    loader_options: Mapping[str, Any] | None = None,
+    loader: Loader | None = None,
     options: ServerOptions | None = None,
-    watching: Mapping[str, Any] | None = None,
+    watching: Watching | None = None,
     observers: Sequence[Observer] = (),
 ) -> Server:
-    """Loads the models, warms them up, and answers.
+    """Load the models, warm them up, and answer.
 
     Args:
-      models: a configuration; or one folder, whatever its name, that stays as it is.
-      loader_options: as for `Loader`, but its metrics and limits.
-      watching: as for `Manager`: how folders and configuration are watched.
-      observers: as for `Service`, besides log and metrics.
+      models: a configuration; or one version's folder, which is not watched.
+      loader: how versions are loaded; it gets the server's metrics and the limits of `options`.
+      watching: how folders and the configuration are watched.
+      observers: observers of requests beside the log and the metrics.
     Returns: a started Server.
-    Raises: ServerError, SavedModelError, InputError; nothing is left running then.
+    Raises: ServerError, SavedModelError, InputError; then nothing is left running.
     """
     options = options or ServerOptions()
     metrics = Metrics()
-    loader = Loader(metrics=metrics, limits=options.limits, **(loader_options or {}))
+    loader = replace(loader or Loader(), metrics=metrics, limits=options.limits)
     _check(options)
     registry = Registry()
     manager = None
     if not isinstance(models, Version):
         manager = Manager(
-            registry, load=loader, drain_seconds=options.drain_seconds, **(watching or {})
+            registry, load=loader, watching=watching, drain_seconds=options.drain_seconds
         )
     service = Service(registry, manager=manager, observers=[metrics.observe, *observers])
     metrics.watch(
-        queue_length=lambda: _queues(registry),
+        queue_length=lambda: _count_waiting(registry),
         requests_in_flight=lambda: service.in_flight,
         available=lambda: [(servable.name, servable.version) for servable in registry],
     )
@@ -89,7 +90,7 @@ def start(
 
 
 def _check(options: ServerOptions) -> None:
-    """Finds out what would keep the server from answering before it spends time on models."""
+    """Check what would keep the server from answering, before time is spent on models."""
     if options.port and options.port == options.rest_port:
         raise InputError(
             f"port and rest_port are both {options.port}. Expected two; 0 takes any that is free."
@@ -106,8 +107,8 @@ def _check(options: ServerOptions) -> None:
         ssl_context(options.tls)
 
 
-def _queues(registry: Registry) -> dict[str, int]:
-    """Waiting requests by model, of all its versions."""
+def _count_waiting(registry: Registry) -> dict[str, int]:
+    """Count the waiting requests by model, of all its versions together."""
     waiting: dict[str, int] = {}
     for servable in registry:
         waiting[servable.name] = waiting.get(servable.name, 0) + servable.waiting

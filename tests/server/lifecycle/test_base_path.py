@@ -1,4 +1,4 @@
-"""What one look at a base path sees, and what the next one makes of it."""
+"""Looks at a base path: each depends on what the last one saw."""
 
 import logging
 import shutil
@@ -22,11 +22,11 @@ def base(tmp_path: Path) -> Path:
 def look(
     seen: BasePath, policy: Policy = ALL, *, loaded: tuple[int, ...] = (), at_rest: bool = True
 ) -> list[int]:
-    found = seen.look(
+    folders = seen.look(
         policy, loaded={number: seen.folder / str(number) for number in loaded}, at_rest=at_rest
     )
-    assert found is not None
-    return sorted(found)
+    assert folders is not None
+    return sorted(folders)
 
 
 def test_the_first_look_may_take_what_is_there(base: Path) -> None:

@@ -1,4 +1,4 @@
-"""From a version's folder to a Servable: batched or not, warmed up, and told of."""
+"""The loading of a version: batched or not, warmed up, and recorded in metrics."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ OWN = "batching_params.pbtxt"
 
 @pytest.fixture
 def version(half_plus_two_base: Path, tmp_path: Path) -> Path:
-    """Quickly loaded, and no export of tfclf."""
+    """A version that loads quickly and is no export of tfclf."""
     return Path(shutil.copytree(half_plus_two_base / "123", tmp_path / "half_plus_two" / "123"))
 
 
 @pytest.fixture
 def export(version: Path) -> Path:
-    """The same with a manifest, by which an export of tfclf is known."""
+    """The same with a manifest, which makes it an export of tfclf."""
     path = Manifest.path(version)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{}")
@@ -43,27 +43,27 @@ def export(version: Path) -> Path:
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Session]]:
-    """The sessions that were closed; at the end of a test, all that it opened must be."""
+    """The closed sessions; at its end a test must have closed all that it opened."""
     opened: list[Session] = []
     closed: list[Session] = []
     init, close = Session.__init__, Session.close
 
-    def counted_init(self: Session, *args: Any, **options: Any) -> None:
+    def count_init(self: Session, *args: Any, **options: Any) -> None:
         init(self, *args, **options)
         opened.append(self)
 
-    def counted_close(self: Session) -> None:
+    def count_close(self: Session) -> None:
         closed.append(self)
         close(self)
 
-    monkeypatch.setattr(Session, "__init__", counted_init)
-    monkeypatch.setattr(Session, "close", counted_close)
+    monkeypatch.setattr(Session, "__init__", count_init)
+    monkeypatch.setattr(Session, "close", count_close)
     yield closed
     assert opened == closed
 
 
 def batching_of(loader: Loader, folder: Path) -> Batching | None:
-    """How the requests of a version are batched."""
+    """Return how the requests of a version are batched."""
     servable = loader("half_plus_two", 123, folder)
     try:
         return None if servable._batcher is None else servable._batcher._options
@@ -89,8 +89,8 @@ def record(**inputs: Any) -> bytes:
     return log
 
 
-def shown(metrics: Metrics, name: str) -> list[str]:
-    """The lines of a metric."""
+def metric_lines(metrics: Metrics, name: str) -> list[str]:
+    """Return the lines of a metric."""
     return [line for line in metrics.render()[0].decode().splitlines() if line.startswith(name)]
 
 
@@ -116,9 +116,9 @@ def test_a_version_s_own_file_says_how_it_is_batched_with_the_server_s_threads(
 ) -> None:
     (version / OWN).write_text("max_batch_size { value: 5 } num_batch_threads { value: 9 }")
     given = Batching(max_batch_size=7, num_batch_threads=3)
-    found = batching_of(Loader(batching=given, per_model=True), version)
-    assert found is not None
-    assert (found.max_batch_size, found.num_batch_threads) == (5, 3)
+    batching = batching_of(Loader(batching=given, per_model=True), version)
+    assert batching is not None
+    assert (batching.max_batch_size, batching.num_batch_threads) == (5, 3)
 
 
 def test_with_own_files_a_version_without_one_is_not_batched(export: Path) -> None:
@@ -184,7 +184,7 @@ def test_nothing_stays_loaded_after_a_failed_warm_up(version: Path, closed: list
 
 
 def attempts(metrics: Metrics) -> dict[str, float]:
-    """Loads by outcome."""
+    """Count loads by outcome."""
     lines = [
         line for line in metrics.render()[0].decode().splitlines() if "load_attempt_count" in line
     ]
@@ -222,7 +222,7 @@ def test_warm_up_runs_are_none_of_the_requests_that_metrics_count(version: Path)
     servable = Loader(metrics=metrics)("half_plus_two", 123, version)
     assert not [
         line
-        for line in shown(metrics, ":tensorflow:serving:runtime_latency_count")
+        for line in metric_lines(metrics, ":tensorflow:serving:runtime_latency_count")
         if "half_plus_two" in line
     ]
     servable.close()
@@ -254,8 +254,8 @@ def test_threads_are_tensorflow_s(threads: int) -> None:
 def test_a_session_takes_its_threads_and_memory(version: Path) -> None:
     options = SessionOptions(intra_op_threads=1, inter_op_threads=1, gpu_memory_fraction=0.25)
     servable = Loader(session=options)("half_plus_two", 123, version)
-    found = servable._session._session._config
-    assert found.intra_op_parallelism_threads == found.inter_op_parallelism_threads == 1
-    assert found.gpu_options.per_process_gpu_memory_fraction == 0.25
+    config = servable._session._session._config
+    assert config.intra_op_parallelism_threads == config.inter_op_parallelism_threads == 1
+    assert config.gpu_options.per_process_gpu_memory_fraction == 0.25
     assert answer(servable, [[2.0]]) == [3.0]
     servable.close()

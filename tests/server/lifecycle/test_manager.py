@@ -1,10 +1,11 @@
-"""Versions come, are swapped, fail and go, while requests are answered all along."""
+"""The manager: versions come, are swapped, fail and go, while requests are answered."""
 
 import math
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +19,12 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import Loads, fake_servable, is_closed, wait_until, write_version
 from tfclf.errors import SavedModelError, ServerError
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
+from tfclf.server.lifecycle.loading import Loader
 from tfclf.server.lifecycle.managed_model import ManagedModel
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.lifecycle.version_policy import Policy
+from tfclf.server.lifecycle.watching import Watching
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.states import AVAILABLE, END, LOADING, UNLOADING, State, States
@@ -29,6 +32,7 @@ from tfclf.server.service import Service
 from tfclf.server.status import RequestError
 
 POLL = 0.02
+QUICK = Watching(poll_seconds=POLL, max_load_retries=0)
 ALL = Policy(all=Policy.All())
 
 
@@ -51,12 +55,15 @@ def config_of(
 class World:
     """A registry, a manager with loads that take no time, and a folder of models."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(
+        self, folder: Path, watching: Watching = QUICK, *, drain_seconds: float = 60.0
+    ) -> None:
         self.folder = folder
         self.registry = Registry()
         self.loads = Loads()
-        defaults: dict[str, Any] = {"load": self.loads, "poll_seconds": POLL, "max_load_retries": 0}
-        self.manager = Manager(self.registry, **(defaults | options))
+        self.manager = Manager(
+            self.registry, load=self.loads, watching=watching, drain_seconds=drain_seconds
+        )
 
     def write(self, version: int, content: str = "fine", *, model: str = "demo") -> Path:
         return write_version(self.folder / model, version, content)
@@ -83,8 +90,8 @@ MakeWorld = Callable[..., World]
 def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
     worlds: list[World] = []
 
-    def make(**options: Any) -> World:
-        worlds.append(World(tmp_path, **options))
+    def make(*, drain_seconds: float = 60.0, **watching: Any) -> World:
+        worlds.append(World(tmp_path, replace(QUICK, **watching), drain_seconds=drain_seconds))
         return worlds[-1]
 
     yield make
@@ -144,10 +151,8 @@ def test_several_failures_are_listed(world: World) -> None:
     with pytest.raises(ServerError, match=r"^2 model\(s\) did not become available: ") as raised:
         world.manager.start(world.config("demo", "other"))
     message = str(raised.value)
-    assert (
-        "{{name: other version: 2} due to error: UNKNOWN: other/2 cannot be loaded: it is corrupt}"
-        in message
-    )
+    reason = "UNKNOWN: other/2 cannot be loaded: it is corrupt"
+    assert f"{{{{name: other version: 2}} due to error: {reason}}}" in message
 
 
 def test_a_start_that_fails_leaves_nothing_loaded(world: World) -> None:
@@ -320,7 +325,7 @@ def wait_for_stage(world: World, version: int, stage: int) -> None:
 def test_whatever_comes_and_goes_the_newest_that_can_be_loaded_serves(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, str]]
 ) -> None:
-    world = World(tmp_path_factory.mktemp("worlds"), poll_seconds=0.002)
+    world = World(tmp_path_factory.mktemp("worlds"), replace(QUICK, poll_seconds=0.002))
     world.write(0)
     with world.manager:
         world.manager.start(world.config(policy=ALL))
@@ -406,7 +411,7 @@ def test_a_corrupt_version_that_is_removed_is_forgotten(make_world: MakeWorld) -
     wait_until(lambda: world.stages() == {2: AVAILABLE, 1: END})
 
 
-def _bug(*_: Any, **__: Any) -> NoReturn:
+def _raise_bug(*_: Any, **__: Any) -> NoReturn:
     raise KeyError("a bug")
 
 
@@ -417,13 +422,13 @@ def test_a_bug_in_the_thread_does_not_end_it(
     world.write(1)
     world.manager.start(world.config())
     with monkeypatch.context() as patch:
-        patch.setattr("tfclf.server.lifecycle.base_path.find_versions", _bug)
+        patch.setattr("tfclf.server.lifecycle.base_path.find_versions", _raise_bug)
         wait_until(lambda: "looking after the models failed" in caplog.text)
     world.write(2)
     wait_until(lambda: world.serving() == [2])
 
 
-# Requests under way
+# In-flight requests
 
 
 @contextmanager
@@ -594,7 +599,7 @@ def test_a_reload_s_deadline_ends_the_wait_and_the_model_comes_all_the_same(worl
     world.manager.start(world.config("demo"))
     world.loads.gate.clear()
     with pytest.raises(RequestError) as raised:
-        world.manager.reload(world.config("demo", "other"), call=Call(timeout=0.2))
+        world.manager.reload(world.config("demo", "other"), call=RequestContext(timeout=0.2))
     assert raised.value.code is StatusCode.DEADLINE_EXCEEDED
     world.loads.gate.set()
     wait_until(lambda: world.serving("other") == [5])
@@ -608,8 +613,8 @@ def test_a_new_model_that_cannot_be_loaded_is_the_reload_s_error(world: World) -
         world.manager.reload(world.config("demo", "other"))
     assert raised.value.code is StatusCode.UNKNOWN
     assert raised.value.message == (
-        "1 model(s) did not become available: "
-        "{{{name: other version: 5} due to error: UNKNOWN: other/5 cannot be loaded: it is corrupt}, }"
+        "1 model(s) did not become available: {{{name: other version: 5} "
+        "due to error: UNKNOWN: other/5 cannot be loaded: it is corrupt}, }"
     )
     assert world.serving() == [1]
 
@@ -641,7 +646,7 @@ def test_a_model_that_is_removed_while_it_is_loaded_ends(
     world.manager.start(world.config("demo"))
     world.loads.gate.clear()
     with pytest.raises(RequestError):
-        world.manager.reload(world.config("demo", "other"), call=Call(timeout=0.1))
+        world.manager.reload(world.config("demo", "other"), call=RequestContext(timeout=0.1))
     wait_until(lambda: world.stages("other") == {5: LOADING})
     world.manager.reload(world.config("demo"))
     world.loads.gate.set()
@@ -661,13 +666,13 @@ def test_a_refused_reload_changes_nothing(world: World, names: tuple[str, ...]) 
     with pytest.raises(RequestError):
         world.manager.reload(world.config(*names, policy=ALL))
     world.write(3)
-    wait_until(lambda: world.serving() == [3])  # by the old policy
+    wait_until(lambda: world.serving() == [3])  # under the old policy
 
 
 # Labels
 
 
-def version_labelled(world: World, label: str) -> int:
+def find_labelled(world: World, label: str) -> int:
     return world.registry.find(ModelSpec(name="demo", version_label=label)).version
 
 
@@ -676,29 +681,32 @@ def test_a_label_is_given_to_an_available_version(world: World) -> None:
     world.write(2)
     world.manager.start(world.config(policy=ALL))
     world.manager.reload(world.config(policy=ALL, stable=1, canary=2))
-    assert (version_labelled(world, "stable"), version_labelled(world, "canary")) == (1, 2)
+    assert (find_labelled(world, "stable"), find_labelled(world, "canary")) == (1, 2)
 
 
-def refused_label(start: Callable[[], None]) -> str:
+def label_refusal(start: Callable[[], None]) -> str:
     with pytest.raises((RequestError, ServerError)) as raised:
         start()
     return str(raised.value)
 
 
-REFUSED = "Request to assign label to version 9 of model demo, which is not currently available for inference"
+REFUSED = (
+    "Request to assign label to version 9 of model demo, "
+    "which is not currently available for inference"
+)
 
 
 def test_a_label_for_a_version_that_is_not_available_is_refused(world: World) -> None:
     world.write(1)
     world.manager.start(world.config())
     world.manager.reload(world.config(stable=1))
-    assert refused_label(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
-    assert version_labelled(world, "stable") == 1
+    assert label_refusal(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
+    assert find_labelled(world, "stable") == 1
 
 
 def test_at_the_start_no_version_is_available_for_a_label(world: World) -> None:
     world.write(9)
-    message = refused_label(lambda: world.manager.start(world.config(stable=9)))
+    message = label_refusal(lambda: world.manager.start(world.config(stable=9)))
     assert message.startswith(REFUSED)
     assert "--allow_version_labels_for_unavailable_models" in message
 
@@ -707,14 +715,14 @@ def test_labels_for_unavailable_versions_may_be_allowed_at_the_start(make_world:
     world = make_world(labels_for_unavailable=True)
     world.write(9)
     world.manager.start(world.config(stable=9))
-    assert version_labelled(world, "stable") == 9
+    assert find_labelled(world, "stable") == 9
 
 
 def test_even_then_a_label_does_not_move_to_an_unavailable_version(make_world: MakeWorld) -> None:
     world = make_world(labels_for_unavailable=True)
     world.write(1)
     world.manager.start(world.config(stable=1))
-    assert refused_label(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
+    assert label_refusal(lambda: world.manager.reload(world.config(stable=9))) == REFUSED
 
 
 # models.config
@@ -726,7 +734,7 @@ def config_file(tmp_path: Path) -> Path:
 
 
 def rewrite(path: Path, content: str) -> None:
-    """At once: whoever looks sees the old content or the new one."""
+    """Replace a file in one step: a reader sees the old content or the new one."""
     beside = path.with_suffix(".new")
     beside.write_text(content)
     beside.replace(path)
@@ -786,14 +794,14 @@ def echo(echo_base: Path, tmp_path: Path) -> Path:
 def storm(
     service: Service, answers: list[list[int]], errors: list[BaseException]
 ) -> Iterator[None]:
-    """Requests from six threads; `answers` gets each thread's versions in order."""
+    """Send requests from six threads; `answers` gets each thread's versions in order."""
     over = threading.Event()
     request = predict_request({"text": strings("a", "b")}, output_filter=["version"])
 
     def ask(mine: list[int]) -> None:
         try:
             while not over.is_set():
-                response = service.predict(request, Call(timeout=60))
+                response = service.predict(request, RequestContext(timeout=60))
                 versions = set(response.outputs["version"].int64_val)
                 assert versions == {response.model_spec.version.value}
                 mine.extend(versions)
@@ -815,12 +823,12 @@ def storm(
 
 def test_a_hot_swap_under_a_storm_of_requests_drops_none(echo: Path, echo_base: Path) -> None:
     registry, answers, errors = Registry(), list[list[int]](), list[BaseException]()
-    with Manager(registry, poll_seconds=0.05) as manager:
+    with Manager(registry, load=Loader(), watching=Watching(poll_seconds=0.05)) as manager:
         manager.start(config_of(("echo", echo)))
         first = registry.find(ModelSpec(name="echo"))
         with storm(Service(registry, manager=manager), answers, errors):
             wait_until(lambda: all(len(mine) > 20 for mine in answers))
-            shutil.copytree(echo_base / "2", echo / "2")  # file by file: not in one step
+            shutil.copytree(echo_base / "2", echo / "2")  # file by file, not in one step
             wait_until(lambda: all(2 in mine for mine in answers))
         assert errors == []
         assert all(set(mine) == {1, 2} and mine == sorted(mine) for mine in answers)
@@ -833,7 +841,8 @@ def test_a_corrupt_version_under_a_storm_of_requests_is_refused(
     echo: Path, echo_base: Path
 ) -> None:
     registry, answers, errors = Registry(), list[list[int]](), list[BaseException]()
-    with Manager(registry, poll_seconds=0.05, max_load_retries=0) as manager:
+    watching = Watching(poll_seconds=0.05, max_load_retries=0)
+    with Manager(registry, load=Loader(), watching=watching) as manager:
         manager.start(config_of(("echo", echo)))
         with storm(Service(registry, manager=manager), answers, errors):
             broken = shutil.copytree(echo_base / "2", echo.parent / "broken")
@@ -854,6 +863,6 @@ def test_a_corrupt_version_under_a_storm_of_requests_is_refused(
 
 def test_a_tf1_model_is_managed_like_any_other(half_plus_two_base: Path) -> None:
     registry = Registry()
-    with Manager(registry) as manager:
+    with Manager(registry, load=Loader()) as manager:
         manager.start(config_of(("half_plus_two", half_plus_two_base)))
         assert registry.find(ModelSpec(name="half_plus_two")).version == 123

@@ -1,4 +1,4 @@
-"""models.config: what is read, and what is refused with which words."""
+"""models.config: what is accepted, and which words refuse the rest."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ from tfclf.server.lifecycle.model_config import (
     single_model,
 )
 
-WHOLE = """\
+COMPLETE = """\
 # a comment
 model_config_list {
   config {
@@ -56,7 +56,7 @@ def config_of(*models: ModelConfig) -> ModelServerConfig:
 
 
 def test_a_whole_file_is_read_and_two_models_may_share_a_base_path(tmp_path: Path) -> None:
-    demo, other = read_model_config(write(tmp_path, WHOLE)).model_config_list.config
+    demo, other = read_model_config(write(tmp_path, COMPLETE)).model_config_list.config
     assert list(demo.model_version_policy.specific.versions) == [1, 2]
     assert dict(demo.version_labels) == {"stable": 1}
     assert demo.base_path == other.base_path
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 @given(text=st.text())
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = write(tmp_path_factory.mktemp("configs"), text.encode("utf-8", "replace"))
-    with pytest.raises(ServerError):  # hypothesis will hardly write a list of models
+    with pytest.raises(ServerError):  # hypothesis hardly ever writes a list of models
         read_model_config(path)
 
 
@@ -149,7 +149,8 @@ REFUSED = [
     ),
     (
         [{"model_type": 1}],
-        "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform.",
+        "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+        "ModelServerConfig::model_platform.",
     ),
 ]
 
@@ -261,8 +262,8 @@ def test_the_base_path_of_a_single_model_becomes_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/of/mine")
-    found = single_model("demo", given).model_config_list.config[0].base_path
-    assert found == base_path.format(cwd=Path.cwd())
+    absolute = single_model("demo", given).model_config_list.config[0].base_path
+    assert absolute == base_path.format(cwd=Path.cwd())
 
 
 def test_the_base_path_of_a_single_model_may_be_a_link_that_changes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which versions a policy chooses, and that a model never goes without one on the way there."""
+"""The versions that a policy chooses, and steps to them that never leave a model without one."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""A version answers its own warm-up records before it serves; one that it cannot answer fails the load."""
+"""A version replays its warm-up records before it serves; a record that fails, fails the load."""
 
 import shutil
 from pathlib import Path

@@ -104,7 +104,7 @@ def numbers(*values: float) -> dict[str, NDArray[Any]]:
 
 
 def ask(
-    batcher: Batcher, *values: float, call: Call | None = None, fetch: str = "twice"
+    batcher: Batcher, *values: float, call: RequestContext | None = None, fetch: str = "twice"
 ) -> list[float]:
     (one,) = batcher.run(numbers(*values), [fetch], call=call)
     return cast(list[float], one.array.tolist())
@@ -243,7 +243,7 @@ def test_a_request_whose_deadline_passed_in_the_queue_is_not_run(
     first = pool.submit(ask, made, 0.0)
     assert slow.entered.acquire(timeout=60)
     with pytest.raises(RequestError) as raised:
-        ask(made, 1.0, call=Call(timeout=0.05))
+        ask(made, 1.0, call=RequestContext(timeout=0.05))
     assert (raised.value.code, made.waiting) == (StatusCode.DEADLINE_EXCEEDED, 0)
     slow.go.set()
     assert first.result(60) == [0.0]
@@ -253,7 +253,7 @@ def test_a_request_whose_deadline_passed_in_the_queue_is_not_run(
 def test_a_request_whose_client_hung_up_is_not_run(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
-    made, call = batcher(), Call()
+    made, call = batcher(), RequestContext()
 
     def hang_up() -> list[float]:
         call.cancel()
@@ -268,7 +268,7 @@ def test_a_request_whose_client_hung_up_is_not_run(
 def test_a_client_that_hangs_up_gives_its_place_to_others_at_once(
     batcher: Batchers, slow: Slow, pool: ThreadPoolExecutor
 ) -> None:
-    made, call = batcher(), Call()
+    made, call = batcher(), RequestContext()
     pool.submit(ask, made, 0.0)
     assert slow.entered.acquire(timeout=60)
     gone = pool.submit(ask, made, 1.0, call=call)
@@ -287,8 +287,8 @@ def test_a_run_may_take_as_long_as_its_most_patient_request(
         made,
         slow,
         pool,
-        lambda: ask(made, 1.0, call=Call(timeout=100)),
-        lambda: ask(made, 2.0, call=Call(timeout=1_000)),
+        lambda: ask(made, 1.0, call=RequestContext(timeout=100)),
+        lambda: ask(made, 2.0, call=RequestContext(timeout=1_000)),
     )
     wait_until(lambda: len(slow.timeouts) == 2)
     assert slow.timeouts[0] is None

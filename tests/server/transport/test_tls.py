@@ -26,6 +26,8 @@ from tfclf.client import Tls as ClientTls
 from tfclf.errors import ClientError, ServerError
 from tfclf.server import command_line, flags
 from tfclf.server.config_files import Tls, read_tls
+from tfclf.server.lifecycle.loading import Loader
+from tfclf.server.lifecycle.watching import Watching
 from tfclf.server.process import Server, ServerOptions
 from tfclf.server.start import find_models, start
 from tfclf.server.transport.tls import grpc_credentials, ssl_context
@@ -80,9 +82,9 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 def start_with_tls(config: Path) -> Server:
     return start(
         find_models(DEMO, "demo"),
-        loader_options={"warm_up_runs": 0},
+        loader=Loader(warm_up_runs=0),
         options=ServerOptions(port=0, rest_port=0, tls=read_tls(config), drain_seconds=1),
-        watching={"poll_seconds": 0},
+        watching=Watching(poll_seconds=0),
     )
 
 
@@ -230,9 +232,9 @@ def test_a_socket_beside_a_port_with_tls_is_plain(papers: Papers, tmp_path: Path
     with (
         start(
             models,
-            loader_options={"warm_up_runs": 0},
+            loader=Loader(warm_up_runs=0),
             options=options,
-            watching={"poll_seconds": 0},
+            watching=Watching(poll_seconds=0),
         ) as server,
         grpc.insecure_channel(f"unix:{tmp_path}/s") as channel,
     ):

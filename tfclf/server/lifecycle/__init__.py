@@ -1,1 +1,1 @@
-"""Which versions answer: models.config and folders are watched, versions loaded, swapped and drained."""
+"""The lifecycle of versions: config and folders watched; versions loaded, swapped, drained."""

@@ -1,4 +1,4 @@
-"""A models.config that is looked at again and again. What is wrong with it is logged once, and changes nothing."""
+"""A models.config that is polled. A problem with it is logged once and changes nothing."""
 
 import logging
 import math
@@ -15,10 +15,15 @@ _log = logging.getLogger(__name__)
 
 
 class ConfigFile:
-    """Source: TF Serving, server.cc (PollFilesystemAndReloadConfig).
+    """A models.config, or none, and when to look at it next.
+
+    Source: TF Serving, server.cc (PollFilesystemAndReloadConfig).
 
     Args:
-      poll_seconds: between two looks; 0: none at all.
+      poll_seconds: time between two looks; 0: none at all.
+
+    Attributes:
+      due: when to look next, in `time.monotonic` seconds; infinite: never.
     """
 
     def __init__(self, path: Path | None, *, poll_seconds: float) -> None:
@@ -29,18 +34,18 @@ class ConfigFile:
 
     @property
     def source(self) -> str:
-        """Where the configuration comes from, as error messages put it."""
+        """The source of the configuration, as error messages name it."""
         return "the configuration" if self._path is None else str(self._path)
 
     def start(self) -> None:
-        """From now on the next look is `due`, in `time.monotonic` seconds; infinite: never."""
+        """Set when the next look is due, counted from now."""
         if self._path is not None and self._poll_seconds > 0:
             self.due = time.monotonic() + self._poll_seconds
 
     def look(
         self, current: ModelServerConfig, apply: Callable[[ModelServerConfig], object]
     ) -> None:
-        """Applies what the file says, if that differs from the current configuration and a look is due."""
+        """Apply the file if a look is due and it differs from the current configuration."""
         if self._path is None or time.monotonic() < self.due:
             return
         self.start()

@@ -1,4 +1,4 @@
-"""The models as the last accepted ModelServerConfig wants them.
+"""The configuration in force: the models of the last accepted ModelServerConfig.
 
 Source: TF Serving, server_core.cc (ReloadConfig, UpdateModelVersionLabelMap).
 """
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Change(NamedTuple):
-    """What a configuration changed."""
+    """The models that a configuration added and removed."""
 
     new: list[ManagedModel]
     removed: list[ManagedModel]
@@ -29,9 +29,8 @@ class Change(NamedTuple):
     @property
     def settled(self) -> bool:
         """Whether each new model answers or never will, and no removed one answers."""
-        return all(
-            model.loaded or model.given_up or model.removed for model in self.new
-        ) and not any(model.removed and model.loaded for model in self.removed)
+        decided = all(model.loaded or model.given_up or model.removed for model in self.new)
+        return decided and not any(model.removed and model.loaded for model in self.removed)
 
     @property
     def failed(self) -> list[ManagedModel]:
@@ -40,29 +39,30 @@ class Change(NamedTuple):
 
 
 class Configuration:
-    """Takes ModelServerConfigs, each as a whole or not at all.
+    """The models of the last accepted ModelServerConfig; one is accepted as a whole or not at all.
 
     Args:
-      labels_for_unavailable: takes labels for versions that are not loaded, unless the label stood for another one.
+      labels_for_unavailable: accept labels for versions that are not loaded, unless the label named
+        another version.
 
     Attributes:
-      changed: guards the other attributes, and all that is in the models; notified of each change.
-      current: the last one taken.
-      models: by name; a removed one until nothing of it is loaded.
-      unseen: whether the base paths have not been looked at since the last one was taken.
+      changed: the lock of the other attributes and of the models; it is notified of each change.
+      current: the last accepted ModelServerConfig.
+      models: the models by name; a removed one stays until nothing of it is loaded.
+      unseen: whether the base paths are still to be looked at for `current`.
     """
 
     def __init__(self, registry: Registry, *, labels_for_unavailable: bool) -> None:
         self._registry = registry
         self._labels_for_unavailable = labels_for_unavailable
-        self._applying = threading.Lock()  # from a configuration's checks until it holds
+        self._applying = threading.Lock()  # held from a configuration's checks until it is in force
         self.changed = threading.Condition()
         self.current = ModelServerConfig()
         self.models: dict[str, ManagedModel] = {}
         self.unseen = False
 
     def apply(self, config: ModelServerConfig) -> Change:
-        """Takes a configuration; what it wants is still to be loaded. Raises: ConfigError."""
+        """Accept a configuration; its new versions are still to be loaded. Raises: ConfigError."""
         with self._applying:
             check_models(config)
             models = {model.name: model for model in config.model_config_list.config}
@@ -80,8 +80,8 @@ class Configuration:
                     else:
                         self.models[name] = ManagedModel(model)
                 removed = [model for name, model in known.items() if name not in models]
-                for each in removed:
-                    each.remove(self._registry.states)
+                for removed_model in removed:
+                    removed_model.remove(self._registry.states)
                 self.current = config
                 self.unseen = True
                 new = [self.models[name] for name in models if name not in known]
@@ -90,7 +90,7 @@ class Configuration:
             return Change(new, removed)
 
     def forget_removed(self) -> None:
-        """Forgets the removed models of which nothing is loaded any more."""
+        """Forget the removed models of which nothing is loaded any more."""
         for model in [each for each in self.models.values() if each.removed and not each.loaded]:
             del self.models[model.name]
 
@@ -106,8 +106,8 @@ class Configuration:
                     continue
                 raise ConfigError(
                     StatusCode.FAILED_PRECONDITION,
-                    f"Request to assign label to version {version} of model {name}, which is not currently available "
-                    f"for inference",
-                    f"Label {label!r} may stand for a version only once that is loaded: add labels by a reload, or "
-                    f"start with --allow_version_labels_for_unavailable_models.",
+                    f"Request to assign label to version {version} of model {name}, "
+                    f"which is not currently available for inference",
+                    f"Label {label!r} may name a version only once that is loaded: add labels by a "
+                    f"reload, or start with --allow_version_labels_for_unavailable_models.",
                 )

@@ -1,4 +1,4 @@
-"""From a version's folder to a Servable that answers: what a Manager calls for each version."""
+"""The loading of a version: from its folder to a Servable that answers."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -19,15 +19,17 @@ _PER_MODEL_BATCHING = "batching_params.pbtxt"
 
 @dataclass(frozen=True)
 class Loader:
-    """Loads versions, batches their requests and warms them up, as a server's options say.
+    """A loader of versions; it also sets up their batching and warms them up.
 
     Attributes:
-      check_method_names, tensor_content: as for `Servable`.
-      batching: of every model; None: exports of tfclf alone are batched, which are known to bear it.
+      session, limits, check_method_names, tensor_content: as for `Servable`.
+      batching: options for every model; None: only exports of tfclf are batched, since they are
+        known to allow it.
       batch: False: no model is batched.
-      per_model: each version's own batching_params.pbtxt; one without it is not batched. Of `batching` the threads
-        hold, as in TF Serving.
+      per_model: read each version's own batching_params.pbtxt, and do not batch a version without
+        one. Then only the threads of `batching` count, as in TF Serving.
       warm_up_runs: how often each warm-up request is replayed; 0: never.
+      metrics: the metrics of loads, warm-ups, runs and batches; None: none.
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)
@@ -41,7 +43,10 @@ class Loader:
     metrics: Metrics | None = None
 
     def __call__(self, name: str, version: int, folder: Path) -> Servable:
-        """Raises: SavedModelError, or ServerError for a bad batching file; nothing stays loaded then."""
+        """Load a version and warm it up.
+
+        Raises: SavedModelError, or ServerError for a bad batching file; then nothing stays loaded.
+        """
         metrics = self.metrics
         started = time.perf_counter()
         try:
@@ -65,37 +70,37 @@ class Loader:
                 raise
         except BaseException:
             if metrics is not None:
-                metrics.loaded(name, version, time.perf_counter() - started, ok=False)
+                metrics.observe_load(name, version, time.perf_counter() - started, ok=False)
             raise
         if metrics is not None:
-            metrics.loaded(name, version, loaded - started)
+            metrics.observe_load(name, version, loaded - started)
             if replayed:
-                metrics.warmed_up(name, version, time.perf_counter() - loaded)
+                metrics.observe_warm_up(name, version, time.perf_counter() - loaded)
         return servable
 
     def _batching(self, folder: Path) -> Batching | None:
         if not self.batch:
             return None
         if self.per_model:
-            own = folder / _PER_MODEL_BATCHING
-            if not own.is_file():
-                return None
-            batching = read_batching(own)
-            return (
-                replace(batching, num_batch_threads=self.batching.num_batch_threads)
-                if self.batching
-                else batching
-            )
+            return self._own_batching(folder / _PER_MODEL_BATCHING)
         if self.batching is not None:
             return self.batching
         return Batching() if Manifest.path(folder).is_file() else None
 
+    def _own_batching(self, file: Path) -> Batching | None:
+        if not file.is_file():
+            return None
+        own = read_batching(file)
+        if self.batching is None:
+            return own
+        return replace(own, num_batch_threads=self.batching.num_batch_threads)
+
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:
-    metrics.runtime(name, seconds, api=method)
+    metrics.observe_run(name, seconds, api=method)
 
 
 def _observe_batch(metrics: Metrics, name: str, batch: RanBatch) -> None:
     for rows, seconds in batch.requests:
-        metrics.queued(name, rows, seconds)
-    metrics.batch(name, batch.rows, batch.rows + batch.padding)
+        metrics.observe_queueing(name, rows, seconds)
+    metrics.observe_batch(name, batch.rows, batch.rows + batch.padding)

@@ -1,4 +1,4 @@
-"""One model under management: which of its versions are wanted, which answer, which could not be loaded."""
+"""A managed model: which of its versions are wanted, which answer, which failed to load."""
 
 import math
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class Failure:
     """A version that could not be loaded.
 
     Attributes:
-      tries: how often that was tried.
+      tries: the tries so far.
       again_at: when to try again, in `time.monotonic` seconds; infinite: given up.
-      files: what there was to load; other files are another chance.
+      files: the files that failed; if they change, the version gets another try.
       ended: END, with the error.
     """
 
@@ -44,29 +44,29 @@ class Failure:
 
     @property
     def given_up(self) -> bool:
-        """Whether only other files, or another wish, can help."""
+        """Whether it is not tried again unless its files or the configuration change."""
         return self.again_at == math.inf
 
     @property
-    def shown(self) -> State:
-        """As TF Serving shows it: while it is to be tried again it is loading, and its error in the log alone."""
+    def visible_state(self) -> State:
+        """The state that TF Serving reports: LOADING until it is given up, without the error."""
         return self.ended if self.given_up else State(LOADING)
 
 
 class ManagedModel:
-    """Belongs to the Manager, whose lock guards it."""
+    """A model and its versions; it belongs to the Manager, whose lock guards it."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.name: str = config.name
         self.base_path = BasePath(config.name, Path(config.base_path))
-        self.looked = False  # the first look at a base path waits for no files to come to rest
+        self.looked = False  # the first look does not wait for files to come to rest
         self.wanted: dict[int, Path] = {}
         self.loaded: dict[int, Loaded] = {}
         self.failures: dict[int, Failure] = {}
         self.configure(config)
 
     def configure(self, config: ModelConfig) -> None:
-        """Takes another base path or policy; what is loaded stays until the next look at the file system."""
+        """Take another base path or policy; what is loaded stays until the next look."""
         self.removed = False
         self.policy = config.model_version_policy
         if self.base_path.folder != Path(config.base_path):
@@ -74,12 +74,12 @@ class ManagedModel:
             self.looked = False
 
     def remove(self, states: States) -> None:
-        """Wants no version any more."""
+        """Stop wanting any version."""
         self.removed = True
         self.want({}, states)
 
     def want(self, versions: dict[int, Path], states: States) -> None:
-        """Wants these versions, and forgets what it knows of others that are not loaded."""
+        """Want exactly these versions, and forget all others that are not loaded."""
         for number in self.wanted.keys() - versions.keys() - self.loaded.keys():
             failure = self.failures.get(number)
             states.set(self.name, number, failure.ended if failure else State(END))
@@ -93,25 +93,25 @@ class ManagedModel:
         self.wanted = versions
 
     def next_step(self, now: float) -> Step | None:
-        """What to load or unload next."""
+        """Return what to load or unload next."""
         loadable = {
             number for number, folder in self.wanted.items() if self._may_load(number, folder, now)
         }
         return next_step(wanted=self.wanted.keys(), serving=self.loaded.keys(), loadable=loadable)
 
     def next_retry(self) -> float:
-        """When a version is to be tried again; infinite if none is."""
+        """Return when a version is to be tried again; infinite if none is."""
         return min((failure.again_at for failure in self.failures.values()), default=math.inf)
 
     def fail(
         self, number: int, folder: Path, error: Exception, *, again_at: float, most_tries: int
     ) -> Failure:
-        """Notes that a version could not be loaded, after how many tries in a row."""
+        """Note that a version could not be loaded, and count the tries in a row."""
         before = self.failures.get(number)
         files = self.base_path.fingerprint(folder)
         again = before is not None and (before.folder, before.files) == (folder, files)
         tries = before.tries + 1 if before is not None and again else 1
-        code, message = _reason(error, self.base_path.folder, self.name)
+        code, message = _find_reason(error, self.base_path.folder, self.name)
         failure = Failure(
             folder,
             tries,
@@ -123,13 +123,13 @@ class ManagedModel:
         return failure
 
     def succeed(self, number: int, folder: Path, servable: Servable) -> None:
-        """Notes that a version answers."""
+        """Note that a version answers."""
         self.failures.pop(number, None)
         self.loaded[number] = Loaded(servable, folder)
 
     @property
     def given_up(self) -> bool:
-        """Whether no version answers, and none that is wanted will."""
+        """Whether no version answers and every wanted one is given up."""
         failures = [self.failures.get(number) for number in self.wanted]
         return (
             not self.loaded and bool(failures) and all(each and each.given_up for each in failures)
@@ -146,8 +146,13 @@ class ManagedModel:
         return files is not None and files != failure.files
 
 
-def complaint(models: Sequence[ManagedModel]) -> str:
-    """TF Serving's words for models that did not become available, with each version's error."""
+def describe_failures(models: Sequence[ManagedModel]) -> str:
+    """Return TF Serving's words for models that did not become available, with their errors.
+
+    >>> from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
+    >>> describe_failures([ManagedModel(ModelConfig(name="demo", base_path="/models/demo"))])
+    '1 model(s) did not become available: {{{name: demo}}, }'
+    """
     listed = []
     for model in models:
         for number, failure in sorted(model.failures.items()):
@@ -158,8 +163,8 @@ def complaint(models: Sequence[ManagedModel]) -> str:
     return f"{len(models)} model(s) did not become available: {{{''.join(listed)}}}"
 
 
-def _reason(error: Exception, base_path: Path, name: str) -> tuple[StatusCode, str]:
-    """The code and the words of TensorFlow, or of whoever else failed, without this machine's paths."""
+def _find_reason(error: Exception, base_path: Path, name: str) -> tuple[StatusCode, str]:
+    """Return the code and message of what failed, TensorFlow say, without this machine's paths."""
     cause = error.__cause__ or error
     number = getattr(cause, "error_code", None)  # an OpError's
     code = getattr(cause, "code", None)  # a RequestError's

@@ -1,8 +1,8 @@
-"""Loads, swaps and unloads versions as the configuration and the file system ask for it.
+"""The manager: it loads, swaps and unloads versions to match the configuration and the file system.
 
-One thread does it all, so that no two changes meet: it looks at the base paths and at models.config, loads a new
-version while the old one answers, swaps them in the registry, and closes the old one when its last request has
-ended. Requests only ever wait for it in a reload.
+One thread makes all changes, so no two interfere. It looks at the base paths and at
+models.config, loads a new version while the old one answers, swaps them in the registry, and closes
+the old one after its last in-flight request. Only a reload makes a request wait for it.
 
 Sources: TF Serving, server_core.cc, aspired_versions_manager.cc, loader_harness.cc, server.cc.
 """
@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -19,13 +19,13 @@ from grpc import StatusCode
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from tfclf.errors import ServerError
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.config_file import ConfigFile
 from tfclf.server.lifecycle.configuration import Change, Configuration
 from tfclf.server.lifecycle.drain import Drain
-from tfclf.server.lifecycle.managed_model import ManagedModel, complaint
+from tfclf.server.lifecycle.managed_model import Failure, ManagedModel, describe_failures
 from tfclf.server.lifecycle.model_config import ConfigError
-from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.lifecycle.watching import Watching
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.states import LOADING, State
@@ -35,76 +35,56 @@ _log = logging.getLogger(__name__)
 
 Load = Callable[[str, int, Path], Servable]
 
-_GLANCE = 0.1  # seconds between two looks at whether a waiting client has hung up
-_AFTER_A_BUG = 1.0  # seconds before the thread goes on, so that it does not fill the log
-
-
-def load(name: str, version: int, folder: Path) -> Servable:
-    """Loads a version and warms it up. Raises: SavedModelError."""
-    servable = Servable.load(name, version, folder)
-    try:
-        warm_up(servable, folder)
-    except BaseException:
-        servable.close()
-        raise
-    return servable
+_GLANCE = 0.1  # seconds between two checks of whether a waiting client has hung up
+_AFTER_A_BUG = 1.0  # seconds to pause after an error, which would fill the log otherwise
 
 
 class Manager:
-    """Keeps a Registry as a ModelServerConfig and the file system want it.
+    """The keeper of a Registry: it holds what a ModelServerConfig and the file system ask for.
 
-        with Manager(registry) as manager:
+        with Manager(registry, load=Loader()) as manager:
             manager.start(read_model_config(path))
 
     Args:
-      load: makes the Servable of a model's name, version and folder; by default it loads and warms up.
-      poll_seconds: between two looks at the base paths (`--file_system_poll_wait_seconds`); 0: one look at the start,
-        and one at each reload. Less than 0 is as 0 here, where TF Serving would load nothing at all.
-      config_file, config_poll_seconds: where the configuration comes from, for error messages, and how often to look
-        there for changes (`--model_config_file_poll_wait_seconds`); 0: never.
-      max_load_retries, retry_seconds: how often, and after how long, a version that could not be loaded is tried
-        again (`--max_num_load_retries`, `--load_retry_interval_micros`). One whose files have changed is tried again
-        at the next look. At the start a model none of whose versions can be loaded is an error at once.
-      drain_seconds: what requests under way get when their version is unloaded; then they are cancelled.
-      reload_roots: folders that a request may load models from (HandleReloadConfigRequest), besides those that the
-        models of the start stand in.
-      labels_for_unavailable: takes labels for versions that are not loaded
-        (`--allow_version_labels_for_unavailable_models`), unless the label stood for another version before.
+      load: makes the Servable of a model's name, version and folder.
+      watching: how the file system and the configuration are watched.
+      drain_seconds: time that in-flight requests get when their version is unloaded; then they are
+        cancelled.
     """
 
     def __init__(
         self,
         registry: Registry,
         *,
-        load: Load = load,
-        poll_seconds: float = 1.0,
-        config_file: Path | None = None,
-        config_poll_seconds: float = 0.0,
-        max_load_retries: int = 5,
-        retry_seconds: float = 60.0,
+        load: Load,
+        watching: Watching | None = None,
         drain_seconds: float = 60.0,
-        reload_roots: Sequence[Path] = (),
-        labels_for_unavailable: bool = False,
     ) -> None:
+        watching = watching or Watching()
         self._registry = registry
         self._load = load
-        self._poll_seconds = poll_seconds
-        self._config_file = ConfigFile(config_file, poll_seconds=config_poll_seconds)
-        self._most_tries = 1 + max(max_load_retries, 0)
-        self._retry_seconds = max(retry_seconds, 0.0)
+        self._poll_seconds = watching.poll_seconds
+        self._config_file = ConfigFile(
+            watching.config_file, poll_seconds=watching.config_poll_seconds
+        )
+        self._most_tries = 1 + max(watching.max_load_retries, 0)
+        self._retry_seconds = max(watching.retry_seconds, 0.0)
         self._drain = Drain(registry, seconds=drain_seconds, wake=self._wake)
         self._reloading = threading.Lock()  # one reload waits for its models at a time
-        self._configuration = Configuration(registry, labels_for_unavailable=labels_for_unavailable)
+        self._configuration = Configuration(
+            registry, labels_for_unavailable=watching.labels_for_unavailable
+        )
         self._changed = self._configuration.changed  # guards what follows too
-        self.reload_roots = tuple(path.resolve() for path in reload_roots)
+        self.reload_roots = tuple(path.resolve() for path in watching.reload_roots)
         self._woken = self._stopping = False
         self._next_look = math.inf
         self._thread = threading.Thread(target=self._run, name="tfclf-manager", daemon=True)
 
     def start(self, config: ModelServerConfig) -> None:
-        """Loads the models, and from then on watches over them in a thread.
+        """Load the models, then watch over them in a thread.
 
-        Raises: ServerError, or a single failed version's SavedModelError; nothing stays loaded then.
+        Raises: ServerError, or the SavedModelError of the one version that failed; then nothing
+          stays loaded.
         """
         errors: list[Exception] = []
         try:
@@ -119,8 +99,9 @@ class Manager:
                 raise errors[0]
             if missing:
                 raise ServerError(
-                    f"{complaint(missing)}. Expected at least one version of each model that can be loaded. "
-                    f"Correct those models or take them out of the configuration."
+                    f"{describe_failures(missing)}. Expected at least one version of each model "
+                    f"that can be loaded. Correct those models or take them out of the "
+                    f"configuration."
                 )
         except ConfigError as error:
             raise error.as_server_error(self._config_file.source) from error
@@ -131,15 +112,15 @@ class Manager:
             _log.warning("no models: the configuration's list is empty; a reload may bring some")
         self._thread.start()
 
-    def reload(self, config: ModelServerConfig, *, call: Call | None = None) -> None:
-        """Takes another configuration, and waits until its new models answer.
+    def reload(self, config: ModelServerConfig, *, call: RequestContext | None = None) -> None:
+        """Apply another configuration and wait until its new models answer.
 
         Args:
-          call: whose deadline ends the wait; the configuration holds all the same, as in TF Serving.
-        Raises: RequestError: the configuration is refused and changes nothing; or a new model cannot be loaded
-          (UNKNOWN), which stays in the configuration.
+          call: its deadline ends the wait; the configuration holds all the same, as in TF Serving.
+        Raises: RequestError if the configuration is refused, and then nothing changes; or, UNKNOWN,
+          if a new model cannot be loaded, which stays in the configuration.
         """
-        call = call or Call()
+        call = call or RequestContext()
         while not self._reloading.acquire(timeout=_GLANCE):
             call.time_left()
         try:
@@ -150,15 +131,15 @@ class Manager:
                     self._changed.wait(_GLANCE if left is None else min(left, _GLANCE))
                 failed = change.failed
             if failed:
-                raise RequestError(StatusCode.UNKNOWN, complaint(failed))
+                raise RequestError(StatusCode.UNKNOWN, describe_failures(failed))
         finally:
             self._reloading.release()
 
     def stop(self, timeout: float | None = 10.0) -> None:
-        """Makes no more changes; what is loaded goes on answering, so that a server can drain its requests.
+        """Make no more changes; loaded versions still answer while the server drains.
 
         Args:
-          timeout: seconds to wait for a load under way, which cannot be broken off; None: until it ends.
+          timeout: seconds to wait for a load, which cannot be interrupted; None: until it ends.
         """
         with self._changed:
             self._stopping = True
@@ -167,7 +148,7 @@ class Manager:
             self._thread.join(timeout)
 
     def close(self) -> None:
-        """Stops, and closes every version at once, requests under way or not."""
+        """Stop, and close every version at once, even under in-flight requests."""
         self.stop()
         for servable in self._registry:
             self._drain.withdraw(servable)
@@ -211,7 +192,7 @@ class Manager:
                     self._look()
                 self._take_steps([])
             except Exception:
-                # A bug of ours, or a file system that fails in a new way; what is loaded goes on serving.
+                # A bug of ours, or a new kind of file system failure; what is loaded still serves.
                 _log.exception(
                     "looking after the models failed; it goes on in %g second", _AFTER_A_BUG
                 )
@@ -224,12 +205,11 @@ class Manager:
         return None if due == math.inf else max(due - time.monotonic(), 0.0)
 
     def _plan_look(self) -> None:
-        self._next_look = (
-            time.monotonic() + self._poll_seconds if self._poll_seconds > 0 else math.inf
-        )
+        polled = self._poll_seconds > 0
+        self._next_look = time.monotonic() + self._poll_seconds if polled else math.inf
 
     def _look(self) -> None:
-        """Finds out which versions are wanted."""
+        """Look at the base paths for the versions that are wanted."""
         with self._changed:
             self._configuration.unseen = False
             models = [model for model in self._configuration.models.values() if not model.removed]
@@ -238,9 +218,8 @@ class Manager:
                 base_path, policy = model.base_path, model.policy
                 loaded = {number: each.folder for number, each in model.loaded.items()}
                 at_rest = model.looked and self._poll_seconds > 0
-            wanted = base_path.look(
-                policy, loaded=loaded, at_rest=at_rest
-            )  # may take long: a network's folder
+            # Outside the lock: a look at a network's folder may take long.
+            wanted = base_path.look(policy, loaded=loaded, at_rest=at_rest)
             with self._changed:
                 if wanted is not None and model.base_path is base_path and not model.removed:
                     model.want(wanted, self._registry.states)
@@ -248,10 +227,10 @@ class Manager:
         self._plan_look()
 
     def _take_steps(self, errors: list[Exception]) -> None:
-        """Loads and unloads until all is as wanted, or a reload wants something else.
+        """Load and unload until all is as wanted, or until a reload wants something else.
 
         Args:
-          errors: takes those of versions that could not be loaded.
+          errors: receives the errors of versions that could not be loaded.
         """
         while True:
             self._drain.close_done()
@@ -268,7 +247,7 @@ class Manager:
                     self._configuration.forget_removed()
                     self._changed.notify_all()
                     return
-                # What is to go goes first: that is quick, and gives memory back.
+                # Unload first: that is quick and frees memory.
                 model, step = min(steps, key=lambda each: each[1].do != "unload")
                 if step.do == "unload":
                     self._drain.withdraw(model.loaded.pop(step.version).servable)
@@ -280,7 +259,7 @@ class Manager:
 
     def _try_to_load(self, model: ManagedModel, number: int, folder: Path) -> Exception | None:
         states = self._registry.states
-        if number not in model.loaded:  # else it is to be replaced, and answers meanwhile
+        if number not in model.loaded:  # else it answers until it is replaced
             states.set(model.name, number, State(LOADING))
         try:
             servable = self._load(model.name, number, folder)
@@ -293,23 +272,12 @@ class Manager:
                     number, folder, error, again_at=again_at, most_tries=self._most_tries
                 )
                 if number not in model.loaded:
-                    states.set(model.name, number, failure.shown)
+                    states.set(model.name, number, failure.visible_state)
                 self._changed.notify_all()
-            after = (
-                "given up" if failure.given_up else f"next try in {self._retry_seconds:g} seconds"
-            )
-            tries = f"{failure.tries} of {self._most_tries}"
-            _log.error(
-                "model=%r version=%d not loaded, try %s, %s: %s",
-                model.name,
-                number,
-                tries,
-                after,
-                error,
-            )
+            self._log_failure(model.name, number, failure, error)
             return error
         with self._changed:
-            if self._stopping or model.wanted.get(number) != folder:  # nobody wants it any more
+            if self._stopping or model.wanted.get(number) != folder:  # no longer wanted
                 servable.close()
                 return None
             self._drain.swap(servable)
@@ -317,3 +285,14 @@ class Manager:
             self._changed.notify_all()
         _log.info("serving model=%r version=%d", model.name, number)
         return None
+
+    def _log_failure(self, name: str, number: int, failure: Failure, error: Exception) -> None:
+        plan = f"next try in {self._retry_seconds:g} seconds"
+        _log.error(
+            "model=%r version=%d not loaded, try %s, %s: %s",
+            name,
+            number,
+            f"{failure.tries} of {self._most_tries}",
+            "given up" if failure.given_up else plan,
+            error,
+        )

@@ -1,7 +1,7 @@
-"""models.config: which models to serve. Reading one, and the checks that hold for one sent by a client too.
+"""models.config, which lists the models to serve, and its checks, which a reload's config gets too.
 
-The checks, their order and their words: TF Serving, server_core.cc (ReloadConfig and what it calls) and
-file_system_storage_path_source.cc.
+The checks, their order and their words are TF Serving's: server_core.cc (ReloadConfig and what it
+calls) and file_system_storage_path_source.cc.
 """
 
 import logging
@@ -27,15 +27,18 @@ _log = logging.getLogger(__name__)
 
 PLATFORM = "tensorflow"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*://")
-_EXAMPLE = 'model_config_list { config { name: "demo" base_path: "/models/demo" model_platform: "tensorflow" } }'
+_EXAMPLE = (
+    'model_config_list { config { name: "demo" base_path: "/models/demo" '
+    'model_platform: "tensorflow" } }'
+)
 
 
 class ConfigError(RequestError):
-    """A configuration that changes nothing.
+    """A configuration that is refused and changes nothing.
 
     Attributes:
       message: TF Serving's words, which a client gets.
-      advice: what was expected and what to do, for whoever starts the server.
+      advice: what was expected and what to do next, for the operator of the server.
     """
 
     def __init__(self, code: StatusCode, message: str, advice: str) -> None:
@@ -43,10 +46,13 @@ class ConfigError(RequestError):
         self.advice = advice
 
     def as_server_error(self, source: str) -> ServerError:
-        """The same for whoever starts the server.
+        """Return the error for the operator of the server.
+
+        >>> print(_invalid("Model x has no name.", "Give it one.").as_server_error("models.config"))
+        Model x has no name. Found in models.config. Give it one.
 
         Args:
-          source: where the configuration came from, such as a file's path.
+          source: the source of the configuration, such as a file's path.
         """
         return ServerError(f"{self.message.rstrip('.')}. Found in {source}. {self.advice}")
 
@@ -54,15 +60,20 @@ class ConfigError(RequestError):
 def single_model(
     name: str, base_path: str | Path, *, policy: Policy | None = None
 ) -> ModelServerConfig:
-    """The configuration of `--model_name` and `--model_base_path`: one model, by default its latest version.
+    """Return the configuration of one model (`--model_name`, `--model_base_path`).
+
+    >>> single_model("demo", "/models/demo").model_config_list.config[0].base_path
+    '/models/demo'
 
     Args:
-      base_path: one that is relative, or begins with ~ (which a shell leaves as it is behind `=`), becomes absolute;
-        a URI stays, for `check_base_path` to refuse.
+      base_path: a path that is relative or begins with ~ becomes absolute (a shell does not expand
+        ~ after `=`); a URI stays, for `check_base_path` to refuse.
+      policy: the versions to serve; by default the latest.
     """
     path = str(base_path)
     if not _URI.match(path):
-        # Links stay: one may lead to another folder tomorrow. And Path.expanduser raises for an unknown ~user.
+        # Do not resolve links: one may lead to another folder tomorrow. Path.expanduser would raise
+        # for an unknown ~user.
         path = str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111
     config = ModelServerConfig()
     model = config.model_config_list.config.add(name=name, base_path=path, model_platform=PLATFORM)
@@ -72,25 +83,26 @@ def single_model(
 
 
 def read_model_config(path: Path) -> ModelServerConfig:
-    """Reads a text-format ModelServerConfig, such as the example in serving/config/models.config.
+    """Read a text-format ModelServerConfig, such as the example in serving/config/models.config.
 
-    An empty list of models is one (`model_config_list {}`): they may come by a reload. A file that names no list
-    at all is more likely cut short, and refused.
+    An empty list of models (`model_config_list {}`) is accepted: a reload may bring some. A file
+    without any list is refused, since it is probably truncated. The paths that the file names are
+    not looked at.
 
-    Raises: ServerError; nothing of the file system that the file names is looked at.
+    Raises: ServerError.
     """
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ServerError(
-            f"{path} cannot be read: {reason}. Expected a text file that lists models: {_EXAMPLE}. Correct the path "
-            f"or the file's rights."
+            f"{path} cannot be read: {reason}. Expected a text file that lists models: {_EXAMPLE}. "
+            f"Correct the path or the file's rights."
         ) from error
     try:
         config = text_format.Parse(text, ModelServerConfig())
     except text_format.ParseError as error:
-        raise ServerError(_parse_error(path, error)) from error
+        raise ServerError(_describe_parse_error(path, error)) from error
     kind = config.WhichOneof("config")
     if kind is None:
         raise ServerError(
@@ -103,17 +115,18 @@ def read_model_config(path: Path) -> ModelServerConfig:
     return config
 
 
-def _parse_error(path: Path, error: text_format.ParseError) -> str:
+def _describe_parse_error(path: Path, error: text_format.ParseError) -> str:
     line, column = error.GetLine() or 0, error.GetColumn() or 0
     reason = str(error).removeprefix(f"{line}:{column} : ").rstrip(".")
     return (
-        f"Error parsing text-format tensorflow.serving.ModelServerConfig: {line}:{column}: {reason}. Found in {path}, "
-        f"line {line}, column {column}. Expected the text form of the message, as in {_EXAMPLE}. Correct that line."
+        f"Error parsing text-format tensorflow.serving.ModelServerConfig: {line}:{column}: "
+        f"{reason}. Found in {path}, line {line}, column {column}. Expected the text form of the "
+        f"message, as in {_EXAMPLE}. Correct that line."
     )
 
 
 def check_models(config: ModelServerConfig) -> None:
-    """Checks what can be checked without a look at the file system or at what is loaded.
+    """Check a configuration without looking at the file system or at what is loaded.
 
     Raises: ConfigError.
     """
@@ -133,13 +146,15 @@ def check_models(config: ModelServerConfig) -> None:
         if model.name in names:
             raise _invalid(
                 f"Illegal to list model {model.name} multiple times in config list",
-                f"It is model {number} of the list, and one before it. Give each model a name of its own.",
+                f"It is model {number} of the list, and one before it. "
+                f"Give each model a name of its own.",
             )
         names.add(model.name)
     for model in config.model_config_list.config:
         if not (Path(model.base_path).is_absolute() or _URI.match(model.base_path)):
             raise _invalid(
-                f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}",
+                f"Expected model {model.name} to have an absolute path or URI; "
+                f"got base_path()={model.base_path}",
                 "Write the whole path of the folder that holds the versions, from / on.",
             )
         _check_platform(model)
@@ -162,7 +177,7 @@ def _check_platform(model: ModelConfig) -> None:
                 f"ModelServerConfig::model_type choice {model.model_type} not supported.", advice
             )
     elif not platform:
-        # Taken, since there is but one platform here; but the same file would keep TF Serving from starting.
+        # Accepted, since this server has only one platform. TF Serving would refuse the file.
         _log.warning(
             'model %r has no model_platform: TF Serving refuses that; write "%s"',
             model.name,
@@ -172,13 +187,13 @@ def _check_platform(model: ModelConfig) -> None:
         raise _invalid(f"Model {model.name} requests unsupported platform {platform}", advice)
     if model.HasField("logging_config"):
         _log.warning(
-            "model %r: logging_config is passed over: this server logs no requests to files",
+            "model %r: logging_config is ignored: this server logs no requests to files",
             model.name,
         )
 
 
 def check_base_path(model: ModelConfig) -> None:
-    """Checks that there is something to load; TF Serving would wait for it for ever.
+    """Check that there is a version to load; TF Serving would wait for one for ever.
 
     Raises: ConfigError.
     """
@@ -192,24 +207,29 @@ def check_base_path(model: ModelConfig) -> None:
     try:
         versions = find_versions(folder, passed_over=lambda _: None)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = (
-            "that is a file" if isinstance(error, NotADirectoryError) else "there is no such folder"
-        )
-        if isinstance(error, PermissionError):
-            reason = "this process may not read it"
         raise _invalid(
-            f"Could not find base path {path} for servable {name} with error NOT_FOUND: {path} not found",
-            f"Here {reason}. Expected a folder of versions: {path}/1/saved_model.pb. Correct base_path.",
+            f"Could not find base path {path} for servable {name} with error NOT_FOUND: "
+            f"{path} not found",
+            f"Here {_describe_os_error(error)}. Expected a folder of versions: "
+            f"{path}/1/saved_model.pb. Correct base_path.",
         ) from error
     if not versions:
         raise ConfigError(
             StatusCode.NOT_FOUND,
             f"Unable to find a numerical version path for servable {name} at: {path}",
-            f"It holds {list_folder(folder)}. {_where_versions_are(folder)}",
+            f"It holds {list_folder(folder)}. {_advise_on_base_path(folder)}",
         )
 
 
-def _where_versions_are(folder: Path) -> str:
+def _describe_os_error(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "this process may not read it"
+    if isinstance(error, NotADirectoryError):
+        return "that is a file"
+    return "there is no such folder"
+
+
+def _advise_on_base_path(folder: Path) -> str:
     expected = f"{folder}/1/saved_model.pb and what was saved beside it."
     if not holds_saved_model(folder):
         return f"Expected folders named with a number, each a whole SavedModel: {expected}"

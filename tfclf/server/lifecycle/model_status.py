@@ -1,6 +1,7 @@
-"""GetModelStatus: what has become of each version of a model.
+"""GetModelStatus: the state of each version of a model.
 
-Source: TF Serving, get_model_status_impl.cc. A version label chooses nothing there: it gives all versions.
+Source: TF Serving, get_model_status_impl.cc. There a version label selects nothing: the response
+has all versions.
 """
 
 from grpc import StatusCode
@@ -14,7 +15,7 @@ from tfclf.server.status import RequestError
 
 
 def get_model_status(registry: Registry, request: GetModelStatusRequest) -> GetModelStatusResponse:
-    """Answers a GetModelStatusRequest; the largest version comes first.
+    """Answer a GetModelStatusRequest; the largest version comes first.
 
     Raises: RequestError.
     """
@@ -36,5 +37,5 @@ def get_model_status(registry: Registry, request: GetModelStatusRequest) -> GetM
         status = response.model_version_status.add(version=version, state=state.stage)
         status.status.error_code = state.code.value[0]
         status.status.error_message = state.message
-        status.status.SetInParent()  # present though it says OK
+        status.status.SetInParent()  # present even if OK
     return response

@@ -10,19 +10,19 @@ from pathlib import Path
 from grpc import StatusCode
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
-from tfclf.server.status import RequestError, cut
+from tfclf.server.status import RequestError, truncate
 
 _log = logging.getLogger(__name__)
 
 
 def handle_reload_config(
-    manager: Manager | None, request: ReloadConfigRequest, *, call: Call
+    manager: Manager | None, request: ReloadConfigRequest, *, call: RequestContext
 ) -> ReloadConfigResponse:
-    """Answers a ReloadConfigRequest when the new models answer. `metric_names` are passed over.
+    """Answer a ReloadConfigRequest once the new models answer; its `metric_names` are ignored.
 
-    Raises: RequestError; UNIMPLEMENTED where the server's models are fixed.
+    Raises: RequestError; UNIMPLEMENTED if the server's models are fixed.
     """
     if manager is None:
         raise RequestError(StatusCode.UNIMPLEMENTED, "The models of this server are fixed")
@@ -30,22 +30,21 @@ def handle_reload_config(
         _check_roots(manager, request)
         manager.reload(request.config, call=call)
     except RequestError as error:
-        _log.error(
-            "reload failed: %s: %r", error.code.name, cut(error.message)
-        )  # quoted: it holds what was sent
+        # The message quotes what the client sent, so it is quoted itself.
+        _log.error("reload failed: %s: %r", error.code.name, truncate(error.message))
         raise
     response = ReloadConfigResponse()
-    response.status.SetInParent()  # present though it says OK
+    response.status.SetInParent()  # present even if OK
     return response
 
 
 def _check_roots(manager: Manager, request: ReloadConfigRequest) -> None:
-    """Only by their spelling, for a path from outside must not reach the file system before it is found good."""
+    """Check base paths by their spelling only: an unchecked path must not reach the file system."""
     for model in request.config.model_config_list.config:
         path = Path(os.path.normpath(model.base_path))
         if model.base_path and not any(path.is_relative_to(root) for root in manager.reload_roots):
             raise RequestError(
                 StatusCode.PERMISSION_DENIED,
-                f"The base path of model {model.name} is outside the folders that requests may load models from "
-                f"(--reload_roots)",
+                f"The base path of model {model.name} is outside the folders that requests may "
+                f"load models from (--reload_roots)",
             )

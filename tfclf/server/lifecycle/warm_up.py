@@ -1,7 +1,7 @@
-"""Warm-up: a version answers its own recorded requests before anybody else's, so that no client waits for it.
+"""Warm-up: a version replays recorded requests before it serves; no client waits for a cold start.
 
-Source: TF Serving, saved_model_warmup.cc and saved_model_warmup_util.cc: 1,000 records at most; one more, or one
-that cannot be read or answered, fails the load.
+Source: TF Serving, saved_model_warmup.cc and saved_model_warmup_util.cc: at most 1,000 records. One
+more, or one that cannot be read or answered, fails the load.
 """
 
 import logging
@@ -34,11 +34,11 @@ _REFUSED = "session_run_log"
 
 
 def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
-    """Replays a version's warm-up records; gives their number. Records without a request are passed over.
+    """Replay a version's warm-up records; records without a request are passed over.
 
     Args:
-      runs: of each record.
-
+      runs: how often each record is replayed.
+    Returns: the number of records.
     Raises: SavedModelError for a record that cannot be read or answered, and for too many.
     """
     path = folder / _PLACE
@@ -63,8 +63,9 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
     except (RequestError, DecodeError, tf.errors.OpError) as error:
         reason = first_line(error)
         raise SavedModelError(
-            f"{path}: warm-up failed after {replayed} requests: {reason}. Expected TFRecords of PredictionLog, "
-            f"{_MOST:,} at most, that this model answers. Export the model again, or remove the file."
+            f"{path}: warm-up failed after {replayed} requests: {reason}. Expected TFRecords of "
+            f"PredictionLog, {_MOST:,} at most, that this model answers. "
+            f"Export the model again, or remove the file."
         ) from error
     _log.info(
         "warmed up model=%r version=%d requests=%d", servable.name, servable.version, replayed

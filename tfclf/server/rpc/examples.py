@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.input_pb2 import Input
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.rpc.tensors import MOST_REPEATED_BYTES
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import Output

@@ -20,7 +20,7 @@ from tfclf.server.status import RequestError, invalid_argument
 
 
 def classify(
-    servable: Servable, request: ClassificationRequest, *, call: Call | None = None
+    servable: Servable, request: ClassificationRequest, *, call: RequestContext | None = None
 ) -> ClassificationResponse:
     """Answer a ClassificationRequest with a list of classes for each tf.Example.
 
@@ -38,7 +38,7 @@ def classify(
 
 
 def regress(
-    servable: Servable, request: RegressionRequest, *, call: Call | None = None
+    servable: Servable, request: RegressionRequest, *, call: RequestContext | None = None
 ) -> RegressionResponse:
     """Answer a RegressionRequest with a value for each tf.Example.
 
@@ -56,7 +56,7 @@ def regress(
 
 
 def multi_inference(
-    servable: Servable, request: MultiInferenceRequest, *, call: Call | None = None
+    servable: Servable, request: MultiInferenceRequest, *, call: RequestContext | None = None
 ) -> MultiInferenceResponse:
     """Answer a MultiInferenceRequest: several signatures on the same tf.Examples, in one run.
 

@@ -23,7 +23,7 @@ _METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "clas
 
 
 def predict(
-    servable: Servable, request: PredictRequest, *, call: Call | None = None
+    servable: Servable, request: PredictRequest, *, call: RequestContext | None = None
 ) -> PredictResponse:
     """Answer a PredictRequest.
 

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf._tensorflow import load_text_ops
 from tfclf.errors import SavedModelError, first_line
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
 from tfclf.server.runtime.session import Output, Session, SessionOptions

@@ -20,9 +20,9 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
-from tfclf.server.status import RequestError, cut
+from tfclf.server.status import RequestError, truncate
 
 
 class PredictionService(PredictionServiceServicer):
@@ -78,7 +78,7 @@ class ModelService(ModelServiceServicer):
         try:
             return self._service.handle_reload_config(request, _follow(context))
         except RequestError as error:
-            message = cut(error.message)
+            message = truncate(error.message)
             context.set_code(error.code)
             context.set_details(message)
             response.status.error_code = error.code.value[0]
@@ -101,5 +101,5 @@ def _call_or_abort(
     try:
         return method(request, _follow(context))
     except RequestError as error:
-        context.abort(error.code, cut(error.message))
+        context.abort(error.code, truncate(error.message))
         raise AssertionError("abort raises") from error

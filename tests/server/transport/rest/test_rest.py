@@ -33,8 +33,8 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tests.server.fakes import wait_until
 from tests.server.scorers import save_scorer
-from tfclf.server.context import Call
-from tfclf.server.request_record import Ended
+from tfclf.server.context import RequestContext
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.rpc import tensors
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
@@ -81,14 +81,14 @@ class StandIn(Service):
     def __init__(self, registry: Registry, **options: Any) -> None:
         super().__init__(registry, **options)
         self.hold: threading.Event | None = None
-        self.call: Call | None = None
+        self.call: RequestContext | None = None
 
     def was_cancelled(self) -> bool:
         """Return whether the client of the held request has hung up."""
         return self.call is not None and self.call.cancelled
 
     def predict(
-        self, request: PredictRequest, call: Call, *, protocol: str = "grpc"
+        self, request: PredictRequest, call: RequestContext, *, protocol: str = "grpc"
     ) -> PredictResponse:
         texts = list(request.inputs["text"].string_val) if "text" in request.inputs else []
         if self.hold is not None and texts == [b"hold"]:
@@ -124,12 +124,12 @@ def registry(
 
 
 @pytest.fixture(scope="module")
-def ended() -> list[Ended]:
+def ended() -> list[RequestRecord]:
     return []
 
 
 @pytest.fixture(scope="module")
-def service(registry: Registry, ended: list[Ended]) -> StandIn:
+def service(registry: Registry, ended: list[RequestRecord]) -> StandIn:
     return StandIn(registry, observers=[ended.append])
 
 
@@ -378,7 +378,9 @@ def test_a_bug_of_ours_tells_nothing(fetch: Fetch, caplog: pytest.LogCaptureFixt
     assert "secret" not in caplog.text
 
 
-def test_a_request_that_cannot_be_read_is_observed(fetch: Fetch, ended: list[Ended]) -> None:
+def test_a_request_that_cannot_be_read_is_observed(
+    fetch: Fetch, ended: list[RequestRecord]
+) -> None:
     ended.clear()
     fetch("POST", "/v1/models/echo:predict", {"signature_name": "s", "instances": [1]})
     assert [
@@ -386,7 +388,7 @@ def test_a_request_that_cannot_be_read_is_observed(fetch: Fetch, ended: list[End
     ] == [("Predict", "rest", "echo", "s", "INVALID_ARGUMENT")]
 
 
-def test_an_answered_request_is_observed_once(fetch: Fetch, ended: list[Ended]) -> None:
+def test_an_answered_request_is_observed_once(fetch: Fetch, ended: list[RequestRecord]) -> None:
     ended.clear()
     fetch("POST", "/v1/models/echo:predict", {"instances": ["a"]})
     assert [(one.protocol, one.code.name) for one in ended] == [("rest", "OK")]
@@ -420,7 +422,7 @@ def test_every_dtype_comes_back_as_over_grpc(
         numpy_dtype = object if dtype == "string" else dtype
         array = np.fromiter(values, numpy_dtype, len(values)).reshape(shape)
         request.inputs[dtype].CopyFrom(tensors.to_proto(array, tf.as_dtype(dtype).as_datatype_enum))
-    over_grpc = service.predict(request, Call()).outputs
+    over_grpc = service.predict(request, RequestContext()).outputs
 
     def jsonable(dtype: str, proto: Any) -> Any:
         array = tensors.from_proto(proto)
@@ -767,14 +769,14 @@ def test_an_export_answers_as_over_grpc(exported: Path) -> None:
         request.inputs["text"].CopyFrom(tensors.to_proto(sent, tf.string.as_datatype_enum))
         over_grpc = {
             name: tensors.from_proto(proto).tolist()
-            for name, proto in service.predict(request, Call()).outputs.items()
+            for name, proto in service.predict(request, RequestContext()).outputs.items()
         }
         status, body = RestHandler(service, max_body_bytes=1 << 20).handle(
             "POST",
             "/v1/models/export:predict",
             json.dumps({"instances": texts}).encode(),
             b"",
-            Call(),
+            RequestContext(),
         )
     finally:
         servable.close()

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
 from tfclf.server.transport.rest.write import write_error

@@ -26,7 +26,7 @@ from tfclf.saved_model.signature_names import SERVING_DEFAULT
 from tfclf.server.context import Call
 from tfclf.server.request_record import Ended
 from tfclf.server.service import Service
-from tfclf.server.status import RequestError, cut, invalid_argument
+from tfclf.server.status import RequestError, invalid_argument, truncate
 from tfclf.server.transport.rest import write as rest_write
 from tfclf.server.transport.rest.examples import read_examples
 from tfclf.server.transport.rest.json_text import make_readable
@@ -88,7 +88,7 @@ class RestHandler:
             return 200, self._dispatch(method, path, body, encoding, call)
         except RequestError as error:
             return _HTTP_STATUS.get(error.code, 500), rest_write.write_error(
-                cut(error.message, longest=_LONGEST_ERROR)
+                truncate(error.message, longest=_LONGEST_ERROR)
             )
         except HttpError as error:
             return error.status, rest_write.write_error(error.message)
@@ -103,7 +103,9 @@ class RestHandler:
                 "The request failed in the server; its log says where"
             )
 
-    def _dispatch(self, method: str, path: str, body: bytes, encoding: bytes, call: Call) -> bytes:
+    def _dispatch(
+        self, method: str, path: str, body: bytes, encoding: bytes, call: RequestContext
+    ) -> bytes:
         malformed = invalid_argument(f"Malformed request: {method} {path}")
         if method == "POST" and (match := _POST.fullmatch(path)):
             spec = _make_model_spec(*match.group(1, 2, 3))
@@ -152,13 +154,13 @@ class RestHandler:
         response = self._service.predict(request, call, protocol="rest")
         return rest_write.write_predict(response.outputs, row=row)
 
-    def _classify(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
+    def _classify(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request = ClassificationRequest(model_spec=spec)
         self._read("Classify", request.model_spec, lambda: read_examples(body(), request))
         response = self._service.classify(request, call, protocol="rest")
         return rest_write.write_classifications(response.result)
 
-    def _regress(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
+    def _regress(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request = RegressionRequest(model_spec=spec)
         self._read("Regress", request.model_spec, lambda: read_examples(body(), request))
         response = self._service.regress(request, call, protocol="rest")
@@ -183,7 +185,7 @@ class RestHandler:
         except RequestError as error:
             seconds = time.perf_counter() - started
             self._service.observe(
-                Ended(method, "rest", spec.name, spec.signature_name, error.code, seconds)
+                RequestRecord(method, "rest", spec.name, spec.signature_name, error.code, seconds)
             )
             raise
 
