@@ -16,7 +16,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tests.server.fakes import wait_until
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime import task_queue
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
 from tfclf.server.runtime.session import Output, Session

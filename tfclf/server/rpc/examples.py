@@ -34,7 +34,12 @@ class ExampleOutputs:
 
 
 def run_examples(
-    servable: Servable, sent: Input, feed: str, fetches: Sequence[str], *, call: Call | None = None
+    servable: Servable,
+    sent: Input,
+    feed: str,
+    fetches: Sequence[str],
+    *,
+    call: RequestContext | None = None,
 ) -> ExampleOutputs:
     """Run the graph once on serialized tf.Examples: `feed` -> `fetches`, both names of tensors.
 

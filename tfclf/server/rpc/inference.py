@@ -12,7 +12,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
 from tfclf.saved_model.signature_names import SERVING_DEFAULT
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.rpc import classification, regression
 from tfclf.server.rpc.examples import run_examples
 from tfclf.server.runtime.servable import Servable

@@ -14,7 +14,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from tfclf.saved_model.signature_names import SERVING_DEFAULT
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.rpc import tensors
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError, invalid_argument

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime.merging import (
     Feeds,
     batch_key,
@@ -112,7 +112,7 @@ class Batcher:
         return len(self._queue)
 
     def run(
-        self, feeds: Feeds, fetches: Sequence[str], *, call: Call | None = None
+        self, feeds: Feeds, fetches: Sequence[str], *, call: RequestContext | None = None
     ) -> list[Output]:
         """Run a request in a batch, with the arguments and outputs of `Session.run`.
 
@@ -120,7 +120,7 @@ class Batcher:
 
         Raises: RequestError; UNAVAILABLE at once if the queue is full.
         """
-        call = call or Call()
+        call = call or RequestContext()
         rows = count_rows(feeds)
         if rows is None or not self._batchable.issuperset(itertools.chain(feeds, fetches)):
             return self._session.run(feeds, fetches, timeout=call.time_left())
@@ -144,7 +144,7 @@ class Batcher:
         self._queue.close()
 
     def _queue_and_wait(
-        self, feeds: Feeds, fetches: Sequence[str], rows: int, call: Call
+        self, feeds: Feeds, fetches: Sequence[str], rows: int, call: RequestContext
     ) -> list[Output]:
         call.time_left()
         key = batch_key(feeds, fetches, pad=self._options.pad_variable_length_inputs)

@@ -101,14 +101,18 @@ class Servable:
         return 0 if self._batcher is None else self._batcher.waiting
 
     def run(
-        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], *, call: Call | None = None
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        fetches: Sequence[str],
+        *,
+        call: RequestContext | None = None,
     ) -> list[Output]:
         """Run the graph like `Session.run`, batched if batching is on, within `call`'s deadline.
 
         Raises: RequestError.
         """
         self._limits.check(feeds, called=self._find_alias)
-        call = call or Call()
+        call = call or RequestContext()
         started = time.perf_counter()
         try:
             if self._batcher is not None:

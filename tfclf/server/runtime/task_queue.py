@@ -21,7 +21,7 @@ from typing import Any
 
 from grpc import StatusCode
 
-from tfclf.server.context import Call
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime.merging import Feeds
 from tfclf.server.runtime.session import Output
 from tfclf.server.status import RequestError
@@ -46,7 +46,7 @@ class Task:
     fetches: tuple[str, ...]
     rows: int
     key: tuple[Any, ...]
-    call: Call
+    call: RequestContext
     queued: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     result: list[Output] | RequestError | None = None

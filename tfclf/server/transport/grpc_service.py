@@ -86,16 +86,16 @@ class ModelService(ModelServiceServicer):
         return response
 
 
-def _follow(context: ServicerContext) -> Call:
+def _follow(context: ServicerContext) -> RequestContext:
     """Return the deadline and cancellation of a gRPC call."""
-    call = Call(timeout=context.time_remaining())
+    call = RequestContext(timeout=context.time_remaining())
     if not context.add_callback(call.cancel):  # when the client hangs up, and harmlessly at the end
         call.cancel()
     return call
 
 
 def _call_or_abort(
-    method: Callable[[Any, Call], Any], request: Any, context: ServicerContext
+    method: Callable[[Any, RequestContext], Any], request: Any, context: ServicerContext
 ) -> Any:
     """Return the method's response; abort the RPC with a status if it raises RequestError."""
     try:

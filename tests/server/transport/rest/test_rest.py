@@ -515,7 +515,7 @@ _EXAMPLES = [{"x": 0.5, "name": "a"}, {"x": [3.0], "name": [{"b64": "/w=="}]}]
 
 def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     request = ClassificationRequest(model_spec=ModelSpec(name="scorer"), input=_make_examples())
-    over_grpc = service.classify(request, Call()).result.classifications
+    over_grpc = service.classify(request, RequestContext()).result.classifications
     actual = predict_over_rest(fetch, {"examples": _EXAMPLES}, "/v1/models/scorer:classify")[
         "results"
     ]
@@ -527,7 +527,7 @@ def test_classify_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
 def test_regress_gives_what_grpc_gives(fetch: Fetch, service: StandIn) -> None:
     spec = ModelSpec(name="scorer", signature_name="regress")
     over_grpc = service.regress(
-        RegressionRequest(model_spec=spec, input=_make_examples()), Call()
+        RegressionRequest(model_spec=spec, input=_make_examples()), RequestContext()
     ).result.regressions
     body = {"signature_name": "regress", "examples": _EXAMPLES}
     actual = predict_over_rest(fetch, body, "/v1/models/scorer/versions/1:regress")["results"]
@@ -698,7 +698,7 @@ def test_each_code_has_tf_serving_s_http_status(
 
     monkeypatch.setattr(service, "predict", refuse)
     status, body = RestHandler(service, max_body_bytes=1000).handle(
-        "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", Call()
+        "POST", "/v1/models/echo:predict", b'{"inputs": ["a"]}', b"", RequestContext()
     )
     assert (status, json.loads(body)) == (HTTP_STATUS[code], {"error": "no"})
 

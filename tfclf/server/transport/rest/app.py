@@ -98,7 +98,7 @@ class _Api:
             return 200, b"", []
         encoding, length = _read_body_headers(scope["headers"])
         body = await self._read_body(receive, length)
-        call = Call(timeout=self._timeout)
+        call = RequestContext(timeout=self._timeout)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads,
             partial(self._handler.handle, scope["method"], path, body, encoding, call),
@@ -151,7 +151,7 @@ def _read_body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, i
 
 
 async def _wait_or_cancel(
-    work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: Call
+    work: "asyncio.Future[tuple[int, bytes]]", receive: Receive, call: RequestContext
 ) -> tuple[int, bytes]:
     """Wait for a thread's result, and cancel the call if the client hangs up before."""
 

@@ -23,8 +23,8 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tfclf.saved_model.signature_names import SERVING_DEFAULT
-from tfclf.server.context import Call
-from tfclf.server.request_record import Ended
+from tfclf.server.context import RequestContext
+from tfclf.server.request_record import RequestRecord
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, invalid_argument, truncate
 from tfclf.server.transport.rest import write as rest_write
@@ -76,7 +76,7 @@ class RestHandler:
         self._max_body_bytes = max_body_bytes
 
     def handle(
-        self, method: str, path: str, body: bytes, encoding: bytes, call: Call
+        self, method: str, path: str, body: bytes, encoding: bytes, call: RequestContext
     ) -> tuple[int, bytes]:
         """Return the HTTP status and body for a request.
 
@@ -147,7 +147,7 @@ class RestHandler:
             )
         return unzipped
 
-    def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: Call) -> bytes:
+    def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request, row = self._read(
             "Predict", spec, lambda: read_predict(body(), spec, self._find_inputs)
         )
@@ -166,13 +166,13 @@ class RestHandler:
         response = self._service.regress(request, call, protocol="rest")
         return rest_write.write_regressions(response.result)
 
-    def _get_metadata(self, spec: ModelSpec, call: Call) -> bytes:
+    def _get_metadata(self, spec: ModelSpec, call: RequestContext) -> bytes:
         request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
         return rest_write.write_metadata(
             self._service.get_model_metadata(request, call, protocol="rest")
         )
 
-    def _get_status(self, spec: ModelSpec, call: Call) -> bytes:
+    def _get_status(self, spec: ModelSpec, call: RequestContext) -> bytes:
         request = GetModelStatusRequest(model_spec=spec)
         response = self._service.get_model_status(request, call, protocol="rest")
         return rest_write.write_status(response)
