@@ -1,4 +1,4 @@
-"""The ladder: few sizes, none of them far above what they are for."""
+"""Padding buckets: few sizes, none of them far above the rows that they hold."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def test_no_row_is_padded_to_more_than_twice_its_length_or_32(
     ladder = Ladder.up_to(max_length)
     assert ladder.lengths[-1] == max_length
     length = data.draw(st.integers(1, max_length))
-    assert min(rung for rung in ladder.lengths if rung >= length) <= max(32, 2 * length)
+    assert min(bucket for bucket in ladder.lengths if bucket >= length) <= max(32, 2 * length)
 
 
 def test_a_model_of_512_tokens_has_15_rungs() -> None:
