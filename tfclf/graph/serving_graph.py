@@ -136,8 +136,7 @@ class ServingGraph(tf.Module):
         batch = tf.size(lengths)
 
         def add_windows(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            # The next _WINDOWS windows, of any rows: total[row] += tokens in the window * its
-            # logits.
+            # The next _WINDOWS windows, of any rows: total[row] += length * logits of the window.
             row, start, length = (values[done : done + _WINDOWS] for values in further)
             window = take_ranges(tokens.values, tf.gather(tokens.row_splits, row) + start, length)
             logits = self._engine(self._frame.pack(window))

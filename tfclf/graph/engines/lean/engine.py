@@ -114,8 +114,8 @@ class LeanEngine(tf.Module):
         A token's position follows from its column. All tokens have type 0.
         """
         inside = tf.cast(attention_mask, tf.bool)
-        # The head reads the first token. If that is padding, the original reads it all the same, but
-        # no model is trained so.
+        # The head reads the first token. The original would read padding there, but no model is
+        # trained that way.
         starts = tf.reduce_any(inside[:, :1], axis=1)
         starts_with_token = tf.debugging.Assert(
             tf.reduce_all(starts),

@@ -202,7 +202,7 @@ class Layer(tf.Module):
         query, key, value = (
             source.dense(name, place) for name in (names.query, names.key, names.value)
         )
-        # 1/sqrt(head size) stays out of the weights: their products with it would not fit float16.
+        # 1/sqrt(head size) stays out of the weights: their products with it are inexact in float16.
         kernels = (query[0], key[0], value[0])
         biases = (query[1], key[1], value[1])
         self.query_key_value = Dense(
