@@ -159,7 +159,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
     return counts
 
 
-def test_500_random_batches_compile_one_program_a_rung(programs: Mapping[str, float]) -> None:
+def test_500_random_batches_compile_one_program_a_bucket(programs: Mapping[str, float]) -> None:
     assert programs["random batches"] == len(xla_programs.LADDER.rungs) == 9
 
 
@@ -171,7 +171,7 @@ def test_nothing_is_compiled_without_being_asked_for(programs: Mapping[str, floa
     assert programs["without XLA"] == 0
 
 
-def test_a_warm_up_compiles_the_usual_rungs(programs: Mapping[str, float]) -> None:
+def test_a_warm_up_compiles_the_usual_buckets(programs: Mapping[str, float]) -> None:
     assert programs["warmed up"] == len(xla_programs.LADDER.usual)
 
 
