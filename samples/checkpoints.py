@@ -1,4 +1,4 @@
-"""Checkpoints made on the spot: random weights, a real vocabulary."""
+"""Checkpoints made as they are needed: random weights, a real vocabulary."""
 
 import io
 import json
@@ -20,13 +20,13 @@ DEMO_FILES = DEMO / "checkpoint"
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
     "albert": {"embedding_size": 16},
-    # The padding's id in the vocabulary below; RoBERTa's own has 1 there.
+    # The padding id of the vocabulary below; RoBERTa's own vocabulary has 1.
     **{
         name: {"pad_token_id": 0, "type_vocab_size": 1}
         for name in ("roberta", "xlm-roberta", "camembert")
     },
 }
-# Their own tokenizer classes take no WordPiece files.
+# The families' own tokenizer classes take no WordPiece files.
 _GENERIC = {"tokenizer_class": "PreTrainedTokenizerFast"}
 _TOKENIZER_OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
     "albert": _GENERIC,
@@ -40,7 +40,7 @@ _TOKENIZER_OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
 def write_tokenizer(
     folder: Path, *, vocabulary: Path | None = None, lowercase: bool = True
 ) -> None:
-    """The bundled model's tokenizer files, or those of another vocab.txt."""
+    """Write the bundled model's tokenizer files, or those of another vocab.txt."""
     if vocabulary is None:
         for name in (
             "tokenizer.json",
@@ -63,7 +63,8 @@ def write_tokenizer(
 
 _TRAINED_ON = (
     *HEADLINES,
-    'caf\u00e9 na\u00efve \u00e9t\u00e9 d\u00e9j\u00e0 vu, 1,000 or 9,9, (see p. 3): "well-known" no. 7 - a/b!',
+    "caf\u00e9 na\u00efve \u00e9t\u00e9 d\u00e9j\u00e0 vu, 1,000 or 9,9, "
+    '(see p. 3): "well-known" no. 7 - a/b!',
     "\u041c\u043e\u0441\u043a\u0432\u0430 \u6771\u4eac \u0395\u03bb\u03bb\u03ac\u03b4\u03b1 ?!",
     "'' `` % & @ # $ [ ] { } < > = + * _ ~ ^",
 )
@@ -85,10 +86,11 @@ _ALBERT_LIKE = {
 
 
 def write_sentencepiece(folder: Path, family: str, **options: Any) -> Path:
-    """A SentencePiece file of some 200 pieces, trained on the spot, and what AutoTokenizer needs beside it.
+    """Train a SentencePiece file of about 200 pieces, and write the files that AutoTokenizer needs.
 
     Args:
-      options: of SentencePiece's trainer, over those that the family's published file was trained with.
+      options: of SentencePiece's trainer; they override those of the family's published file.
+    Returns: the path of the SentencePiece file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     package, _ = sentencepiece()
@@ -114,9 +116,9 @@ def write_sentencepiece(folder: Path, family: str, **options: Any) -> Path:
 
 
 def write_small_tokenizer(folder: Path, *, pieces: int = 2000) -> None:
-    """As the bundled model's, with the first `pieces` of its vocabulary: special tokens, characters, a few words.
+    """Write the bundled model's tokenizer with only the first `pieces` of its vocabulary.
 
-    It is built in a tenth of the time.
+    Those are special tokens, characters and a few words. Building it takes a tenth of the time.
     """
     write_tokenizer(folder)
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -130,15 +132,20 @@ def write_small_tokenizer(folder: Path, *, pieces: int = 2000) -> None:
 
 
 def tiny_config(family: str, **changes: Any) -> dict[str, Any]:
-    """config.json of two small layers, under the family's own key names."""
+    """Return a config.json of two small layers, under the family's own key names.
+
+    >>> config = tiny_config("distilbert", n_layers=3)
+    >>> config["n_layers"], config["dim"]
+    (3, 32)
+    """
     declared = known()[family]
     keys = declared.config_keys
-    positions = 512 + (512 - declared.rows_of(512))
+    positions = 512 + (512 - declared.usable_positions(512))
     sizes = {
         keys.layers: 2,
         keys.heads: 4,
-        keys.width: 32,
-        keys.inner_width: 64,
+        keys.hidden_size: 32,
+        keys.intermediate_size: 64,
         keys.positions: positions,
     }
     labels = {str(index): label for index, label in enumerate(LABELS)}
@@ -153,11 +160,14 @@ def tiny_config(family: str, **changes: Any) -> dict[str, Any]:
 
 
 def tiny_model(config: Mapping[str, Any], *, seed: int = 0) -> Any:
-    """The TF class with random weights; biases and norms too, since zeros and ones would hide mistakes."""
+    """Return the TF class with random weights.
+
+    Biases and norms are random, too: zeros and ones would hide mistakes.
+    """
     family = family_of(config["model_type"], source="a test")
     package = transformers()
     with warnings.catch_warnings():
-        # Of transformers' own code: deprecated parts, unseeded initializers.
+        # transformers' own warnings: deprecated parts, unseeded initializers.
         warnings.simplefilter("ignore")
         model = tf_class(family.tf_class)(package.AutoConfig.for_model(**config))
         model.build_in_name_scope()
@@ -177,7 +187,7 @@ def tiny_checkpoint(
     safetensors: bool = False,
     **changes: Any,
 ) -> Path:
-    """A whole checkpoint folder with tf_model.h5, or with model.safetensors as PyTorch writes it."""
+    """Write a whole checkpoint, with tf_model.h5 or a model.safetensors as PyTorch writes it."""
     folder.mkdir(parents=True, exist_ok=True)
     config = tiny_config(family, **changes)
     model = tiny_model(config, seed=seed)
@@ -187,7 +197,7 @@ def tiny_checkpoint(
         model.save_pretrained(folder)
     write_json(folder / "config.json", config)
     write_tokenizer(folder)
-    # Without a name AutoTokenizer takes the family's own class, which decides whether there are token types.
+    # Without a name AutoTokenizer takes the family's own class, which decides about token types.
     edit_json(
         folder / "tokenizer_config.json",
         **{"tokenizer_class": None, **_TOKENIZER_OF_FAMILY.get(family, {})},
@@ -195,7 +205,7 @@ def tiny_checkpoint(
     return folder
 
 
-# Small sizes under each config's own key names; model types that no family declares.
+# Model types that no family declares: small sizes under each config's own key names.
 _OTHERS: Mapping[str, Mapping[str, Any]] = {
     "deberta-v2": {
         "hidden_size": 32,
@@ -249,7 +259,7 @@ _XLNET_TEMPLATE = {
 
 
 def other_checkpoint(folder: Path, model_type: str, *, seed: int = 0, **changes: Any) -> Path:
-    """A tiny checkpoint of a model type that no family declares, behind the bundled WordPiece tokenizer."""
+    """Write a tiny checkpoint of an undeclared model type, with the bundled tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     labels = {str(index): label for index, label in enumerate(LABELS)}
     config = {
@@ -279,7 +289,7 @@ def other_checkpoint(folder: Path, model_type: str, *, seed: int = 0, **changes:
 
 
 def save_as_pytorch(model: Any, folder: Path) -> None:
-    """model.safetensors under PyTorch's names and shapes, without torch."""
+    """Write model.safetensors under PyTorch's names and shapes, without torch."""
     from safetensors.numpy import save_file
 
     rename = transformers().modeling_tf_pytorch_utils.convert_tf_weight_name_to_pt_weight_name
@@ -296,5 +306,5 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def edit_json(path: Path, **changes: Any) -> None:
-    """Sets keys of a JSON file."""
+    """Set keys of a JSON file."""
     write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})

@@ -15,7 +15,7 @@ from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import ExportError, InputError
 from tfclf.files import hash_files
 from tfclf.graph.build import build
-from tfclf.graph.serving_graph import Graph
+from tfclf.graph.serving_graph import ServingGraph
 from tfclf.graph.signatures import PREDICT, Signature, signatures_of
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model import signature_names as names
@@ -131,7 +131,7 @@ def _version_number(base: Path, version: int | None) -> int:
     return version
 
 
-def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool) -> None:
+def _write(graph: ServingGraph, manifest: Manifest, folder: Path, *, xla_warm_up: bool) -> None:
     signatures = signatures_of(graph)
     functions = {signature.name: signature.trace(graph) for signature in signatures}
     root = tf.Module(name="tfclf")

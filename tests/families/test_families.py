@@ -1,4 +1,4 @@
-"""What families differ in, beyond names: how positions count, which layers are shared, which sizes go unsaid."""
+"""Differences between families beyond names: positions, shared layers, default sizes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ FAMILIES = sorted(known())
 WITH_PADDING_POSITIONS = sorted(
     name for name in FAMILIES if known()[name].position_padding_id is not None
 )
-# Of ids 0 and 1 one is the padding's position in RoBERTa's kin, and both stand in the middle, too.
+# Ids 0 and 1 stand inside rows, too: one of them is the padding id in RoBERTa and its kin.
 ROWS = [[101, 7, 1, 0, 9, 102], [101, 102], [101, 1, 1, 1, 8, 8, 1, 102], [1, 0, 5]]
 
 
-def _pair(family: str, **changes: Any) -> tuple[LeanEngine, Any]:
+def _make_pair(family: str, **changes: Any) -> tuple[LeanEngine, Any]:
     config = tiny_config(family, **changes)
     model = tiny_model(config)
     engine = LeanEngine(
@@ -42,7 +42,7 @@ def _pair(family: str, **changes: Any) -> tuple[LeanEngine, Any]:
     return engine, model
 
 
-def _original(model: Any, rows: Sequence[Sequence[int]]) -> np.ndarray:
+def _run_original(model: Any, rows: Sequence[Sequence[int]]) -> np.ndarray:
     logits = [model({"input_ids": np.array([row], np.int32)}).logits.numpy()[0] for row in rows]
     return np.array(logits)
 
@@ -52,17 +52,17 @@ def _original(model: Any, rows: Sequence[Sequence[int]]) -> np.ndarray:
 def test_padding_tokens_inside_a_row_are_placed_as_in_the_original(
     family: str, pad_token_id: int
 ) -> None:
-    engine, model = _pair(family, pad_token_id=pad_token_id)
+    engine, model = _make_pair(family, pad_token_id=pad_token_id)
     ids = tf.ragged.constant(ROWS, tf.int32, row_splits_dtype=tf.int32)
-    found = engine(Batch(ids, tf.zeros_like(ids), tf.fill([len(ROWS)], False)))
-    np.testing.assert_allclose(found, _original(model, ROWS), atol=TOLERANCE, rtol=0)
+    logits = engine(Batch(ids, tf.zeros_like(ids), tf.fill([len(ROWS)], False)))
+    np.testing.assert_allclose(logits, _run_original(model, ROWS), atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dense_rows_are_placed_as_in_the_original(family: str) -> None:
-    engine, model = _pair(family)
+    engine, model = _make_pair(family)
     input_ids = tf.ragged.constant(ROWS, tf.int32).to_tensor(0)
-    # The third column of the first row is hidden, and counts or not as the original has it.
+    # The first row's third column is masked; the original decides whether it counts.
     mask = np.array(
         [[1, 1, 0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0], [1] * 8, [1, 1, 1, 0, 0, 0, 0, 0]],
         np.int32,
@@ -75,20 +75,20 @@ def test_dense_rows_are_placed_as_in_the_original(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_row_takes_the_last_position(family: str, tmp_path: Path) -> None:
-    reserved = 40 - known()[family].rows_of(40)
+    reserved = 40 - known()[family].usable_positions(40)
     changes: dict[str, Any] = {known()[family].config_keys.positions: 40}
     folder = tiny_checkpoint(tmp_path, family, **changes)
     classifier = tfclf.load(folder)
     assert classifier.max_length == 40 - reserved
     long = ["news " * 100, "news"]
     model = open_checkpoint(folder).load_model()
-    expected = _original(model, classifier.tokenize(long).to_list())
+    expected = _run_original(model, classifier.tokenize(long).to_list())
     np.testing.assert_allclose(classifier(long)["logits"], expected, atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("family", WITH_PADDING_POSITIONS)
 def test_roberta_and_its_kin_keep_two_positions_for_themselves(family: str) -> None:
-    assert known()[family].rows_of(514) == 512
+    assert known()[family].usable_positions(514) == 512
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -104,20 +104,26 @@ def test_sizes_that_config_json_leaves_out_are_those_of_transformers(
     assert (
         len(sizes.passes),
         sizes.heads,
-        sizes.width,
-        sizes.inner_width,
+        sizes.hidden_size,
+        sizes.intermediate_size,
         sizes.activation,
     ) == tuple(
         getattr(theirs, key)
-        for key in (keys.layers, keys.heads, keys.width, keys.inner_width, keys.activation)
+        for key in (
+            keys.layers,
+            keys.heads,
+            keys.hidden_size,
+            keys.intermediate_size,
+            keys.activation,
+        )
     )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_weight_of_the_original_is_moved_once(family: str) -> None:
-    """Whatever would be left behind is one that the original does not use, or a mistake."""
-    engine, model = _pair(family)
-    assert _elements(engine.variables) == _elements(model.weights)
+    """A weight left behind is one that the original does not use, or a mistake."""
+    engine, model = _make_pair(family)
+    assert _count_elements(engine.variables) == _count_elements(model.weights)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +136,10 @@ def test_every_weight_of_the_original_is_moved_once(family: str) -> None:
     ids=["unequal groups", "two layers in each of two groups", "three layers in one group"],
 )
 def test_albert_shares_layers_as_its_config_says(changes: Mapping[str, int]) -> None:
-    engine, model = _pair("albert", **changes)
+    engine, model = _make_pair("albert", **changes)
     ids = tf.ragged.constant(ROWS, tf.int32, row_splits_dtype=tf.int32)
-    found = engine(Batch(ids, tf.zeros_like(ids), tf.fill([len(ROWS)], False)))
-    np.testing.assert_allclose(found, _original(model, ROWS), atol=TOLERANCE, rtol=0)
+    logits = engine(Batch(ids, tf.zeros_like(ids), tf.fill([len(ROWS)], False)))
+    np.testing.assert_allclose(logits, _run_original(model, ROWS), atol=TOLERANCE, rtol=0)
     layers = changes.get("num_hidden_groups", 1) * changes.get("inner_group_num", 1)
     assert len({id(layer) for layer in engine.layers}) == layers
 
@@ -145,7 +151,7 @@ def test_an_export_of_albert_stores_its_layer_once(tmp_path: Path) -> None:
         math.prod(shape)
         for _, shape in tf.train.list_variables(str(version / "variables" / "variables"))
     )
-    weights = _elements(open_checkpoint(folder).load_model().weights)
+    weights = _count_elements(open_checkpoint(folder).load_model().weights)
     # Besides the weights: the save counter and the object graph.
     assert stored == pytest.approx(weights, abs=10)
     assert tfclf.verify(version, folder, HEADLINES).equal
@@ -160,5 +166,5 @@ def test_the_declared_class_is_transformers_own_for_the_model_type(family: str) 
     )
 
 
-def _elements(variables: Sequence[Any]) -> int:
+def _count_elements(variables: Sequence[Any]) -> int:
     return sum(math.prod(variable.shape) for variable in variables)

@@ -1,4 +1,4 @@
-"""The signature `encode`: dense ids in, logits out, padding without a say."""
+"""The signature `encode`: dense ids in, logits out, whatever the padding."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,15 @@ from tfclf.sample_texts import HEADLINES
 
 
 def _encode(classifier: tfclf.Classifier, input_ids: tf.Tensor, mask: tf.Tensor) -> np.ndarray:
-    logits: np.ndarray = classifier._functions["encode"](input_ids=input_ids, attention_mask=mask)[
-        "logits"
-    ].numpy()
+    outputs = classifier._functions["encode"](input_ids=input_ids, attention_mask=mask)
+    logits: np.ndarray = outputs["logits"].numpy()
     return logits
 
 
 def test_encode_after_tokenize_is_serving_default(classifier: tfclf.Classifier) -> None:
     rows = classifier._functions["tokenize"](text=tf.constant(HEADLINES))
-    found = _encode(classifier, rows["input_ids"], rows["attention_mask"])
-    np.testing.assert_allclose(found, classifier(HEADLINES)["logits"].numpy(), atol=1e-6)
+    logits = _encode(classifier, rows["input_ids"], rows["attention_mask"])
+    np.testing.assert_allclose(logits, classifier(HEADLINES)["logits"].numpy(), atol=1e-6)
 
 
 def test_more_padding_changes_nothing(classifier: tfclf.Classifier) -> None:

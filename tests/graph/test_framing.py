@@ -20,77 +20,78 @@ LIMIT = 13
 
 @pytest.fixture(scope="module", params=["right", "left"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("packing")
-    write_tokenizer(made)
-    write_json(made / "config.json", {"model_type": "distilbert"})
-    # BERT's class: the one that has token types.
+    folder = tmp_path_factory.mktemp("framing")
+    write_tokenizer(folder)
+    write_json(folder / "config.json", {"model_type": "distilbert"})
+    # BERT's class has token types.
     changes = {
         "tokenizer_class": "BertTokenizer",
         "truncation_side": request.param,
         "model_max_length": LIMIT,
     }
-    edit_json(made / "tokenizer_config.json", **changes)
-    return made
+    edit_json(folder / "tokenizer_config.json", **changes)
+    return folder
 
 
-def _frame(folder: Path, *, max_length: int = LIMIT) -> Frame:
+def _make_frame(folder: Path, *, max_length: int = LIMIT) -> Frame:
     return Frame(read(folder), max_length=max_length)
 
 
-def _words() -> list[tuple[int, str]]:
-    """Ids whose pieces are whole words, so that a text of them has just those ids."""
+def _list_words() -> list[tuple[int, str]]:
+    """List ids whose pieces are whole words: a text of those words has exactly these ids."""
     lines = (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()
     return [(index, piece) for index, piece in enumerate(lines) if index > 2000 and piece.isalpha()]
 
 
-def _rows(lengths: tuple[int, ...], start: int) -> tf.RaggedTensor:
-    ids = [index for index, _ in _words()][start:]
+def _make_rows(lengths: tuple[int, ...], start: int) -> tf.RaggedTensor:
+    ids = [index for index, _ in _list_words()][start:]
     return tf.ragged.constant(
         [ids[:length] for length in lengths], tf.int32, row_splits_dtype=tf.int32
     )
 
 
-def _texts(rows: tf.RaggedTensor) -> list[str]:
-    words = dict(_words())
+def _write_texts(rows: tf.RaggedTensor) -> list[str]:
+    words = dict(_list_words())
     return [" ".join(words[index] for index in row) for row in rows.to_list()]
 
 
 def test_single_rows_equal_the_reference(folder: Path) -> None:
-    ids = _rows(LENGTHS, 0)
+    ids = _make_rows(LENGTHS, 0)
     reference = transformers().AutoTokenizer.from_pretrained(folder)
-    expected = reference(_texts(ids), truncation=True)["input_ids"]
-    assert _frame(folder).single(ids).input_ids.to_list() == expected
+    expected = reference(_write_texts(ids), truncation=True)["input_ids"]
+    assert _make_frame(folder).pack(ids).input_ids.to_list() == expected
 
 
 def test_pairs_of_all_lengths_equal_the_reference(folder: Path) -> None:
     both = list(itertools.product(LENGTHS, LENGTHS))
     first, second = (
-        _rows(tuple(lengths), start)
+        _make_rows(tuple(lengths), start)
         for lengths, start in zip(zip(*both, strict=True), (0, 40), strict=True)
     )
     reference = transformers().AutoTokenizer.from_pretrained(folder)
-    texts = map(_texts, (first, second))
+    texts = map(_write_texts, (first, second))
     expected = reference(*texts, truncation=True)["input_ids"]
-    assert _frame(folder).pair(first, second).input_ids.to_list() == expected
+    assert _make_frame(folder).pack_pairs(first, second).input_ids.to_list() == expected
 
 
 @pytest.mark.parametrize("limit", range(5, 40))
 def test_pairs_equal_the_reference_at_every_limit(folder: Path, limit: int) -> None:
-    first, second = _rows((3, 20, 9, 15), 0), _rows((20, 3, 10, 15), 40)
+    first, second = _make_rows((3, 20, 9, 15), 0), _make_rows((20, 3, 10, 15), 40)
     reference = transformers().AutoTokenizer.from_pretrained(folder)
-    texts = map(_texts, (first, second))
+    texts = map(_write_texts, (first, second))
     expected = reference(*texts, truncation=True, max_length=limit)["input_ids"]
-    assert _frame(folder, max_length=limit).pair(first, second).input_ids.to_list() == expected
+    batch = _make_frame(folder, max_length=limit).pack_pairs(first, second)
+    assert batch.input_ids.to_list() == expected
 
 
 def test_truncated_says_which_rows_lost_tokens(folder: Path) -> None:
-    batch = _frame(folder).single(_rows((0, LIMIT - 2, LIMIT - 1), 0))
+    batch = _make_frame(folder).pack(_make_rows((0, LIMIT - 2, LIMIT - 1), 0))
     assert batch.truncated.numpy().tolist() == [False, False, True]
 
 
 def test_a_limit_without_room_is_refused(folder: Path) -> None:
     with pytest.raises(TokenizerError, match="rows may hold 4 tokens"):
-        _frame(folder, max_length=4)
+        _make_frame(folder, max_length=4)
 
 
 def test_dense_rows_are_padded_with_the_pad_id() -> None:
@@ -106,11 +107,11 @@ def test_a_template_may_hold_several_tokens_at_a_place(folder: Path) -> None:
         max_length=LIMIT,
     )
     ids = tf.ragged.constant([[7, 8]], tf.int32, row_splits_dtype=tf.int32)
-    assert frame.single(ids).input_ids.to_list() == [[1, 2, 7, 8]]
+    assert frame.pack(ids).input_ids.to_list() == [[1, 2, 7, 8]]
 
 
 def test_token_types_of_pairs_equal_the_reference(folder: Path) -> None:
-    first, second = _rows((3, 20, 0), 0), _rows((20, 3, 0), 40)
+    first, second = _make_rows((3, 20, 0), 0), _make_rows((20, 3, 0), 40)
     reference = transformers().BertTokenizerFast.from_pretrained(folder)
-    expected = reference(*map(_texts, (first, second)), truncation=True)["token_type_ids"]
-    assert _frame(folder).pair(first, second).token_types.to_list() == expected
+    expected = reference(*map(_write_texts, (first, second)), truncation=True)["token_type_ids"]
+    assert _make_frame(folder).pack_pairs(first, second).token_types.to_list() == expected

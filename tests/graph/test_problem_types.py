@@ -1,4 +1,4 @@
-"""Single label, multi-label, regression: activation, outputs, signatures and proof, for every family."""
+"""Single label, multi-label, regression: activation, outputs, signatures and certificate."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ NAMED = {"0": "similarity"}
 
 @pytest.fixture(scope="module", params=sorted(known()))
 def regression(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of one label, which states no problem type."""
+    """A checkpoint with one label and no problem type."""
     return tiny_checkpoint(
         tmp_path_factory.mktemp(request.param) / "checkpoint", request.param, id2label=NAMED
     )
@@ -54,9 +54,9 @@ def test_a_regression_gives_the_originals_value(
     mask = tf.sequence_mask(inputs.row_lengths(), dtype=tf.int32)
     model = open_checkpoint(regression).load_model()
     expected = model({"input_ids": inputs.to_tensor(0), "attention_mask": mask}).logits.numpy()
-    answers = classifier(HEADLINES)
-    np.testing.assert_allclose(answers["score"].numpy(), expected[:, 0], atol=1e-5)
-    np.testing.assert_allclose(answers["logits"].numpy(), expected, atol=1e-5)
+    outputs = classifier(HEADLINES)
+    np.testing.assert_allclose(outputs["score"].numpy(), expected[:, 0], atol=1e-5)
+    np.testing.assert_allclose(outputs["logits"].numpy(), expected, atol=1e-5)
 
 
 def test_a_regression_has_no_probabilities_and_keeps_its_label(
@@ -72,8 +72,9 @@ def test_a_regression_has_no_probabilities_and_keeps_its_label(
 def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) -> None:
     classifier = tfclf.load(value_model[0])
     values = classifier.call_pairs(HEADLINES, HEADLINES[::-1])
-    found = [one.score for one in classifier.predict(HEADLINES, pairs=HEADLINES[::-1])]
-    np.testing.assert_allclose(found, values["logits"].numpy()[:, 0], atol=1e-6)
+    predictions = classifier.predict(HEADLINES, pairs=HEADLINES[::-1])
+    scores = [one.score for one in predictions]
+    np.testing.assert_allclose(scores, values["logits"].numpy()[:, 0], atol=1e-6)
     assert [
         one.windows for one in classifier.predict(["news " * 600], long="windows", stride=0)
     ] == [2]
@@ -103,13 +104,15 @@ def test_regress_and_its_warm_up_give_the_value(value_model: tuple[Path, Path]) 
         if kinds[-1] == "regress_log":
             examples = log.regress_log.request.input.example_list.examples
             texts = [example.features.feature["text"].bytes_list.value[0] for example in examples]
-            found = loaded.signatures["regress"](
+            outputs = loaded.signatures["regress"](
                 inputs=tf.constant([one.SerializeToString() for one in examples])
             )
             expected = loaded.signatures["serving_default"](text=tf.constant(texts))[
                 "score"
             ].numpy()
-            np.testing.assert_allclose(found["outputs"].numpy(), expected[:, np.newaxis], atol=1e-6)
+            np.testing.assert_allclose(
+                outputs["outputs"].numpy(), expected[:, np.newaxis], atol=1e-6
+            )
     assert set(kinds) == {"predict_log", "regress_log"}
 
 
@@ -142,12 +145,12 @@ def test_verify_catches_another_problem_type(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_multi_label_probabilities_are_independent(own_checkpoint: Path, engine: str) -> None:
     edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
-    answers = tfclf.load(own_checkpoint, engine=engine)(HEADLINES)
-    logits = answers["logits"].numpy()
+    outputs = tfclf.load(own_checkpoint, engine=engine)(HEADLINES)
+    logits = outputs["logits"].numpy()
     expected = 1 / (1 + np.exp(-logits))
-    np.testing.assert_allclose(answers["probabilities"], expected, rtol=1e-5)
-    np.testing.assert_allclose(answers["score"], expected.max(axis=1), rtol=1e-5)
-    assert [label.decode() for label in answers["label"].numpy()] == [
+    np.testing.assert_allclose(outputs["probabilities"], expected, rtol=1e-5)
+    np.testing.assert_allclose(outputs["score"], expected.max(axis=1), rtol=1e-5)
+    assert [label.decode() for label in outputs["label"].numpy()] == [
         LABELS[best] for best in logits.argmax(axis=1)
     ]
 
@@ -156,12 +159,12 @@ def test_one_label_by_itself_may_be_multi_label(tmp_path: Path) -> None:
     source = tiny_checkpoint(
         tmp_path, id2label={"0": "spam"}, problem_type="multi_label_classification"
     )
-    answers = tfclf.load(source)(HEADLINES)
-    np.testing.assert_allclose(answers["probabilities"], tf.sigmoid(answers["logits"]), atol=1e-6)
+    outputs = tfclf.load(source)(HEADLINES)
+    np.testing.assert_allclose(outputs["probabilities"], tf.sigmoid(outputs["logits"]), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("labels", "problem_type", "told"),
+    ("labels", "problem_type", "message"),
     [
         (
             NAMED,
@@ -178,10 +181,10 @@ def test_one_label_by_itself_may_be_multi_label(tmp_path: Path) -> None:
     ids=["one class", "two values", "unknown"],
 )
 def test_a_problem_type_that_contradicts_the_labels_is_refused(
-    own_checkpoint: Path, labels: dict[str, str], problem_type: str, told: str
+    own_checkpoint: Path, labels: dict[str, str], problem_type: str, message: str
 ) -> None:
     edit_json(own_checkpoint / "config.json", id2label=labels, problem_type=problem_type)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         tfclf.load(own_checkpoint)
 
 

@@ -1,4 +1,4 @@
-"""Long texts in windows: the boundaries of the fast tokenizers' overflow, the mean of the original's logits."""
+"""Long texts in windows: the fast tokenizers' boundaries, the mean of the original's logits."""
 
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from tfclf._transformers import transformers
 from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import InputError
 from tfclf.families import known
-from tfclf.graph import serving_graph as graph
+from tfclf.graph import serving_graph
 from tfclf.graph.build import ENGINES
-from tfclf.graph.windows import further_windows
+from tfclf.graph.windows import place_further_windows
 from tfclf.sample_texts import HEADLINES
 
 LIMIT = 24
@@ -56,8 +56,11 @@ def short(short_checkpoint: Path) -> tfclf.Classifier:
     return tfclf.load(short_checkpoint)
 
 
-def _reference(folder: Path, texts: Any, *, stride: int) -> tuple[np.ndarray, list[int]]:
-    """The original class on each overflowing row of the original tokenizer; means by tokens of text, and counts."""
+def _run_reference(folder: Path, texts: Any, *, stride: int) -> tuple[np.ndarray, list[int]]:
+    """Run the original class on each overflowing row of the original tokenizer.
+
+    Returns: the mean logits of each text, weighted by tokens of text, and its number of windows.
+    """
     checkpoint = open_checkpoint(folder)
     tokenizer = transformers().AutoTokenizer.from_pretrained(folder)
     inputs = tokenizer(
@@ -80,22 +83,22 @@ def _reference(folder: Path, texts: Any, *, stride: int) -> tuple[np.ndarray, li
     return np.stack(means), np.bincount(rows).tolist()
 
 
-def _windows(
+def _run_windows(
     classifier: tfclf.Classifier, texts: Any, *, stride: int
 ) -> tuple[np.ndarray, list[int]]:
     function = classifier._functions["windows"]
-    answers = function(text=tf.constant(texts), stride=tf.fill([len(texts)], stride))
-    return answers["logits"].numpy(), answers["windows"].numpy().tolist()
+    outputs = function(text=tf.constant(texts), stride=tf.fill([len(texts)], stride))
+    return outputs["logits"].numpy(), outputs["windows"].numpy().tolist()
 
 
 @pytest.mark.parametrize("stride", [0, STRIDE])
 def test_logits_are_the_originals_mean_over_the_originals_windows(
     classifier: tfclf.Classifier, source: Path, stride: int
 ) -> None:
-    expected, counts = _reference(source, LONG, stride=stride)
-    found, windows = _windows(classifier, LONG, stride=stride)
+    expected, counts = _run_reference(source, LONG, stride=stride)
+    logits, windows = _run_windows(classifier, LONG, stride=stride)
     assert windows == counts
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -104,53 +107,53 @@ def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
 ) -> None:
     folder = tiny_checkpoint(tmp_path)
     edit_json(folder / "tokenizer_config.json", model_max_length=LIMIT, truncation_side="left")
-    expected, counts = _reference(folder, LONG, stride=STRIDE)
-    found, windows = _windows(tfclf.load(folder, engine=engine), LONG, stride=STRIDE)
+    expected, counts = _run_reference(folder, LONG, stride=STRIDE)
+    logits, windows = _run_windows(tfclf.load(folder, engine=engine), LONG, stride=STRIDE)
     assert windows == counts
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
 
 
 def test_texts_that_fit_get_the_very_same_logits(classifier: tfclf.Classifier) -> None:
     texts = [*HEADLINES[:3], LONG[0], ""]
     fits = [0, 1, 2, 4]
-    found, _ = _windows(classifier, texts, stride=STRIDE)
-    np.testing.assert_array_equal(found[fits], classifier(texts)["logits"].numpy()[fits])
+    logits, _ = _run_windows(classifier, texts, stride=STRIDE)
+    np.testing.assert_array_equal(logits[fits], classifier(texts)["logits"].numpy()[fits])
 
 
 @pytest.mark.parametrize("at_once", [3, 1000])
 def test_how_many_windows_are_encoded_at_once_does_not_matter(
     short_checkpoint: Path, short: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    expected, _ = _windows(short, LONG, stride=STRIDE)
-    monkeypatch.setattr(graph, "_WINDOWS", at_once)
-    found, _ = _windows(tfclf.load(short_checkpoint), LONG, stride=STRIDE)
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    expected, _ = _run_windows(short, LONG, stride=STRIDE)
+    monkeypatch.setattr(serving_graph, "_WINDOWS", at_once)
+    logits, _ = _run_windows(tfclf.load(short_checkpoint), LONG, stride=STRIDE)
+    np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
 
 
 def test_no_more_than_so_many_windows_are_encoded_at_once(
     short_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is counted is the rows that reach the encoder, as its graph runs."""
+    """Count the rows that reach the encoder as its graph runs."""
     seen: list[int] = []
-    original = graph.Graph.__init__
+    original = serving_graph.ServingGraph.__init__
 
-    def counted(rows: tf.Tensor) -> tf.Tensor:
+    def count_rows(rows: tf.Tensor) -> tf.Tensor:
         seen.append(int(rows))
         return rows
 
-    def spying(self: Any, tokenizer: Any, frame: Any, engine: Any, **options: Any) -> None:
+    def init_with_spy(self: Any, tokenizer: Any, frame: Any, engine: Any, **options: Any) -> None:
         class Spy(tf.Module):
             encode_dense = engine.encode_dense
 
             def __call__(self, batch: Any) -> tf.Tensor:
                 rows = batch.input_ids.nrows(out_type=tf.int32)
-                with tf.control_dependencies([tf.py_function(counted, [rows], tf.int32)]):
+                with tf.control_dependencies([tf.py_function(count_rows, [rows], tf.int32)]):
                     return engine(batch)
 
         original(self, tokenizer, frame, Spy(), **options)
 
-    monkeypatch.setattr(graph.Graph, "__init__", spying)
-    _, windows = _windows(tfclf.load(short_checkpoint), ["news " * 5_000], stride=0)
+    monkeypatch.setattr(serving_graph.ServingGraph, "__init__", init_with_spy)
+    _, windows = _run_windows(tfclf.load(short_checkpoint), ["news " * 5_000], stride=0)
     assert windows[0] == sum(seen) == -(-5_000 // (LIMIT - 2))
     assert max(seen) == 16
 
@@ -159,9 +162,11 @@ def test_an_export_reads_windows(
     short_checkpoint: Path, short: tfclf.Classifier, tmp_path: Path
 ) -> None:
     exported = tfclf.load(tfclf.export(short_checkpoint, tmp_path / "model"))
-    found, expected = (one.predict(LONG, long="windows") for one in (exported, short))
-    assert [one.windows for one in found] == [one.windows for one in expected]
-    assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-5)
+    predictions, expected = (one.predict(LONG, long="windows") for one in (exported, short))
+    assert [one.windows for one in predictions] == [one.windows for one in expected]
+    assert [one.score for one in predictions] == pytest.approx(
+        [one.score for one in expected], abs=1e-5
+    )
 
 
 def test_a_prediction_says_how_many_windows_it_read(short: tfclf.Classifier) -> None:
@@ -183,10 +188,10 @@ def test_the_stride_is_a_quarter_of_the_limit_by_default(short: tfclf.Classifier
 
 
 def test_an_empty_batch_gives_empty_outputs(short: tfclf.Classifier) -> None:
-    answers = short._functions["windows"](
+    outputs = short._functions["windows"](
         text=tf.constant([], tf.string), stride=tf.constant([], tf.int32)
     )
-    shapes = {name: tuple(value.shape) for name, value in answers.items()}
+    shapes = {name: tuple(value.shape) for name, value in outputs.items()}
     assert shapes == {
         "label": (0,),
         "score": (0,),
@@ -205,7 +210,7 @@ def test_a_stride_leaves_room_for_a_token(short: tfclf.Classifier, stride: Any) 
 @pytest.mark.parametrize("stride", [-1, LIMIT - 2])
 def test_the_graph_refuses_a_stride_without_room(short: tfclf.Classifier, stride: int) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="stride must be at least 0 and below"):
-        _windows(short, ["a"], stride=stride)
+        _run_windows(short, ["a"], stride=stride)
 
 
 def test_windows_of_pairs_are_refused(short: tfclf.Classifier) -> None:
@@ -213,35 +218,35 @@ def test_windows_of_pairs_are_refused(short: tfclf.Classifier) -> None:
         short.predict(["a"], pairs=["b"], long="windows")
 
 
-def _truncated_by_tokenizers(
-    lengths: list[int], room: int, stride: int, side: str
+def _truncate_with_tokenizers(
+    lengths: list[int], budget: int, stride: int, side: str
 ) -> list[tuple[int, int, int]]:
-    """(row, start, length) of all windows but the first of each row."""
+    """Return (row, start, length) of every window but the first of each row."""
     import tokenizers
 
     tokenizer = tokenizers.Tokenizer.from_file(str(DEMO_FILES / "tokenizer.json"))
     tokenizer.no_truncation()
-    found = []
+    windows = []
     for row, length in enumerate(lengths):
         encoding = tokenizer.encode("news " * length, add_special_tokens=False)
-        encoding.truncate(room, stride, side)
-        found += [
+        encoding.truncate(budget, stride, side)
+        windows += [
             (row, part.offsets[0][0] // len("news "), len(part.ids))
             for part in encoding.overflowing
         ]
-    return found
+    return windows
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=4), st.integers(1, 20), st.data())
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_boundaries_are_those_of_tokenizers(
-    side: str, lengths: list[int], room: int, data: st.DataObject
+    side: str, lengths: list[int], budget: int, data: st.DataObject
 ) -> None:
-    stride = data.draw(st.integers(0, room - 1))
+    stride = data.draw(st.integers(0, budget - 1))
     strides = tf.fill([len(lengths)], stride)
-    made = further_windows(
-        tf.constant(lengths, tf.int32), room=room, stride=strides, from_end=side == "left"
+    windows = place_further_windows(
+        tf.constant(lengths, tf.int32), budget=budget, stride=strides, from_end=side == "left"
     )
-    found = list(zip(*(values.numpy().tolist() for values in made), strict=True))
-    assert found == _truncated_by_tokenizers(lengths, room, stride, side)
+    boundaries = list(zip(*(values.numpy().tolist() for values in windows), strict=True))
+    assert boundaries == _truncate_with_tokenizers(lengths, budget, stride, side)

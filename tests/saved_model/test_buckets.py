@@ -1,4 +1,4 @@
-"""The ladder: few sizes, none of them far above what they are for."""
+"""Padding buckets: few sizes, none of them far above the rows that they hold."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ def test_no_row_is_padded_to_more_than_twice_its_length_or_32(
     ladder = Ladder.up_to(max_length)
     assert ladder.lengths[-1] == max_length
     length = data.draw(st.integers(1, max_length))
-    assert min(rung for rung in ladder.lengths if rung >= length) <= max(32, 2 * length)
+    assert min(bucket for bucket in ladder.lengths if bucket >= length) <= max(32, 2 * length)
 
 
-def test_a_model_of_512_tokens_has_15_rungs() -> None:
+def test_a_model_of_512_tokens_has_15_buckets() -> None:
     assert len(Ladder.up_to(512).rungs) == 15
 
 
 @pytest.mark.parametrize("max_length", [5, 32, 33, 128, 512, 4096])
-def test_usual_rungs_are_rungs_for_one_text_and_for_full_batches(max_length: int) -> None:
+def test_usual_buckets_are_buckets_for_one_text_and_for_full_batches(max_length: int) -> None:
     ladder = Ladder.up_to(max_length)
     assert set(ladder.usual) <= set(ladder.rungs)
     assert {size for size, _ in ladder.usual} == {1, 32}
@@ -42,7 +42,7 @@ def test_sizes_that_do_not_go_up_are_refused(sizes: Any) -> None:
 
 
 @pytest.mark.parametrize("length", [3, 4, 32, 100, 512])
-def test_a_text_for_a_rung_has_just_its_tokens(classifier: tfclf.Classifier, length: int) -> None:
+def test_a_text_for_a_bucket_has_just_its_tokens(classifier: tfclf.Classifier, length: int) -> None:
     text = text_of(length, classifier._count_tokens)
     assert classifier.tokenize([text]).row_lengths().numpy().tolist() == [length]
 

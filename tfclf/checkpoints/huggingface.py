@@ -50,7 +50,7 @@ def read(folder: Path) -> Checkpoint:
 def _rows_that_fit(positions: object, family: Family) -> object:
     """XLNet and the like have no positions to run out of, and no such key."""
     return (
-        family.rows_of(positions)
+        family.usable_positions(positions)
         if isinstance(positions, int) and positions != UNLIMITED
         else positions
     )

@@ -1,6 +1,7 @@
-"""ALBERT: BERT's encoder with one layer for all, and narrow embeddings that are projected.
+"""ALBERT: BERT's encoder, with one layer for all passes and narrow, projected embeddings.
 
-Source: Lan et al. 2019, arXiv:1909.11942; names: transformers 4, TFAlbertForSequenceClassification.
+Source: Lan et al. 2019, arXiv:1909.11942.
+Names: transformers 4, TFAlbertForSequenceClassification.
 """
 
 from tfclf.families.declaration import Family, SharedLayers, Weights

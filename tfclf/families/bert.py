@@ -1,6 +1,7 @@
 """BERT: token types, and a pooler between the first token and the classifier.
 
-Source: Devlin et al. 2018, arXiv:1810.04805; names: transformers 4, TFBertForSequenceClassification.
+Source: Devlin et al. 2018, arXiv:1810.04805.
+Names: transformers 4, TFBertForSequenceClassification.
 """
 
 from tfclf.families.declaration import ConfigKeys, Family, Weights
@@ -9,7 +10,11 @@ from tfclf.families.declaration import ConfigKeys, Family, Weights
 def weights(
     scope: str, *, head: tuple[str, ...], embeddings_projection: str | None = None
 ) -> Weights:
-    """The names of BERT's variables below `scope`, which the families made after BERT share."""
+    """Return the names of BERT's variables below `scope`, which the families made after BERT share.
+
+    >>> weights("electra", head=("classifier/out_proj",)).query
+    'electra/encoder/layer_._{layer}/attention/self/query'
+    """
     layer = f"{scope}/encoder/layer_._{{layer}}"
     return Weights(
         word_embeddings=f"{scope}/embeddings/word_embeddings/weight",

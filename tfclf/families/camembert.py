@@ -1,6 +1,7 @@
 """CamemBERT: RoBERTa's encoder with French SentencePiece pieces.
 
-Source: Martin et al. 2019, arXiv:1911.03894; names: transformers 4, TFCamembertForSequenceClassification.
+Source: Martin et al. 2019, arXiv:1911.03894.
+Names: transformers 4, TFCamembertForSequenceClassification.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a family is: where the TF class keeps each number that the lean engine needs."""
+"""The declaration of a family: where the TF class keeps each number that the lean engine needs."""
 
 from dataclasses import dataclass, field
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 class ConfigKeys:
     """The names under which config.json gives the encoder's sizes; by default BERT's.
 
-    `layer_norm_epsilon` is None where the TF class has it in its code.
+    `layer_norm_epsilon` is None if the TF class has the value in its code.
     """
 
     layers: str = "num_hidden_layers"
     heads: str = "num_attention_heads"
-    width: str = "hidden_size"
-    inner_width: str = "intermediate_size"
+    hidden_size: str = "hidden_size"
+    intermediate_size: str = "intermediate_size"
     activation: str = "hidden_act"
     positions: str = "max_position_embeddings"
     layer_norm_epsilon: str | None = "layer_norm_eps"
@@ -21,9 +21,9 @@ class ConfigKeys:
 
 @dataclass(frozen=True)
 class SharedLayers:
-    """Layers that take turns: `layers` / `groups` passes go through each group, and a pass through all of its layers.
+    """Groups of layers that several passes share; both attributes are names in config.json.
 
-    Both are names in config.json.
+    `layers` / `groups` passes go through each group, and each pass runs all layers of its group.
     """
 
     groups: str = "num_hidden_groups"
@@ -32,13 +32,15 @@ class SharedLayers:
 
 @dataclass(frozen=True)
 class Weights:
-    """Variable names of the TF class, below its own scope; `{layer}` counts from 0.
+    """Variable names of the TF class, without its own scope in front.
 
-    With shared layers `{group}` and `{layer}`, the layer in it, count from 0.
+    `{layer}` counts from 0. With shared layers `{group}` counts from 0, and `{layer}` is the layer
+    in it.
 
-    A dense layer is named by its scope (it holds `kernel` and `bias`), a layer norm likewise (`gamma`,
-    `beta`); embeddings are named to the variable. `token_type_embeddings` is None where the family has none;
-    `embeddings_projection` is used where the checkpoint's widths ask for one.
+    A dense layer is named by its scope, which holds `kernel` and `bias`; a layer norm likewise,
+    with `gamma` and `beta`. Embeddings are named down to the variable. `token_type_embeddings` is
+    None if the family has none. `embeddings_projection` is used if the checkpoint has a variable of
+    that name.
     """
 
     word_embeddings: str
@@ -62,14 +64,17 @@ class Family:
     """One model_type.
 
     Attributes:
-      model_type: as config.json has it.
-      tf_class: the original, in transformers 4.
-      config_keys, weights: where its sizes and numbers are; without weights the lean engine cannot run it.
-      head_activations: after each dense layer of `weights.head`, which starts from the first token.
-      layer_norm_epsilon: where config.json does not give it.
-      shared_layers: None where every layer has weights of its own.
-      position_padding_id: None where a token's position is its place in the row, from 0. Else the first token has
-        this id + 1; a token of this very id has it for its position, and those after it do not count it.
+      model_type: as in config.json.
+      tf_class: the original class, in transformers 4.
+      config_keys, weights: the names of its sizes and variables; without weights the lean engine
+        cannot run it.
+      head_activations: after each dense layer of `weights.head`; the head starts from the first
+        token.
+      layer_norm_epsilon: the value if config.json gives none.
+      shared_layers: None if every layer has weights of its own.
+      position_padding_id: None if a token's position is its index in the row. Otherwise positions
+        count from this id + 1, and a token with this very id has it as its position and is not
+        counted.
     """
 
     model_type: str
@@ -82,9 +87,18 @@ class Family:
     position_padding_id: int | None = None
 
     def padding_side(self, side: str) -> str:
-        """Where rows are padded whose tokenizer says `side`: a head that reads the first token wants none there."""
+        """Return the side on which rows are padded, if the tokenizer says `side`.
+
+        A head that reads the first token needs it in the first column.
+        """
         return "right" if self.head_activations else side
 
-    def rows_of(self, positions: int) -> int:
-        """How long a row may be, where there are embeddings for so many `positions`."""
+    def usable_positions(self, positions: int) -> int:
+        """Return how many tokens a row may have, given so many position embeddings.
+
+        >>> Family("bert", "TFBert").usable_positions(512)
+        512
+        >>> Family("roberta", "TFRoberta", position_padding_id=1).usable_positions(514)
+        512
+        """
         return positions - (0 if self.position_padding_id is None else self.position_padding_id + 1)

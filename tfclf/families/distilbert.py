@@ -1,6 +1,7 @@
 """DistilBERT: BERT's encoder without token types and pooler; the head reads the first token.
 
-Source: Sanh et al. 2019, arXiv:1910.01108; names: transformers 4, TFDistilBertForSequenceClassification.
+Source: Sanh et al. 2019, arXiv:1910.01108.
+Names: transformers 4, TFDistilBertForSequenceClassification.
 """
 
 from tfclf.families.declaration import ConfigKeys, Family, Weights
@@ -13,8 +14,8 @@ FAMILY = Family(
     config_keys=ConfigKeys(
         layers="n_layers",
         heads="n_heads",
-        width="dim",
-        inner_width="hidden_dim",
+        hidden_size="dim",
+        intermediate_size="hidden_dim",
         activation="activation",
         layer_norm_epsilon=None,
     ),

@@ -1,6 +1,7 @@
-"""ELECTRA: BERT's encoder, its embeddings projected where they are narrower; a head of two layers, no pooler.
+"""ELECTRA: BERT's encoder, narrow embeddings projected; a head of two layers, no pooler.
 
-Source: Clark et al. 2020, arXiv:2003.10555; names: transformers 4, TFElectraForSequenceClassification.
+Source: Clark et al. 2020, arXiv:2003.10555.
+Names: transformers 4, TFElectraForSequenceClassification.
 """
 
 from dataclasses import replace

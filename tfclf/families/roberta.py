@@ -1,7 +1,8 @@
-"""RoBERTa: BERT's encoder; positions start behind the padding's, and the head has two layers, no pooler.
+"""RoBERTa: BERT's encoder, positions after the padding's id; a head of two layers, no pooler.
 
-The TF class has 1 for the padding's id in its code, whatever pad_token_id config.json gives.
-Source: Liu et al. 2019, arXiv:1907.11692; names: transformers 4, TFRobertaForSequenceClassification.
+The TF class has the padding's id, 1, in its code, whatever pad_token_id config.json gives.
+Source: Liu et al. 2019, arXiv:1907.11692.
+Names: transformers 4, TFRobertaForSequenceClassification.
 """
 
 from dataclasses import replace

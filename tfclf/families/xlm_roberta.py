@@ -1,6 +1,7 @@
 """XLM-RoBERTa: RoBERTa's encoder with SentencePiece pieces of 100 languages.
 
-Source: Conneau et al. 2019, arXiv:1911.02116; names: transformers 4, TFXLMRobertaForSequenceClassification.
+Source: Conneau et al. 2019, arXiv:1911.02116.
+Names: transformers 4, TFXLMRobertaForSequenceClassification.
 """
 
 from dataclasses import replace

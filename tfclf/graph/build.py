@@ -1,4 +1,4 @@
-"""A checkpoint becomes a live graph."""
+"""The step from a checkpoint to a live graph."""
 
 import logging
 
@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from tfclf.checkpoints import Checkpoint
 from tfclf.errors import CheckpointError, InputError, first_line
-from tfclf.graph.engines.lean import LeanEngine, unfit
+from tfclf.graph.engines.lean import LeanEngine, explain_not_lean
 from tfclf.graph.engines.original import OriginalEngine, takes_token_types
 from tfclf.graph.framing import Frame
-from tfclf.graph.serving_graph import Engine, Graph
+from tfclf.graph.serving_graph import Engine, ServingGraph
 from tfclf.problem_types import PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model.buckets import Ladder
 from tfclf.saved_model.manifest import Manifest
@@ -20,8 +20,17 @@ ENGINES = ("lean", "original")
 PRECISIONS = ("float32", "bfloat16")
 STORAGES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger("tfclf")
-# Logits that differ by less are of the same row; what padding does is far above.
-_SAME = 1e-3
+# Tolerance for a row encoded alone and padded; a padding bug shifts logits by far more.
+_PADDING_TOLERANCE = 1e-3
+# Errors that the TF classes raise on inputs that they cannot take.
+_RUN_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    AssertionError,
+    tf.errors.OpError,
+)
 
 
 def build(
@@ -32,18 +41,20 @@ def build(
     precision: str = "float32",
     storage: str | None = None,
     ladder: Ladder | None = None,
-) -> tuple[Graph, Manifest]:
-    """The graph of a checkpoint, and what it says of itself.
+) -> tuple[ServingGraph, Manifest]:
+    """Build the graph of a checkpoint, and the manifest that describes it.
 
     Args:
-      ladder: for XLA, of the lean engine; by default the one that doubles up to the checkpoint's limit.
-    Raises: CheckpointError, TokenizerError, InputError for options that do not exist or do not go together.
+      ladder: the lean engine's buckets for XLA; by default lengths that double up to the
+        checkpoint's limit.
+    Raises: CheckpointError, TokenizerError; InputError for options that do not exist or do not go
+      together.
     """
     storage = storage or precision
     _check_options(engine, precision, storage)
     _check_problem_type(checkpoint)
     if engine == "auto":
-        engine = _choose(checkpoint, precision, storage)
+        engine = _choose_engine(checkpoint, precision, storage)
     if engine == "original" and ladder is not None:
         raise InputError(
             "engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'."
@@ -52,24 +63,28 @@ def build(
     _check_vocabulary(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
     frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
-    made: Engine
+    encoder: Engine
     if engine == "lean":
-        made = LeanEngine(
+        encoder = LeanEngine(
             checkpoint.family,
             checkpoint.config,
             checkpoint.load_variables() if checkpoint.load_variables else checkpoint.load_model(),
             folder=checkpoint.folder,
-            ladder=_ladder(ladder, checkpoint.max_length),
+            ladder=_choose_ladder(ladder, checkpoint.max_length),
             precision=precision,
             storage=storage,
         )
     else:
         model = checkpoint.load_model()
         types = spec.token_types and takes_token_types(model)
-        made = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
-        _try(made, frame, checkpoint, spec)
-    graph = Graph(
-        Tokenizer(spec), frame, made, labels=checkpoint.labels, problem_type=checkpoint.problem_type
+        encoder = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
+        _check_runs(encoder, frame, checkpoint, spec)
+    graph = ServingGraph(
+        Tokenizer(spec),
+        frame,
+        encoder,
+        labels=checkpoint.labels,
+        problem_type=checkpoint.problem_type,
     )
     return graph, Manifest(
         name=name,
@@ -86,33 +101,38 @@ def build(
 
 
 def _check_problem_type(checkpoint: Checkpoint) -> None:
-    """The activation must make sense for the number of labels: one value, or a choice among several."""
-    found, count = checkpoint.problem_type, len(checkpoint.labels)
-    if found not in PROBLEM_TYPES:
+    """Check that the problem type exists and fits the number of labels."""
+    problem_type, count = checkpoint.problem_type, len(checkpoint.labels)
+    if problem_type not in PROBLEM_TYPES:
         raise CheckpointError(
-            f"{checkpoint.folder}/config.json: problem_type is {found!r}; expected {', '.join(PROBLEM_TYPES)}, or none."
+            f"{checkpoint.folder}/config.json: problem_type is {problem_type!r}; "
+            f"expected {', '.join(PROBLEM_TYPES)}, or none."
         )
-    # One label by itself, with a sigmoid, is a sensible multi-label model; softmax of one label is always 1.
-    if count > 1 if found == REGRESSION else count == 1 and found == SINGLE_LABEL:
-        expected = "one label" if found == REGRESSION else "two labels or more"
-        raise CheckpointError(
-            f"{checkpoint.folder}/config.json: problem_type is {found!r} with {count} label(s) in id2label; "
-            f"expected {expected}. Correct the one or the other; without problem_type one label is a regression, "
-            f"several are single-label classification."
-        )
+    # One label with a sigmoid is a sensible multi-label model; its softmax would always be 1.
+    if problem_type == REGRESSION and count > 1:
+        expected = "one label"
+    elif problem_type == SINGLE_LABEL and count == 1:
+        expected = "two labels or more"
+    else:
+        return
+    raise CheckpointError(
+        f"{checkpoint.folder}/config.json: problem_type is {problem_type!r} with {count} label(s) "
+        f"in id2label; expected {expected}. Correct one of the two. Without problem_type, one "
+        f"label means regression and several mean single-label classification."
+    )
 
 
-def _choose(checkpoint: Checkpoint, precision: str, storage: str) -> str:
-    """The lean engine, but for what only the original can run."""
-    reason = unfit(checkpoint.family, checkpoint.config)
+def _choose_engine(checkpoint: Checkpoint, precision: str, storage: str) -> str:
+    """Choose the lean engine, except for models that only the original one can run."""
+    reason = explain_not_lean(checkpoint.family, checkpoint.config)
     if reason is None:
         return "lean"
     if (precision, storage) != ("float32", "float32"):
         raise InputError(
-            f"{checkpoint.folder}: {reason}. So it runs with engine='original', in float32 only; found "
-            f"precision={precision!r} and storage={storage!r}. Leave them out."
+            f"{checkpoint.folder}: {reason}. So it runs with engine='original', in float32 only; "
+            f"found precision={precision!r} and storage={storage!r}. Leave them out."
         )
-    # Logged, not warned: nothing is wrong, and without a handler Python prints it to standard error all the same.
+    # Logged, not warned: nothing is wrong. Python prints it even if no handler is set.
     _LOG.warning(
         "%s: %s. Taking engine='original': %s as it is, exact but slower.",
         checkpoint.folder,
@@ -122,34 +142,33 @@ def _choose(checkpoint: Checkpoint, precision: str, storage: str) -> str:
     return "original"
 
 
-def _try(engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: TokenizerSpec) -> None:
-    """Two rows of different lengths: the class may want what we do not give it, or not see where a row ends."""
+def _check_runs(
+    engine: OriginalEngine, frame: Frame, checkpoint: Checkpoint, spec: TokenizerSpec
+) -> None:
+    """Check that the class takes our inputs, and tells padding from text.
+
+    Two rows of different lengths show both: the first is padded beside the second, and not when
+    encoded alone.
+    """
     token = next(token for token in (0, 1) if token != spec.pad_id)
     texts = tf.ragged.constant([[token], [token] * 4], tf.int32, row_splits_dtype=tf.int32)
     try:
-        together, alone = engine(frame.single(texts)), engine(frame.single(texts[:1]))
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        AssertionError,
-        tf.errors.OpError,
-    ) as error:
-        reason = first_line(error)
+        together, alone = engine(frame.pack(texts)), engine(frame.pack(texts[:1]))
+    except _RUN_ERRORS as error:
         raise CheckpointError(
-            f"{checkpoint.folder}: {checkpoint.family.tf_class} does not run on rows of token ids: {reason}. Expected "
-            f"a class that takes input_ids and attention_mask and gives logits."
+            f"{checkpoint.folder}: {checkpoint.family.tf_class} does not run on rows of token ids: "
+            f"{first_line(error)}. Expected a class that takes input_ids and attention_mask and "
+            f"gives logits."
         ) from error
     model_pad_id = checkpoint.config.get("pad_token_id")
     difference = float(tf.reduce_max(tf.abs(together[:1] - alone)))
-    if model_pad_id != spec.pad_id and difference > _SAME * max(
-        1.0, float(tf.reduce_max(tf.abs(alone)))
-    ):
+    largest = float(tf.reduce_max(tf.abs(alone)))
+    if model_pad_id != spec.pad_id and difference > _PADDING_TOLERANCE * max(1.0, largest):
         raise CheckpointError(
-            f"{checkpoint.folder}/config.json: pad_token_id is {model_pad_id!r}, and the tokenizer pads with "
-            f"{spec.pad_id}, so that {checkpoint.family.tf_class} takes padding for text: a row's logits change by "
-            f"{difference:.1g} with the length of the row beside it. Set pad_token_id to {spec.pad_id}."
+            f"{checkpoint.folder}/config.json: pad_token_id is {model_pad_id!r}, and the tokenizer "
+            f"pads with {spec.pad_id}. So {checkpoint.family.tf_class} takes padding for text: a "
+            f"row's logits change by {difference:.1g} with the length of the row beside it. "
+            f"Set pad_token_id to {spec.pad_id}."
         )
 
 
@@ -163,25 +182,33 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
             raise InputError(f"{option} is {value!r}; expected {', '.join(known)}.")
     if engine == "original" and (precision, storage) != ("float32", "float32"):
         raise InputError(
-            f"engine='original' runs the TF class as it is, in float32; found precision={precision!r} and "
-            f"storage={storage!r}. Use engine='lean' for those."
+            f"engine='original' runs the TF class as it is, in float32; found "
+            f"precision={precision!r} and storage={storage!r}. Use engine='lean' for those."
         )
 
 
-def _ladder(given: Ladder | None, max_length: int) -> Ladder:
-    if given is not None and given.lengths[-1] != max_length:
+def _choose_ladder(ladder: Ladder | None, max_length: int) -> Ladder:
+    """Return `ladder` after a check, or the default one if it is None.
+
+    >>> _choose_ladder(None, 100).lengths
+    (32, 64, 100)
+    """
+    if ladder is None:
+        return Ladder.up_to(max_length)
+    if ladder.lengths[-1] != max_length:
         raise InputError(
-            f"the ladder's lengths end with {given.lengths[-1]}, and rows of this checkpoint hold up to {max_length} "
-            f"tokens. Expected lengths that end with {max_length}."
+            f"the ladder's lengths end with {ladder.lengths[-1]}, and rows of this checkpoint hold "
+            f"up to {max_length} tokens. Expected lengths that end with {max_length}."
         )
-    return given or Ladder.up_to(max_length)
+    return ladder
 
 
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:
+    """Check that every id of the tokenizer has an embedding."""
     size = checkpoint.config.get("vocab_size")
     largest = max([spec.model.largest_id, *(token.id for token in spec.added_tokens)])
     if isinstance(size, int) and largest >= size:
         raise CheckpointError(
-            f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size {size}: "
-            f"those tokens have no embedding. The two are not of one checkpoint."
+            f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size "
+            f"{size}: those tokens have no embedding. The two files are not from one checkpoint."
         )

@@ -1,4 +1,4 @@
-"""Token ids to rows that the encoder takes: special tokens around, cut to the length limit."""
+"""Rows for the encoder: token ids framed by special tokens, truncated to the length limit."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Batch(NamedTuple):
 
     Attributes:
       input_ids: int32[batch, (tokens)], special tokens included; int32 row splits.
-      token_types: int32[batch, (tokens)], the segment of each.
+      token_types: int32[batch, (tokens)], the segment of each token.
       truncated: bool[batch], which rows lost tokens to the limit.
     """
 
@@ -25,13 +25,32 @@ class Batch(NamedTuple):
 
 
 class Frame(tf.Module):
-    """A template with its limit, ready to frame rows.
+    """The special tokens of a row and its length limit, ready to pack rows.
+
+    >>> from tfclf.tokenization.spec import bert_template
+    >>> template = bert_template(101, 102, types=True)
+    >>> spec = TokenizerSpec((), None, None, (), template, 0, "right", "vocab.txt")
+    >>> frame = Frame(spec, max_length=6)
+    >>> texts = tf.ragged.constant([[7, 8], [1, 2, 3, 4, 5]], tf.int32, row_splits_dtype=tf.int32)
+    >>> batch = frame.pack(texts)
+    >>> batch.input_ids.to_list()
+    [[101, 7, 8, 102], [101, 1, 2, 3, 4, 102]]
+    >>> batch.truncated.numpy()
+    array([False,  True])
+
+    Both texts of a pair share the budget; here each row holds three tokens of text:
+
+    >>> pairs = frame.pack_pairs(texts, texts[::-1])
+    >>> pairs.input_ids.to_list()
+    [[101, 7, 102, 1, 2, 102], [101, 1, 2, 102, 7, 102]]
+    >>> pairs.token_types.to_list()
+    [[0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1]]
 
     Args:
-      spec: gives the template, the side that is cut, and the pad id.
+      spec: gives the template, the side that is truncated, and the pad id.
       max_length: tokens in a row, special tokens included.
       padding_side: of dense rows; 'right' or 'left'.
-    Raises: TokenizerError where the limit leaves no room for a token.
+    Raises: TokenizerError if the limit leaves no budget for one token of each text of a pair.
     """
 
     def __init__(
@@ -42,37 +61,38 @@ class Frame(tf.Module):
         self.max_length = max_length
         self.pad_id = spec.pad_id
         self._template: Template = spec.template
-        self._cut_left = spec.truncation_side == "left"
-        self._shares = _SHARES[spec.pair_truncation]
-        if self._room(spec.template.pair) < 2:
+        self._truncates_left = spec.truncation_side == "left"
+        self._split_budget = _SPLIT_BUDGET[spec.pair_truncation]
+        if self._budget_of(spec.template.pair) < 2:
+            special = _count_special(spec.template.pair)
             raise TokenizerError(
-                f"{spec.origin}: rows may hold {max_length} tokens and the template for a pair needs "
-                f"{_special(spec.template.pair)} special ones. Expected room for two more; "
-                f"set model_max_length in tokenizer_config.json to at least {_special(spec.template.pair) + 2}."
+                f"{spec.origin}: rows may hold {max_length} tokens, and the template for a pair "
+                f"needs {special} special ones. Expected room for two more; set model_max_length "
+                f"in tokenizer_config.json to at least {special + 2}."
             )
 
     @property
-    def room(self) -> int:
-        """Tokens of text in a row of one text."""
-        return self._room(self._template.single)
+    def budget(self) -> int:
+        """Tokens of text in a row of one text, special tokens not counted."""
+        return self._budget_of(self._template.single)
 
     @property
-    def cuts_left(self) -> bool:
+    def truncates_left(self) -> bool:
         """Whether rows that are too long lose their beginning, not their end."""
-        return self._cut_left
+        return self._truncates_left
 
-    def single(self, ids: tf.RaggedTensor) -> Batch:
-        """Frames int32[batch, (tokens)] as one text a row."""
+    def pack(self, ids: tf.RaggedTensor) -> Batch:
+        """Pack int32[batch, (tokens)], one text a row."""
         lengths = ids.row_lengths()
-        kept = tf.minimum(lengths, self._room(self._template.single))
+        kept = tf.minimum(lengths, self._budget_of(self._template.single))
         return Batch(*self._assemble(self._template.single, [(ids, kept)]), kept < lengths)
 
-    def pair(self, first: tf.RaggedTensor, second: tf.RaggedTensor) -> Batch:
-        """Frames two texts a row; which of them loses tokens is told by the spec's `pair_truncation`."""
-        room = self._room(self._template.pair)
+    def pack_pairs(self, first: tf.RaggedTensor, second: tf.RaggedTensor) -> Batch:
+        """Pack two texts a row; the spec's `pair_truncation` says which of them loses tokens."""
+        budget = self._budget_of(self._template.pair)
         one, two = first.row_lengths(), second.row_lengths()
-        fits = one + two <= room
-        first_share, second_share = self._shares(one, two, room)
+        fits = one + two <= budget
+        first_share, second_share = self._split_budget(one, two, budget)
         first_kept = tf.where(fits, one, first_share)
         second_kept = tf.where(fits, two, second_share)
         rows, types = self._assemble(
@@ -80,74 +100,125 @@ class Frame(tf.Module):
         )
         return Batch(rows, types, ~fits)
 
-    def _room(self, template: Sequence[Place]) -> int:
-        return self.max_length - _special(template)
+    def _budget_of(self, template: Sequence[Place]) -> int:
+        return self.max_length - _count_special(template)
 
     def _assemble(
         self, template: Sequence[Place], texts: Sequence[tuple[tf.RaggedTensor, tf.Tensor]]
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """Each row is one range of tokens a place: all places of all rows are taken from one pool at once."""
+        """Assemble all rows with one gather: each place of the template is a range of one pool.
+
+        [CLS] text [SEP] around the texts [[7, 8], [9]], one range a place, row after row:
+
+            pool     [101, 102, 7, 8, 9]    the template's special tokens, then the texts
+            starts   [0, 2, 1,  0, 4, 1]
+            lengths  [1, 2, 1,  1, 1, 1]
+            parts    [[101], [7, 8], [102],  [101], [9], [102]]
+            rows     [[101, 7, 8, 102], [101, 9, 102]]
+
+        Args:
+          texts: for each text place, int32[batch, (tokens)] and the tokens to keep, int32[batch].
+        Returns: token ids and token types, int32[batch, (tokens)] each.
+        """
         batch = texts[0][0].nrows(out_type=tf.int32)
         special = [token for place in template for token in place.ids or ()]
         pool = tf.concat([special, *(ids.values for ids, _ in texts)], axis=0)
-        coming = iter(texts)
+        remaining_texts = iter(texts)
         special_start, text_start = 0, tf.constant(len(special))
         starts, lengths = [], []
         for place in template:
             if place.ids is None:
-                ids, kept = next(coming)
-                cut = ids.row_lengths() - kept if self._cut_left else 0
-                starts.append(text_start + ids.row_splits[:-1] + cut)
+                ids, kept = next(remaining_texts)
+                skipped = ids.row_lengths() - kept if self._truncates_left else 0
+                starts.append(text_start + ids.row_splits[:-1] + skipped)
                 lengths.append(kept)
                 text_start += tf.size(ids.values)
             else:
                 starts.append(tf.fill([batch], special_start))
                 lengths.append(tf.fill([batch], len(place.ids)))
                 special_start += len(place.ids)
+        # [batch, places] -> [batch * places]: the ranges of one row stay side by side.
         parts = take_ranges(
             pool, tf.reshape(tf.stack(starts, 1), [-1]), tf.reshape(tf.stack(lengths, 1), [-1])
         )
         types = tf.repeat(tf.tile([place.type for place in template], [batch]), parts.row_lengths())
+        # A row ends with its last place: every len(template)-th split of the parts is one of the
+        # rows.
         splits = tf.gather(parts.row_splits, tf.range(batch + 1) * len(template))
         rows = tf.RaggedTensor.from_row_splits(parts.values, splits, validate=False)
         return rows, rows.with_values(types)
 
 
-def _longest_first(one: tf.Tensor, two: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Source: tokenizers 0.22, `truncate_encodings`, TruncationStrategy::LongestFirst."""
+def _split_longest_first(
+    one: tf.Tensor, two: tf.Tensor, budget: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Split the budget of a pair: the longer text loses tokens, then both keep half.
+
+    >>> first, second = _split_longest_first(tf.constant([9, 2, 9]), tf.constant([3, 9, 9]), 7)
+    >>> first.numpy().tolist(), second.numpy().tolist()
+    ([4, 2, 3], [3, 5, 4])
+
+    Source: tokenizers 0.22, `truncate_encodings`, TruncationStrategy::LongestFirst.
+    """
     shorter = tf.minimum(one, two)
-    # The shorter keeps all it can; where even that leaves too many, both keep half, the longer the odd one.
-    longer = tf.where(shorter > room, shorter, tf.maximum(shorter, room - shorter))
-    halved = shorter + longer > room
-    shorter = tf.where(halved, room // 2, shorter)
-    longer = tf.where(halved, room // 2 + room % 2, longer)
+    # The shorter text keeps all it can. If even that leaves too many tokens, both keep half, and
+    # the longer one keeps the odd token.
+    longer = tf.where(shorter > budget, shorter, tf.maximum(shorter, budget - shorter))
+    halved = shorter + longer > budget
+    shorter = tf.where(halved, budget // 2, shorter)
+    longer = tf.where(halved, budget // 2 + budget % 2, longer)
     return tf.where(one > two, longer, shorter), tf.where(one > two, shorter, longer)
 
 
-def _round_robin(one: tf.Tensor, two: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Source: TF-Text 2.21, RoundRobinTrimmer."""
-    first = tf.minimum(one, tf.maximum(room - two, room - room // 2))
-    return first, tf.minimum(two, room - first)
+def _split_round_robin(one: tf.Tensor, two: tf.Tensor, budget: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Split the budget of a pair token by token, in turns, as long as a text has one left.
+
+    >>> first, second = _split_round_robin(tf.constant([9, 2, 9]), tf.constant([3, 9, 9]), 7)
+    >>> first.numpy().tolist(), second.numpy().tolist()
+    ([4, 2, 4], [3, 5, 3])
+
+    Source: TF-Text 2.21, RoundRobinTrimmer.
+    """
+    first = tf.minimum(one, tf.maximum(budget - two, budget - budget // 2))
+    return first, tf.minimum(two, budget - first)
 
 
-def _waterfall(one: tf.Tensor, two: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Source: TF-Text 2.21, WaterfallTrimmer."""
-    first = tf.minimum(one, room)
-    return first, tf.minimum(two, room - first)
+def _split_waterfall(one: tf.Tensor, two: tf.Tensor, budget: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Split the budget of a pair: the first text takes what it needs, the second what is left.
+
+    >>> first, second = _split_waterfall(tf.constant([9, 2, 9]), tf.constant([3, 9, 9]), 7)
+    >>> first.numpy().tolist(), second.numpy().tolist()
+    ([7, 2, 7], [0, 5, 0])
+
+    Source: TF-Text 2.21, WaterfallTrimmer.
+    """
+    first = tf.minimum(one, budget)
+    return first, tf.minimum(two, budget - first)
 
 
-# How many tokens each text of a pair keeps where both together are too long.
-_SHARES = {"longest_first": _longest_first, "round_robin": _round_robin, "waterfall": _waterfall}
+# How many tokens each text of a pair keeps if the two do not fit into one row.
+_SPLIT_BUDGET = {
+    "longest_first": _split_longest_first,
+    "round_robin": _split_round_robin,
+    "waterfall": _split_waterfall,
+}
 
 
-def _special(template: Sequence[Place]) -> int:
+def _count_special(template: Sequence[Place]) -> int:
     return sum(len(place.ids or ()) for place in template)
 
 
 def to_dense(
     rows: tf.RaggedTensor, *, pad_id: int, side: str = "right"
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """int32[batch, (tokens)] -> `input_ids`, `attention_mask`, each int32[batch, length].
+    """Pad int32[batch, (tokens)] to `input_ids`, `attention_mask`, each int32[batch, length].
+
+    >>> rows = tf.ragged.constant([[5], [5, 6, 7]], tf.int32)
+    >>> to_dense(rows, pad_id=0)[0].numpy().tolist()
+    [[5, 0, 0], [5, 6, 7]]
+    >>> input_ids, attention_mask = to_dense(rows, pad_id=0, side="left")
+    >>> input_ids.numpy().tolist(), attention_mask.numpy().tolist()
+    ([[0, 0, 5], [5, 6, 7]], [[0, 0, 1], [1, 1, 1]])
 
     Args:
       side: where the padding goes: 'right', at the end, or 'left', at the start.
@@ -156,7 +227,8 @@ def to_dense(
     mask = tf.sequence_mask(rows.row_lengths(), maxlen=tf.shape(input_ids)[1], dtype=tf.int32)
     if side == "right":
         return input_ids, mask
-    # Rolled around: what stood at the end is padding already.
+    # Rotate each row by its length, so that the padding at its end comes first: columns of a row of
+    # one token in three are [1, 2, 3] mod 3 = [1, 2, 0].
     length = tf.shape(input_ids)[1]
     columns = tf.range(length) + tf.cast(rows.row_lengths(), tf.int32)[:, tf.newaxis]
     columns = tf.math.floormod(columns, tf.maximum(length, 1))

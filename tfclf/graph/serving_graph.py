@@ -1,4 +1,4 @@
-"""Everything between strings and labels as one tf.Module: what is called in process and what is exported."""
+"""Everything between strings and labels as one tf.Module, called in process and exported."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -6,14 +6,14 @@ from typing import Protocol, runtime_checkable
 import tensorflow as tf
 
 from tfclf.graph.framing import Batch, Frame, to_dense
-from tfclf.graph.tracing import shared
-from tfclf.graph.windows import further_windows
+from tfclf.graph.tracing import trace_once
+from tfclf.graph.windows import place_further_windows
 from tfclf.problem_types import activation_of
 from tfclf.saved_model.buckets import Ladder
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.ragged import take_ranges
 
-# Windows that are encoded at once: they are all of full length, and so take as much memory as any rows do.
+# Windows encoded at once. All of them are of full length, so this bounds the memory that they take.
 _WINDOWS = 16
 
 Outputs = Mapping[str, tf.Tensor]
@@ -23,30 +23,35 @@ class Engine(Protocol):
     """Rows of token ids to logits."""
 
     def __call__(self, batch: Batch) -> tf.Tensor:
-        """Batch, at least one token a row -> float32[batch, classes]."""
+        """Encode a Batch, at least one token a row -> float32[batch, classes]."""
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
-        """int32[batch, length] twice -> float32[batch, classes]."""
+        """Encode int32[batch, length] twice -> float32[batch, classes]."""
 
 
 @runtime_checkable
 class BucketedEngine(Engine, Protocol):
-    """An engine whose work XLA can compile."""
+    """An engine with an encoder that XLA can compile.
+
+    Attributes:
+      ladder: the buckets, which are the only shapes that it compiles programs for.
+    """
 
     ladder: Ladder
 
     def encode_bucketed(self, batch: Batch) -> tf.Tensor:
-        """As `__call__`, compiled for the shapes of the ladder alone."""
+        """Encode as `__call__` does, padded to the buckets and compiled."""
 
 
-class Graph(tf.Module):
-    """Tokenizer, frame, engine and labels; each method is one signature's work.
+class ServingGraph(tf.Module):
+    """Tokenizer, frame, engine and labels; each public method computes one signature's outputs.
+
+    The probabilities of a row depend on the problem type, as `problem_types` says: a regression has
+    none, and its `score` is the value.
 
     Args:
       labels: in the order of the logits.
-      problem_type: 'single_label_classification' (softmax), 'multi_label_classification' (sigmoid: each label by
-        itself, `label` the top one) or 'regression' (one label; `score` is the value, and there are no
-        probabilities).
+      problem_type: 'single_label_classification', 'multi_label_classification' or 'regression'.
     """
 
     def __init__(
@@ -61,75 +66,87 @@ class Graph(tf.Module):
         super().__init__(name="classifier")
         self._frame = frame
         self._tokenizer = tokenizer
-        self._tokens = shared(tokenizer, [tf.TensorSpec([None], tf.string)])
+        self._to_ids = trace_once(tokenizer, [tf.TensorSpec([None], tf.string)])
         self._engine = engine
         self._labels = tf.constant(list(labels))
         self._activation = activation_of(problem_type)
         self.problem_type = problem_type
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
-        """string[batch] -> label, score, probabilities, logits."""
-        return self._answers(self._engine(self._frame.single(self._tokens(text))))
+        """Classify string[batch] -> label, score, probabilities, logits."""
+        return self._make_outputs(self._engine(self._frame.pack(self._to_ids(text))))
 
     @property
     def ladder(self) -> Ladder | None:
-        """The shapes that XLA compiles programs for; None where the engine has no part that it can compile."""
+        """The buckets that XLA compiles programs for; None if the engine has no such part."""
         return self._engine.ladder if isinstance(self._engine, BucketedEngine) else None
 
     def classify_text_xla(self, text: tf.Tensor) -> Outputs:
-        """As `classify_text`: tokenized and packed on the CPU, encoded by XLA. For a graph that has a ladder."""
-        return self._answers(self._bucketed(self._frame.single(self._tokens(text))))
+        """Classify as `classify_text`, encoded by XLA; tokenizing and packing stay on the CPU.
+
+        Only a graph that has a `ladder` can do this.
+        """
+        return self._make_outputs(self._encode_bucketed(self._frame.pack(self._to_ids(text))))
 
     def detail_xla(self, text: tf.Tensor) -> Outputs:
-        """As `detail`, encoded by XLA."""
-        rows = self._frame.single(self._tokens(text))
-        return {**self._answers(self._bucketed(rows)), "truncated": rows.truncated}
+        """Classify as `detail`, encoded by XLA."""
+        rows = self._frame.pack(self._to_ids(text))
+        outputs = self._make_outputs(self._encode_bucketed(rows))
+        return {**outputs, "truncated": rows.truncated}
 
-    def _bucketed(self, rows: Batch) -> tf.Tensor:
+    def _encode_bucketed(self, rows: Batch) -> tf.Tensor:
         assert isinstance(self._engine, BucketedEngine)
         return self._engine.encode_bucketed(rows)
 
     def classify_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
-        """string[batch] twice -> label, score, probabilities, logits."""
-        return self._answers(self._engine(self._paired(text, text_pair)))
+        """Classify string[batch] twice -> label, score, probabilities, logits."""
+        return self._make_outputs(self._engine(self._pack_pairs(text, text_pair)))
 
     def detail(self, text: tf.Tensor) -> Outputs:
-        """string[batch] -> label, score, probabilities, logits, truncated bool[batch]."""
-        rows = self._frame.single(self._tokens(text))
-        return {**self._answers(self._engine(rows)), "truncated": rows.truncated}
+        """Classify string[batch] -> label, score, probabilities, logits, truncated bool[batch]."""
+        rows = self._frame.pack(self._to_ids(text))
+        return {**self._make_outputs(self._engine(rows)), "truncated": rows.truncated}
 
     def detail_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
-        """string[batch] twice -> label, score, probabilities, logits, truncated bool[batch]."""
-        rows = self._paired(text, text_pair)
-        return {**self._answers(self._engine(rows)), "truncated": rows.truncated}
+        """Classify string[batch] twice -> as `detail`."""
+        rows = self._pack_pairs(text, text_pair)
+        return {**self._make_outputs(self._engine(rows)), "truncated": rows.truncated}
 
     def classify_windows(self, text: tf.Tensor, stride: tf.Tensor) -> Outputs:
-        """string[batch], int32[batch] -> label, score, probabilities, logits, windows int32[batch].
+        """Classify string[batch], int32[batch] -> as `classify_text`, and windows int32[batch].
 
-        A text that is too long is read in windows of as many tokens as a row holds, each sharing `stride` tokens
-        with the one before. Its logits are the windows' mean, each weighted by the tokens of text in it. A text
-        that fits is one window: its logits are those of `classify_text`.
+        A text that is too long is read in windows that hold as many tokens as a row; each shares
+        `stride` tokens with the one before. The text's logits are the mean of its windows' logits,
+        weighted by the tokens of text in each:
+
+            budget 4, stride 1, 10 tokens    windows 0-3, 3-6, 6-9, weights 4, 4, 4
+            logits                           (4 * first + 4 * second + 4 * third) / 12
+
+        A text that fits is one window: its logits are those of `classify_text`.
         """
-        stride = self._checked(stride, text)
-        tokens = self._tokens(text)
-        rows = self._frame.single(tokens)
+        stride = self._check_stride(stride, text)
+        tokens = self._to_ids(text)
+        rows = self._frame.pack(tokens)
         first = self._engine(rows)
         lengths = tokens.row_lengths()
-        room = self._frame.room
-        further = further_windows(lengths, room=room, stride=stride, from_end=self._frame.cuts_left)
+        budget = self._frame.budget
+        further = place_further_windows(
+            lengths, budget=budget, stride=stride, from_end=self._frame.truncates_left
+        )
         batch = tf.size(lengths)
 
-        def add(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def add_windows(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            # The next _WINDOWS windows, of any rows: total[row] += length * logits of the window.
             row, start, length = (values[done : done + _WINDOWS] for values in further)
             window = take_ranges(tokens.values, tf.gather(tokens.row_splits, row) + start, length)
-            logits = self._engine(self._frame.single(window))
+            logits = self._engine(self._frame.pack(window))
             weighted = logits * tf.cast(length, tf.float32)[:, tf.newaxis]
             return done + _WINDOWS, total + tf.math.unsorted_segment_sum(weighted, row, batch)
 
-        weight = tf.minimum(lengths, room)
+        weight = tf.minimum(lengths, budget)
         _, total = tf.while_loop(
             lambda done, _: done < tf.size(further.row),
-            add,
+            add_windows,
             (tf.constant(0), first * tf.cast(weight, tf.float32)[:, tf.newaxis]),
             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, len(self._labels)])),
             parallel_iterations=1,
@@ -138,74 +155,78 @@ class Graph(tf.Module):
         mean = total / tf.cast(tf.maximum(weight, 1), tf.float32)[:, tf.newaxis]
         logits = tf.where(rows.truncated[:, tf.newaxis], mean, first)
         windows = 1 + tf.math.unsorted_segment_sum(tf.ones_like(further.row), further.row, batch)
-        return {**self._answers(logits), "windows": windows}
+        return {**self._make_outputs(logits), "windows": windows}
 
-    def _checked(self, stride: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
-        same = _assert_as_many(
+    def _check_stride(self, stride: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
+        same = _assert_same_shape(
             text, stride, "text and stride must have as many rows as one another"
         )
-        room = self._frame.room
+        budget = self._frame.budget
+        expected = (
+            f"stride must be at least 0 and below {budget}, the tokens of text in a window; found:"
+        )
         fits = tf.debugging.Assert(
-            tf.reduce_all((stride >= 0) & (stride < room)),
-            [
-                f"stride must be at least 0 and below {room}, the tokens of text in a window; found:",
-                stride,
-            ],
+            tf.reduce_all((stride >= 0) & (stride < budget)), [expected, stride]
         )
         with tf.control_dependencies([same, fits]):
             return tf.identity(stride)
 
-    def _paired(self, text: tf.Tensor, text_pair: tf.Tensor) -> Batch:
-        same = _assert_as_many(
+    def _pack_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Batch:
+        same = _assert_same_shape(
             text, text_pair, "text and text_pair must have as many rows as one another"
         )
         with tf.control_dependencies([same]):
-            return self._frame.pair(self._tokens(text), self._tokens(text_pair))
+            return self._frame.pack_pairs(self._to_ids(text), self._to_ids(text_pair))
 
     def classify_examples(self, inputs: tf.Tensor) -> Outputs:
-        """string[batch] of serialized tf.Example with the feature `text` -> classes, scores."""
-        probabilities = self.classify_text(_example_text(inputs))["probabilities"]
+        """Classify serialized tf.Examples by feature `text`, string[batch] -> classes, scores."""
+        probabilities = self.classify_text(_parse_examples(inputs))["probabilities"]
         classes = tf.broadcast_to(self._labels, tf.shape(probabilities))
         return {"classes": classes, "scores": probabilities}
 
     def regress_examples(self, inputs: tf.Tensor) -> Outputs:
-        """string[batch] of serialized tf.Example with the feature `text` -> outputs float32[batch, 1]."""
-        return {"outputs": self.classify_text(_example_text(inputs))["logits"]}
+        """Score serialized tf.Examples by feature `text`, string[batch] -> outputs [batch, 1]."""
+        return {"outputs": self.classify_text(_parse_examples(inputs))["logits"]}
 
     def tokenize(self, text: tf.Tensor) -> Outputs:
-        """string[batch] -> input_ids, attention_mask."""
-        rows = self._frame.single(self._tokens(text)).input_ids
+        """Tokenize string[batch] -> input_ids, attention_mask, int32[batch, length] each."""
+        rows = self._frame.pack(self._to_ids(text)).input_ids
         input_ids, attention_mask = to_dense(
             rows, pad_id=self._frame.pad_id, side=self._frame.padding_side
         )
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
     def count_tokens(self, text: str) -> int:
-        """Of one text, special tokens included; at most the limit."""
+        """Count the tokens of one text, special tokens included, after truncation."""
         return int(tf.size(self.tokenize(tf.constant([text]))["input_ids"]))
 
     def encode(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> Outputs:
-        """int32[batch, length] twice -> logits, probabilities."""
+        """Encode int32[batch, length] twice -> logits, probabilities."""
         logits = self._engine.encode_dense(input_ids, attention_mask)
-        return {"logits": logits, **self._probabilities(logits)}
+        return {"logits": logits, **self._activate(logits)}
 
-    def _answers(self, logits: tf.Tensor) -> Outputs:
-        shares = self._probabilities(logits)
-        return {
-            # Of a regression the one label stays beside the value: it says what is measured.
-            "label": tf.gather(self._labels, tf.argmax(logits, axis=1, output_type=tf.int32)),
-            "score": tf.reduce_max(shares["probabilities"], axis=1) if shares else logits[:, 0],
-            **shares,
-            "logits": logits,
-        }
+    def _make_outputs(self, logits: tf.Tensor) -> Outputs:
+        activated = self._activate(logits)
+        # A regression keeps its single label: it names the quantity.
+        label = tf.gather(self._labels, tf.argmax(logits, axis=1, output_type=tf.int32))
+        score = tf.reduce_max(activated["probabilities"], axis=1) if activated else logits[:, 0]
+        return {"label": label, "score": score, **activated, "logits": logits}
 
-    def _probabilities(self, logits: tf.Tensor) -> Outputs:
+    def _activate(self, logits: tf.Tensor) -> Outputs:
+        """Return the output `probabilities`, or no output for a regression."""
         return {} if self._activation is None else {"probabilities": self._activation(logits)}
 
 
-def _example_text(inputs: tf.Tensor) -> tf.Tensor:
+def _parse_examples(inputs: tf.Tensor) -> tf.Tensor:
+    """Return the feature `text` of serialized tf.Examples, string[batch].
+
+    >>> text = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"news"]))
+    >>> example = tf.train.Example(features=tf.train.Features(feature={"text": text}))
+    >>> _parse_examples(tf.constant([example.SerializeToString()])).numpy()
+    array([b'news'], dtype=object)
+    """
     return tf.io.parse_example(inputs, {"text": tf.io.FixedLenFeature([], tf.string)})["text"]
 
 
-def _assert_as_many(one: tf.Tensor, other: tf.Tensor, message: str) -> tf.Operation:
+def _assert_same_shape(one: tf.Tensor, other: tf.Tensor, message: str) -> tf.Operation:
     return tf.debugging.assert_equal(tf.shape(one), tf.shape(other), message=message)

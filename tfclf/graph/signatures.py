@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfclf.graph.serving_graph import Graph, Outputs
+from tfclf.graph.serving_graph import Outputs, ServingGraph
 from tfclf.problem_types import CLASSIFICATION, PROBLEM_TYPES, REGRESSION
 from tfclf.saved_model import signature_names as names
 
@@ -18,11 +18,15 @@ REGRESS = tf.saved_model.REGRESS_METHOD_NAME
 class Signature:
     """One signature.
 
+    >>> signature = next(one for one in SIGNATURES if one.name == "pairs")
+    >>> list(signature.inputs), signature.method_name
+    (['text', 'text_pair'], 'tensorflow/serving/predict')
+
     Attributes:
       inputs: by name, in the order of the method's arguments.
-      method: the graph's, that answers it.
-      problem_types: of the models that have it.
-      method_name: TF Serving's name of the RPC that it is made for.
+      method: of the graph; computes the outputs.
+      problem_types: the models that have this signature.
+      method_name: TF Serving's name of the RPC that the signature is made for.
       xla: whether XLA compiles a part of it, which not every engine can have.
     """
 
@@ -33,8 +37,8 @@ class Signature:
     method_name: str = PREDICT
     xla: bool = False
 
-    def trace(self, graph: Graph) -> tf.types.experimental.GenericFunction:
-        """The signature as a tf.function of `graph`, not yet traced."""
+    def trace(self, graph: ServingGraph) -> tf.types.experimental.GenericFunction:
+        """Return a tf.function of `graph`, traced on its first call or when it is saved."""
         specs = [
             tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in self.inputs.items()
         ]
@@ -50,25 +54,29 @@ class Signature:
 _TEXT = tf.TensorSpec([None], tf.string)
 _COUNT = tf.TensorSpec([None], tf.int32)
 _IDS = tf.TensorSpec([None, None], tf.int32)
+_EXAMPLES = {"inputs": _TEXT}
+_TWO_TEXTS = {"text": _TEXT, "text_pair": _TEXT}
+_MASKED_IDS = {"input_ids": _IDS, "attention_mask": _IDS}
 
 SIGNATURES = (
-    Signature(names.SERVING_DEFAULT, {"text": _TEXT}, Graph.classify_text),
-    Signature(names.CLASSIFY, {"inputs": _TEXT}, Graph.classify_examples, CLASSIFICATION, CLASSIFY),
-    Signature(names.REGRESS, {"inputs": _TEXT}, Graph.regress_examples, (REGRESSION,), REGRESS),
-    Signature(names.PAIRS, {"text": _TEXT, "text_pair": _TEXT}, Graph.classify_pairs),
-    Signature(names.TOKENIZE, {"text": _TEXT}, Graph.tokenize),
-    Signature(names.ENCODE, {"input_ids": _IDS, "attention_mask": _IDS}, Graph.encode),
-    # What `predict` calls: it tells which rows were cut. `serving_default` and `pairs` keep to the contract.
-    Signature(names.DETAIL, {"text": _TEXT}, Graph.detail),
-    Signature(names.DETAIL_PAIRS, {"text": _TEXT, "text_pair": _TEXT}, Graph.detail_pairs),
-    Signature(names.WINDOWS, {"text": _TEXT, "stride": _COUNT}, Graph.classify_windows),
-    Signature(names.SERVING_XLA, {"text": _TEXT}, Graph.classify_text_xla, xla=True),
-    Signature(names.DETAIL_XLA, {"text": _TEXT}, Graph.detail_xla, xla=True),
+    Signature(names.SERVING_DEFAULT, {"text": _TEXT}, ServingGraph.classify_text),
+    Signature(names.CLASSIFY, _EXAMPLES, ServingGraph.classify_examples, CLASSIFICATION, CLASSIFY),
+    Signature(names.REGRESS, _EXAMPLES, ServingGraph.regress_examples, (REGRESSION,), REGRESS),
+    Signature(names.PAIRS, _TWO_TEXTS, ServingGraph.classify_pairs),
+    Signature(names.TOKENIZE, {"text": _TEXT}, ServingGraph.tokenize),
+    Signature(names.ENCODE, _MASKED_IDS, ServingGraph.encode),
+    # `predict` calls these: they also tell which rows were truncated. `serving_default` and `pairs`
+    # keep to the outputs that other tools rely on.
+    Signature(names.DETAIL, {"text": _TEXT}, ServingGraph.detail),
+    Signature(names.DETAIL_PAIRS, _TWO_TEXTS, ServingGraph.detail_pairs),
+    Signature(names.WINDOWS, {"text": _TEXT, "stride": _COUNT}, ServingGraph.classify_windows),
+    Signature(names.SERVING_XLA, {"text": _TEXT}, ServingGraph.classify_text_xla, xla=True),
+    Signature(names.DETAIL_XLA, {"text": _TEXT}, ServingGraph.detail_xla, xla=True),
 )
 
 
-def signatures_of(graph: Graph) -> tuple[Signature, ...]:
-    """Those that `graph` can answer: of its problem type, and for XLA only with an engine that XLA can compile."""
+def signatures_of(graph: ServingGraph) -> tuple[Signature, ...]:
+    """Return the signatures of `graph`'s problem type; XLA's only if the engine has such a part."""
     return tuple(
         signature
         for signature in SIGNATURES

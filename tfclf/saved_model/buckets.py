@@ -1,4 +1,4 @@
-"""The ladder: the few sizes that rows and batches are padded up to, so that XLA compiles few programs."""
+"""Padding buckets: rows and batches are padded to a few sizes, so XLA compiles few programs."""
 
 import bisect
 import itertools
@@ -9,21 +9,23 @@ from tfclf.errors import InputError
 
 _SHORTEST = 32
 _BATCH_SIZES = (1, 8, 32)
-# News, reviews of a sentence or two, support tickets: most texts are no longer.
+# Most texts are no longer than this: news, reviews of a sentence or two, support tickets.
 _USUAL_LENGTH = 128
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """Every shape that the compiled step is called with is a rung: one of these lengths, one of these batch sizes.
+    """Padding buckets: the compiled step meets these lengths and these batch sizes only.
 
     >>> Ladder.up_to(100).lengths
     (32, 64, 100)
+    >>> Ladder((32, 100), batch_sizes=(1, 8)).rungs
+    ((1, 32), (1, 100), (8, 32), (8, 100))
 
     Attributes:
       lengths: tokens in a row, special tokens included; the last one is the model's limit.
-      batch_sizes: rows; a larger batch is cut into pieces of the last one.
-    Raises: InputError for sizes that do not go up, or that are no whole numbers above 0.
+      batch_sizes: rows; a larger batch is divided into pieces of the last size.
+    Raises: InputError for sizes that are no whole numbers above 0, or that do not go up.
     """
 
     lengths: tuple[int, ...]
@@ -31,22 +33,21 @@ class Ladder:
 
     def __post_init__(self) -> None:
         for name, sizes in (("lengths", self.lengths), ("batch_sizes", self.batch_sizes)):
-            # bool is an int to Python, and no size to anybody.
-            whole = all(
-                isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes
-            )
-            if (
-                not sizes
-                or not whole
-                or any(low >= high for low, high in itertools.pairwise(sizes))
-            ):
+            if not _go_up(sizes):
                 raise InputError(
-                    f"the ladder's {name} are {sizes!r}; expected whole numbers above 0 that go up, such as (1, 8, 32)."
+                    f"the ladder's {name} are {sizes!r}; expected whole numbers above 0 that go "
+                    f"up, such as (1, 8, 32)."
                 )
 
     @classmethod
     def up_to(cls, max_length: int) -> "Ladder":
-        """Lengths that double up to the model's limit: no row is padded to more than twice its own, or to 32."""
+        """Make buckets whose lengths double up to the model's limit.
+
+        No row is padded to more than 32 tokens or twice its own length.
+
+        >>> Ladder.up_to(512).lengths
+        (32, 64, 128, 256, 512)
+        """
         doubling = itertools.takewhile(
             lambda size: size < max_length, (_SHORTEST << step for step in itertools.count())
         )
@@ -54,14 +55,18 @@ class Ladder:
 
     @property
     def rungs(self) -> tuple[tuple[int, int], ...]:
-        """Every (batch size, length): as many programs, and no more, can come to be compiled."""
+        """Every bucket, (batch size, length); at most as many programs are compiled."""
         return tuple(itertools.product(self.batch_sizes, self.lengths))
 
     @property
     def usual(self) -> tuple[tuple[int, int], ...]:
-        """The rungs worth compiling before anybody asks: one text, or a full batch, of up to 128 tokens.
+        """The buckets worth compiling in advance: one text, or a full batch, of up to 128 tokens.
 
-        A client sends one text, and bulk work sends full batches; a batch in between comes once, at the end.
+        A client sends one text, and bulk work sends full batches; a batch in between comes once, at
+        the end.
+
+        >>> Ladder((32, 512), batch_sizes=(1, 8, 32)).usual
+        ((1, 32), (32, 32))
         """
         lengths = [length for length in self.lengths if length <= _USUAL_LENGTH] or self.lengths[:1]
         return tuple(
@@ -69,12 +74,28 @@ class Ladder:
         )
 
 
+def _go_up(sizes: tuple[int, ...]) -> bool:
+    """Tell whether there are sizes, whole numbers above 0, each larger than the one before."""
+    for size in sizes:
+        # bool is an int to Python, but no size.
+        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+            return False
+    return bool(sizes) and all(low < high for low, high in itertools.pairwise(sizes))
+
+
 def text_of(length: int, count_tokens: Callable[[str], int]) -> str:
-    """A text of as many tokens, or of the most that stay below, whatever the tokenizer makes of a word.
+    """Return a text of `length` tokens, or of the most that stay below.
+
+    The text repeats one word, and the tokenizer decides how many tokens that takes:
+
+    >>> text_of(5, count_tokens=lambda text: 2 + len(text.split()))
+    'news news news'
+    >>> text_of(5, count_tokens=lambda text: 2 + 2 * len(text.split()))
+    'news'
 
     Args:
       length: tokens, special tokens included.
-      count_tokens: of a text, special tokens included, cut to the model's limit.
+      count_tokens: counts a text's tokens, special tokens included, after truncation.
     """
     texts = [" ".join(["news"] * words) for words in range(length + 1)]
     return texts[max(0, bisect.bisect_right(texts, length, key=count_tokens) - 1)]

@@ -136,7 +136,7 @@ def _positions(config: Any) -> float:
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
         return float("inf")
-    return family_of(config.model_type, source="config.json").rows_of(positions)
+    return family_of(config.model_type, source="config.json").usable_positions(positions)
 
 
 def _labels(

@@ -1,4 +1,4 @@
-"""Both engines of every family give the logits of the original TF class (transformers 4.57, tf-keras 2.21)."""
+"""Both engines of each family give the original's logits (transformers 4.57, tf-keras 2.21)."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -31,11 +31,11 @@ def family_checkpoint(
 
 @pytest.fixture(scope="module")
 def reference(family_checkpoint: Path) -> Logits:
-    """The original class behind the original tokenizer."""
+    """A function from texts to logits: the original class behind the original tokenizer."""
     model = open_checkpoint(family_checkpoint).load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(family_checkpoint)
 
-    def logits(texts: Sequence[str]) -> np.ndarray:
+    def run_original(texts: Sequence[str]) -> np.ndarray:
         parts = []
         for start in range(0, len(texts), 25):
             inputs = tokenizer(
@@ -48,7 +48,7 @@ def reference(family_checkpoint: Path) -> Logits:
             parts.append(model(dict(inputs)).logits.numpy())
         return np.concatenate(parts)
 
-    return logits
+    return run_original
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -56,7 +56,9 @@ def engine(request: pytest.FixtureRequest, family_checkpoint: Path) -> Any:
     return tfclf.load(family_checkpoint, engine=request.param)
 
 
-def _logits(classifier: tfclf.Classifier, texts: Sequence[str], *, batch: int = 32) -> np.ndarray:
+def _compute_logits(
+    classifier: tfclf.Classifier, texts: Sequence[str], *, batch: int = 32
+) -> np.ndarray:
     parts = [
         classifier(list(texts[start : start + batch]))["logits"].numpy()
         for start in range(0, len(texts), batch)
@@ -69,7 +71,7 @@ def test_logits_equal_on_real_rows_of_mixed_length(
 ) -> None:
     assert len(mixed_rows) == 100
     np.testing.assert_allclose(
-        _logits(engine, mixed_rows), reference(mixed_rows), atol=TOLERANCE, rtol=0
+        _compute_logits(engine, mixed_rows), reference(mixed_rows), atol=TOLERANCE, rtol=0
     )
 
 
@@ -79,7 +81,7 @@ def test_logits_equal_on_500_real_rows_of_mixed_length(
 ) -> None:
     assert len(many_mixed_rows) == 500
     np.testing.assert_allclose(
-        _logits(engine, many_mixed_rows), reference(many_mixed_rows), atol=TOLERANCE, rtol=0
+        _compute_logits(engine, many_mixed_rows), reference(many_mixed_rows), atol=TOLERANCE, rtol=0
     )
 
 
@@ -89,7 +91,7 @@ def test_logits_equal_whatever_the_batch_size(
 ) -> None:
     texts = ["", *HEADLINES, "news " * 600, *hostile_texts(24, seed=5)]
     np.testing.assert_allclose(
-        _logits(engine, texts, batch=batch), reference(texts), atol=TOLERANCE, rtol=0
+        _compute_logits(engine, texts, batch=batch), reference(texts), atol=TOLERANCE, rtol=0
     )
 
 
@@ -123,13 +125,13 @@ def test_pairs_equal_the_original(engine: tfclf.Classifier, family_checkpoint: P
         first, second, truncation=True, max_length=512, padding=True, return_tensors="tf"
     )
     expected = model(dict(inputs)).logits.numpy()
-    found = engine.call_pairs(first, second)["logits"].numpy()
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
+    logits = engine.call_pairs(first, second)["logits"].numpy()
+    np.testing.assert_allclose(logits, expected, atol=TOLERANCE, rtol=0)
 
 
 def test_bfloat16_stays_near_float32(family_checkpoint: Path, reference: Logits) -> None:
-    found = _logits(tfclf.load(family_checkpoint, precision="bfloat16"), HEADLINES)
-    np.testing.assert_allclose(found, reference(HEADLINES), atol=0.1, rtol=0)
+    logits = _compute_logits(tfclf.load(family_checkpoint, precision="bfloat16"), HEADLINES)
+    np.testing.assert_allclose(logits, reference(HEADLINES), atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["distilbert_tiny_pytorch", "roberta_tiny_pytorch"])
@@ -138,8 +140,8 @@ def test_pytorch_safetensors_give_pytorchs_own_logits(shared: Path, name: str) -
     folder = shared / "checkpoints" / name
     rows = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["rows"]
     classifier = tfclf.load(folder)
-    found = classifier([row["text"] for row in rows])["logits"].numpy()
-    np.testing.assert_allclose(found, [row["logits"] for row in rows], atol=TOLERANCE, rtol=0)
+    logits = classifier([row["text"] for row in rows])["logits"].numpy()
+    np.testing.assert_allclose(logits, [row["logits"] for row in rows], atol=TOLERANCE, rtol=0)
     assert classifier.tokenize([row["text"] for row in rows]).to_list() == [
         row["input_ids"] for row in rows
     ]

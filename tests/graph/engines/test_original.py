@@ -1,4 +1,4 @@
-"""Model types that no family declares: the TF class itself, exported, gives what it gives beside the export."""
+"""Model types that no family declares: an export gives the logits of its TF class."""
 
 import logging
 from collections.abc import Sequence
@@ -36,22 +36,23 @@ def loaded_other(exported_other: Path) -> tfclf.Classifier:
     return tfclf.load(exported_other)
 
 
-def _reference(folder: Path, texts: Sequence[str]) -> np.ndarray:
+def _run_reference(folder: Path, texts: Sequence[str]) -> np.ndarray:
     model = open_checkpoint(folder).load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(folder)
     limit = open_checkpoint(folder).max_length
     inputs = tokenizer(
         list(texts), truncation=True, max_length=limit, padding=True, return_tensors="tf"
     )
-    # As a graph, which is how Keras trains: MPNet rounds distances on the edge of two buckets otherwise when eager.
-    forward = tf.function(lambda given: model(given, training=False).logits)
+    # Traced, as in Keras training: run eagerly, MPNet rounds distances at the edge of two buckets
+    # differently.
+    forward = tf.function(lambda batch: model(batch, training=False).logits)
     logits: np.ndarray = forward(dict(inputs)).numpy()
     return logits
 
 
 def test_an_export_gives_the_original_s_logits(other: Path, loaded_other: tfclf.Classifier) -> None:
-    found = loaded_other(TEXTS)["logits"]
-    np.testing.assert_allclose(found, _reference(other, TEXTS), atol=TOLERANCE, rtol=0)
+    logits = loaded_other(TEXTS)["logits"]
+    np.testing.assert_allclose(logits, _run_reference(other, TEXTS), atol=TOLERANCE, rtol=0)
 
 
 def test_an_export_says_which_engine_it_has(loaded_other: tfclf.Classifier, other: Path) -> None:
@@ -74,13 +75,13 @@ def test_an_empty_batch_gives_empty_outputs(loaded_other: tfclf.Classifier) -> N
 def test_tokenize_and_encode_give_what_serving_default_gives(
     other: Path, loaded_other: tfclf.Classifier
 ) -> None:
-    """With the padding on the side where the model wants it."""
+    """The padding is on the side that the model needs."""
     classifier = loaded_other
     rows = classifier._functions["tokenize"](text=tf.constant(HEADLINES))
-    found = classifier._functions["encode"](**rows)["logits"]
+    logits = classifier._functions["encode"](**rows)["logits"]
     if other.parent.name.startswith("xlnet"):
         pytest.skip("the closing token of XLNet is of type 2, and encode has no types")
-    np.testing.assert_allclose(found, classifier(HEADLINES)["logits"], atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(logits, classifier(HEADLINES)["logits"], atol=TOLERANCE, rtol=0)
 
 
 def test_a_line_in_the_log_says_why(other: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -98,7 +99,7 @@ def test_the_lean_engine_asked_for_by_name_is_refused(other: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reason"),
     [
         ({"is_decoder": True}, "is_decoder is true"),
         ({"hidden_act": "silu"}, "hidden_act is 'silu'"),
@@ -106,14 +107,14 @@ def test_the_lean_engine_asked_for_by_name_is_refused(other: Path) -> None:
     ids=["decoder", "activation"],
 )
 def test_what_the_lean_engine_cannot_run_goes_to_the_original(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], told: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], reason: str
 ) -> None:
     folder = tiny_checkpoint(tmp_path, "bert", **changes)
     classifier = tfclf.load(folder)
     assert classifier.manifest.engine == "original"
-    assert told in caplog.text
+    assert reason in caplog.text
     np.testing.assert_allclose(
-        classifier(HEADLINES)["logits"], _reference(folder, HEADLINES), atol=TOLERANCE, rtol=0
+        classifier(HEADLINES)["logits"], _run_reference(folder, HEADLINES), atol=TOLERANCE, rtol=0
     )
 
 

@@ -122,8 +122,8 @@ def _check_sizes(config: Mapping[str, Any], backbone: Backbone, folder: Path) ->
     needed = [
         keys.layers,
         keys.heads,
-        keys.width,
-        keys.inner_width,
+        keys.hidden_size,
+        keys.intermediate_size,
         keys.positions,
         "vocabulary_size",
     ]

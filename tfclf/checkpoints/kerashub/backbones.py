@@ -47,8 +47,8 @@ def _family(
         config_keys=ConfigKeys(
             layers="num_layers",
             heads="num_heads",
-            width="hidden_dim",
-            inner_width="intermediate_dim",
+            hidden_size="hidden_dim",
+            intermediate_size="intermediate_dim",
             activation="activation",
             positions="max_sequence_length",
             layer_norm_epsilon=None,

@@ -159,7 +159,7 @@ def _expected(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int,
     names, keys, shared = family.weights, family.config_keys, family.shared_layers
     assert names is not None
     width, inner, classes = (
-        int(config[key]) for key in (keys.width, keys.inner_width, "num_classes")
+        int(config[key]) for key in (keys.hidden_size, keys.intermediate_size, "num_classes")
     )
     narrow = int(config.get("embedding_dim", width))
     shapes: dict[str, tuple[int, ...]] = {

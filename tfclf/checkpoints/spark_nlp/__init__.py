@@ -70,7 +70,7 @@ def _read(files: Files) -> Checkpoint:
     converted.mkdir()
     (converted / "config.json").write_text(json.dumps(config), encoding="utf-8")
     tokenizer.write(described, converted)
-    positions = family.rows_of(int(config[family.config_keys.positions]))
+    positions = family.usable_positions(int(config[family.config_keys.positions]))
     return Checkpoint(
         folder=files.source,
         config=transformers().AutoConfig.for_model(family.model_type).to_dict() | config,

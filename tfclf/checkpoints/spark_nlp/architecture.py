@@ -72,8 +72,8 @@ def config_of(family: Family, shapes: Shapes, graph: Graph, *, origin: object) -
         keys.positions: positions,
         keys.layers: layers,
         keys.heads: found.heads(width),
-        keys.width: width,
-        keys.inner_width: found.kernel(_first(names.inner))[1],
+        keys.hidden_size: width,
+        keys.intermediate_size: found.kernel(_first(names.inner))[1],
         keys.activation: found.activation(),
     }
     if names.token_type_embeddings:

@@ -1,6 +1,6 @@
 """The original engine: the Hugging Face TF class itself, traced as it is.
 
-Takes any `TF*ForSequenceClassification` and is right by construction; pads, so it is slower.
+It takes any `TF*ForSequenceClassification` and is right by construction. It pads, so it is slower.
 """
 
 import inspect
@@ -17,7 +17,7 @@ class OriginalEngine(tf.Module):
     Args:
       model: an instance of the TF class.
       token_types: whether the class takes them.
-      pad_id, padding_side: what fills shorter rows, and where: 'right' or 'left'.
+      pad_id, padding_side: the id that pads shorter rows, and where: 'right' or 'left'.
     """
 
     def __init__(
@@ -25,7 +25,8 @@ class OriginalEngine(tf.Module):
     ) -> None:
         super().__init__(name="original")
         self._padding_side = padding_side
-        # The variables are tracked and so exported; the Keras model, reached through a closure, is not.
+        # The variables are tracked and so exported. The Keras model, reached through a closure, is
+        # not.
         self._weights = list(model.weights)
         self._pad_id = pad_id
 
@@ -35,14 +36,15 @@ class OriginalEngine(tf.Module):
                 inputs["token_type_ids"] = types
             return model(inputs, training=False, return_dict=True).logits
 
-        # Not `shared`: some of the classes, DeBERTa's among them, need autograph.
+        # Not `trace_once`: some of the classes, DeBERTa's among them, need autograph.
         self._forward = tf.function(
             forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3
         )
 
     def __call__(self, batch: Batch) -> tf.Tensor:
-        """Batch -> float32[batch, classes]."""
-        # The TF classes fail on tensors without elements: an empty batch gets a row, and loses it at the end.
+        """Encode a Batch -> float32[batch, classes]."""
+        # The TF classes fail on tensors without elements: pad an empty batch with one row, and drop
+        # it at the end. `extra` is 1 then, else 0.
         rows = batch.input_ids.nrows(out_type=tf.int32)
         extra = tf.cast(tf.equal(rows, 0), tf.int32)
         input_ids, mask = to_dense(batch.input_ids, pad_id=self._pad_id, side=self._padding_side)
@@ -54,10 +56,10 @@ class OriginalEngine(tf.Module):
         return self._forward(*inputs)[:rows]
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
-        """int32[batch, length] twice -> float32[batch, classes]; all tokens are of type 0."""
+        """Encode int32[batch, length] twice -> float32[batch, classes]; all tokens have type 0."""
         return self._forward(input_ids, attention_mask, tf.zeros_like(input_ids))
 
 
 def takes_token_types(model: Any) -> bool:
-    """Whether a TF class has a place for them. What the tokenizer says counts besides."""
+    """Tell whether a TF class takes token types; the tokenizer must give them, too."""
     return "token_type_ids" in inspect.signature(model.call).parameters

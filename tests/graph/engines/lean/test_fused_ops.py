@@ -1,4 +1,4 @@
-"""TensorFlow finds its patterns in the lean encoder: a miss changes no number, and costs a tenth of the speed."""
+"""Grappler finds its patterns in the lean encoder: a miss costs a tenth of the speed, silently."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from tfclf._tensorflow import load_text_ops
 def ops(
     request: pytest.FixtureRequest, exported: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Counter[str]:
-    """How often each op runs for one batch, as TensorFlow's profiler sees it, in functions that are called as well."""
+    """Runs of each op for one batch, from TensorFlow's profiler, called functions included."""
     load_text_ops()
     folder = tmp_path_factory.mktemp("profile")
     classify = tf.saved_model.load(str(exported))
@@ -24,16 +24,16 @@ def ops(
     with tf.profiler.experimental.Profile(str(folder)):
         classify(texts)["logits"].numpy()
     space = xplane_pb2.XSpace.FromString(next(folder.rglob("*.xplane.pb")).read_bytes())
-    # An op's event is called "the node's name:the op's".
-    found = Counter(
+    # The profiler names an op's event "node:op".
+    counts = Counter(
         plane.event_metadata[event.metadata_id].name.rpartition(":")[2]
         for plane in space.planes
         for line in plane.lines
         for event in line.events
     )
-    if not any(op.startswith("_Mkl") for op in found):
+    if not any(op.startswith("_Mkl") for op in counts):
         pytest.skip("this TensorFlow runs without oneDNN, whose ops these are")
-    return found
+    return counts
 
 
 def test_each_layer_norm_is_one_op(ops: Counter[str], checkpoint: Path) -> None:

@@ -1,4 +1,4 @@
-"""The signature `serving_xla`: few programs, and the answers of `serving_default`. XLA runs on the CPU here."""
+"""The signature `serving_xla`, on the CPU: few programs, and the outputs of `serving_default`."""
 
 import json
 import os
@@ -23,13 +23,13 @@ from tfclf.errors import InputError
 from tfclf.families import known
 from tfclf.graph.build import build
 from tfclf.graph.framing import Batch
-from tfclf.graph.serving_graph import Graph
+from tfclf.graph.serving_graph import ServingGraph
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.saved_model.buckets import Ladder
 from tfclf.saved_model.manifest import Manifest
 
 TOLERANCE = 1e-5
-# Short: each rung that a test meets is compiled for a second or so.
+# Few: compiling a bucket that a test meets takes about a second.
 LADDER = Ladder((64, 512), (1, 8))
 TEXTS = ["", *HEADLINES, "news " * 600, " ".join(HEADLINES) * 20, *hostile_texts(24, seed=5)]
 
@@ -44,13 +44,13 @@ def family_checkpoint(
 
 
 @pytest.fixture(scope="module")
-def graph(family_checkpoint: Checkpoint) -> Graph:
+def graph(family_checkpoint: Checkpoint) -> ServingGraph:
     return build(family_checkpoint, name="tiny", ladder=LADDER)[0]
 
 
 @pytest.fixture(scope="module")
 def short_ladder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export whose rungs are soon compiled."""
+    """An export whose few buckets compile fast."""
     return tfclf.export(
         checkpoint, tmp_path_factory.mktemp("exports") / "short_ladder", ladder=LADDER
     )
@@ -66,48 +66,50 @@ def without_xla(short_ladder: Path) -> tfclf.Classifier:
     return tfclf.load(short_ladder, xla=False)
 
 
-def _assert_same(found: Any, expected: Any, *, tolerance: float = TOLERANCE) -> None:
-    assert found.keys() == expected.keys()
+def _assert_same(outputs: Any, expected: Any, *, tolerance: float = TOLERANCE) -> None:
+    assert outputs.keys() == expected.keys()
     for name in ("score", "probabilities", "logits"):
-        assert found[name].shape == expected[name].shape
-        assert found[name].dtype == expected[name].dtype
+        assert outputs[name].shape == expected[name].shape
+        assert outputs[name].dtype == expected[name].dtype
         np.testing.assert_allclose(
-            found[name].numpy(), expected[name].numpy(), atol=tolerance, rtol=0
+            outputs[name].numpy(), expected[name].numpy(), atol=tolerance, rtol=0
         )
-    assert found["label"].shape == expected["label"].shape
+    assert outputs["label"].shape == expected["label"].shape
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 8, 9, len(TEXTS)])
-def test_every_family_answers_as_without_xla_whatever_the_batch(graph: Graph, rows: int) -> None:
+def test_every_family_answers_as_without_xla_whatever_the_batch(
+    graph: ServingGraph, rows: int
+) -> None:
     texts = tf.constant(TEXTS[:rows], tf.string)
-    found, expected = graph.classify_text_xla(texts), graph.classify_text(texts)
-    _assert_same(found, expected)
-    assert found["label"].numpy().tolist() == expected["label"].numpy().tolist()
+    outputs, expected = graph.classify_text_xla(texts), graph.classify_text(texts)
+    _assert_same(outputs, expected)
+    assert outputs["label"].numpy().tolist() == expected["label"].numpy().tolist()
 
 
-def test_order_does_not_matter(graph: Graph) -> None:
+def test_order_does_not_matter(graph: ServingGraph) -> None:
     texts = tf.constant(TEXTS[::-1])
     _assert_same(graph.classify_text_xla(texts), graph.classify_text(texts))
 
 
-def test_any_ids_and_token_types_give_the_same_logits(graph: Graph) -> None:
+def test_any_ids_and_token_types_give_the_same_logits(graph: ServingGraph) -> None:
     dice = np.random.default_rng(0)
     lengths = dice.integers(1, 65, 20)
     size = int(graph._engine.embeddings._tables[0].shape[0])  # type: ignore[attr-defined]
     ids = tf.RaggedTensor.from_row_lengths(
         tf.constant(dice.integers(0, size, lengths.sum()), tf.int32), tf.constant(lengths, tf.int32)
     )
-    # RoBERTa's kin know one type only.
-    kinds = [int(table.shape[0]) for table in graph._engine.embeddings._tables][2:]  # type: ignore[attr-defined]
+    # RoBERTa and its kin have one type only.
+    type_counts = [int(table.shape[0]) for table in graph._engine.embeddings._tables][2:]  # type: ignore[attr-defined]
     types = ids.with_values(
-        tf.constant(dice.integers(0, (kinds or [2])[0], lengths.sum()), tf.int32)
+        tf.constant(dice.integers(0, (type_counts or [2])[0], lengths.sum()), tf.int32)
     )
     batch = Batch(ids, types, tf.fill([20], False))
-    found = graph._engine.encode_bucketed(batch).numpy()  # type: ignore[attr-defined]
-    np.testing.assert_allclose(found, graph._engine(batch).numpy(), atol=TOLERANCE, rtol=0)
+    logits = graph._engine.encode_bucketed(batch).numpy()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(logits, graph._engine(batch).numpy(), atol=TOLERANCE, rtol=0)
 
 
-def test_bfloat16_stays_near_float32(graph: Graph, family_checkpoint: Checkpoint) -> None:
+def test_bfloat16_stays_near_float32(graph: ServingGraph, family_checkpoint: Checkpoint) -> None:
     near, _ = build(family_checkpoint, name="tiny", precision="bfloat16", ladder=LADDER)
     texts = tf.constant(HEADLINES)
     _assert_same(near.classify_text_xla(texts), graph.classify_text(texts), tolerance=0.1)
@@ -130,7 +132,7 @@ def test_any_batch_of_text_answers_as_without_xla(
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
-    """How many programs XLA had compiled, step by step."""
+    """The number of programs that XLA had compiled after each step."""
     folder = tmp_path_factory.mktemp("programs")
     checkpoint = tiny_checkpoint(folder / "checkpoint")
     edit_json(
@@ -153,11 +155,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: Mapping[str, float] = json.loads(done.stdout)
-    return found
+    counts: Mapping[str, float] = json.loads(done.stdout)
+    return counts
 
 
-def test_500_random_batches_compile_one_program_a_rung(programs: Mapping[str, float]) -> None:
+def test_500_random_batches_compile_one_program_a_bucket(programs: Mapping[str, float]) -> None:
     assert programs["random batches"] == len(xla_programs.LADDER.rungs) == 9
 
 
@@ -169,7 +171,7 @@ def test_nothing_is_compiled_without_being_asked_for(programs: Mapping[str, floa
     assert programs["without XLA"] == 0
 
 
-def test_a_warm_up_compiles_the_usual_rungs(programs: Mapping[str, float]) -> None:
+def test_a_warm_up_compiles_the_usual_buckets(programs: Mapping[str, float]) -> None:
     assert programs["warmed up"] == len(xla_programs.LADDER.usual)
 
 
@@ -181,8 +183,8 @@ def test_a_warm_up_without_xla_is_no_error(without_xla: tfclf.Classifier) -> Non
     without_xla.warm_up()
 
 
-def _compiled_functions(version: Path) -> Mapping[str, bool]:
-    """Of each signature: whether XLA compiles any function that it calls."""
+def _find_compiled(version: Path) -> Mapping[str, bool]:
+    """Tell for each signature whether XLA compiles any function that it calls."""
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((version / "saved_model.pb").read_bytes())
     (meta_graph,) = model.meta_graphs
@@ -191,40 +193,39 @@ def _compiled_functions(version: Path) -> Mapping[str, bool]:
     }
     nodes = {node.name: node for node in meta_graph.graph_def.node}
 
-    def called(attributes: Any) -> set[str]:
-        direct = {value.func.name for value in attributes.values() if value.func.name}
-        direct |= {
-            name
-            for value in attributes.values()
-            for name in (each.name for each in value.list.func)
-        }
-        return direct
+    def list_called(attributes: Any) -> set[str]:
+        called = {value.func.name for value in attributes.values() if value.func.name}
+        for value in attributes.values():
+            called |= {each.name for each in value.list.func}
+        return called
 
     def compiles(names: set[str]) -> bool:
         seen: set[str] = set()
         while names:
             seen |= names
-            names = {
-                found
+            called = {
+                function
                 for name in names
                 for node in functions[name].node_def
-                for found in called(node.attr)
-            } - seen
+                for function in list_called(node.attr)
+            }
+            names = called - seen
         return any(functions[name].attr["_XlaMustCompile"].b for name in seen)
 
-    found = {}
+    compiled = {}
     for name, signature in meta_graph.signature_def.items():
         outputs = [
             nodes[output.name.split(":")[0]] for output in signature.outputs.values() if output.name
         ]
-        found[name] = compiles({function for node in outputs for function in called(node.attr)})
-    return found
+        names = {function for node in outputs for function in list_called(node.attr)}
+        compiled[name] = compiles(names)
+    return compiled
 
 
 def test_only_serving_xla_and_its_detail_need_xla(exported: Path) -> None:
-    found = _compiled_functions(exported)
-    assert found["serving_xla"]
-    assert {name for name, compiles in found.items() if compiles} == {"serving_xla", "detail_xla"}
+    compiled = _find_compiled(exported)
+    assert compiled["serving_xla"]
+    assert {name for name in compiled if compiled[name]} == {"serving_xla", "detail_xla"}
 
 
 @pytest.mark.parametrize(("gpus", "xla"), [([], False), (["GPU:0"], True)], ids=["no GPU", "a GPU"])
@@ -237,8 +238,8 @@ def test_it_is_picked_by_itself_where_tensorflow_sees_a_gpu(
     assert tfclf.load(exported).xla is xla
 
 
-def _older(classifier: tfclf.Classifier, **options: Any) -> tfclf.Classifier:
-    """What an export that was made before there was such a signature is loaded as."""
+def _load_older(classifier: tfclf.Classifier, **options: Any) -> tfclf.Classifier:
+    """Make the classifier of an export that is older than `serving_xla`."""
     functions = {
         name: function for name, function in classifier._functions.items() if "xla" not in name
     }
@@ -249,7 +250,7 @@ def test_an_export_without_it_is_not_asked_for_it(
     classifier: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["GPU:0"])
-    assert _older(classifier).xla is False
+    assert _load_older(classifier).xla is False
 
 
 def test_the_manifest_states_the_ladder(short_ladder: Path) -> None:
@@ -262,7 +263,7 @@ def test_asking_for_it_where_there_is_none_is_an_error(
     with pytest.raises(
         InputError, match=r" has no signature 'serving_xla'.*export the checkpoint again"
     ):
-        _older(classifier, xla=True)
+        _load_older(classifier, xla=True)
     with pytest.raises(
         InputError, match=r"engine 'original'.*Expected an export of the lean engine"
     ):
@@ -298,13 +299,13 @@ def test_it_works_in_dataset_map_and_inside_another_function(
     with_xla: tfclf.Classifier, without_xla: tfclf.Classifier
 ) -> None:
     texts = tf.data.Dataset.from_tensor_slices(list(HEADLINES)).batch(3)
-    found = [
+    scores = [
         score
         for batch in texts.map(lambda text: with_xla(text)["score"])
         for score in batch.numpy()
     ]
     np.testing.assert_allclose(
-        found, without_xla(HEADLINES)["score"].numpy(), atol=TOLERANCE, rtol=0
+        scores, without_xla(HEADLINES)["score"].numpy(), atol=TOLERANCE, rtol=0
     )
     best = tf.function(lambda text: tf.reduce_max(with_xla(text)["score"]))
-    assert float(best(tf.constant(HEADLINES))) == pytest.approx(max(found), abs=TOLERANCE)
+    assert float(best(tf.constant(HEADLINES))) == pytest.approx(max(scores), abs=TOLERANCE)

@@ -1,6 +1,6 @@
-"""Counts the programs that XLA compiles; run by tests/graph/engines/lean/test_xla.py as a process of its own.
+"""A count of the programs that XLA compiles; test_xla.py runs it as a process of its own.
 
-XLA itself writes the files that are counted, and reads the flag for that, XLA_FLAGS, once a process.
+XLA itself writes the files that are counted. It reads the flag for that, XLA_FLAGS, once a process.
 """
 
 import json
@@ -19,26 +19,26 @@ BATCHES = 500
 
 
 def count(checkpoint: Path, folder: Path, dump: Path) -> Mapping[str, float]:
-    """The number of programs after each step, and the largest difference between logits with XLA and without.
+    """Count programs after each step, and find the largest logit difference with and without XLA.
 
     Args:
-      checkpoint: of a model whose rows hold up to 64 tokens.
+      checkpoint: a model whose rows hold up to 64 tokens.
       folder: for an export.
-      dump: where XLA_FLAGS lets XLA write one file for each program, before it optimizes it.
+      dump: the folder in XLA_FLAGS; XLA writes a file there for each program before optimizing it.
     """
 
-    def programs() -> int:
+    def count_programs() -> int:
         return len(list(dump.glob("*.before_optimizations.txt")))
 
     path = tfclf.export(checkpoint, folder, ladder=LADDER)
     plain, xla = tfclf.load(path, xla=False), tfclf.load(path, xla=True)
     plain.predict(["news"])
-    found: dict[str, float] = {"without XLA": programs()}
+    counts: dict[str, float] = {"without XLA": count_programs()}
     xla.warm_up()
-    found["warmed up"] = programs()
+    counts["warmed up"] = count_programs()
     for rows, length in LADDER.usual:
         xla(["news " * (length - 3)] * rows)
-    found["usual batches"] = programs()
+    counts["usual batches"] = count_programs()
     dice = random.Random(0)
     differences = [0.0]
     for _ in range(BATCHES):
@@ -46,7 +46,7 @@ def count(checkpoint: Path, folder: Path, dump: Path) -> Mapping[str, float]:
         texts = ["news " * dice.randint(0, longest) for _ in range(dice.randint(0, 70))]
         difference = np.abs(xla(texts)["logits"].numpy() - plain(texts)["logits"].numpy())
         differences.append(float(difference.max(initial=0)))
-    return found | {"random batches": programs(), "largest difference": max(differences)}
+    return counts | {"random batches": count_programs(), "largest difference": max(differences)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The encoder itself: embeddings, layers, head."""
+"""The lean encoder: embeddings, layers, head."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ from tfclf.graph.engines.lean.weights import (
     Source,
 )
 from tfclf.graph.framing import Batch
-from tfclf.graph.tracing import shared
+from tfclf.graph.tracing import trace_once
 from tfclf.saved_model.buckets import Ladder
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -36,13 +36,14 @@ _PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
 class LeanEngine(tf.Module):
-    """Rows of token ids -> float32[batch, classes], in the packed layout or, for XLA, in the bucketed one.
+    """Rows of token ids -> float32[batch, classes], in the packed or, for XLA, the bucketed layout.
 
     Args:
-      family, config: say what the encoder is.
-      model: an instance of the family's TF class, or its variables by the family's names; they are copied.
-      precision: 'float32' or 'bfloat16', of the arithmetic; logits are float32 always.
-      storage: 'float16' halves the file; exact only where every weight is a float16 value.
+      family, config: describe the encoder.
+      model: an instance of the family's TF class, or its variables by the family's names. They are
+        copied.
+      precision: 'float32' or 'bfloat16', of the arithmetic; logits are always float32.
+      storage: 'float16' halves the file; exact only if every weight is a float16 value.
       ladder: the shapes of the bucketed layout.
     Raises: CheckpointError for sizes that the encoder cannot take.
     """
@@ -69,17 +70,17 @@ class LeanEngine(tf.Module):
         self._activation = _ACTIVATIONS[sizes.activation]
         self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
         self.embeddings = Embeddings(source, formats)
-        made = {
+        layers = {
             place: Layer(index, place, source, formats)
             for index, place in enumerate(dict.fromkeys(sizes.passes))
         }
-        self.layers = [made[place] for place in sizes.passes]
+        self.layers = [layers[place] for place in sizes.passes]
         # The head is small, and its input is one token a row: float32 costs nothing there.
         exact = Formats(stored=tf.float32, compute=tf.float32)
         integers = tf.TensorSpec([None], tf.int32)
-        self._encode = shared(self._encode_rows, [integers] * 4)
+        self._encode = trace_once(self._encode_rows, [integers] * 4)
         self.ladder = ladder
-        self._encode_rung = shared(
+        self._encode_compiled = trace_once(
             self._encode_dense_rows, [tf.TensorSpec([3, None, None], tf.int32), integers], xla=True
         )
         self.head = [
@@ -88,32 +89,33 @@ class LeanEngine(tf.Module):
         ]
 
     def __call__(self, batch: Batch) -> tf.Tensor:
-        """Batch -> float32[batch, classes]."""
-        return self._encode(*self._indices(batch), batch.input_ids.row_splits)
+        """Encode a Batch -> float32[batch, classes]."""
+        return self._encode(*self._make_indices(batch), batch.input_ids.row_splits)
 
     def encode_bucketed(self, batch: Batch) -> tf.Tensor:
-        """Batch -> float32[batch, classes], by programs that XLA compiles: at most one for each rung of the ladder."""
+        """Encode a Batch -> float32[batch, classes], by at most one XLA program for each bucket."""
         return bucketed.run(
-            self._encode_rung,
-            self._indices(batch),
+            self._encode_compiled,
+            self._make_indices(batch),
             batch.input_ids.row_splits,
             ladder=self.ladder,
             classes=self.head[-1].bias.shape[0],
         )
 
-    def _indices(self, batch: Batch) -> tuple[tf.Tensor, ...]:
-        """What the embeddings take for each token, each int32[tokens]: its id, its position and its type."""
+    def _make_indices(self, batch: Batch) -> tuple[tf.Tensor, ...]:
+        """Return the indices into the embeddings, int32[tokens] each: ids, positions and types."""
         rows = batch.input_ids
-        places = positions.in_rows(rows, padding_id=self._position_padding_id)
+        places = positions.count_in_rows(rows, padding_id=self._position_padding_id)
         return rows.values, places, batch.token_types.values
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
-        """int32[batch, length] twice -> float32[batch, classes]; a token's position is told by its column.
+        """Encode int32[batch, length] twice -> float32[batch, classes].
 
-        All tokens are of type 0.
+        A token's position follows from its column. All tokens have type 0.
         """
         inside = tf.cast(attention_mask, tf.bool)
-        # The head reads the first token: the original would read padding there, which no one trains on.
+        # The head reads the first token. The original would read padding there, but no model is
+        # trained that way.
         starts = tf.reduce_any(inside[:, :1], axis=1)
         starts_with_token = tf.debugging.Assert(
             tf.reduce_all(starts),
@@ -124,7 +126,7 @@ class LeanEngine(tf.Module):
         )
         with tf.control_dependencies([starts_with_token]):
             lengths = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1)
-        places = positions.in_columns(input_ids, padding_id=self._position_padding_id)
+        places = positions.count_in_columns(input_ids, padding_id=self._position_padding_id)
         row_splits = tf.concat([[0], tf.cumsum(lengths)], 0)
         tokens = tf.boolean_mask(input_ids, inside)
         return self._encode(
@@ -134,66 +136,76 @@ class LeanEngine(tf.Module):
     def _encode_rows(
         self, tokens: tf.Tensor, positions: tf.Tensor, types: tf.Tensor, row_splits: tf.Tensor
     ) -> tf.Tensor:
-        """int32[tokens] three times, int32[batch + 1] -> float32[batch, classes]; every row has a token."""
-        # oneDNN refuses tensors without elements: an empty batch gets a row, and loses it at the end.
+        """Encode int32[tokens] three times, int32[batch + 1] -> float32[batch, classes].
+
+        Every row has at least one token.
+        """
+        # oneDNN refuses tensors without elements: pad an empty batch with one row of one token, and
+        # drop it at the end. `extra` is 1 then, else 0.
         batch = tf.size(row_splits) - 1
         extra = tf.cast(tf.equal(batch, 0), tf.int32)
         indices = [tf.pad(values, [[0, extra]]) for values in (tokens, positions, types)]
         row_splits = tf.concat([row_splits, tf.fill([extra], 1)], 0)
         logits = tf.cond(
-            packed.grouped(batch),
-            lambda: self._logits(indices, self._packed(row_splits, groups=True)),
-            lambda: self._logits(indices, self._packed(row_splits, groups=False)),
+            packed.should_group(batch),
+            lambda: self._compute_logits(indices, self._plan_packed(row_splits, groups=True)),
+            lambda: self._compute_logits(indices, self._plan_packed(row_splits, groups=False)),
         )
         return logits[:batch]
 
-    def _packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
+    def _plan_packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
         sizes = self._sizes
         packing = packed.plan(
             row_splits,
             groups=groups,
             heads=sizes.heads,
-            head_width=sizes.head_width,
+            head_size=sizes.head_size,
             dtype=self._compute,
         )
         return Layout(
             attend=functools.partial(packed.attend, packing=packing),
             attend_first=functools.partial(packed.attend_first, packing=packing),
-            repeated=functools.partial(packed.repeated, dtype=self._compute),
+            trace_step=functools.partial(packed.trace_step, dtype=self._compute),
             norm=lambda rows: functools.partial(
-                NormValues.fused, shapes=NormShapes(rows), epsilon=sizes.layer_norm_epsilon
+                NormValues.apply_fused, shapes=NormShapes(rows), epsilon=sizes.layer_norm_epsilon
             ),
             first=packing.first,
         )
 
     def _encode_dense_rows(self, indices: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """int32[3, batch, length] of ids, positions and types, int32[batch] -> float32[batch, classes]."""
-        layout = bucketed.layout(
+        """Encode int32[3, batch, length] of ids, positions and types, int32[batch] of lengths.
+
+        Returns: float32[batch, classes].
+        """
+        layout = bucketed.make_layout(
             lengths,
             length=tf.shape(indices)[2],
             heads=self._sizes.heads,
             dtype=self._compute,
             epsilon=self._sizes.layer_norm_epsilon,
         )
-        return self._logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
+        return self._compute_logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
 
-    def _logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
-        stream = self.embeddings(*indices, norm=layout.norm(tf.size(indices[0])))
+    def _compute_logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
+        hidden = self.embeddings(*indices, norm=layout.norm(tf.size(indices[0])))
         *lower, last = (layer.read() for layer in self.layers)
 
-        def whole(stream: tf.Tensor, layer: LayerValues) -> tf.Tensor:
-            context = layout.attend(layer.query_key_value(stream))
-            return self._feed_forward(layer, context, stream, layout.norm(tf.shape(stream)[0]))
+        def run_layer(hidden: tf.Tensor, layer: LayerValues) -> tf.Tensor:
+            context = layout.attend(layer.query_key_value(hidden))
+            return self._feed_forward(layer, context, hidden, layout.norm(tf.shape(hidden)[0]))
 
-        step = layout.repeated(whole, last)
+        step = layout.trace_step(run_layer, last)
         for layer in lower:
-            stream = step(stream, layer)
-        # The head reads each row's first token. Of the last layer only keys and values are needed of the others.
-        # A function's result has no shape for TensorFlow's optimizer, and without one it does not find the layer norm.
-        width = self._sizes.width
-        firsts = tf.reshape(tf.gather(stream, layout.first), [-1, width])
-        query = last.query_key_value(firsts, slice(width))
-        context = layout.attend_first(query, last.query_key_value(stream, slice(width, None)))
+            hidden = step(hidden, layer)
+        # The head reads each row's first token. So in the last layer, compute queries for first
+        # tokens only; the other tokens contribute keys and values.
+        # The reshape restores the static shape lost at the function boundary; Grappler's layer-norm
+        # fusion needs it.
+        hidden_size = self._sizes.hidden_size
+        firsts = tf.reshape(tf.gather(hidden, layout.first), [-1, hidden_size])
+        query = last.query_key_value(firsts, slice(hidden_size))
+        key_value = last.query_key_value(hidden, slice(hidden_size, None))
+        context = layout.attend_first(query, key_value)
         pooled = tf.cast(
             self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))),
             tf.float32,
@@ -203,9 +215,9 @@ class LeanEngine(tf.Module):
         return pooled
 
     def _feed_forward(
-        self, layer: LayerValues, context: tf.Tensor, stream: tf.Tensor, norm: Norm
+        self, layer: LayerValues, context: tf.Tensor, hidden: tf.Tensor, norm: Norm
     ) -> tf.Tensor:
-        """What a layer does after attention; a row of [rows, width] has nothing to do with another."""
-        stream = norm(layer.attention_norm, layer.attention_output(context) + stream)
-        inner = self._activation(layer.inner(stream))
-        return norm(layer.output_norm, layer.output(inner) + stream)
+        """Compute the part of a layer after attention, [rows, hidden_size], each row for itself."""
+        hidden = norm(layer.attention_norm, layer.attention_output(context) + hidden)
+        inner = self._activation(layer.inner(hidden))
+        return norm(layer.output_norm, layer.output(inner) + hidden)

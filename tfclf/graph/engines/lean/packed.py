@@ -1,8 +1,9 @@
 """The packed layout: no padding anywhere but inside attention, and little there.
 
-Linear layers, layer norms and activations run on [tokens, width], the tokens of all rows one after the
-other. Attention needs rows: those are sorted by length and cut into groups where that leaves the least padding, each
-padded to its own longest row by one gather, and gathered back once a layer.
+Linear layers, layer norms and activations run on [tokens, hidden_size], the tokens of all rows one
+after the other. Attention needs rows. It sorts them by length and divides them into the groups that
+need the least padding. One gather pads each group to its own longest row, and one gather a layer
+undoes it.
 """
 
 from dataclasses import dataclass
@@ -12,28 +13,31 @@ import tensorflow as tf
 
 from tfclf.graph.engines.lean.layout import Step
 from tfclf.graph.engines.lean.weights import LayerValues
-from tfclf.graph.tracing import shared
+from tfclf.graph.tracing import trace_once
 
 _GROUPS = 4
-# Below this many rows the groups' overhead (8 ms on 12 layers) is more than they save.
-_GROUPED_FROM = 8
-# Groups begin at one of that many places, evenly spaced among the sorted rows; at least as many as groups.
+# In smaller batches the groups cost more (8 ms on 12 layers) than they save.
+_MIN_GROUPED_ROWS = 8
+# Groups start at one of this many places, evenly spaced among the sorted rows; at least as many as
+# _GROUPS.
 _PLACES = 32
-# What a row of n tokens costs, padding included: n * (n + this). Products of queries, keys and values are quadratic,
-# what moves tokens to rows and back is linear, and at about this length they cost the same.
+# A row of n tokens, padding included, costs n * (n + this). Products of queries, keys and values
+# are quadratic, moving tokens to rows and back is linear; at about this length they cost the same.
 _LINEAR = 100.0
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of about the same length.
+    """Rows of about the same length, padded to the longest of them.
 
     Attributes:
-      rows: int32[rows], which of the batch.
-      places: int32[3, rows, heads, length], where each head of each token's query, key and value is among all that
-        there are; padding points at any.
-      keys_values: int32[2, rows, heads, length], the same of keys and values where there are no queries beside them.
-      bias: [rows, 1, 1, length], 0 at tokens and very negative at padding; added to attention scores.
+      rows: int32[rows], their indices in the batch.
+      places: int32[3, rows, heads, length], the index of each head of each token's query, key and
+        value among all of them; padding points at any token.
+      keys_values: int32[2, rows, heads, length], the same where keys and values have no queries
+        beside them.
+      bias: [rows, 1, 1, length], 0 at tokens and very negative at padding; added to attention
+        scores.
     """
 
     rows: tf.Tensor
@@ -44,17 +48,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Packing:
-    """Where everything is, worked out once a batch: what each layer would work out again is nodes of the graph, and
-    the first answer waits for TensorFlow's optimizer to go over every one of them.
+    """Indices and shapes of a packed batch, computed once.
+
+    Computed in each layer, they would add nodes there. Grappler visits every node before the first
+    call returns.
 
     Attributes:
-      first: int32[batch], each row's first token, in the order in which the rows came.
-      groups: for attention.
-      back: int32[tokens, heads], where each head of each token is among the groups' padded ones.
-      back_first: int32[batch], each row's place among the groups' rows.
-      scale: [], 1 / sqrt(head width).
-      heads: int32[2], the shape of all heads of all tokens: any number, head width.
-      first_heads: int32[4], the shape of those of each row's first token: any number, heads, 1, head width.
+      first: int32[batch], the index of each row's first token, in input order.
+      groups: of rows, for attention.
+      back: int32[tokens, heads], the index of each head of each token among the groups' padded
+        heads.
+      back_first: int32[batch], the index of each row among the groups' rows.
+      scale: [], 1 / sqrt(head size).
+      heads: int32[2], the shape of all heads of all tokens: any number, head size.
+      first_heads: int32[4], the shape of each row's first token: any number, heads, 1, head size.
     """
 
     first: tf.Tensor
@@ -66,27 +73,50 @@ class Packing:
     first_heads: tf.Tensor
 
 
-def grouped(batch: tf.Tensor) -> tf.Tensor:
-    """Whether a batch of that many rows is worth groups."""
-    return batch >= _GROUPED_FROM
+def should_group(batch: tf.Tensor) -> tf.Tensor:
+    """Tell whether a batch of that many rows is worth groups."""
+    return batch >= _MIN_GROUPED_ROWS
 
 
 def plan(
-    row_splits: tf.Tensor, *, groups: bool, heads: int, head_width: int, dtype: tf.DType
+    row_splits: tf.Tensor, *, groups: bool, heads: int, head_size: int, dtype: tf.DType
 ) -> Packing:
-    """Args:
-    row_splits: int32[batch + 1], rows of at least one token each; at least one row.
+    """Plan where the heads of each token go before attention, and come from after it.
+
+    Two rows of 2 tokens and 1 token, with 2 heads: [3 tokens, 3 * hidden_size] is seen as 3 * 3 * 2
+    heads. Token 0 has the queries 0 and 1, the keys 2 and 3, the values 4 and 5; token 1 starts at
+    6 and token 2 at 12.
+
+    >>> packing = plan(
+    ...     tf.constant([0, 2, 3]), groups=False, heads=2, head_size=8, dtype=tf.float32
+    ... )
+    >>> (group,) = packing.groups
+    >>> queries, keys, values = group.places.numpy().tolist()
+    >>> queries  # [rows, heads, length]; the second row repeats its token as padding
+    [[[0, 6], [1, 7]], [[12, 12], [13, 13]]]
+    >>> keys
+    [[[2, 8], [3, 9]], [[14, 14], [15, 15]]]
+
+    Attention returns [rows, heads, length] of these heads, flattened: numbers 0 to 7. Each token
+    takes its two heads back from there; 5 and 7 are padding:
+
+    >>> packing.back.numpy().tolist()  # [tokens, heads]
+    [[0, 2], [1, 3], [4, 6]]
+
+    Args:
+      row_splits: int32[batch + 1], rows of at least one token each; at least one row.
+      groups: whether to sort and group rows; needs at least _GROUPS rows.
     """
     starts = row_splits[:-1]
     lengths = row_splits[1:] - starts
     batch = tf.size(starts)
     order = tf.argsort(lengths, stable=True) if groups else tf.range(batch)
     lengths_in_order = tf.gather(lengths, order)
-    sizes = _sizes(lengths_in_order) if groups else batch[tf.newaxis]
+    sizes = _choose_group_sizes(lengths_in_order) if groups else batch[tf.newaxis]
     count = sizes.shape[0]
     # Queries, keys and values; rows; heads; length.
     parts = tf.reshape(tf.range(3 * heads), [3, 1, heads, 1])
-    made, begins, strides, offset = [], [], [], tf.constant(0)
+    packed_groups, begins, strides, offset = [], [], [], tf.constant(0)
     for size, rows, row_starts, row_lengths in zip(
         tf.unstack(sizes),
         *(
@@ -98,55 +128,65 @@ def plan(
         longest = tf.reduce_max(row_lengths)
         columns = tf.range(longest)
         inside = columns < tf.expand_dims(row_lengths, 1)
+        # [rows, 1, length], here [[[0, 1]], [[2, 2]]]: padding repeats the row's first token.
         tokens = tf.expand_dims(tf.expand_dims(row_starts, 1) + tf.where(inside, columns, 0), 1)
         bias = tf.where(inside, tf.constant(0, dtype), tf.constant(dtype.min / 2, dtype))
-        made.append(
+        packed_groups.append(
             Group(
                 rows=rows,
+                # [rows, 1, length] + [3, 1, heads, 1] -> [3, rows, heads, length]
                 places=tokens * (3 * heads) + parts,
                 keys_values=tokens * (2 * heads) + parts[:2],
                 bias=tf.reshape(bias, tf.stack([size, 1, 1, longest])),
             )
         )
+        # Each row takes heads * longest places in the flattened group, head after head.
         begins.append(offset + tf.range(size) * (longest * heads))
         strides.append(tf.fill([size], longest))
         offset += size * longest * heads
     back_first = tf.math.invert_permutation(order)
-    # Of each row, in the order in which the rows came: where its padded copy begins, and how far its heads are apart.
+    # Per row, in input order: offset of its padded copy, and stride between its heads.
+    # Here begin is [0, 4] and stride [2, 2].
     begin, stride = (tf.gather(tf.concat(each, 0), back_first) for each in (begins, strides))
     within = tf.ragged.range(lengths, row_splits_dtype=tf.int32)
     row = within.value_rowids()
+    # [tokens, 1] + [tokens, 1] * [heads] -> [tokens, heads]
     back = tf.expand_dims(tf.gather(begin, row) + within.values, 1)
     back += tf.expand_dims(tf.gather(stride, row), 1) * tf.range(heads)
     return Packing(
         first=starts,
-        groups=tuple(made),
+        groups=tuple(packed_groups),
         back=back,
         back_first=back_first,
-        scale=tf.constant(head_width**-0.5, dtype),
-        heads=tf.constant([-1, head_width]),
-        first_heads=tf.constant([-1, heads, 1, head_width]),
+        scale=tf.constant(head_size**-0.5, dtype),
+        heads=tf.constant([-1, head_size]),
+        first_heads=tf.constant([-1, heads, 1, head_size]),
     )
 
 
-def _sizes(lengths: tf.Tensor) -> tf.Tensor:
-    """How many rows each group takes so that attention over all of them costs the least.
+def _choose_group_sizes(lengths: tf.Tensor) -> tf.Tensor:
+    """Choose the number of rows in each group that makes attention over all of them cheapest.
+
+    >>> _choose_group_sizes(tf.constant([5, 5, 5, 6, 50, 52, 200, 210])).numpy()
+    array([4, 2, 1, 1], dtype=int32)
 
     Args:
-      lengths: int32[batch], ascending; at least as many as groups.
+      lengths: int32[batch], ascending; at least _GROUPS rows.
     Returns: int32[groups], each above 0.
     """
     places = tf.size(lengths) * tf.range(_PLACES + 1) // _PLACES
     longest = tf.cast(tf.gather(lengths, tf.maximum(places - 1, 0)), tf.float32)
     rows = tf.cast(places - tf.expand_dims(places, 1), tf.float32)
-    # [from, to] of one group.
+    # cost[i, j]: the rows between places i and j as one group. Rows ascend, so the last is longest.
     cost = tf.where(rows > 0, rows * longest * (longest + _LINEAR), np.inf)
-    # Of the rows up to each place: in one group, then the best way with one more.
+    # total[j]: the cheapest way to divide all rows before place j into one group, then two, then
+    # more. begins[g][j]: where the last group of that way starts.
     total, begins = cost[0], []
     for _ in range(_GROUPS - 1):
         ways = tf.expand_dims(total, 1) + cost
         begins.append(tf.argmin(ways, axis=0, output_type=tf.int32))
         total = tf.reduce_min(ways, axis=0)
+    # Walk back from the last place: where its group starts, the group before ends.
     edges = [tf.constant(_PLACES)]
     for begin in reversed(begins):
         edges.insert(0, tf.gather(begin, edges[0]))
@@ -154,50 +194,87 @@ def _sizes(lengths: tf.Tensor) -> tf.Tensor:
     return edges[1:] - edges[:-1]
 
 
-def repeated(step: Step, layer: LayerValues, *, dtype: tf.DType) -> Step:
-    """A layer's step as one function that TensorFlow optimizes once, and not once a layer: that is what the first
-    answer waits for. What each layer takes besides its own values is taken from around it.
+def trace_step(step: Step, layer: LayerValues, *, dtype: tf.DType) -> Step:
+    """Make one function of a layer's step, with the layer's values as arguments.
+
+    Grappler then optimizes the layer once instead of once per layer; this dominates first-call
+    latency. The function captures what all layers share, such as the packing.
 
     Args:
-      layer: any; all are of its shapes.
+      layer: any layer; all have the same shapes.
     """
-    width = layer.attention_output.bias.shape[0]
+    hidden_size = layer.attention_output.bias.shape[0]
     values = tf.nest.map_structure(tf.TensorSpec.from_tensor, layer)
-    return shared(step, [tf.TensorSpec([None, width], dtype), values], apart=True)
+    return trace_once(step, [tf.TensorSpec([None, hidden_size], dtype), values], noinline=True)
 
 
 def attend(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
-    """Multi-head self-attention. [tokens, 3 * width] of queries, keys and values -> [tokens, width]."""
-    stream = tf.reshape(query_key_value, packing.heads)
+    """Compute multi-head self-attention, each row for itself.
+
+    With queries and keys of 0, each token gets the mean of its row's values:
+
+    >>> packing = plan(
+    ...     tf.constant([0, 2, 3]), groups=False, heads=2, head_size=1, dtype=tf.float32
+    ... )
+    >>> values = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> attend(tf.concat([tf.zeros([3, 4]), values], 1), packing).numpy().round(3)
+    array([[2., 3.],
+           [2., 3.],
+           [5., 6.]], dtype=float32)
+
+    Args:
+      query_key_value: [tokens, 3 * hidden_size].
+    Returns: [tokens, hidden_size].
+    """
+    # [tokens, 3 * hidden_size] -> [tokens * 3 * heads, head_size]
+    heads = tf.reshape(query_key_value, packing.heads)
     contexts = []
     for group in packing.groups:
-        query, key, value = tf.unstack(tf.gather(stream, group.places))
-        contexts.append(tf.reshape(_context(query, key, value, group, packing), packing.heads))
-    context = tf.gather(_joined(contexts), packing.back)
+        # [3, rows, heads, length, head_size] -> three of [rows, heads, length, head_size]
+        query, key, value = tf.unstack(tf.gather(heads, group.places))
+        context = _attend_padded(query, key, value, group, packing)
+        contexts.append(tf.reshape(context, packing.heads))
+    # [padded heads of all groups, head_size] -> [tokens, heads, head_size] -> [tokens, hidden_size]
+    context = tf.gather(_join(contexts), packing.back)
     return tf.reshape(context, [-1, query_key_value.shape[1] // 3])
 
 
 def attend_first(query: tf.Tensor, key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
-    """`attend` of each row's first token alone.
+    """Compute `attend` for each row's first token alone.
 
-    [batch, width] of queries, [tokens, 2 * width] of keys and values -> [batch, width].
+    >>> packing = plan(
+    ...     tf.constant([0, 2, 3]), groups=False, heads=2, head_size=1, dtype=tf.float32
+    ... )
+    >>> values = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> key_value = tf.concat([tf.zeros([3, 2]), values], 1)
+    >>> attend_first(tf.zeros([2, 2]), key_value, packing).numpy().round(3)
+    array([[2., 3.],
+           [5., 6.]], dtype=float32)
+
+    Args:
+      query: [batch, hidden_size].
+      key_value: [tokens, 2 * hidden_size].
+    Returns: [batch, hidden_size], in input order.
     """
-    stream = tf.reshape(key_value, packing.heads)
+    heads = tf.reshape(key_value, packing.heads)
     contexts = []
     for group in packing.groups:
-        key, value = tf.unstack(tf.gather(stream, group.keys_values))
-        own = tf.reshape(tf.gather(query, group.rows), packing.first_heads)
-        context = _context(own, key, value, group, packing)
+        # [2, rows, heads, length, head_size] -> two of [rows, heads, length, head_size]
+        key, value = tf.unstack(tf.gather(heads, group.keys_values))
+        # [rows, hidden_size] -> [rows, heads, 1, head_size]
+        first = tf.reshape(tf.gather(query, group.rows), packing.first_heads)
+        context = _attend_padded(first, key, value, group, packing)
         contexts.append(tf.reshape(context, [-1, query.shape[1]]))
-    return tf.gather(_joined(contexts), packing.back_first)
+    return tf.gather(_join(contexts), packing.back_first)
 
 
-def _context(
+def _attend_padded(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, group: Group, packing: Packing
 ) -> tf.Tensor:
+    """Return softmax(query @ key^T / sqrt(head size)) @ value, padding masked."""
     scores = tf.matmul(query * packing.scale, key, transpose_b=True) + group.bias
     return tf.matmul(tf.nn.softmax(scores), value)
 
 
-def _joined(contexts: list[tf.Tensor]) -> tf.Tensor:
+def _join(contexts: list[tf.Tensor]) -> tf.Tensor:
     return tf.concat(contexts, 0) if len(contexts) > 1 else contexts[0]

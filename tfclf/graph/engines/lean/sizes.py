@@ -13,7 +13,7 @@ ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 @dataclass(frozen=True)
 class LayerPlace:
-    """Which of the TF class's layers: the `layer`-th of its group, or of all where there are no groups."""
+    """One of the TF class's layers: the `layer`-th of its group, or of all without groups."""
 
     layer: int
     group: int = 0
@@ -21,85 +21,105 @@ class LayerPlace:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What config.json says of the encoder.
+    """An encoder as config.json describes it.
 
     Attributes:
-      passes: the layer for each pass through the encoder, in order; one that is shared comes more than once.
+      passes: the layer for each pass through the encoder, in order; a shared layer comes
+        repeatedly.
       heads: of attention.
-      width, inner_width: of the residual stream, and inside the feed-forward part.
+      hidden_size, intermediate_size: of the hidden states, and inside the feed-forward part.
       activation: inside the feed-forward part.
     """
 
     passes: tuple[LayerPlace, ...]
     heads: int
-    width: int
-    inner_width: int
+    hidden_size: int
+    intermediate_size: int
     activation: str
     layer_norm_epsilon: float
 
     @property
-    def head_width(self) -> int:
-        """Of each head's part of the residual stream's width."""
-        return self.width // self.heads
+    def head_size(self) -> int:
+        """The part of the hidden size that each head has."""
+        return self.hidden_size // self.heads
 
     @classmethod
     def of(cls, family: Family, config: Mapping[str, Any], *, folder: Path) -> "Sizes":
-        """Reads a config that leaves no size out.
+        """Read a config that leaves no size out.
 
-        Raises: CheckpointError for a size that is none, or for what the encoder cannot take.
+        Raises: CheckpointError for a value that is no size, or that the encoder cannot take.
         """
         keys = family.config_keys
 
-        def size(key: str) -> int:
-            found = config.get(key)
-            if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        def read_size(key: str) -> int:
+            size = config.get(key)
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise CheckpointError(
-                    f"{folder}/config.json: {key} is {found!r}; expected a whole number above 0."
+                    f"{folder}/config.json: {key} is {size!r}; expected a whole number above 0."
                 )
-            return found
+            return size
 
-        reason = unfit(family, config)
+        reason = explain_not_lean(family, config)
         if reason:
             raise CheckpointError(
                 f"{folder}: the lean engine cannot run it: {reason}. Use engine='original'."
             )
+        layers = read_size(keys.layers)
         shared = family.shared_layers
+        if shared:
+            passes = _order_passes(
+                layers, read_size(shared.groups), read_size(shared.layers_in_group)
+            )
+        else:
+            passes = tuple(LayerPlace(layer) for layer in range(layers))
         sizes = cls(
-            passes=_passes(size(keys.layers), size(shared.groups), size(shared.layers_in_group))
-            if shared
-            else tuple(LayerPlace(layer) for layer in range(size(keys.layers))),
-            heads=size(keys.heads),
-            width=size(keys.width),
-            inner_width=size(keys.inner_width),
+            passes=passes,
+            heads=read_size(keys.heads),
+            hidden_size=read_size(keys.hidden_size),
+            intermediate_size=read_size(keys.intermediate_size),
             activation=config[keys.activation],
             layer_norm_epsilon=float(
                 config.get(keys.layer_norm_epsilon or "", family.layer_norm_epsilon)
             ),
         )
-        if sizes.width % sizes.heads:
+        if sizes.hidden_size % sizes.heads:
             raise CheckpointError(
-                f"{folder}/config.json: {keys.width} {sizes.width} is no multiple of {keys.heads} {sizes.heads}."
+                f"{folder}/config.json: {keys.hidden_size} {sizes.hidden_size} is no multiple of "
+                f"{keys.heads} {sizes.heads}."
             )
         return sizes
 
 
-def unfit(family: Family, config: Mapping[str, Any]) -> str | None:
-    """Why the lean engine cannot run a model that its TF class can; None where it can."""
+def explain_not_lean(family: Family, config: Mapping[str, Any]) -> str | None:
+    """Explain why only the TF class can run a model; None if the lean engine can.
+
+    >>> from tfclf.families import bert
+    >>> explain_not_lean(bert.FAMILY, {"hidden_act": "silu"})
+    "hidden_act is 'silu' in config.json, and the lean engine knows gelu, gelu_new, relu"
+    >>> explain_not_lean(bert.FAMILY, {"hidden_act": "gelu"})
+    """
     if family.weights is None:
         return f"no family is declared for its model_type {family.model_type!r}"
     if config.get("is_decoder"):
         return "is_decoder is true in config.json, and the lean engine reads in both directions"
-    activation = config.get(family.config_keys.activation)
+    key = family.config_keys.activation
+    activation = config.get(key)
     if activation not in ACTIVATIONS:
-        return (
-            f"{family.config_keys.activation} is {activation!r} in config.json, and the lean engine knows "
-            f"{', '.join(ACTIVATIONS)}"
-        )
+        known = ", ".join(ACTIVATIONS)
+        return f"{key} is {activation!r} in config.json, and the lean engine knows {known}"
     return None
 
 
-def _passes(layers: int, groups: int, layers_in_group: int) -> tuple[LayerPlace, ...]:
-    """Source: transformers 4, TFAlbertTransformer.call, the division of floats included."""
+def _order_passes(layers: int, groups: int, layers_in_group: int) -> tuple[LayerPlace, ...]:
+    """Return the layer of each pass, if groups of layers take turns.
+
+    Five passes through two groups of one layer each:
+
+    >>> [place.group for place in _order_passes(5, groups=2, layers_in_group=1)]
+    [0, 0, 0, 1, 1]
+
+    Source: transformers 4, TFAlbertTransformer.call, the division of floats included.
+    """
     return tuple(
         LayerPlace(layer, group=int(index / (layers / groups)))
         for index in range(layers)

@@ -1,4 +1,4 @@
-"""Weights of the original class, renamed and fused for the encoder."""
+"""The original class's weights, renamed and fused for the encoder."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from tfclf.families import Family
 from tfclf.families.declaration import Weights
 from tfclf.graph.engines.lean.sizes import LayerPlace, Sizes
 
-# Outside the layers: the names have nothing to fill in.
+# For variables outside the layers, whose names have no `{layer}` to fill in.
 _ONLY = LayerPlace(0)
 
 
 @dataclass(frozen=True)
 class Formats:
-    """Number formats: of the large weights as stored, and of the arithmetic.
+    """Number formats of the large weights as stored, and of the arithmetic.
 
     Small weights (biases, layer norms, the head) are always stored as float32.
     """
@@ -33,7 +33,13 @@ class DenseValues(NamedTuple):
     bias: tf.Tensor
 
     def __call__(self, inputs: tf.Tensor, columns: slice | None = None) -> tf.Tensor:
-        """All of the product, or some of its columns."""
+        """Compute the product, or only some of its columns.
+
+        >>> dense = DenseValues(kernel=tf.eye(2), bias=tf.constant([0.0, 1.0]))
+        >>> rows = tf.constant([[2.0, 3.0]])
+        >>> dense(rows).numpy(), dense(rows, slice(1, None)).numpy()
+        (array([[2., 4.]], dtype=float32), array([[4.]], dtype=float32))
+        """
         kernel, bias = tf.cast(self.kernel, inputs.dtype), tf.cast(self.bias, inputs.dtype)
         if columns:
             kernel, bias = kernel[:, columns], bias[columns]
@@ -41,7 +47,7 @@ class DenseValues(NamedTuple):
 
 
 class Dense(tf.Module):
-    """Holds a kernel and a bias."""
+    """A kernel and a bias as variables."""
 
     def __init__(self, kernel: np.ndarray, bias: np.ndarray, formats: Formats, name: str) -> None:
         super().__init__(name=name.replace("/", "_"))
@@ -49,14 +55,15 @@ class Dense(tf.Module):
         self.bias = _variable(bias, tf.float32, f"{name}/bias")
 
     def read(self) -> DenseValues:
-        """The values as tensors of the graph that is traced."""
+        """Return the values as tensors of the graph that is being traced."""
         return DenseValues(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
 
 
 class NormShapes:
-    """[rows, width] as a batch norm sees it, worked out once for all norms of a graph: each needs a dozen nodes for it.
+    """Shapes that view [rows, size] as FusedBatchNorm's NCHW image, computed once.
 
-    TensorFlow's optimizer goes over every node before the first answer, so that nodes are what that waits for.
+    Each layer norm would add a dozen nodes to compute its own. Grappler visits every node before
+    the first call returns.
 
     Args:
       rows: int32[], of all inputs.
@@ -64,27 +71,41 @@ class NormShapes:
 
     def __init__(self, rows: tf.Tensor) -> None:
         self._rows = rows
-        self._widths: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        self._shapes: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
 
-    def of(self, width: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """int32[2] and int32[4]: the shape itself, and that of the image with a row for a channel."""
-        if width not in self._widths:
-            self._widths[width] = tf.stack([self._rows, width]), tf.stack([1, self._rows, width, 1])
-        return self._widths[width]
+    def of(self, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return int32[2] and int32[4]: the shape itself, and the image's with rows as channels.
+
+        >>> flat, image = NormShapes(tf.constant(5)).of(8)
+        >>> flat.numpy().tolist(), image.numpy().tolist()
+        ([5, 8], [1, 5, 8, 1])
+        """
+        if size not in self._shapes:
+            self._shapes[size] = tf.stack([self._rows, size]), tf.stack([1, self._rows, size, 1])
+        return self._shapes[size]
 
 
 class NormValues(NamedTuple):
-    """Normalizes the last axis of [rows, width]."""
+    """A layer norm's scale and offset; normalizes the last axis of [rows, size]."""
 
     gamma: tf.Tensor
     beta: tf.Tensor
 
-    def fused(self, inputs: tf.Tensor, shapes: NormShapes, *, epsilon: float) -> tf.Tensor:
-        """Written as the batch norm that has a row for a channel: grappler turns this pattern, and no other, into
-        one oneDNN op. The raw op is called because its Python wrapper raises every epsilon to 1.001e-5.
+    def apply_fused(self, inputs: tf.Tensor, shapes: NormShapes, *, epsilon: float) -> tf.Tensor:
+        """Normalize by a batch norm that has a row for each channel.
+
+        Grappler turns this pattern, and no other, into one oneDNN op. The raw op is called because
+        its Python wrapper raises every epsilon to 1.001e-5.
+
+        >>> ones = NormValues(gamma=tf.ones([2]), beta=tf.zeros([2]))
+        >>> rows = tf.constant([[1.0, 3.0], [7.0, 5.0]])
+        >>> ones.apply_fused(rows, NormShapes(tf.constant(2)), epsilon=0.0).numpy().round(3)
+        array([[-1.,  1.],
+               [ 1., -1.]], dtype=float32)
         """
         flat, image = shapes.of(inputs.shape[1])
-        # Not shared: two fills of one size are made one, and only a fill of its own is a part of the pattern.
+        # Not taken from `shapes`: Grappler merges equal fills of several norms into one, and the
+        # pattern matches only a fill that a single norm uses.
         rows = tf.shape(inputs)[:1]
         normalized = tf.raw_ops.FusedBatchNormV3(
             x=tf.reshape(inputs, image),
@@ -100,16 +121,22 @@ class NormValues(NamedTuple):
         normalized.set_shape(inputs.shape)
         return normalized * tf.cast(self.gamma, inputs.dtype) + tf.cast(self.beta, inputs.dtype)
 
-    def plain(self, inputs: tf.Tensor, *, epsilon: float) -> tf.Tensor:
-        """The same in plain arithmetic, for XLA: it fuses this by itself, and knows no such pattern."""
-        stream = tf.cast(inputs, tf.float32)
-        mean, variance = tf.nn.moments(stream, [1], keepdims=True)
-        normalized = (stream - mean) * tf.math.rsqrt(variance + epsilon)
+    def apply_plain(self, inputs: tf.Tensor, *, epsilon: float) -> tf.Tensor:
+        """Normalize in plain arithmetic, for XLA, which fuses it by itself.
+
+        >>> ones = NormValues(gamma=tf.ones([2]), beta=tf.zeros([2]))
+        >>> ones.apply_plain(tf.constant([[1.0, 3.0], [7.0, 5.0]]), epsilon=0.0).numpy().round(3)
+        array([[-1.,  1.],
+               [ 1., -1.]], dtype=float32)
+        """
+        values = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(values, [1], keepdims=True)
+        normalized = (values - mean) * tf.math.rsqrt(variance + epsilon)
         return tf.cast(normalized * self.gamma + self.beta, inputs.dtype)
 
 
 class LayerNorm(tf.Module):
-    """Holds a scale and an offset."""
+    """A scale and an offset as variables."""
 
     def __init__(self, gamma: np.ndarray, beta: np.ndarray, name: str) -> None:
         super().__init__(name=name.replace("/", "_"))
@@ -117,12 +144,12 @@ class LayerNorm(tf.Module):
         self.beta = _variable(beta, tf.float32, f"{name}/beta")
 
     def read(self) -> NormValues:
-        """The values as tensors of the graph that is traced."""
+        """Return the values as tensors of the graph that is being traced."""
         return NormValues(tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta))
 
 
 class Embeddings(tf.Module):
-    """int32[tokens] of ids, positions and types -> [tokens, width]."""
+    """int32[tokens] of ids, positions and types -> [tokens, hidden_size]."""
 
     def __init__(self, source: "Source", formats: Formats) -> None:
         super().__init__(name="embeddings")
@@ -148,15 +175,15 @@ class Embeddings(tf.Module):
     def __call__(
         self, *indices: tf.Tensor, norm: Callable[[NormValues, tf.Tensor], tf.Tensor]
     ) -> tf.Tensor:
-        # A family without token types has one table less: its types are not looked up.
-        found = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
-        stream = norm(self.norm.read(), tf.add_n([tf.cast(rows, tf.float32) for rows in found]))
-        stream = tf.cast(stream, self._compute)
-        return self.projection.read()(stream) if self.projection else stream
+        # A family without token types has one table less; zip then drops the types.
+        parts = [tf.gather(table, index) for table, index in zip(self._tables, indices)]  # noqa: B905
+        hidden = norm(self.norm.read(), tf.add_n([tf.cast(part, tf.float32) for part in parts]))
+        hidden = tf.cast(hidden, self._compute)
+        return self.projection.read()(hidden) if self.projection else hidden
 
 
 class LayerValues(NamedTuple):
-    """What one transformer layer computes with; query, key and value are one product."""
+    """The values that one transformer layer computes with; query, key and value are one product."""
 
     query_key_value: DenseValues
     attention_output: DenseValues
@@ -167,7 +194,7 @@ class LayerValues(NamedTuple):
 
 
 class Layer(tf.Module):
-    """Holds one transformer layer's weights."""
+    """One transformer layer's weights as variables."""
 
     def __init__(self, index: int, place: LayerPlace, source: "Source", formats: Formats) -> None:
         super().__init__(name=f"layer_{index}")
@@ -175,7 +202,7 @@ class Layer(tf.Module):
         query, key, value = (
             source.dense(name, place) for name in (names.query, names.key, names.value)
         )
-        # 1/sqrt(head width) stays out of the weights: they would no longer be values that float16 can hold.
+        # 1/sqrt(head size) stays out of the weights: their products with it are inexact in float16.
         kernels = (query[0], key[0], value[0])
         biases = (query[1], key[1], value[1])
         self.query_key_value = Dense(
@@ -195,13 +222,13 @@ class Layer(tf.Module):
         self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", place)
 
     def read(self) -> LayerValues:
-        """The values as tensors of the graph that is traced."""
+        """Return the values as tensors of the graph that is being traced."""
         return LayerValues(*(getattr(self, name).read() for name in LayerValues._fields))
 
 
 @dataclass(frozen=True)
 class Source:
-    """The original's variables by name, below its own scope."""
+    """The original class's variables by name, without its own scope in front."""
 
     family: Family
     sizes: Sizes
@@ -209,7 +236,7 @@ class Source:
 
     @classmethod
     def of(cls, family: Family, sizes: Sizes, model: Any) -> "Source":
-        """Reads a TF class instance, each weight when it is asked for: they are large. Or takes variables by name."""
+        """Take variables by name, or read a TF class instance's one by one: they are large."""
         if isinstance(model, Mapping):
             return cls(family, sizes, model)
         named = {
@@ -219,15 +246,17 @@ class Source:
 
     @property
     def names(self) -> Weights:
-        """Where the variables are; `Sizes.of` has refused a family that does not say."""
+        """The variables' names; `Sizes.of` has refused a family that declares none."""
         assert self.family.weights is not None
         return self.family.weights
 
     def dense(self, name: str, place: LayerPlace = _ONLY) -> tuple[np.ndarray, np.ndarray]:
+        """Return the kernel and bias of a dense layer."""
         scope = name.format(layer=place.layer, group=place.group)
         return self.variables[f"{scope}/kernel"], self.variables[f"{scope}/bias"]
 
     def norm(self, name: str, ours: str, place: LayerPlace = _ONLY) -> LayerNorm:
+        """Return a layer norm of the original, named `ours` here."""
         scope = name.format(layer=place.layer, group=place.group)
         return LayerNorm(self.variables[f"{scope}/gamma"], self.variables[f"{scope}/beta"], ours)
 
