@@ -99,7 +99,7 @@ def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
     assert re.search(r"\d\.\d{3}\* news", first)
     assert re.search(r"\d\.\d{3}  news", second)
     assert done.stderr.startswith(
-        "* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows"
+        "* 1 of 2 rows are longer than 512 tokens, and were truncated to that. --long windows"
     )
     rows = [
         json.loads(line)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.data.test_layout import AG_NEWS, parquet
 from tfclf.catalog import cards
 from tfclf.data import DATA_SETS, Layout, Row, find_data_set, find_split, split_of, split_rows
-from tfclf.data.class_folders import class_folder_rows
+from tfclf.data.class_folders import read_class_folders
 from tfclf.errors import DataError
 
 NEWS = ["Talks resume", "Late goal wins", "Shares jump", "New chip"]
@@ -260,7 +260,7 @@ def test_any_text_of_a_class_folder_comes_as_it_is(
     folder = tmp_path_factory.getbasetemp() / "any_text"
     folder.mkdir(exist_ok=True)
     (folder / "0_7.txt").write_text(text, encoding="utf-8", newline="")
-    assert list(class_folder_rows({"neg": folder})) == [Row(text, "neg")]
+    assert list(read_class_folders({"neg": folder})) == [Row(text, "neg")]
 
 
 def test_nul_is_a_character_like_others(tmp_path: Path) -> None:

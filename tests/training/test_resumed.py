@@ -62,8 +62,10 @@ def test_a_failure_while_measuring_leaves_no_output_and_costs_no_training(
         with pytest.raises(Killed):
             again()
     assert [path.name for path in tmp_path.iterdir()] == ["model.training"]
+    (tmp_path / ".model.partial-1").mkdir()  # left by a process that was killed while writing
     monkeypatch.setattr(TrainingProgress, "step", _killed)
     assert_same_weights(again().folder, trained.folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def _killed(*_: Any, **__: Any) -> None:

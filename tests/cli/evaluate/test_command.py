@@ -194,20 +194,20 @@ def test_what_is_no_export_has_no_version(run: Callable[..., str], source: str) 
 
 
 def test_the_facts_of_an_export_are_its_manifests(exported: Path) -> None:
-    from tfclf.cli.evaluate.models import loaded
+    from tfclf.cli.evaluate.models import load_model
 
-    facts: Any = loaded(str(exported), xla=None, batch_size=2, progress=False).facts
+    facts: Any = load_model(str(exported), xla=None, batch_size=2, progress=False).facts
     assert facts["version"] == "1"
     assert facts["certificate"] == "none: `tfclf verify` has not been run"
     assert facts["engine"] == "lean, float32"
 
 
 def test_a_regression_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tfclf.cli.evaluate.models import loaded
+    from tfclf.cli.evaluate.models import load_model
 
     loader = ModuleType("tfclf.loader")
     stub = SimpleNamespace(manifest=SimpleNamespace(problem_type="regression"))
     loader.load = lambda source, **_: stub  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
-        loaded("some_model", xla=None, batch_size=2, progress=False)
+        load_model("some_model", xla=None, batch_size=2, progress=False)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import tfclf
 from tfclf.cli.evaluate.command import evaluate as evaluate_command
-from tfclf.cli.evaluate.models import Served, asked
+from tfclf.cli.evaluate.models import Served, connect_model
 from tfclf.data import labelled_rows
 from tfclf.errors import ClientError, InputError
 from tfclf.evaluation import Report, evaluate
@@ -131,7 +131,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
 
 
 def ask(version: str | None = None) -> Any:
-    with asked(Served("http://h:1", "m", version), xla=None, batch_size=2, progress=False) as model:
+    with connect_model(
+        Served("http://h:1", "m", version), xla=None, batch_size=2, progress=False
+    ) as model:
         return model
 
 
