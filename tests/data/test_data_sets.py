@@ -1,4 +1,4 @@
-"""Data sets in folders: every layout in which they are published is found, and what is wrong with one is told."""
+"""Data sets in folders: every published layout is found, and errors say what is wrong with one."""
 
 import dataclasses
 import gzip
@@ -28,7 +28,7 @@ def read(
 
 
 def acl_imdb(folder: Path, **texts: Sequence[str]) -> Path:
-    """train/<label>/<number>_7.txt"""
+    """Write train/<label>/<number>_7.txt."""
     for label, found in texts.items():
         (folder / "train" / label).mkdir(parents=True)
         for number, text in enumerate(found):
@@ -204,7 +204,7 @@ def test_a_label_base_that_is_given_settles_it(tmp_path: Path) -> None:
 
 
 def test_shards_are_understood_together(tmp_path: Path) -> None:
-    """Each has but one label, as in a file sorted by it: alone, the 1s would count from nowhere."""
+    """Each shard has one label, as in a sorted file: the 1s alone would not show their base."""
     parquet(tmp_path / "train-00000-of-00002.parquet", text=["poor"], label=[0])
     parquet(tmp_path / "train-00001-of-00002.parquet", text=["fine"], label=[1])
     assert [row.label for row in read(tmp_path, "imdb")] == ["neg", "pos"]

@@ -1,4 +1,4 @@
-"""A report's files are all there, or none is."""
+"""The files of a report are written all together, or not at all."""
 
 import stat
 from pathlib import Path
@@ -18,7 +18,7 @@ def report() -> Report:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in the files has tests of its own."""
+    """Skip drawing: other tests check the content of the files."""
     monkeypatch.setattr(
         "tfclf.evaluation.pages._draw_plots", lambda *_: {"matrix": "", "reliability": ""}
     )

@@ -1,4 +1,4 @@
-"""Which rows are kept, and how much of their texts."""
+"""The worst mistakes: which are kept, and how much of their texts."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""What the HTML and Markdown pages show, and that texts and labels stay texts in them."""
+"""The content of the HTML and Markdown pages, in which texts and labels stay plain text."""
 
 import json
 import re
@@ -21,7 +21,10 @@ from tfclf.evaluation.plot import confusion_matrix_svg, plot_confusion_matrix
 from tfclf.evaluation.provenance import describe
 from tfclf.evaluation.published import Published, compare_with_card
 
-HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(2)> \"'&amp; {{ 7*7 }} ${x} ]]> --> </p></main>"
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(2)> "
+    "\"'&amp; {{ 7*7 }} ${x} ]]> --> </p></main>"
+)
 
 
 class Page(HTMLParser):
@@ -78,7 +81,7 @@ def page_of(
 
 @pytest.fixture(scope="module")
 def pages(report: Report, published: Published) -> dict[str, str]:
-    """Drawn once: a plain report, one beside a card, one whose title, texts and labels are hostile, a comparison."""
+    """Render once: a report beside a card, one with hostile texts and labels, a comparison."""
     first, second = (
         Subject("a <b>", says(["neg", "pos"]), LABELS),
         Subject("b", says(["neg", "neg"]), LABELS),
@@ -93,7 +96,7 @@ def pages(report: Report, published: Published) -> dict[str, str]:
 
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of a moment: drawing takes most of the time, and has tests of its own."""
+    """Skip drawing, which takes most of the time and has tests of its own."""
     monkeypatch.setattr(
         "tfclf.evaluation.pages._draw_plots", lambda *_: {"matrix": "", "reliability": ""}
     )

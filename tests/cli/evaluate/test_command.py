@@ -1,4 +1,4 @@
-"""`tfclf evaluate`, with models that answer as a test says."""
+"""`tfclf evaluate`, with stub models."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ _ANSWERS = {"other": ["neg", "pos", "neg"]}
 
 
 class _Stub:
-    """A loaded model: "other" is always right, any other one is wrong on the last row."""
+    """A loaded model: the one named "other" is always right, others are wrong on the last row."""
 
     labels = LABELS
 
@@ -49,7 +49,7 @@ class _Stub:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
-    """The command on three rows; the models come before them, the options after."""
+    """Return a function that runs the command on three rows."""
     loader = ModuleType("tfclf.loader")
     loader.load = lambda source, **_: _Stub(source)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
