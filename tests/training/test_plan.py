@@ -199,7 +199,7 @@ def test_a_base_model_that_is_not_at_hand_says_how_to_get_it(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
         SourceNotFoundError,
-        match=r"starts from albert/albert-base-v2\. .*tfclf pull albert/albert-base.* - or .*--base",
+        match=r"from albert/albert-base-v2\. .*tfclf pull albert/albert-base-v2 - or.*--base",
     ):
         plan_card(ALBERT, news)
 

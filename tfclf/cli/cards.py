@@ -54,7 +54,7 @@ def _print_list(cards: tuple[Card, ...]) -> None:
         )
     console = Console()
     console.print(table)
-    console.print("To see one in full: tfclf cards NAME", highlight=False)
+    console.print("One of them in full: tfclf cards NAME", highlight=False)
 
 
 def _print_page(card: Card) -> None:

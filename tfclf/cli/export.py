@@ -144,7 +144,7 @@ def verify(
     texts: Annotated[
         Path | None,
         typer.Option(
-            help="File of texts: .txt (one a line), .csv, .jsonl or .parquet. Give one to prove "
+            help="File of texts: .txt (one per line), .csv, .jsonl or .parquet. Give one to prove "
             "the export on texts like yours.",
             show_default="built-in ones",
         ),

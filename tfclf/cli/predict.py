@@ -37,13 +37,13 @@ def predict(
         list[str] | None,
         typer.Argument(
             help="Texts to classify. Without any, they come from --file, or from standard input, "
-            "one a line."
+            "one per line."
         ),
     ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            help="File of texts: .txt (one a line), .csv, .jsonl (both also .gz) or .parquet."
+            help="File of texts: .txt (one per line), .csv, .jsonl (both also .gz) or .parquet."
         ),
     ] = None,
     text_column: TextColumns = None,

@@ -24,7 +24,7 @@ def texts_from(arguments: Sequence[str], file: Path | None, layout: Layout) -> I
     if sys.stdin.isatty():
         raise InputError(
             "no text is given. Give it as an argument, with --file FILE, or on standard input, "
-            "one text a line."
+            "one text per line."
         )
     return _decode_lines(sys.stdin.buffer, "standard input")
 
@@ -44,7 +44,7 @@ def pairs_from(
     if pairs:
         if len(texts) != len(pairs):
             raise InputError(
-                f"there are {len(texts)} texts and {len(pairs)} --pair; expected one --pair a text."
+                f"there are {len(texts)} texts and {len(pairs)} --pair; expected one per text."
             )
         return zip(texts, pairs, strict=True)
     if texts:
@@ -61,7 +61,7 @@ def pairs_from(
 
 
 def read_texts(file: Path, layout: Layout) -> Iterator[str]:
-    """Read the texts of a .txt file, one a line, or of a .csv, .jsonl or .parquet file of rows."""
+    """Read texts from a .txt file, one per line, or from a .csv, .jsonl or .parquet file."""
     if file.suffix != ".txt":
         for row in read_rows(file, layout, labelled=False):
             yield row.text

@@ -18,7 +18,7 @@ def find_class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
     entries = [
         path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")
     ]
-    expected = f"for each of {', '.join(data_set.labels)}, with one text a file (.txt)"
+    expected = f"for each of {', '.join(data_set.labels)}, with one text per file (.txt)"
     by_label: dict[str, Path] = {}
     for path in entries:
         if path.name.lower() in ignored:
@@ -42,7 +42,7 @@ def find_class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
         if next(_find_texts(path), None) is None:
             raise DataError(
                 f"{path} holds {list_folder(path)}; expected the texts of the label {label}, "
-                f"one a file (.txt). Unpack {data_set.title} again."
+                f"one per file (.txt). Unpack {data_set.title} again."
             )
     return {label: by_label[label] for label in data_set.labels if label in by_label}
 

@@ -22,7 +22,7 @@ def pair_with_rows(
     predicted are held.
 
     Args:
-      predict: takes the rows and yields one prediction a row, in their order.
+      predict: takes the rows and yields one prediction per row, in their order.
     Raises: InputError for fewer or more predictions than rows.
     """
     waiting: deque[_Row] = deque()
@@ -38,7 +38,7 @@ def pair_with_rows(
         if not waiting:
             raise InputError(
                 f"predict gave prediction {predicted + 1} after {predicted} texts; "
-                f"expected one a text, in order."
+                f"expected one per text, in order."
             )
         predicted += 1
         yield waiting.popleft(), prediction
@@ -46,5 +46,5 @@ def pair_with_rows(
     total = predicted + len(waiting) + sum(1 for _ in remaining)
     if total != predicted:
         raise InputError(
-            f"predict gave {predicted} predictions for {total} texts; expected one a text."
+            f"predict gave {predicted} predictions for {total} texts; expected one per text."
         )

@@ -133,7 +133,7 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise DataError(
-                f"{path}, line {number}: not JSON ({error}). Expected one whole JSON object a line."
+                f"{path}, line {number}: not JSON ({error}). Expected one JSON object per line."
             ) from error
         if not isinstance(record, dict):
             raise DataError(

@@ -218,6 +218,6 @@ def missing_split(folder: Path, data_set: DataSet, split: str) -> DataError:
         f"{folder} holds no {split} rows of {data_set.title}: found {list_folder(folder)}. "
         f"Expected {stem}.csv, {stem}.jsonl (both also .gz), {stem}.parquet, "
         f"{stem}-00000-of-00001.parquet and the like, or folders {stem}/{data_set.labels[0]} and "
-        f"so on with one text a file. Get them from {data_set.address}, or name the file: "
+        f"so on with one text per file. Get them from {data_set.address}, or name the file: "
         f"{_OPTIONS[split]} FILE"
     )

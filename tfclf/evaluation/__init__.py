@@ -1,4 +1,4 @@
-"""How often a classifier is right, how sure it is and where it errs, under the cards' metric names.
+"""Measures of a classifier: accuracy, calibration and mistakes, under the cards' metric names.
 
 | module | what it does |
 |-|-|

@@ -1,4 +1,4 @@
-"""What was evaluated: which models, on which rows, when, with which versions."""
+"""The provenance of a report: its models, rows, time and package versions."""
 
 import platform
 from collections.abc import Mapping

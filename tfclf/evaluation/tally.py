@@ -17,11 +17,11 @@ _SMALLEST_PROBABILITY = 1.17549435e-38
 
 
 class Tally:
-    """The predictions of one model so far, in about 16 bytes a row.
+    """The predictions of one model so far, in about 16 bytes per row.
 
     Attributes:
-      truth, predicted: positions in `labels`, one a row.
-      confidence: probability of the predicted label, one a row.
+      truth, predicted: positions in `labels`, one per row.
+      confidence: probability of the predicted label, one per row.
       loss: sum over the rows, in nats.
       mistakes: those with the highest probability of a wrong label.
     """
