@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -150,12 +151,10 @@ class _Watch:
             yield item  # type: ignore[misc]
 
 
-def _count_outcomes(first: Tally, second: Tally) -> dict[tuple[bool, bool], int]:
+def _count_outcomes(first: Tally, second: Tally) -> Counter[tuple[bool, bool]]:
     """Count rows by whether each of the two models is right."""
-    counts = dict.fromkeys(itertools.product((True, False), repeat=2), 0)
-    for true, one, other in zip(first.truth, first.predicted, second.predicted, strict=True):
-        counts[one == true, other == true] += 1
-    return counts
+    rows = zip(first.truth, first.predicted, second.predicted, strict=True)
+    return Counter((one == true, other == true) for true, one, other in rows)
 
 
 def _largest_difference(one: Mapping[str, float], other: Mapping[str, float]) -> float:
