@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfclf.evaluation.pair_scores import (
-    Disagreement as Disagreement,  # a public name of this module
-)
 from tfclf.evaluation.pair_scores import PairScores
 from tfclf.evaluation.provenance import About
 from tfclf.evaluation.report import Report

@@ -5,9 +5,6 @@ from pathlib import Path
 
 from tfclf.evaluation.provenance import About
 from tfclf.evaluation.published import Published
-from tfclf.evaluation.scores import (
-    ClassMetrics as ClassMetrics,  # part of this module's public names
-)
 from tfclf.evaluation.scores import Scores
 from tfclf.evaluation.writing import write_confusion_matrix, write_report
 
