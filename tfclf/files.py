@@ -10,6 +10,7 @@ an error nor a kill leaves half of it:
 | files into a folder that may hold others | `fill_folder` |
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -31,12 +32,13 @@ def list_folder(folder: Path) -> str:
     return ", ".join(names[:_MOST_LISTED]) + more or "nothing"
 
 
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
+def hash_file(path: Path, *more: Path) -> str:
+    """Return the SHA-256 of a file, or of several read one after another, in hexadecimal digits."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_HASH_BLOCK):
-            digest.update(block)
+    for one in (path, *more):
+        with one.open("rb") as file:
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -121,6 +123,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         for folder in made:
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def remove_partial(path: Path) -> None:
+    """Remove what `new_folder` leaves beside `path` if its process is killed."""
+    for beside in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command line: what it prints, how it ends."""
+"""The command line: output and exit codes."""
 
 import dataclasses
 import io
@@ -25,7 +25,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`tfclf` in this process, where TensorFlow is there already; `process` is what a user has."""
+    """Run `tfclf` in this process, which has TensorFlow loaded; `process` is closer to a user."""
 
     def tfclf(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
         raw = stdin.encode() if isinstance(stdin, str) else stdin
@@ -43,8 +43,8 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
 
 @pytest.fixture(scope="module")
 def process() -> Run:
-    """`tfclf` as a process of its own, as a user has it."""
-    # No TF_CPP_MIN_LOG_LEVEL: that nothing of TensorFlow's greeting is seen is ours to see to.
+    """Run `tfclf` as a process of its own, as a user does."""
+    # No TF_CPP_MIN_LOG_LEVEL: hiding TensorFlow's greeting is the command's own task.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
 
     def tfclf(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
@@ -99,7 +99,7 @@ def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
     assert re.search(r"\d\.\d{3}\* news", first)
     assert re.search(r"\d\.\d{3}  news", second)
     assert done.stderr.startswith(
-        "* 1 of 2 rows are longer than 512 tokens, and were cut to that. --long windows"
+        "* 1 of 2 rows are longer than 512 tokens, and were truncated to that. --long windows"
     )
     rows = [
         json.loads(line)

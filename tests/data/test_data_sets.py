@@ -1,4 +1,4 @@
-"""Data sets in folders: every layout in which they are published is found, and what is wrong with one is told."""
+"""Data sets in folders: every published layout is found, and errors say what is wrong with one."""
 
 import dataclasses
 import gzip
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.data.test_layout import AG_NEWS, parquet
 from tfclf.catalog import cards
 from tfclf.data import DATA_SETS, Layout, Row, find_data_set, find_split, split_of, split_rows
-from tfclf.data.class_folders import class_folder_rows
+from tfclf.data.class_folders import read_class_folders
 from tfclf.errors import DataError
 
 NEWS = ["Talks resume", "Late goal wins", "Shares jump", "New chip"]
@@ -28,7 +28,7 @@ def read(
 
 
 def acl_imdb(folder: Path, **texts: Sequence[str]) -> Path:
-    """train/<label>/<number>_7.txt"""
+    """Write train/<label>/<number>_7.txt."""
     for label, found in texts.items():
         (folder / "train" / label).mkdir(parents=True)
         for number, text in enumerate(found):
@@ -204,7 +204,7 @@ def test_a_label_base_that_is_given_settles_it(tmp_path: Path) -> None:
 
 
 def test_shards_are_understood_together(tmp_path: Path) -> None:
-    """Each has but one label, as in a file sorted by it: alone, the 1s would count from nowhere."""
+    """Each shard has one label, as in a sorted file: the 1s alone would not show their base."""
     parquet(tmp_path / "train-00000-of-00002.parquet", text=["poor"], label=[0])
     parquet(tmp_path / "train-00001-of-00002.parquet", text=["fine"], label=[1])
     assert [row.label for row in read(tmp_path, "imdb")] == ["neg", "pos"]
@@ -260,7 +260,7 @@ def test_any_text_of_a_class_folder_comes_as_it_is(
     folder = tmp_path_factory.getbasetemp() / "any_text"
     folder.mkdir(exist_ok=True)
     (folder / "0_7.txt").write_text(text, encoding="utf-8", newline="")
-    assert list(class_folder_rows({"neg": folder})) == [Row(text, "neg")]
+    assert list(read_class_folders({"neg": folder})) == [Row(text, "neg")]
 
 
 def test_nul_is_a_character_like_others(tmp_path: Path) -> None:

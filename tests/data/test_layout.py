@@ -1,4 +1,4 @@
-"""Rows out of files: what is recognised, what labels mean, and what each broken file is told."""
+"""Rows from files: recognised columns, the meaning of labels, and errors for broken files."""
 
 import gzip
 import json

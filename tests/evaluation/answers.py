@@ -1,4 +1,4 @@
-"""Rows, and models that answer them as a test says."""
+"""Rows, and stub models whose predictions a test chooses."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -11,22 +11,25 @@ Predict = Callable[[Iterable[str]], Iterator[Prediction]]
 
 
 def says(answers: Iterable[str], score: float = 0.75) -> Predict:
-    """A `predict` that gives these labels in order, each with the same probability."""
+    """Return a `predict` that gives these labels in order, each with the same probability."""
     return gives((label, score) for label in answers)
 
 
 def gives(answers: Iterable[tuple[str, float]], labels: Sequence[str] = LABELS) -> Predict:
-    """A `predict` that gives these labels in order with these probabilities, the rest shared by the others."""
+    """Return a `predict` that gives these labels with these probabilities, in order.
+
+    The other labels share the rest of the probability equally.
+    """
     remaining = iter(answers)
 
     def predict(texts: Iterable[str]) -> Iterator[Prediction]:
         for _ in texts:
             label, score = next(remaining)
-            shares = {
+            probabilities = {
                 other: score if other == label else (1 - score) / (len(labels) - 1)
                 for other in labels
             }
-            yield Prediction(label, score, shares)
+            yield Prediction(label, score, probabilities)
 
     return predict
 
@@ -36,7 +39,7 @@ def rows(labels: Iterable[str]) -> list[Row]:
 
 
 def report_on(texts: Sequence[str], labels: Sequence[str] = LABELS) -> Report:
-    """Every text is of the last label, and the first one is predicted, ever less surely."""
+    """Evaluate texts of the last label, predicted as the first with falling probability."""
     answers = [(labels[0], 0.9 - 0.001 * number) for number in range(len(texts))]
     data = [Row(text, labels[-1]) for text in texts]
     return evaluate(gives(answers, labels), data, labels, batch_size=2, mistakes=len(texts))

@@ -1,16 +1,14 @@
-"""A report's files are all there, or none is."""
+"""The files of a report are written all together, or not at all."""
 
-import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from tests.evaluation.answers import report_on
-from tfclf.errors import InputError
 from tfclf.evaluation import Report
-from tfclf.evaluation.files import check_output, written_whole
 from tfclf.evaluation.writing import REPORT_FILES
+from tfclf.files import fill_folder
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +18,9 @@ def report() -> Report:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in the files has tests of its own."""
+    """Skip drawing: other tests check the content of the files."""
     monkeypatch.setattr(
-        "tfclf.evaluation.pages._plots", lambda *_: {"matrix": "", "reliability": ""}
+        "tfclf.evaluation.pages._draw_plots", lambda *_: {"matrix": "", "reliability": ""}
     )
     monkeypatch.setattr("tfclf.evaluation.plot._save_png", lambda _, path: path.write_bytes(b"PNG"))
 
@@ -69,35 +67,8 @@ def test_an_interrupted_report_leaves_nothing(
 
 
 def test_the_folder_is_as_readable_as_any_other(tmp_path: Path) -> None:
-    with written_whole(tmp_path / "report") as beside:
+    with fill_folder(tmp_path / "report") as beside:
         (beside / "a").write_text("a")
     (tmp_path / "other").mkdir()
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("report", "other")]
     assert modes[0] == modes[1]
-
-
-@pytest.mark.parametrize("name", ["file", "file/deeper"])
-def test_a_file_in_the_folders_place_is_refused_first(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file is no folder"):
-        check_output(tmp_path / name)
-
-
-def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "gone")
-    with pytest.raises(InputError, match="link is no folder"):
-        check_output(tmp_path / "link")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="cannot be written to"):
-        check_output(tmp_path / "report")
-
-
-def test_a_relative_folder_that_is_new_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    check_output(Path("new/report"))

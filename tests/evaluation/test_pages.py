@@ -1,4 +1,4 @@
-"""What the HTML and Markdown pages show, and that texts and labels stay texts in them."""
+"""The content of the HTML and Markdown pages, in which texts and labels stay plain text."""
 
 import json
 import re
@@ -15,13 +15,16 @@ from tests.evaluation.answers import LABELS, gives, report_on, rows, says
 from tfclf.catalog.cards import find
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation import Report, Subject, compare, evaluate
-from tfclf.evaluation.mistakes import readable
-from tfclf.evaluation.pages import comparison_page, report_page, shown_metric
+from tfclf.evaluation.mistakes import make_readable
+from tfclf.evaluation.pages import comparison_page, format_metric, report_page
 from tfclf.evaluation.plot import confusion_matrix_svg, plot_confusion_matrix
-from tfclf.evaluation.provenance import described
-from tfclf.evaluation.published import Published, beside_card
+from tfclf.evaluation.provenance import describe
+from tfclf.evaluation.published import Published, compare_with_card
 
-HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(2)> \"'&amp; {{ 7*7 }} ${x} ]]> --> </p></main>"
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(2)> "
+    "\"'&amp; {{ 7*7 }} ${x} ]]> --> </p></main>"
+)
 
 
 class Page(HTMLParser):
@@ -64,13 +67,13 @@ def report() -> Report:
 
 @pytest.fixture(scope="module")
 def published(report: Report) -> Published:
-    return beside_card(report, find("roberta_base_sequence_classifier_imdb"))
+    return compare_with_card(report, find("roberta_base_sequence_classifier_imdb"))
 
 
 def page_of(
     report: Report, suffix: str = "html", published: Published | None = None, title: str = "A title"
 ) -> str:
-    about = described(
+    about = describe(
         ({"name": "m", "source": "folder/m"},), data="rows.csv", rows=4, tensorflow=False
     )
     return report_page(suffix, report, title=title, about=about, published=published)
@@ -78,7 +81,7 @@ def page_of(
 
 @pytest.fixture(scope="module")
 def pages(report: Report, published: Published) -> dict[str, str]:
-    """Drawn once: a plain report, one beside a card, one whose title, texts and labels are hostile, a comparison."""
+    """Render once: a report beside a card, one with hostile texts and labels, a comparison."""
     first, second = (
         Subject("a <b>", says(["neg", "pos"]), LABELS),
         Subject("b", says(["neg", "neg"]), LABELS),
@@ -93,9 +96,9 @@ def pages(report: Report, published: Published) -> dict[str, str]:
 
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of a moment: drawing takes most of the time, and has tests of its own."""
+    """Skip drawing, which takes most of the time and has tests of its own."""
     monkeypatch.setattr(
-        "tfclf.evaluation.pages._plots", lambda *_: {"matrix": "", "reliability": ""}
+        "tfclf.evaluation.pages._draw_plots", lambda *_: {"matrix": "", "reliability": ""}
     )
 
 
@@ -198,9 +201,9 @@ def test_texts_that_were_not_kept_are_said_to_be_left_out(without_plots: None, s
 def test_any_text_and_any_label_stay_text(without_plots: None, text: str, label: str) -> None:
     plain = Page(page_of(report_on(["plain"], labels=("a label", "another label"))))
     page = Page(page_of(report_on([text], labels=(label, "another label"))))
-    if readable(text):
+    if make_readable(text):
         assert page.tags == plain.tags
-    assert " ".join(readable(text).split()) in " ".join("".join(page.words).split())
+    assert " ".join(make_readable(text).split()) in " ".join("".join(page.words).split())
 
 
 @settings(max_examples=50, deadline=None)
@@ -306,4 +309,4 @@ def test_a_missing_package_names_the_extra(
 def test_a_metric_is_shown_with_the_digits_that_matter(
     name: str, value: float, options: dict[str, bool], shown: str
 ) -> None:
-    assert shown_metric(name, value, **options) == shown
+    assert format_metric(name, value, **options) == shown

@@ -7,14 +7,16 @@ import pytest
 from tests.evaluation.answers import LABELS, rows, says
 from tfclf.catalog.cards import Card, cards, find
 from tfclf.evaluation import evaluate
-from tfclf.evaluation.published import Published, beside_card
+from tfclf.evaluation.published import Published, compare_with_card
 
 IMDB = "roberta_base_sequence_classifier_imdb"
 
 
 def beside(card: Card, *, count: int = 4) -> Published:
     truth = ["neg"] * (count - 1) + ["pos"]
-    return beside_card(evaluate(says(["neg"] * count), rows(truth), LABELS, batch_size=2), card)
+    return compare_with_card(
+        evaluate(says(["neg"] * count), rows(truth), LABELS, batch_size=2), card
+    )
 
 
 def test_a_difference_is_here_less_published() -> None:

@@ -1,4 +1,4 @@
-"""Trainings that several tests look at, each run once."""
+"""Trainings shared by several tests; each runs once."""
 
 import shutil
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.training.tiny import BAD, GOOD, LABELS, RECIPE, Killed, kill_at, make_base, sentence
+from tests.training.tiny import BAD, GOOD, LABELS, RECIPE, Killed, kill_at, make_base, make_sentence
 from tfclf.data import Row
 from tfclf.training import TrainingResult, train
 
@@ -17,7 +17,7 @@ def rows() -> list[Row]:
     return [
         row
         for number in range(36)
-        for row in (Row(sentence(GOOD, number), "pos"), Row(sentence(BAD, number), "neg"))
+        for row in (Row(make_sentence(GOOD, number), "pos"), Row(make_sentence(BAD, number), "neg"))
     ]
 
 
@@ -31,7 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(
     base: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> TrainingResult:
-    """An undisturbed training."""
+    """Train without interruption."""
     output = tmp_path_factory.mktemp("trained") / "model"
     test = [Row("it was lovely", "pos"), Row("the story is dull", "neg")]
     return train(base, rows, output, recipe=RECIPE, labels=LABELS, test=test, progress=False)
@@ -39,7 +39,7 @@ def trained(
 
 @pytest.fixture
 def again(base: Path, rows: list[Row], tmp_path: Path) -> Callable[..., TrainingResult]:
-    """The same training, into a folder of the test's own, with changes."""
+    """Return a function that repeats the training, with changes, in a folder of the test's own."""
 
     def run(**changes: Any) -> TrainingResult:
         arguments: dict[str, Any] = {
@@ -55,7 +55,7 @@ def again(base: Path, rows: list[Row], tmp_path: Path) -> Callable[..., Training
 
 @pytest.fixture(scope="session")
 def killed(base: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a training leaves that is killed at step 22 of 30; it last saved at step 20."""
+    """The state left by a training killed at step 22 of 30; its last save was at step 20."""
     output = tmp_path_factory.mktemp("killed") / "model"
     with pytest.MonkeyPatch.context() as patch:
         kill_at(patch, 22)
@@ -66,5 +66,5 @@ def killed(base: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def interrupted(killed: Path, tmp_path: Path) -> Path:
-    """The same, beside the output of `again`."""
+    """A copy of that state beside the output of `again`."""
     return Path(shutil.copytree(killed, tmp_path / "model.training"))

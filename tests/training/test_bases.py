@@ -1,4 +1,4 @@
-"""Checkpoints to start from: with a head or without, of either format, whole or broken."""
+"""Checkpoints to start from: with or without a head, in both formats, complete or broken."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from tests.training.tiny import LABELS, RECIPE, make_base, scope_free, weights_of
+from tests.training.tiny import LABELS, RECIPE, make_base, strip_scope, weights_of
 from tfclf.errors import CheckpointError, InputError
 from tfclf.training import TrainingResult
 
@@ -106,7 +106,7 @@ def test_a_head_of_another_size_is_made_anew(trained: TrainingResult) -> None:
     from tfclf.training.weights import build
 
     model = build(open_base(trained.folder, labels=["bad", "so so", "good"]))
-    found = {scope_free(weight.name): weight.numpy() for weight in model.weights}
+    found = {strip_scope(weight.name): weight.numpy() for weight in model.weights}
     kept = weights_of(trained.folder)
     assert found["classifier/kernel:0"].shape == (16, 3)
     different = {

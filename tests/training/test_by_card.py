@@ -1,4 +1,4 @@
-"""`tfclf train --card`: one small training for each data set, of the card's own family, and what it leaves."""
+"""`tfclf train --card`: one small training for each data set, with the card's own family."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Run:
-    """What a training printed, and what it made."""
+    """The output of a training: printed text and files."""
 
     data_set: str
     folder: Path
@@ -70,21 +70,22 @@ def invoke(*words: object) -> Any:
 
 
 def texts(words: Sequence[str], numbers: range) -> list[str]:
-    """Different ones, by number."""
+    """Return a different text for each number."""
     return [
-        f"{_FILLING[number % 8]} {words[number % 3]} {_FILLING[number // 8]} {words[number // 3 % 3]}"
+        f"{_FILLING[number % 8]} {words[number % 3]} "
+        f"{_FILLING[number // 8]} {words[number // 3 % 3]}"
         for number in numbers
     ]
 
 
-def labelled(data_set: str, split: str) -> Iterator[tuple[str, str]]:
+def label_texts(data_set: str, split: str) -> Iterator[tuple[str, str]]:
     for label, words in _WORDS[data_set].items():
         yield from ((label, text) for text in texts(words, _NUMBERS[split]))
 
 
 def write(data_set: str, folder: Path) -> None:
     for split in _NUMBERS:
-        rows = list(labelled(data_set, split))
+        rows = list(label_texts(data_set, split))
         if data_set == "ag_news":
             numbers = {label: number for number, label in enumerate(_WORDS[data_set], 1)}
             cells = (f'"{numbers[label]}","A title","{text}"\r\n' for label, text in rows)
@@ -104,7 +105,7 @@ def write(data_set: str, folder: Path) -> None:
 
 @pytest.fixture(scope="module", params=sorted(_CARDS))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The command as a user gives it, on a model of one layer."""
+    """Run the command as a user would, on a model of one layer."""
     data_set = request.param
     folder = tmp_path_factory.mktemp(data_set)
     family = cards.find(_CARDS[data_set]).family
@@ -182,7 +183,7 @@ def test_all_rows_of_the_folder_are_read(run: Run) -> None:
 def test_the_trained_checkpoint_is_as_right_where_it_is_used(run: Run) -> None:
     from tfclf import load
 
-    rows = list(labelled(run.data_set, "test"))
+    rows = list(label_texts(run.data_set, "test"))
     found = load(run.folder).predict(
         [("A title " if run.data_set == "ag_news" else "") + text for _, text in rows]
     )

@@ -1,4 +1,4 @@
-"""Number formats: mixed precision, rounding, and numbers that are none."""
+"""Number formats: mixed precision, rounding, and NaN."""
 
 from collections.abc import Callable
 from dataclasses import replace

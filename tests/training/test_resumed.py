@@ -1,4 +1,4 @@
-"""Killed and called again: the same weights, or a refusal that says why not."""
+"""Killed and called again: the same weights, or an error that says why not."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -58,15 +58,17 @@ def test_a_failure_while_measuring_leaves_no_output_and_costs_no_training(
     from tfclf.training.progress import TrainingProgress
 
     with monkeypatch.context() as patch:
-        patch.setattr(output, "evaluate", _killed)
+        patch.setattr(output, "evaluate", _kill)
         with pytest.raises(Killed):
             again()
     assert [path.name for path in tmp_path.iterdir()] == ["model.training"]
-    monkeypatch.setattr(TrainingProgress, "step", _killed)
+    (tmp_path / ".model.partial-1").mkdir()  # left by a process that was killed while writing
+    monkeypatch.setattr(TrainingProgress, "step", _kill)
     assert_same_weights(again().folder, trained.folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def _killed(*_: Any, **__: Any) -> None:
+def _kill(*_: Any, **__: Any) -> None:
     raise Killed
 
 

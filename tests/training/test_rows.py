@@ -1,4 +1,4 @@
-"""Rows on their way in: what is held back, and how the rest is batched."""
+"""Training rows: which are held back, and how the rest is batched."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an undisturbed training writes, and what it kept to."""
+"""An undisturbed training: what it writes, and the rules it follows."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.training.tiny import LABELS, RECIPE, assert_same_weights, scope_free, weights_of
+from tests.training.tiny import LABELS, RECIPE, assert_same_weights, strip_scope, weights_of
 from tfclf.cli.train import train as train_command
 from tfclf.data import Row
 from tfclf.training import TrainingResult
@@ -154,7 +154,7 @@ def test_training_stops_early_and_keeps_the_best_epoch(
 
     def watched(self: TrainingState, checkpoint: Any, epoch: int) -> None:
         kept.update(
-            (scope_free(weight.name), weight.numpy()) for weight in checkpoint.model.weights
+            (strip_scope(weight.name), weight.numpy()) for weight in checkpoint.model.weights
         )
         save_best(self, checkpoint, epoch)
 

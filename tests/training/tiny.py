@@ -1,4 +1,4 @@
-"""A training of seconds: a DistilBERT of one layer, 16 wide, and 72 sentences."""
+"""A training that takes seconds: a DistilBERT of one layer and hidden size 16, and 72 sentences."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ RECIPE = Recipe(
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing on the way handles it."""
+    """Stands for a kill: no code handles it."""
 
 
-def sentence(words: Sequence[str], number: int) -> str:
-    """Different for every number, of different lengths."""
+def make_sentence(words: Sequence[str], number: int) -> str:
+    """Return a sentence that differs for every number, of varying length."""
     filling = list(
         itertools.islice(itertools.cycle(FILLING), number % 7, number % 7 + 2 + number % 5)
     )
@@ -49,7 +49,7 @@ def make_base(folder: Path, *, safetensors: bool = False) -> Path:
         n_layers=1,
         n_heads=2,
         max_position_embeddings=32,
-        # So wide that a net of this size learns in a few steps.
+        # Large enough for a network of this size to learn in a few steps.
         initializer_range=0.3,
     )
     import tf_keras
@@ -82,11 +82,11 @@ def save_as_pytorch(model: Any, folder: Path) -> None:
 def weights_of(folder: Path) -> dict[str, Any]:
     from tfclf.training.weights import load_trained
 
-    return {scope_free(weight.name): weight.numpy() for weight in load_trained(folder).weights}
+    return {strip_scope(weight.name): weight.numpy() for weight in load_trained(folder).weights}
 
 
-def scope_free(name: str) -> str:
-    """Keras numbers the models of one process; the name below the model's own is the same in each."""
+def strip_scope(name: str) -> str:
+    """Remove the model's own name, which Keras numbers per process, from a weight's name."""
     return name.partition("/")[2]
 
 
@@ -107,7 +107,10 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 def make_family_base(folder: Path, family: str, words: Sequence[str]) -> Path:
-    """A base model of one layer of any family that has these names for its sizes, over WordPiece of these words."""
+    """Make a base model of one layer, with a WordPiece vocabulary of these words.
+
+    It works for families whose config has these names for its sizes.
+    """
     from samples.checkpoints import edit_json
     from tfclf._transformers import tf_class, transformers
     from tfclf.families import known

@@ -1,6 +1,7 @@
-"""The command line: one module a command group, each a plain function that this module registers.
+"""The command line: one module per group of commands, each a plain function registered here.
 
-Exit codes: 0 done; 1 `verify` found a difference; 2 an error that the user can mend, told without a traceback.
+Exit codes: 0 done; 1 `verify` found a difference; 2 an error that the user can correct, printed
+without a traceback.
 """
 
 import io
@@ -30,41 +31,42 @@ def _register() -> None:
         app.command()(command)
 
 
-def _speak_utf8() -> None:
-    """Arguments, file names, standard output and errors in UTF-8, whatever the locale says.
+def _use_utf8() -> None:
+    """Use UTF-8 for arguments, file names, standard output and errors, whatever the locale.
 
-    How arguments and file names are read is settled when Python starts: where that is not UTF-8 (PYTHONUTF8=0 with
-    LC_ALL=C, or a locale of ISO 8859), it starts once more, in the same process, in its UTF-8 mode (PEP 540).
+    Python fixes the encoding of arguments and file names when it starts. If that is not UTF-8
+    (PYTHONUTF8=0 with LC_ALL=C, or a locale of ISO 8859), restart it in the same process, in its
+    UTF-8 mode (PEP 540).
     """
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What is no text, such as half of a surrogate pair, is written as JSON writes it.
+            # Escape what is not text, such as a lone surrogate, as JSON does.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def main() -> None:
-    """The entry point of `tfclf`."""
-    _speak_utf8()
-    # TensorFlow greets on stderr from C++ before anything of ours could silence it.
+    """Run `tfclf`."""
+    _use_utf8()
+    # TensorFlow reads this when imported; without it, it greets on stderr from C++.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _register()
     try:
         app()
     except TfclfError as error:
         Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {_plain(error)}", soft_wrap=True
+            f"[bold red]error:[/] {_escape(error)}", soft_wrap=True
         )
         sys.exit(2)
     except BrokenPipeError:
-        # `tfclf predict ... | head` closes the pipe; what is still buffered must not be flushed into it.
+        # `tfclf predict ... | head` closed the pipe: do not flush what is still buffered into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
-def _plain(error: TfclfError) -> str:
+def _escape(error: TfclfError) -> str:
     from rich.markup import escape
 
     return escape(str(error))

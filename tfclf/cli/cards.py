@@ -13,35 +13,38 @@ from tfclf.cli.options import Machine
 
 def cards(
     name: Annotated[
-        str | None, typer.Argument(help="A card's name or NLU reference.", show_default="all")
+        str | None,
+        typer.Argument(
+            help="Name or NLU reference of a card to show in full.", show_default="list all"
+        ),
     ] = None,
     machine: Machine = False,
 ) -> None:
-    """Lists the published models by name, or shows one: labels, metrics, recipe, and how to run it here.
+    """List the published models, or show one: labels, metrics, recipe and how to run it here.
 
     Example: `tfclf cards en.classify.albert.ag_news`
     """
-    shown = all_cards.cards() if name is None else (all_cards.find(name),)
+    chosen = all_cards.cards() if name is None else (all_cards.find(name),)
     if machine:
-        content = [card.to_dict() for card in shown]
+        content = [card.to_dict() for card in chosen]
         typer.echo(json.dumps(content if name is None else content[0], ensure_ascii=False))
     elif name is None:
-        _print_list(shown)
+        _print_list(chosen)
     else:
-        _print_page(shown[0])
+        _print_page(chosen[0])
 
 
-def _print_list(shown: tuple[Card, ...]) -> None:
+def _print_list(cards: tuple[Card, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    # As narrow as it can be: names are there to be copied, and 80 columns hold the longest.
+    # Keep it narrow: names are there to be copied, and the longest just fits 80 columns.
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("card, NLU reference", overflow="fold")
     table.add_column("family")
     table.add_column("data set")
     table.add_column("accuracy", justify="right")
-    for card in shown:
+    for card in cards:
         accuracy = card.metrics.get("eval_accuracy")
         table.add_row(
             "\n".join((card.name, *(f"[dim]{one}[/]" for one in card.nlu_references))),
@@ -60,24 +63,24 @@ def _print_page(card: Card) -> None:
 
     console = Console(highlight=False)
 
-    def heading(text: str) -> None:
+    def print_heading(text: str) -> None:
         console.print(f"\n[bold]{text}[/]")
 
-    def lines(text: str) -> None:
-        # Not wrapped: an address or a command is there to be copied.
+    def print_lines(text: str) -> None:
+        # Do not wrap: an address or a command is there to be copied.
         for line in text.splitlines():
             console.print(f"  {line}", markup=False, soft_wrap=True)
 
     console.print(card.title, style="bold", markup=False)
-    console.print(Padding(_plain(card.description), (0, 0, 1, 0)))
-    console.print(_pairs(_facts(card)))
-    heading("Run it here")
-    lines("\n".join(part for part in (snippet.shell(card), snippet.python(card)) if part))
-    heading("Published metrics")
-    console.print(_pairs((key, f"{value:g}") for key, value in card.metrics.items()))
+    console.print(Padding(_join_lines(card.description), (0, 0, 1, 0)))
+    console.print(_format_pairs(_facts(card)))
+    print_heading("Run it here")
+    print_lines("\n".join(part for part in (snippet.shell(card), snippet.python(card)) if part))
+    print_heading("Published metrics")
+    console.print(_format_pairs((key, f"{value:g}") for key, value in card.metrics.items()))
     if card.metrics_by_class:
-        console.print(_by_class(card))
-    heading("Recipe")
+        console.print(_format_classes(card))
+    print_heading("Recipe")
     recipe = {
         "base_model": card.training.base_model or "none: see the notes",
         **card.training.recipe,
@@ -86,12 +89,12 @@ def _print_page(card: Card) -> None:
         key: " (not on the card; chosen here)" if key in card.training.assumed else ""
         for key in recipe
     }
-    console.print(_pairs((key, f"{value}{marks[key]}") for key, value in recipe.items()))
+    console.print(_format_pairs((key, f"{value}{marks[key]}") for key, value in recipe.items()))
     if card.training.base_model is not None:
-        lines(f"tfclf train --card {card.name} --data FOLDER --output {card.name}")
+        print_lines(f"tfclf train --card {card.name} --data FOLDER --output {card.name}")
     if card.notes:
-        heading("Notes")
-        console.print(Padding(_plain(card.notes), (0, 0, 0, 2)))
+        print_heading("Notes")
+        console.print(Padding(_join_lines(card.notes), (0, 0, 0, 2)))
 
 
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
@@ -114,7 +117,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "export", card.saved_model
 
 
-def _pairs(rows: Any) -> Any:
+def _format_pairs(rows: Any) -> Any:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -127,7 +130,7 @@ def _pairs(rows: Any) -> Any:
     return Padding(table, (0, 0, 0, 2))
 
 
-def _by_class(card: Card) -> Any:
+def _format_classes(card: Card) -> Any:
     from rich.padding import Padding
     from rich.table import Table
 
@@ -135,13 +138,13 @@ def _by_class(card: Card) -> Any:
     columns = ("precision", "recall", "f1-score", "support")
     for name in columns:
         table.add_column(name, justify="right")
-    for label, found in card.metrics_by_class.items():
-        table.add_row(label, *(f"{found[name]:,g}" for name in columns))
+    for label, metrics in card.metrics_by_class.items():
+        table.add_row(label, *(f"{metrics[name]:,g}" for name in columns))
     return Padding(table, (1, 0, 0, 2))
 
 
-def _plain(text: str) -> Any:
-    """One paragraph, wrapped by the width of the terminal and not by that of the file."""
+def _join_lines(text: str) -> Any:
+    """Join the lines of a paragraph, which the terminal then wraps to its own width."""
     from rich.text import Text
 
     return Text(" ".join(text.split()))

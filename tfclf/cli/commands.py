@@ -1,4 +1,4 @@
-"""Every command of `tfclf`, in the order in which --help lists them."""
+"""Every command of `tfclf`, in the order of --help."""
 
 from collections.abc import Callable
 from typing import Any

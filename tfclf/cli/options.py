@@ -4,16 +4,69 @@ from typing import Annotated
 
 import typer
 
+from tfclf.data import Layout
+
+Machine = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON, for programs to read; the default is for people."),
+]
+Xla = Annotated[
+    bool | None,
+    typer.Option(
+        "--xla/--no-xla",
+        help="Let XLA compile the encoder. It is faster on a GPU and slower on a CPU.",
+        show_default="with a GPU",
+    ),
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        help="Texts per batch. Raise it on a GPU with free memory; lower it if memory runs out.",
+        min=1,
+    ),
+]
+
+# Columns of a file of rows, in case the file does not show them itself.
 TextColumns = Annotated[
     list[str] | None,
     typer.Option(
         "--text-column",
-        help="Column of the text, by name or by position from 0; several are joined by a space.",
+        help="Column of the text, by name or by position from 0, if it has an unusual name. "
+        "Give it several times to join columns by a space.",
         show_default="recognised",
     ),
 ]
-Machine = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Xla = Annotated[
-    bool | None,
-    typer.Option("--xla/--no-xla", help="Let XLA compile the encoder.", show_default="with a GPU"),
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the label, by name or by position from 0, if it has an unusual name.",
+        show_default="recognised",
+    ),
 ]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first row of a CSV file names its columns. Set it if the guess is wrong.",
+    ),
+]
+LabelBase = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of the first label, if labels are numbers and an error asks for it.",
+        min=0,
+        max=1,
+    ),
+]
+
+
+def layout_of(
+    text_column: list[str] | None,
+    label_column: str | None,
+    header: bool | None,
+    label_base: int | None,
+) -> Layout:
+    """Return the options on columns as one record."""
+    return Layout(
+        text=tuple(text_column or ()), label=label_column, header=header, label_base=label_base
+    )

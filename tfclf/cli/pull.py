@@ -19,54 +19,58 @@ def pull(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Cards, by name or NLU reference; models of the Hugging Face hub: ORG/NAME."
+            help="Cards, by name or NLU reference, and models of the Hugging Face hub: ORG/NAME."
         ),
     ] = None,
     revision: Annotated[
         str | None,
         typer.Option(
-            help="Of a model of the hub: a branch, a tag or a commit.",
+            help="Branch, tag or commit of a model of the hub. Give a commit to always get the "
+            "same files.",
             show_default="its main branch",
         ),
     ] = None,
     sha256: Annotated[
         str | None,
         typer.Option(
-            help="That the archive must have.", show_default="the card's, where it has one"
+            help="SHA-256 that the archive must have. Give it if the card has none.",
+            show_default="the card's, if it has one",
         ),
     ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for archives.", show_default="TFCLF_CACHE, else the user's cache folder"
+            help="Folder for archives. Set it if the default has too little disk space.",
+            show_default="TFCLF_CACHE, else the user's cache folder",
         ),
     ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
-            help="Stands in place of scheme and host of an archive's address; with {file} in it, it is the whole "
-            "address.",
+            help="Replaces scheme and host of an archive's address, or all of it if it contains "
+            "{file}. Set it if the original address is unreachable.",
             show_default="TFCLF_MIRROR",
         ),
     ] = None,
     offline: Annotated[
         bool,
         typer.Option(
-            "--offline", help="Touch no network: say where it is, or fail. Also TFCLF_OFFLINE=1."
+            "--offline",
+            help="Use no network: print the model's path, or fail. TFCLF_OFFLINE=1 does the same.",
         ),
     ] = False,
     kept: Annotated[
-        bool, typer.Option("--list", help="List the archives in the cache instead.")
+        bool, typer.Option("--list", help="List the archives in the cache and pull nothing.")
     ] = False,
     machine: Machine = False,
 ) -> None:
-    """Gets published models: a card's archive, or a checkpoint of the Hugging Face hub.
+    """Fetch published models: a card's archive, or a checkpoint of the Hugging Face hub.
 
     Example: `tfclf pull en.classify.albert.ag_news`
 
     Example: `tfclf pull albert/albert-base-v2 --revision main`
 
-    Broken off, it goes on where it was when the same command is given again. What is there is not fetched twice.
+    Repeat the same command to resume an interrupted download. Nothing is fetched twice.
     """
     from tfclf.catalog.pull import pull as fetch
     from tfclf.catalog.pull import pullable, settings
@@ -77,14 +81,15 @@ def pull(
         return
     if not names:
         raise InputError(
-            "there is nothing to pull. Name a card (`tfclf cards` lists them) or a hub id, ORG/NAME."
+            "there is nothing to pull. "
+            "Name a card (`tfclf cards` lists them) or a hub id, ORG/NAME."
         )
     if len(names) > 1 and (sha256 or revision):
         raise InputError(
             f"--sha256 and --revision are for one model; found {len(names)}. Pull them one by one."
         )
     for name in names:
-        pullable(name)  # a wrong name is told before the first byte
+        pullable(name)  # refuse a wrong name before the first byte
     watch = _Terminal(bar=not machine)
     for name in names:
         pulled = fetch(name, settings=chosen, revision=revision, sha256=sha256, watch=watch)
@@ -95,10 +100,10 @@ def pull(
                 )
             )
         else:
-            _tell(pulled, cache)
+            _print_pulled(pulled, cache)
 
 
-def _tell(pulled: "Pulled", cache: Path | None) -> None:
+def _print_pulled(pulled: "Pulled", cache: Path | None) -> None:
     if pulled.kind == "bundled":
         typer.echo(f"{pulled.path}  (bundled with the repository: nothing to download)")
         typer.echo(
@@ -108,7 +113,7 @@ def _tell(pulled: "Pulled", cache: Path | None) -> None:
     from tfclf.catalog.pull.room import size_of
 
     typer.echo(f"{pulled.path}  ({size_of(pulled.size or 0)})")
-    # `load` looks into the usual cache alone.
+    # `load` looks only into the default cache.
     named = pulled.path if cache is not None and pulled.kind == "archive" else pulled.name
     train = f", or tfclf train {named} ROWS -o FOLDER" if pulled.kind == "checkpoint" else ""
     typer.echo(f"Next: tfclf predict {named} TEXT, or tfclf export {named} FOLDER{train}", err=True)
@@ -134,7 +139,7 @@ def _list(cache: Path, *, machine: bool) -> None:
 
 
 class _Terminal(Watch):
-    """A bar on standard error; a line where that is no terminal, or where none is wanted."""
+    """A progress bar on standard error; only lines if that is no terminal, or if `bar` is False."""
 
     def __init__(self, *, bar: bool) -> None:
         from rich.console import Console

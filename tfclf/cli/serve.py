@@ -1,4 +1,4 @@
-"""`tfclf serve`: a SavedModel, answered for as TF Serving answers, or by TF Serving itself."""
+"""`tfclf serve`: serve a SavedModel as TF Serving does, or by TF Serving itself."""
 
 import tempfile
 from enum import Enum
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf._tensorflow import quiet_start
 from tfclf.catalog.resolve import find_export
+from tfclf.cli.startup import start_tensorflow
 from tfclf.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Engine(str, Enum):
-    """Who answers: tfclf's own server, or TF Serving as a program or as a container."""
+    """The server: tfclf's own, or TF Serving as a program or as a container."""
 
     embedded = "embedded"
     tensorflow_model_server = "tensorflow_model_server"
@@ -24,7 +24,7 @@ class Engine(str, Enum):
 
 
 class LogLevel(str, Enum):
-    """What is worth a line."""
+    """The least severe records to write."""
 
     debug = "debug"
     info = "info"
@@ -33,7 +33,7 @@ class LogLevel(str, Enum):
 
 
 class LogFormat(str, Enum):
-    """How a line is written."""
+    """The form of a log line."""
 
     text = "text"
     json = "json"
@@ -44,90 +44,119 @@ def serve(
         str,
         typer.Argument(
             metavar="folder",
-            help="A model's base path, which holds version folders; one version's folder; a models.config; or a card "
-            "whose model is bundled.",
+            help="A model's base path, which holds version folders; the folder of one version; a "
+            "models.config; or a card whose model is bundled.",
         ),
     ],
     flags: Annotated[
         list[str] | None,
         typer.Argument(
-            help="After `--`: further flags for TF Serving, as it spells them.", show_default=False
+            help="After `--`: further flags for TF Serving, in its own spelling.",
+            show_default=False,
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The gRPC port; 0 takes a free one.")
+        int,
+        typer.Option(min=0, max=65535, help="Port for gRPC. 0 takes a free one."),
     ] = 8500,
     host: Annotated[
         str | None,
         typer.Option(
-            help="The address to listen on; 0.0.0.0 opens the server to the network.",
+            help="Address to listen on. Set 0.0.0.0 to open the server to the network.",
             show_default="127.0.0.1",
         ),
     ] = None,
     model_name: Annotated[
         str | None,
-        typer.Option(help="What requests call the model.", show_default="the folder's name"),
+        typer.Option(
+            help="Name of the model in requests. Set it if clients expect another name.",
+            show_default="the folder's name",
+        ),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Who answers: tfclf's own server, or TF Serving.")
+        Engine,
+        typer.Option(
+            help="Server to run: tfclf's own, or TF Serving as a program or a container. Choose "
+            "TF Serving to have exactly that in production."
+        ),
     ] = Engine.embedded,
     rest_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The REST port; 0 takes a free one.")
+        int,
+        typer.Option(min=0, max=65535, help="Port for REST. 0 takes a free one."),
     ] = 8501,
     poll_seconds: Annotated[
         float,
         typer.Option(
-            min=0, help="How often new versions are looked for; 0: never. Embedded alone."
+            min=0,
+            help="Seconds between looks for new versions; 0 never looks. Raise it if the folder is "
+            "on a slow or metered file system. Only for the embedded server.",
         ),
     ] = 1.0,
     ssl_config_file: Annotated[
         Path | None,
         typer.Option(
-            help="SSLConfig as text: TLS on both ports. Embedded alone.", show_default=False
+            help="File with an SSLConfig as text, for TLS on both ports. Only for the embedded "
+            "server.",
+            show_default=False,
         ),
     ] = None,
     log_level: Annotated[
         LogLevel,
-        typer.Option(help="At debug, each request is a line; never its texts. Embedded alone."),
+        typer.Option(
+            help="Least severe level to log. Set debug to get a line per request, without its "
+            "texts. Only for the embedded server."
+        ),
     ] = LogLevel.warning,
     log_format: Annotated[
-        LogFormat, typer.Option(help="Of the log. Embedded alone.")
+        LogFormat,
+        typer.Option(
+            help="Format of the log. Set json if a program reads it. Only for the embedded server."
+        ),
     ] = LogFormat.text,
     gpu: Annotated[
-        bool, typer.Option("--gpu", help="Run TF Serving on GPUs; docker: the image for them.")
+        bool,
+        typer.Option("--gpu", help="Run TF Serving on GPUs; with docker, in the image for GPUs."),
     ] = False,
     xla: Annotated[
         bool | None,
         typer.Option(
-            "--xla/--no-xla", help="Let TF Serving compile serving_xla.", show_default="with --gpu"
+            "--xla/--no-xla",
+            help="Let TF Serving compile serving_xla. It is faster on a GPU.",
+            show_default="with --gpu",
         ),
     ] = None,
     batching: Annotated[
         bool | None,
         typer.Option(
-            "--batching/--no-batching", help="Batch requests.", show_default="for exports of tfclf"
+            "--batching/--no-batching",
+            help="Batch requests of different clients. It raises throughput under load.",
+            show_default="for exports of tfclf",
         ),
     ] = None,
     batching_file: Annotated[
         Path | None,
-        typer.Option(help="BatchingParameters as text.", show_default="fit for this machine"),
+        typer.Option(
+            help="File with BatchingParameters as text. Give one to tune batching yourself.",
+            show_default="fit for this machine",
+        ),
     ] = None,
     image: Annotated[
         str | None,
         typer.Option(
-            help="Docker's image.", show_default="tensorflow/serving, as the export needs"
+            help="Image for docker. Give one if you build your own.",
+            show_default="tensorflow/serving, as the export needs",
         ),
     ] = None,
 ) -> None:
-    """Serves SavedModels over gRPC and REST, as TF Serving does; or starts TF Serving.
+    """Serve SavedModels over gRPC and REST, as TF Serving does; or start TF Serving.
 
     Example: `tfclf serve saved_models/demo --port 8500`
 
     Example: `tfclf serve saved_models/demo --engine docker -- --num_load_threads=2`
 
-    It answers until SIGTERM or Ctrl-C, then finishes what is under way. A new version that is put into the folder is
-    loaded and warmed up, and takes over without a request lost. `python -m tfclf.server` is the same server with TF
-    Serving's own flags.
+    It serves until SIGTERM or Ctrl-C, then drains in-flight requests and stops. A new version put
+    into the folder is loaded and warmed up, and takes over without losing a request.
+    `python -m tfclf.server` is the same server with TF Serving's own flags.
     """
     folder = find_export(model)
     if engine is not Engine.embedded:
@@ -163,9 +192,7 @@ def serve(
     from tfclf.server import serve as start
 
     logs.configure(level=log_level.value, format=log_format.value)
-    with quiet_start():
-        import tensorflow_text  # noqa: F401  (it greets too)
-
+    start_tensorflow("tensorflow_text")
     with (
         start(
             folder,
@@ -185,7 +212,7 @@ def serve(
 
 
 def _serve_with_tf_serving(engine: Engine, folder: Path, settings: "Settings") -> None:
-    """Starts TF Serving and ends with its exit code."""
+    """Start TF Serving and exit with its exit code."""
     from tfclf.launcher import launch_of_docker, launch_of_program, run
 
     with tempfile.TemporaryDirectory(prefix="tfclf-serve-") as files:

@@ -1,6 +1,11 @@
-"""Rows of text, with a label each or without: out of CSV, JSON lines and Parquet files, one at a time.
+"""Rows of text, with or without labels, read from CSV, JSON lines and Parquet files one at a time.
 
-Published data sets are found by name in their folders: `find_data_set`, `find_split`, `split_rows`.
+| module | what it does |
+|-|-|
+| `splits` | finds and reads the splits of a published data set |
+| `class_folders`, `labels` | a split with a folder per label; what the labels of a file mean |
+| `data_sets`, `layout` | the published data sets; which columns of a file are text and label |
+| `records`, `pairing` | file formats; rows beside the predictions made for them |
 """
 
 from tfclf.data.data_sets import DATA_SETS, DataSet, find_data_set

@@ -1,4 +1,4 @@
-"""A split as the aclImdb archive has it: a folder a label, a file a text."""
+"""A split laid out as in the aclImdb archive: a folder per label, a file per text."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,63 +9,63 @@ from tfclf.errors import DataError
 from tfclf.files import list_folder
 
 
-def class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
-    """Label -> its folder, in the order of the labels; {} where `folder` has no folders in it.
+def find_class_folders(folder: Path, data_set: DataSet) -> Mapping[str, Path]:
+    """Return the folder of each label, in the order of the labels; {} if `folder` has no folders.
 
-    Raises: DataError where a label's folder is missing or empty, or one is of no label.
+    Raises: DataError if the folder of a label is missing or empty, or a folder is of no label.
     """
     ignored = {name.lower() for name in data_set.ignored_folders}
     entries = [
         path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")
     ]
-    found: dict[str, Path] = {}
+    expected = f"for each of {', '.join(data_set.labels)}, with one text per file (.txt)"
+    by_label: dict[str, Path] = {}
     for path in entries:
         if path.name.lower() in ignored:
             continue
         label = data_set.label_named(path.name)
-        if label is None or label in found:
-            reason = (
-                f"is another folder of {label}" if label else f"is no label of {data_set.title}"
-            )
+        if label is None or label in by_label:
+            problem = f"is no label of {data_set.title}"
+            if label is not None:
+                problem = f"is another folder of {label}"
             raise DataError(
-                f"{path} {reason}. Expected one folder for each of {', '.join(data_set.labels)}, with a text a file "
-                f"(.txt). Is it the right data set?"
+                f"{path} {problem}. Expected one folder {expected}. Is it the right data set?"
             )
-        found[label] = path
-    missing = [label for label in data_set.labels if label not in found]
+        by_label[label] = path
+    missing = [label for label in data_set.labels if label not in by_label]
     if missing and entries:
         raise DataError(
-            f"{folder} lacks the class folder {', '.join(missing)}: found {list_folder(folder)}. Expected a folder for "
-            f"each of {', '.join(data_set.labels)}, with a text a file (.txt). Unpack {data_set.title} again."
+            f"{folder} lacks the class folder {', '.join(missing)}: found {list_folder(folder)}. "
+            f"Expected a folder {expected}. Unpack {data_set.title} again."
         )
-    for label, path in found.items():
-        if next(_texts_in(path), None) is None:
+    for label, path in by_label.items():
+        if next(_find_texts(path), None) is None:
             raise DataError(
-                f"{path} holds {list_folder(path)}; expected the texts of the label {label}, one a file (.txt). "
-                f"Unpack {data_set.title} again."
+                f"{path} holds {list_folder(path)}; expected the texts of the label {label}, "
+                f"one per file (.txt). Unpack {data_set.title} again."
             )
-    return {label: found[label] for label in data_set.labels if label in found}
+    return {label: by_label[label] for label in data_set.labels if label in by_label}
 
 
-def class_folder_rows(folders: Mapping[str, Path]) -> Iterator[Row]:
-    """The texts of each label, by the names of their files, so that their order is the same on every machine."""
+def read_class_folders(folders: Mapping[str, Path]) -> Iterator[Row]:
+    """Read the texts of each label, sorted by file name to get the same order on every machine."""
     for label, folder in folders.items():
-        for path in sorted(_texts_in(folder)):
-            yield Row(_text(path), label)
+        for path in sorted(_find_texts(folder)):
+            yield Row(_read_text(path), label)
 
 
-def _texts_in(folder: Path) -> Iterator[Path]:
-    # "._0_9.txt" is what macOS leaves beside the files of an archive.
+def _find_texts(folder: Path) -> Iterator[Path]:
+    # macOS leaves files such as "._0_9.txt" beside those of an archive.
     return (path for path in folder.glob("*.txt") if not path.name.startswith("."))
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: byte {error.start + 1}, 0x{error.object[error.start]:02x}, is not UTF-8. Expected a text in "
-            f"UTF-8; convert it, for instance with: iconv -f LATIN1 -t UTF-8"
+            f"{path}: byte {error.start + 1}, 0x{error.object[error.start]:02x}, is not UTF-8. "
+            f"Expected a text in UTF-8; convert it, for instance with: iconv -f LATIN1 -t UTF-8"
         ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -1,6 +1,6 @@
-"""The data sets that cards name, as data: their labels by number, and what their files are called.
+"""The data sets that cards name, as data: their labels by number, and the names of their files.
 
-A new data set is a new record here; how the files are found and read is `splits`'s.
+A new data set is a new record here. `splits` finds and reads the files.
 """
 
 import difflib
@@ -13,19 +13,19 @@ from tfclf.errors import DataError
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as it is published.
+    """A data set as published.
 
     Attributes:
-      name: as cards name it.
-      title: for people.
-      labels: in the order of the data set's numbers, which is that of the head's outputs.
-      address: where its page is.
+      name: its name in cards.
+      title: its name for people.
+      labels: in the order of the data set's numbers, which is the order of the head's outputs.
+      address: its web page.
       spellings: other names of the labels, in lower case, to the label.
-      first_numbers: what the first label is called where labels are numbers, by suffix; 0 where it is not here.
-        It counts only where the numbers themselves leave it open.
-      stems: names of a split's files without suffix, the best first: "train" -> train.csv and the like.
-      subfolders: where in a downloaded repository or archive the files may be.
-      ignored_folders: of a split in class folders: those that hold no labelled texts.
+      first_numbers: number of the first label by file suffix; 0 for suffixes not listed. It counts
+        only if the numbers in a file leave it open.
+      stems: names of a split's files without suffix, best first: "train" -> train.csv and so on.
+      subfolders: folders of a downloaded repository or archive that may hold the files.
+      ignored_folders: folders of a split in class folders that hold no labelled texts.
     """
 
     name: str
@@ -41,20 +41,24 @@ class DataSet:
     ignored_folders: tuple[str, ...] = ()
 
     def label_named(self, written: str) -> str | None:
-        """The label that a name stands for, whatever its case; None: none of them."""
+        """Return the label that a name stands for, in any case; None if it stands for none.
+
+        >>> DATA_SETS["imdb"].label_named(" Positive")
+        'pos'
+        """
         by_name = {**self.spellings, **{label.lower(): label for label in self.labels}}
         return by_name.get(written.strip().lower())
 
     def first_number(self, path: Path) -> int:
-        """What the first label is called in such a file."""
-        return next(
-            (
-                self.first_numbers[suffix]
-                for suffix in path.suffixes[-2:]
-                if suffix in self.first_numbers
-            ),
-            0,
-        )
+        """Return the usual number of the first label in such a file.
+
+        >>> [DATA_SETS["ag_news"].first_number(Path(f"train{end}")) for end in (".csv", ".jsonl")]
+        [1, 0]
+        """
+        for suffix in path.suffixes[-2:]:
+            if suffix in self.first_numbers:
+                return self.first_numbers[suffix]
+        return 0
 
 
 _NEGATIVE_POSITIVE = {"negative": "neg", "positive": "pos"}
@@ -66,7 +70,7 @@ _ALL = (
         # Zhang et al. 2015, arXiv:1509.01626; classes.txt of the official archive.
         labels=("World", "Sports", "Business", "Sci/Tech"),
         address="https://huggingface.co/datasets/fancyzhx/ag_news",
-        # The official CSV files count from 1, what the hub made of them from 0.
+        # The official CSV files count from 1, the hub's conversions from 0.
         first_numbers={".csv": 1},
         stems={"train": ("train", "train_subset"), "test": ("test",)},
         subfolders=("data", "default", "ag_news_csv"),
@@ -95,18 +99,18 @@ DATA_SETS: Mapping[str, DataSet] = {data_set.name: data_set for data_set in _ALL
 
 
 def find_data_set(name: str) -> DataSet:
-    """The data set of that name.
+    """Return the data set of that name.
 
     >>> find_data_set("ag_news").labels
     ('World', 'Sports', 'Business', 'Sci/Tech')
 
-    Raises: DataError, which names the nearest one.
+    Raises: DataError, which suggests the nearest name.
     """
     if name in DATA_SETS:
         return DATA_SETS[name]
     near = difflib.get_close_matches(name.lower(), DATA_SETS, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise DataError(
-        f"No data set is called {name!r}.{hint} Known: {', '.join(sorted(DATA_SETS))}. To add one, see "
-        f"tfclf/data/data_sets.py."
+        f"No data set is called {name!r}.{hint} Known: {', '.join(sorted(DATA_SETS))}. "
+        f"To add one, see tfclf/data/data_sets.py."
     )

@@ -1,80 +1,100 @@
-"""Labels as a file writes them to the labels of a model: by name, or by a number counted from 0 or from 1."""
+"""Labels in a file to labels of a model: by name, or by number counted from 0 or from 1."""
 
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tfclf.data.layout import Layout, Row, rows_with_places
+from tfclf.data.layout import Layout, Row, read_rows_with_places
 from tfclf.errors import DataError
 
 
 def labelled_rows(
     path: str | Path, labels: Sequence[str], layout: Layout | None = None
 ) -> Iterator[Row]:
-    """The rows of a file, each with one of `labels`. Reads the file twice: what its labels mean comes first.
+    """Read the rows of a file, each with one of `labels`.
 
-    >>> next(labelled_rows("ag_news/test.csv", ["World", "Sports", "Business", "Sci/Tech"])).label
-    'Business'
+        rows = labelled_rows("ag_news/test.csv", ["World", "Sports", "Business", "Sci/Tech"])
+        next(rows).label   # 'Business'
+
+    The file is read twice: first to find out what its labels mean, then for the rows.
 
     Args:
-      path, layout: as `read_rows` takes them.
-      labels: of the model, in the order of its outputs.
-    Raises: DataError; also where numbers may count from 0 or from 1, and `layout.label_base` does not say.
+      path, layout: as in `read_rows`.
+      labels: the model's, in the order of its outputs.
+    Raises: DataError, also if numbers may count from 0 or from 1 and `layout.label_base` is None.
     """
     path, layout = Path(path), layout or Layout()
-    meaning = label_meaning(first_places(path, layout), labels, path, label_base=layout.label_base)
-    for _, row in rows_with_places(path, layout):
+    places = find_labels(path, layout)
+    meaning = resolve_labels(places, labels, path, label_base=layout.label_base)
+    for _, row in read_rows_with_places(path, layout):
         yield Row(row.text, meaning[row.label or ""])
 
 
-def first_places(path: Path, layout: Layout) -> dict[str, str]:
-    """Every label in the file as it is written there, with the place of the first row that has it."""
+def find_labels(path: Path, layout: Layout) -> dict[str, str]:
+    """Return every label in the file as spelled there, with the place of its first row."""
     places: dict[str, str] = {}
-    for place, row in rows_with_places(path, layout):
+    for place, row in read_rows_with_places(path, layout):
         places.setdefault(row.label or "", place)
     return places
 
 
-def label_meaning(
+def resolve_labels(
     places: Mapping[str, str],
     labels: Sequence[str],
     path: Path,
     *,
     label_base: int | None,
     usual_base: int | None = None,
-    whose: str = "the model's",
+    owner: str = "the model's",
 ) -> dict[str, str]:
-    """Label as written -> one of `labels`.
+    """Map each label of a file to one of `labels`.
 
-    Names are taken as names, even names that are numbers. Else all must be whole numbers; they count from 0
-    where a 0 is among them, from 1 where the number of labels is.
+    >>> labels, path = ["neg", "pos"], Path("rows.csv")
+    >>> resolve_labels({"pos": "line 2"}, labels, path, label_base=None)
+    {'pos': 'pos'}
+    >>> resolve_labels({"1": "line 2", "2": "line 3"}, labels, path, label_base=None)
+    {'1': 'neg', '2': 'pos'}
+    >>> resolve_labels({"1": "line 2"}, labels, path, label_base=0)
+    {'1': 'pos'}
+
+    Names are matched as names, even names that are numbers. Otherwise all labels must be integers.
+    They count from 0 if a 0 is among them, and from 1 if the number of labels is.
 
     Args:
-      usual_base: from where they count where the numbers leave it open; None: that is an error.
-      whose: the labels are, in messages.
+      places: labels of the file, as spelled there, with the place of their first rows.
+      usual_base: the first number if the numbers leave it open; None makes that an error.
+      owner: whose labels `labels` are, for error messages.
     """
     if label_base is None and all(written in labels for written in places):
         return {written: written for written in places}
     if not all(re.fullmatch("-?[0-9]+", written) for written in places):
-        refuse_name(places, labels, path, whose)
-    numbers = {int(written) for written in places}
-    base = label_base if label_base is not None else _base(numbers, len(labels), path, usual_base)
+        refuse_name(places, labels, path, owner)
+    base = label_base
+    if base is None:
+        base = _infer_base({int(written) for written in places}, len(labels), path, usual_base)
     for written, place in places.items():
         if not base <= int(written) < base + len(labels):
             raise DataError(
-                f"{path}, {place}: label {written}; expected {base} to {base + len(labels) - 1}, which count "
-                f"the labels {', '.join(labels)} from {base}. Correct the file, the labels or --label-base."
+                f"{path}, {place}: label {written}; expected {base} to {base + len(labels) - 1}, "
+                f"which count the labels {', '.join(labels)} from {base}. "
+                f"Correct the file, the labels or --label-base."
             )
     return {written: labels[int(written) - base] for written in places}
 
 
-def _base(numbers: set[int], count: int, path: Path, usual: int | None) -> int:
+def _infer_base(numbers: set[int], count: int, path: Path, usual: int | None) -> int:
+    """Return the number of the first of `count` labels, judged by the numbers in a file.
+
+    >>> [_infer_base(numbers, 4, Path("rows.csv"), None) for numbers in ({0, 2}, {1, 4})]
+    [0, 1]
+    """
     lowest, highest = min(numbers), max(numbers)
     if lowest < 0 or highest > count or highest - lowest >= count:
         raise DataError(
-            f"{path}: its labels are numbers from {lowest} to {highest}; expected 0 to {count - 1}, or 1 to "
-            f"{count}, for {count} labels. Correct the file, or name the right --label-column."
+            f"{path}: its labels are numbers from {lowest} to {highest}; expected 0 to "
+            f"{count - 1}, or 1 to {count}, for {count} labels. "
+            f"Correct the file, or name the right --label-column."
         )
     if 0 in numbers:
         return 0
@@ -84,21 +104,25 @@ def _base(numbers: set[int], count: int, path: Path, usual: int | None) -> int:
         return usual
     listed = ", ".join(str(number) for number in sorted(numbers)[:10])
     raise DataError(
-        f"{path}: its labels are the numbers {listed}, which may count {count} labels from 0 or from 1. "
-        f"Say which with --label-base 0 or --label-base 1."
+        f"{path}: its labels are the numbers {listed}, which may count {count} labels from 0 or "
+        f"from 1. Say which with --label-base 0 or --label-base 1."
     )
 
 
-def refuse_name(places: Mapping[str, str], labels: Sequence[str], path: Path, whose: str) -> None:
-    """Raises the DataError for a name that is none of `labels`; `whose` they are, in its message."""
+def refuse_name(places: Mapping[str, str], labels: Sequence[str], path: Path, owner: str) -> None:
+    """Raise the DataError for the first name in `places` that is none of `labels`.
+
+    Args:
+      owner: whose labels these are, for the message.
+    """
     wrong, place = next(
         (written, place) for written, place in places.items() if written not in labels
     )
+    by_lower_case = {label.lower(): label for label in reversed(labels)}
     near = difflib.get_close_matches(wrong.lower(), [label.lower() for label in labels], n=1)
-    hint = next(
-        (f" Did you mean {label!r}?" for label in labels if near and label.lower() == near[0]), ""
-    )
+    hint = f" Did you mean {by_lower_case[near[0]]!r}?" if near else ""
     raise DataError(
-        f"{path}, {place}: label {wrong!r} is none of {whose}.{hint} Expected one of "
-        f"{', '.join(labels)}, or their numbers. Correct the file, or name the right --label-column."
+        f"{path}, {place}: label {wrong!r} is none of {owner}.{hint} Expected one of "
+        f"{', '.join(labels)}, or their numbers. "
+        f"Correct the file, or name the right --label-column."
     )

@@ -1,7 +1,7 @@
-"""Files to records: the cells of one row, by the names of their columns where the file gives them.
+"""Files to records: the cells of one row, keyed by column name if the file has names.
 
-A format is chosen by the file's suffix. Nothing is held but the rows in hand, so that a file may be larger
-than memory; a broken file is told with the line or row where it breaks.
+The file's suffix chooses the format. Only the current rows are held, so a file may be larger than
+memory. Errors in a broken file name the line or row at which it breaks.
 """
 
 import csv
@@ -15,17 +15,17 @@ from typing import IO, Any, cast
 
 from tfclf.errors import DataError, MissingExtraError
 
-# csv's own limit of 131,072 characters a cell is there for nothing but memory; reviews and pages are longer.
+# csv's own limit of 131,072 characters a cell only saves memory; reviews and pages are longer.
 _LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row as the file has it.
+    """One row of a file.
 
     Attributes:
-      place: where it stands, for error messages: "line 12".
-      cells: by column name, or by position (0, 1, ...) where the file names none.
+      place: its position in the file, for error messages: "line 12".
+      cells: by column name, or by position (0, 1, ...) if the file has no names.
     """
 
     place: str
@@ -33,32 +33,46 @@ class Record:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a file; those of a CSV file by position, its header (if it has one) the first of them.
+    """Read the records of a file.
+
+    Cells of a CSV file are keyed by position; its header, if it has one, is the first record.
 
     Raises: DataError, MissingExtraError (Parquet without pyarrow).
     """
-    suffix = (
-        "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    )
+    suffix = _suffix_of(path)
     read = _FORMATS.get(suffix)
     if read is None:
         raise DataError(
-            f"{path} ends in {suffix or 'no suffix'}, which names no format that is read here. "
+            f"{path} ends in {suffix or 'no suffix'}, which is not a known format of rows. "
             f"Expected one of {', '.join(_FORMATS)}; rename the file, or convert it."
         )
     if not path.is_file():
-        there_is = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} {there_is}. Expected a file of rows; check the path.")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"{path} {problem}. Expected a file of rows; check the path.")
     return read(path)
 
 
 def is_csv(path: Path) -> bool:
-    """Whether the file's columns may be without names."""
+    """Return whether the file is CSV, whose columns may lack names.
+
+    >>> is_csv(Path("rows.csv.gz")), is_csv(Path("rows.jsonl"))
+    (True, False)
+    """
     return ".csv" in path.suffixes[-2:]
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Lines with their ends. Decoded one by one, so that a wrong byte is told with its line."""
+def _suffix_of(path: Path) -> str:
+    """Return the suffix that names the format, in lower case.
+
+    >>> _suffix_of(Path("Rows.CSV.gz")), _suffix_of(Path("v1.2.jsonl"))
+    ('.csv.gz', '.jsonl')
+    """
+    suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else [path.suffix]
+    return "".join(suffixes).lower()
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    """Yield lines with their line ends. Each is decoded by itself, so an error can name it."""
     number = 0
     try:
         with _open(path) as file:
@@ -66,8 +80,9 @@ def _lines(path: Path) -> Iterator[str]:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}, line {number}: byte {error.start + 1} of the line, 0x{error.object[error.start]:02x}, "
-            f"is not UTF-8. Expected a file in UTF-8; convert it, for instance with: iconv -f LATIN1 -t UTF-8"
+            f"{path}, line {number}: byte {error.start + 1} of the line, "
+            f"0x{error.object[error.start]:02x}, is not UTF-8. Expected a file in UTF-8; "
+            f"convert it, for instance with: iconv -f LATIN1 -t UTF-8"
         ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
@@ -79,15 +94,15 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(
-        IO[bytes], gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-    )
+    if path.suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
 
 
-def _csv_records(path: Path) -> Iterator[Record]:
+def _read_csv(path: Path) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
-    # strict: without it a quote that is never closed swallows the rest of the file into one cell.
-    reader = csv.reader(_lines(path), strict=True)
+    # strict: otherwise an unclosed quote swallows the rest of the file into one cell.
+    reader = csv.reader(_read_lines(path), strict=True)
     columns = None
     line = 1
     try:
@@ -97,27 +112,28 @@ def _csv_records(path: Path) -> Iterator[Record]:
                 continue
             if columns is not None and len(cells) != columns:
                 raise DataError(
-                    f"{path}, {place}: found {len(cells)} columns; expected {columns}, as in the first row. "
-                    f'Text with commas in it must be in double quotes, and a quote in it doubled ("").'
+                    f"{path}, {place}: found {len(cells)} columns; expected {columns}, as in the "
+                    f"first row. Put text that contains commas in double quotes, "
+                    f'and double any quote in it ("").'
                 )
             columns = len(cells)
             yield Record(place, dict(enumerate(cells)))
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {line}: this row is not CSV ({error}). Expected commas between the columns, "
-            f'double quotes around text, and a quote in it doubled ("").'
+            f"{path}, line {line}: this row is not CSV ({error}). Expected commas between the "
+            f'columns, double quotes around text, and any quote in it doubled ("").'
         ) from error
 
 
-def _json_records(path: Path) -> Iterator[Record]:
-    for number, line in enumerate(_lines(path), 1):
+def _read_json_lines(path: Path) -> Iterator[Record]:
+    for number, line in enumerate(_read_lines(path), 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise DataError(
-                f"{path}, line {number}: not JSON ({error}). Expected one whole JSON object a line."
+                f"{path}, line {number}: not JSON ({error}). Expected one JSON object per line."
             ) from error
         if not isinstance(record, dict):
             raise DataError(
@@ -127,7 +143,7 @@ def _json_records(path: Path) -> Iterator[Record]:
         yield Record(f"line {number}", record)
 
 
-def _parquet_records(path: Path) -> Iterator[Record]:
+def _read_parquet(path: Path) -> Iterator[Record]:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -148,10 +164,10 @@ def _parquet_records(path: Path) -> Iterator[Record]:
 
 
 _FORMATS: dict[str, Callable[[Path], Iterator[Record]]] = {
-    ".csv": _csv_records,
-    ".csv.gz": _csv_records,
-    ".jsonl": _json_records,
-    ".jsonl.gz": _json_records,
-    ".parquet": _parquet_records,
+    ".csv": _read_csv,
+    ".csv.gz": _read_csv,
+    ".jsonl": _read_json_lines,
+    ".jsonl.gz": _read_json_lines,
+    ".parquet": _read_parquet,
 }
 SUFFIXES = tuple(_FORMATS)

@@ -1,17 +1,24 @@
-"""How often a classifier is right: metrics under the published cards' names, how sure it is, and where it errs.
+"""Measures of a classifier: accuracy, calibration and mistakes, under the cards' metric names.
 
-writing             the files of a report: JSON, Markdown, HTML, plots
-pages, plot         a report as text, and as pictures
-side_by_side        two models on the same rows -> Comparison
-metrics             one model -> Report
-published, about    a card's figures; what was evaluated
-tally               answers beside the truth, row by row
-comparison, report, mcnemar, calibration, mistakes, files
+| module | what it does |
+|-|-|
+| `side_by_side` | two models on the same rows -> Comparison |
+| `metrics`, `comparison` | one model -> Report; the public record of two models |
+| `report` | the public record of one model; like `comparison`, it adds writing |
+| `writing` | the files of a report: JSON, Markdown, HTML, plots |
+| `pages` | a report as HTML and as Markdown |
+| `plot`, `published`, `provenance` | pictures; a card's figures; what was evaluated |
+| `tally` | predictions beside true labels |
+| `pair_scores`, `scores` | plain records: scores of two models, and of one |
+| `calibration`, `mcnemar`, `mistakes` | parts of them |
+
+A module imports only from lines below its own.
 """
 
 from tfclf.evaluation.comparison import Comparison
 from tfclf.evaluation.metrics import evaluate
-from tfclf.evaluation.report import ClassMetrics, Report
+from tfclf.evaluation.report import Report
+from tfclf.evaluation.scores import ClassMetrics
 from tfclf.evaluation.side_by_side import Subject, compare
 
 __all__ = ["ClassMetrics", "Comparison", "Report", "Subject", "compare", "evaluate"]

@@ -1,4 +1,4 @@
-"""Whether a probability of 0.9 is right nine times in ten."""
+"""Calibration: whether predictions with probability 0.9 are right nine times in ten."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-BINS = 15  # Guo et al.'s
+BINS = 15  # as in Guo et al.
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The rows whose confidence is above `low` and at most `high`; a confidence of 0 is in the first.
+    """The rows whose confidence is above `low` and at most `high`; the first bin also holds 0.
 
     Attributes:
-      confidence: its mean over the rows; None without a row, as `accuracy`.
-      accuracy: share of the rows that are right.
+      confidence: mean confidence of the rows; None without a row.
+      accuracy: fraction of the rows that are right; None without a row.
     """
 
     low: float
@@ -29,12 +29,13 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence, the probability of the predicted label, is from accuracy.
+    """The gap between confidence, the probability of the predicted label, and accuracy.
 
     Attributes:
-      ece: expected calibration error: each bin's |accuracy - confidence|, weighted by its share of the rows.
-      mce: maximum calibration error: the largest of these, whatever the bin's rows.
-      confidence: mean over all rows; above the accuracy, the model is too sure of itself.
+      ece: expected calibration error: |accuracy - confidence| of each bin, weighted by its fraction
+        of the rows.
+      mce: maximum calibration error: the largest such gap, however few rows its bin has.
+      confidence: mean over all rows; if it exceeds the accuracy, the model is overconfident.
       bins: of equal width, from 0 to 1.
     """
 
@@ -44,7 +45,7 @@ class Calibration:
     bins: tuple[Bin, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As `metrics.json` has it."""
+        """Return the part of `metrics.json` on calibration."""
         return {
             "expected_calibration_error": self.ece,
             "maximum_calibration_error": self.mce,
@@ -54,33 +55,36 @@ class Calibration:
 
 
 def calibration_of(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) -> Calibration:
-    """Bins the rows by their confidence.
+    """Group rows into bins by their confidence and compare it with their accuracy.
 
-    >>> calibration_of([0.9, 0.9, 0.6, 0.6], [True, True, True, False]).ece
-    0.1
+    >>> found = calibration_of([0.9, 0.9, 0.6, 0.6], [True, True, True, False], bins=2)
+    >>> found.bins[1].rows, found.bins[1].accuracy, found.bins[1].confidence
+    (4, 0.75, 0.75)
+    >>> calibration_of([1.0, 1.0], [True, False]).ece
+    0.5
 
     Args:
-      confidence: probability of the predicted label, one a row; at least one row.
-      right: whether that label is the true one.
-      bins: of equal width.
-    Source: Guo et al. 2017, arXiv:1706.04599, equations 3 and 5: bin m of M is the interval ((m-1)/M, m/M].
+      confidence: probability of the predicted label, one per row; at least one row.
+      right: whether that label is the true one, one per row.
+      bins: number of bins, all of equal width.
+    Source: Guo et al. 2017, arXiv:1706.04599, equations 3 and 5; bin m of M is ((m-1)/M, m/M].
     """
-    import numpy  # here, because the command line's options need this module without it
+    import numpy  # here: the command line needs BINS, but should not wait for numpy
 
-    sure = numpy.asarray(confidence, numpy.float64)
+    confidences = numpy.asarray(confidence, numpy.float64)
     hits = numpy.asarray(right, numpy.float64)
     edges = numpy.linspace(0.0, 1.0, bins + 1)
-    # Inner edges alone: 0 and whatever rounding puts past 1 stay in the outer bins.
-    index = numpy.searchsorted(edges[1:-1], sure, side="left")
+    # Search inner edges alone: 0, and values that rounding puts above 1, stay in the outer bins.
+    index = numpy.searchsorted(edges[1:-1], confidences, side="left")
     rows = numpy.bincount(index, minlength=bins)
-    filled = numpy.maximum(rows, 1)
-    mean = numpy.bincount(index, sure, minlength=bins) / filled
-    accuracy = numpy.bincount(index, hits, minlength=bins) / filled
+    divisors = numpy.maximum(rows, 1)
+    mean = numpy.bincount(index, confidences, minlength=bins) / divisors
+    accuracy = numpy.bincount(index, hits, minlength=bins) / divisors
     gaps = numpy.abs(accuracy - mean)  # 0 in an empty bin
     return Calibration(
-        ece=float(gaps @ rows / len(sure)),
+        ece=float(gaps @ rows / len(confidences)),
         mce=float(gaps.max()),
-        confidence=float(sure.mean()),
+        confidence=float(confidences.mean()),
         bins=tuple(
             Bin(
                 low=float(edges[position]),

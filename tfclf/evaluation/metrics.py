@@ -1,4 +1,4 @@
-"""Predictions beside true labels -> Report. The averages are scikit-learn's."""
+"""Predictions beside true labels -> Report. scikit-learn computes the averages."""
 
 import math
 import time
@@ -9,8 +9,9 @@ from typing import Any
 from tfclf.data import Row
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.calibration import BINS, calibration_of
-from tfclf.evaluation.report import ClassMetrics, Report
-from tfclf.evaluation.tally import Predict, Tally, answered, shares_of
+from tfclf.evaluation.report import Report
+from tfclf.evaluation.scores import ClassMetrics
+from tfclf.evaluation.tally import Predict, Tally, predict_rows, probabilities_of
 
 
 def evaluate(
@@ -23,63 +24,66 @@ def evaluate(
     bins: int = BINS,
     mistakes: int = 0,
 ) -> Report:
-    """Predicts every row and compares.
+    """Predict every row and compare the predictions with the true labels.
 
-    >>> evaluate(classifier.predict, labelled_rows("test.csv", classifier.labels), classifier.labels).accuracy
-    0.9125
+        rows = labelled_rows("test.csv", classifier.labels)
+        evaluate(classifier.predict, rows, classifier.labels).accuracy   # 0.9125
 
     Args:
-      predict: takes texts, gives their predictions in the same order; `Classifier.predict` and `Client.predict` are.
-      rows: with labels that are among `labels`. Read one at a time, not held.
+      predict: takes texts and gives their predictions in the same order, as `Classifier.predict`
+        and `Client.predict` do.
+      rows: rows whose labels are among `labels`; read one at a time, not held.
       labels: of the model, in the order of its outputs.
-      independent: whether each label has a probability by itself, as in a multi-label model. Its top label is
-        compared, and the loss is the binary cross entropy, the mean over labels and rows.
-      batch_size: of `predict`; with it the report has eval_steps_per_second, whose steps are batches.
-      bins: of the calibration.
-      mistakes: how many of the worst ones are kept, with the start of their texts.
-    Raises: DataError without a row or with another label; InputError for a regression, which gives no
-      probabilities; MissingExtraError without scikit-learn.
+      independent: whether each label has a probability of its own, as in a multi-label model. Then
+        the top label is compared, and the loss is the binary cross entropy, averaged over labels
+        and rows.
+      batch_size: that of `predict`; with it the report has eval_steps_per_second, in batches.
+      bins: number of bins of the calibration.
+      mistakes: how many of the worst mistakes to keep, with the start of their texts.
+    Raises: DataError without a row or for an unknown label; InputError for a regression, which
+      gives no probabilities; MissingExtraError without scikit-learn.
     """
-    sklearn_metrics()
+    require_sklearn()
     tally = Tally(labels, independent=independent, mistakes=mistakes)
     started = time.perf_counter()
-    for row, prediction in answered(predict, rows, labels):
-        tally.add(row, shares_of(prediction), prediction.label)
-    return report_of(tally, runtime=time.perf_counter() - started, batch_size=batch_size, bins=bins)
+    for row, prediction in predict_rows(predict, rows, labels):
+        tally.add(row, probabilities_of(prediction), prediction.label)
+    runtime = time.perf_counter() - started
+    return report_of(tally, runtime=runtime, batch_size=batch_size, bins=bins)
 
 
-def sklearn_metrics() -> ModuleType:
-    """scikit-learn's metrics. Raises: MissingExtraError where it is not installed."""
+def require_sklearn() -> ModuleType:
+    """Return scikit-learn's metrics. Raises: MissingExtraError if it is not installed."""
     try:
         from sklearn import metrics
     except ImportError as error:
         raise MissingExtraError(
             "scikit-learn", extra="evaluate", purpose="measuring a classifier"
         ) from error
-    found: ModuleType = metrics
-    return found
+    module: ModuleType = metrics
+    return module
 
 
 def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int) -> Report:
-    """All figures of what has been answered."""
-    import numpy  # here, because the command line's tables need this module without it
+    """Compute all metrics of the predictions in a tally."""
+    import numpy  # here: the command line's tables need this module, but should not wait for numpy
 
-    metrics: Any = sklearn_metrics()
+    metrics: Any = require_sklearn()
     labels = tally.labels
     truth, predicted = numpy.asarray(tally.truth), numpy.asarray(tally.predicted)
     samples = len(truth)
     classes = list(range(len(labels)))
 
-    def scores(average: str | None) -> Any:
+    def score(average: str | None) -> Any:
         return metrics.precision_recall_fscore_support(
             truth, predicted, labels=classes, average=average, zero_division=0.0
         )
 
-    def average(name: str) -> ClassMetrics:
-        precision, recall, f1, _ = scores(name)
+    def average_of(name: str) -> ClassMetrics:
+        precision, recall, f1, _ = score(name)
         return ClassMetrics(f"{name} avg", float(precision), float(recall), float(f1), samples)
 
-    precision, recall, f1, support = scores(None)
+    precision, recall, f1, support = score(None)
     return Report(
         labels=labels,
         accuracy=float(metrics.accuracy_score(truth, predicted)),
@@ -92,7 +96,7 @@ def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int
             )
             for i, label in enumerate(labels)
         ),
-        averages={name: average(name) for name in ("micro", "macro", "weighted")},
+        averages={name: average_of(name) for name in ("micro", "macro", "weighted")},
         confusion_matrix=tuple(
             tuple(int(count) for count in row)
             for row in metrics.confusion_matrix(truth, predicted, labels=classes)

@@ -1,4 +1,4 @@
-"""The worst mistakes: wrong answers that the model was surest of, and the little of their texts that a report shows."""
+"""The worst mistakes: wrong predictions with the highest probability, and how texts are shown."""
 
 import heapq
 import unicodedata
@@ -8,19 +8,20 @@ from typing import Any, Generic, TypeVar
 LONGEST_TEXT = 300
 _Item = TypeVar("_Item")
 
-# Those that embed, override or isolate a direction would reach past the text into the page around it.
+# These embed, override or isolate a direction, and would affect the page around the text.
 _BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f"}
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong answer.
+    """One wrong prediction.
 
     Attributes:
       row: its number among the rows, from 1.
-      probability: of the predicted label; `true_probability` of the true one.
-      text: readable and cut short.
+      probability: of the predicted label.
+      true_probability: of the true label.
+      text: the start of the text, made readable.
     """
 
     row: int
@@ -31,65 +32,84 @@ class Mistake:
     text: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As `metrics.json` has it."""
+        """Return an entry of `worst_mistakes` in `metrics.json`."""
         return asdict(self)
 
 
 class Top(Generic[_Item]):
-    """The `size` items of the highest values; of equal ones those that came first."""
+    """The `size` items with the highest values; among equal values, those added first.
+
+    >>> top = Top(2)
+    >>> for value, item in [(0.5, "a"), (0.9, "b"), (0.5, "c")]:
+    ...     top.add(value, item)
+    >>> top.items()
+    ['b', 'a']
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._heap: list[tuple[float, int, _Item]] = []
-        self._came = 0
+        self._added = 0
 
     def wants(self, value: float) -> bool:
-        """Whether an item of that value, coming now, would be kept: so that others need not be made."""
+        """Return whether an item of that value would be kept if added now.
+
+        Ask before making an item that is expensive to make.
+        """
         return len(self._heap) < self._size or (self._size > 0 and value > self._heap[0][0])
 
     def add(self, value: float, item: _Item) -> None:
-        """Keeps the item while it is among the highest."""
-        self._came += 1
-        entry = (value, -self._came, item)
+        """Add an item; keep it while its value is among the highest."""
+        self._added += 1
+        entry = (value, -self._added, item)
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, entry)
         elif self._size:
             heapq.heappushpop(self._heap, entry)
 
     def items(self) -> list[_Item]:
-        """The highest first."""
-        return [
-            item for _, _, item in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)
-        ]
+        """Return the items, highest value first."""
+        ordered = sorted(self._heap, key=lambda entry: entry[:2], reverse=True)
+        return [item for _, _, item in ordered]
 
 
-def readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
-    r"""A text on one line that any page can hold: no control characters, no lone surrogates, cut at `longest`.
+def make_readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
+    r"""Turn a text into one line that any page can hold.
 
-    >>> readable("two\nlines")
+    >>> make_readable("two\nlines")
     'two lines'
+    >>> make_readable("one two three", longest=8)
+    'one two…'
+
+    The line has no control characters and no lone surrogates; it is truncated to `longest`.
     """
-    # 4: white space may shrink to a quarter and still fill the line; a text may have megabytes.
-    start = "".join(_printable(character) for character in text[: 4 * longest])
+    # A text may have megabytes, so clean only its start. White space may collapse; four times the
+    # length still fills the line almost always.
+    start = "".join(_make_printable(character) for character in text[: 4 * longest])
     line = " ".join(start.split())
     if len(line) <= longest and len(text) <= 4 * longest:
         return line
-    cut = min(longest - 1, len(line))
-    while 0 < cut < len(line) and _belongs_to_the_one_before(line, cut):
-        cut -= 1
-    return line[:cut].rstrip() + "…"
+    end = min(longest - 1, len(line))
+    while 0 < end < len(line) and _joins_previous(line, end):
+        end -= 1
+    return line[:end].rstrip() + "…"
 
 
-def _printable(character: str) -> str:
+def _make_printable(character: str) -> str:
     category = unicodedata.category(character)
-    if category == "Cs" or ord(character) & 0xFFFE == 0xFFFE:  # no text, and no XML takes it
+    if category == "Cs" or ord(character) & 0xFFFE == 0xFFFE:  # not text, and refused by XML
         return "\ufffd"
     if category == "Cc":
         return " "
     return "" if unicodedata.bidirectional(character) in _BIDI_CONTROLS else character
 
 
-def _belongs_to_the_one_before(line: str, position: int) -> bool:
+def _joins_previous(line: str, position: int) -> bool:
+    """Return whether the character at `position` forms one symbol with the one before it.
+
+    >>> [_joins_previous(line, 1) for line in ("ab", "e\u0301")]
+    [False, True]
+    """
     character = line[position]
     return (
         bool(unicodedata.combining(character))

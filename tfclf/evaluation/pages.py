@@ -1,22 +1,22 @@
-"""A report, or a comparison, as one HTML page that needs nothing beside it, and as Markdown."""
+"""A report or a comparison as one self-contained HTML page, and as Markdown."""
 
 import functools
 import html
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.mcnemar import LEVEL
-from tfclf.evaluation.mistakes import readable
-from tfclf.evaluation.report import Report
+from tfclf.evaluation.mistakes import make_readable
+from tfclf.evaluation.pair_scores import PairScores
+from tfclf.evaluation.plot import confusion_matrix_svg, reliability_svg
+from tfclf.evaluation.provenance import About
+from tfclf.evaluation.published import Published
+from tfclf.evaluation.scores import Scores
 
-if TYPE_CHECKING:
-    from tfclf.evaluation.comparison import Comparison
-    from tfclf.evaluation.provenance import About
-    from tfclf.evaluation.published import Published
-
-# With more classes the picture, or the table, is no longer for people; the JSON beside the page has all counts.
+# With more classes, people cannot read the picture or the table. The JSON beside the page has every
+# count.
 _MOST_DRAWN = 60
 _MOST_TABLED = 30
 _LONGEST_LINE = 2_000
@@ -24,7 +24,7 @@ _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
 
 def require_jinja() -> Any:
-    """Jinja's module. Raises: MissingExtraError where it is not installed."""
+    """Return the module of Jinja. Raises: MissingExtraError if it is not installed."""
     try:
         import jinja2
     except ImportError as error:
@@ -33,18 +33,18 @@ def require_jinja() -> Any:
 
 
 def report_page(
-    suffix: str, report: Report, *, title: str, about: "About | None", published: "Published | None"
+    suffix: str, scores: Scores, *, title: str, about: About | None, published: Published | None
 ) -> str:
-    """The page of one model.
+    """Render the page of one model.
 
     Args:
       suffix: 'html' or 'md'.
     """
-    plots = _plots(report, "only") if suffix == "html" else {}
-    return _rendered(
+    plots = _draw_plots(scores, "only") if suffix == "html" else {}
+    return _render(
         f"report.{suffix}.j2",
         title=title,
-        report=report,
+        report=scores,
         about=about,
         published=published,
         language=published.language if published else "",
@@ -52,45 +52,53 @@ def report_page(
     )
 
 
-def comparison_page(
-    suffix: str, comparison: "Comparison", *, title: str, about: "About | None"
-) -> str:
-    """The page of two models side by side; `suffix` as `report_page` takes it."""
-    sides = (("first", comparison.first), ("second", comparison.second))
-    plots = {name: _plots(report, name) for name, report in sides} if suffix == "html" else {}
-    return _rendered(
+def comparison_page(suffix: str, pair: PairScores, *, title: str, about: About | None) -> str:
+    """Render the page of two models side by side; `suffix` as in `report_page`."""
+    sides = (("first", pair.first), ("second", pair.second))
+    plots = {}
+    if suffix == "html":
+        plots = {side: _draw_plots(scores, side) for side, scores in sides}
+    return _render(
         f"comparison.{suffix}.j2",
         title=title,
-        comparison=comparison,
-        sides=[
-            (name, side, report)
-            for name, (side, report) in zip(comparison.names, sides, strict=True)
-        ],
-        verdict=verdict(comparison),
+        comparison=pair,
+        sides=[(name, *side) for name, side in zip(pair.names, sides, strict=True)],
+        verdict=verdict(pair),
         about=about,
         language="",
         plots=plots,
     )
 
 
-def verdict(comparison: "Comparison") -> str:
-    """What McNemar's test says, in a sentence."""
-    found, (first, second) = comparison.mcnemar, comparison.names
-    if found.only_first_right == found.only_second_right == 0:
+def verdict(pair: PairScores) -> str:
+    """Return the outcome of McNemar's test as a sentence."""
+    test, (first, second) = pair.mcnemar, pair.names
+    if test.only_first_right == test.only_second_right == 0:
         return f"{first} and {second} are right on the same rows."
-    ahead = first if found.only_first_right > found.only_second_right else second
-    counts = f"{first} alone is right on {found.only_first_right:,} rows, {second} alone on {found.only_second_right:,}"
-    if found.p_value >= LEVEL:
-        return f"{counts}: a difference that may well be chance (p = {found.p_value:.3g}, not below {LEVEL})."
-    return f"{counts}: {ahead} is right more often, and chance hardly explains it (p = {found.p_value:.3g})."
+    ahead = first if test.only_first_right > test.only_second_right else second
+    counts = (
+        f"{first} alone is right on {test.only_first_right:,} rows, "
+        f"{second} alone on {test.only_second_right:,}"
+    )
+    p_value = f"p = {test.p_value:.3g}"
+    if test.p_value >= LEVEL:
+        return f"{counts}: a difference that may well be chance ({p_value}, not below {LEVEL})."
+    return f"{counts}: {ahead} is right more often, and chance hardly explains it ({p_value})."
 
 
-def shown_metric(name: str, value: float, *, published: bool = False, signed: bool = False) -> str:
-    """A metric as people read it: seconds and rates with one decimal, counts with none, the rest with four.
+def format_metric(name: str, value: float, *, published: bool = False, signed: bool = False) -> str:
+    """Format a metric: seconds and rates with one decimal, counts with none, others with four.
+
+    >>> format_metric("eval_samples", 7600), format_metric("eval_runtime", 12.34)
+    ('7,600', '12.3')
+    >>> format_metric("eval_accuracy", 0.93, published=True)
+    '0.93'
+    >>> format_metric("eval_accuracy", 0.02, signed=True)
+    '+0.0200'
 
     Args:
-      published: with no more digits than its card gives.
-      signed: with a plus or a minus before it.
+      published: use no more digits than the card gives.
+      signed: put a plus or a minus in front.
     """
     if name == "eval_samples" or name.endswith("support"):
         text = f"{abs(value):,.0f}"
@@ -102,10 +110,12 @@ def shown_metric(name: str, value: float, *, published: bool = False, signed: bo
             text = repr(value)
     if not signed:
         return text if value >= 0 else f"−{text}"
-    return f"±{text}" if not text.strip("0.,") else f"{'+' if value > 0 else '−'}{text}"
+    if not text.strip("0.,"):
+        return f"±{text}"
+    return f"+{text}" if value > 0 else f"−{text}"
 
 
-def _rendered(template: str, **context: Any) -> str:
+def _render(template: str, **context: Any) -> str:
     page: str = _environment().get_template(template).render(**context)
     return page
 
@@ -125,48 +135,52 @@ def _environment() -> Any:
         "metric": _metric,
         "count": lambda value: f"{value:,}",
     }
-    environment.globals |= {"most_tabled": _MOST_TABLED, "matrix_in_words": _matrix_in_words}
+    environment.globals |= {"most_tabled": _MOST_TABLED, "describe_matrix": _describe_matrix}
     return environment
 
 
 def _metric(value: float, name: str = "", **options: bool) -> str:
-    return shown_metric(name, value, **options)
+    return format_metric(name, value, **options)
 
 
 def _as_markdown(text: Any) -> str:
-    """Text that Markdown takes as text, within a table's cell as well; its own direction stays its own."""
-    line = html.escape(readable(str(text), longest=_LONGEST_LINE), quote=False)
+    r"""Escape a text for Markdown, also within a table's cell; isolate its writing direction.
+
+    >>> _as_markdown("a|b <i>")
+    'a\\|b &lt;i&gt;'
+    """
+    line = html.escape(make_readable(str(text), longest=_LONGEST_LINE), quote=False)
     line = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
     return line if line.isascii() and line[:1].isalnum() else f"{_ISOLATE}{line}{_END_ISOLATE}"
 
 
-def _plots(report: Report, name: str) -> Mapping[str, Any]:
-    """The <svg> elements of one model; their ids begin with `name`."""
+def _draw_plots(scores: Scores, name: str) -> Mapping[str, Any]:
+    """Draw the <svg> elements of one model; their ids begin with `name`."""
     from markupsafe import Markup
 
-    from tfclf.evaluation.plot import confusion_matrix_svg, reliability_svg
-
-    drawn = len(report.labels) <= _MOST_DRAWN
-    matrix = (
-        confusion_matrix_svg(report.confusion_matrix, report.labels, name=f"{name}-matrix")
-        if drawn
-        else ""
-    )
-    reliability = reliability_svg(report.calibration, name=f"{name}-reliability")
-    # Written by matplotlib and serialized by ElementTree, which escapes the labels in it.
+    matrix = ""
+    if len(scores.labels) <= _MOST_DRAWN:
+        matrix = confusion_matrix_svg(scores.confusion_matrix, scores.labels, name=f"{name}-matrix")
+    reliability = reliability_svg(scores.calibration, name=f"{name}-reliability")
+    # Safe: matplotlib wrote them, and ElementTree escaped the labels when it serialized them.
     return {"matrix": Markup(matrix), "reliability": Markup(reliability)}  # noqa: S704
 
 
-def _matrix_in_words(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    right = sum(row[position] for position, row in enumerate(counts))
-    wrong = [
-        (count, labels[true], labels[said])
-        for true, row in enumerate(counts)
-        for said, count in enumerate(row)
-        if true != said and count
-    ]
+def _describe_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Describe a confusion matrix in words, for readers who cannot see the picture.
+
+    >>> _describe_matrix(["neg", "pos"], [[2, 1], [0, 2]])
+    'Confusion matrix: 4 of 5 rows on the diagonal. Most frequent confusion: pos for neg, 1 rows.'
+    """
+    right = 0
+    wrong = []
+    for true, row in enumerate(counts):
+        right += row[true]
+        for predicted, count in enumerate(row):
+            if true != predicted and count:
+                wrong.append((count, labels[true], labels[predicted]))
     words = f"Confusion matrix: {right:,} of {sum(map(sum, counts)):,} rows on the diagonal."
     if not wrong:
         return words
-    count, true, said = max(wrong)
-    return f"{words} Most frequent confusion: {said} for {true}, {count:,} rows."
+    count, true_label, predicted_label = max(wrong)
+    return f"{words} Most frequent confusion: {predicted_label} for {true_label}, {count:,} rows."

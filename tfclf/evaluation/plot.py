@@ -1,4 +1,4 @@
-"""The confusion matrix and the reliability diagram as pictures: PNG files, or SVG that takes a page's colours."""
+"""The confusion matrix and reliability diagram as PNG files, or as SVG in a page's own colours."""
 
 import io
 import re
@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.calibration import Calibration
-from tfclf.evaluation.mistakes import readable
+from tfclf.evaluation.mistakes import make_readable
 
 _INCHES_A_CLASS = 1.05
 _MOST_INCHES = 24.0
-_MOST_NUMBERED = 20  # classes; with more, the cells are too small for their numbers
+_MOST_NUMBERED = 20  # classes; with more, cells are too small for numbers
 _LONGEST_LABEL = 24
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
@@ -34,7 +34,7 @@ class _Colours:
 _PRINTED = _Colours(
     ink="#1b2a3a", paper="#ffffff", accent="#2359a8", gap="#c2410c", on_accent="#ffffff"
 )
-# matplotlib writes these into the SVG, and a page's own colours take their places: each stands for one CSS variable.
+# matplotlib writes these into the SVG. Each is then replaced by a CSS variable of the page.
 _STAND_INS = _Colours(
     ink="#010101", paper="#020202", accent="#030303", gap="#040404", on_accent="#050505"
 )
@@ -50,44 +50,44 @@ _VARIABLES = {
 def plot_confusion_matrix(
     counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path, *, title: str
 ) -> None:
-    """Draws counts and each row's percentages; a cell is coloured by its percentage.
+    """Draw counts and each row's percentages; a cell is coloured by its percentage.
 
     Args:
       counts: rows by the true label, columns by the predicted one.
       path: a .png file.
     Raises: MissingExtraError without matplotlib.
     """
-    _save_png(_confusion_matrix(counts, labels, _PRINTED, title=title), path)
+    _save_png(_draw_confusion_matrix(counts, labels, _PRINTED, title=title), path)
 
 
 def plot_reliability(calibration: Calibration, path: Path, *, title: str) -> None:
-    """Draws each bin's accuracy, its distance from the bin's confidence, and how many rows there are.
+    """Draw each bin's accuracy, its gap to the bin's confidence, and its fraction of the rows.
 
     Args:
       path: a .png file.
     Raises: MissingExtraError without matplotlib.
     """
-    _save_png(_reliability(calibration, _PRINTED, title=title), path)
+    _save_png(_draw_reliability(calibration, _PRINTED, title=title), path)
 
 
 def confusion_matrix_svg(
     counts: Sequence[Sequence[int]], labels: Sequence[str], *, name: str
 ) -> str:
-    """An <svg> element to stand in a page that defines --ink, --paper, --accent, --gap and --on-accent.
+    """Return an <svg> element for a page that defines the CSS variables in `_VARIABLES`.
 
     Args:
-      name: begins the ids in it; no two in a page may be the same.
+      name: prefix of the ids in it; must be unique in a page.
     """
-    return _svg(_confusion_matrix(counts, labels, _STAND_INS), name)
+    return _to_svg(_draw_confusion_matrix(counts, labels, _STAND_INS), name)
 
 
 def reliability_svg(calibration: Calibration, *, name: str) -> str:
-    """As `confusion_matrix_svg`."""
-    return _svg(_reliability(calibration, _STAND_INS), name)
+    """Return the reliability diagram in the form of `confusion_matrix_svg`."""
+    return _to_svg(_draw_reliability(calibration, _STAND_INS), name)
 
 
 def require_matplotlib() -> Any:
-    """The Figure of matplotlib. Raises: MissingExtraError where it is not installed."""
+    """Return the class Figure of matplotlib. Raises: MissingExtraError if it is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -97,7 +97,7 @@ def require_matplotlib() -> Any:
     return Figure
 
 
-def _confusion_matrix(
+def _draw_confusion_matrix(
     counts: Sequence[Sequence[int]],
     labels: Sequence[str],
     colours: _Colours,
@@ -107,20 +107,20 @@ def _confusion_matrix(
     figure_class = require_matplotlib()
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-    shares = [[count / (sum(row) or 1) for count in row] for row in counts]
-    names = [readable(label, longest=_LONGEST_LABEL) for label in labels]
+    fractions = [[count / (sum(row) or 1) for count in row] for row in counts]
+    names = [make_readable(label, longest=_LONGEST_LABEL) for label in labels]
     side = min(2.6 + _INCHES_A_CLASS * len(labels), _MOST_INCHES)
-    # Figure without pyplot draws with Agg, needs no display, and leaves no global state behind.
+    # Without pyplot, Figure draws with Agg: no display needed, no global state left behind.
     figure = figure_class(figsize=(side, side * 0.86), layout="constrained")
     axes = figure.add_subplot()
     accent = to_rgb(colours.accent)
-    # From nearly nothing to the full colour, so that whatever is behind it shows through.
-    colour_map = LinearSegmentedColormap.from_list("shares", [(*accent, 0.04), (*accent, 1.0)])
+    # From almost transparent, where the page shows through, to the full colour.
+    colour_map = LinearSegmentedColormap.from_list("fractions", [(*accent, 0.04), (*accent, 1.0)])
     edges = [position - 0.5 for position in range(len(labels) + 1)]
     axes.pcolormesh(
         edges,
         edges,
-        shares,
+        fractions,
         cmap=colour_map,
         vmin=0.0,
         vmax=1.0,
@@ -132,11 +132,10 @@ def _confusion_matrix(
     ticks = range(len(labels))
     size = 10 if len(labels) <= _MOST_NUMBERED else max(4.0, 10 * _MOST_NUMBERED / len(labels))
     crowded = max(map(len, names)) > 11 or len(labels) > 8
-    # parse_math: a label with two dollar signs is no formula.
+    # parse_math: do not read a label with two dollar signs as a formula.
     words = {"color": colours.ink, "parse_math": False, "fontsize": size}
-    axes.set_xticks(
-        ticks, names, rotation=35 if crowded else 0, ha="right" if crowded else "center", **words
-    )
+    slant = {"rotation": 35, "ha": "right"} if crowded else {"rotation": 0, "ha": "center"}
+    axes.set_xticks(ticks, names, **slant, **words)
     axes.set_yticks(ticks, names, **words)
     axes.set_xlabel("predicted label", color=colours.ink)
     axes.set_ylabel("true label", color=colours.ink)
@@ -144,22 +143,27 @@ def _confusion_matrix(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     if len(labels) <= _MOST_NUMBERED:
-        _number(axes, counts, shares, colours)
+        _write_numbers(axes, counts, fractions, colours)
     return figure
 
 
-def _number(
-    axes: Any, counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float]], colours: _Colours
+def _write_numbers(
+    axes: Any,
+    counts: Sequence[Sequence[int]],
+    fractions: Sequence[Sequence[float]],
+    colours: _Colours,
 ) -> None:
-    for row, (found, shared) in enumerate(zip(counts, shares, strict=True)):
-        for column, (count, share) in enumerate(zip(found, shared, strict=True)):
-            colour = colours.on_accent if share > 0.6 else colours.ink
-            place = {"ha": "center", "va": "center", "color": colour}
-            axes.text(column, row - 0.08, f"{count:,}", fontsize=12, **place)
-            axes.text(column, row + 0.17, f"{share:.1%}", fontsize=8.5, **place)
+    for row, cells in enumerate(zip(counts, fractions, strict=True)):
+        for column, (count, fraction) in enumerate(zip(*cells, strict=True)):
+            colour = colours.on_accent if fraction > 0.6 else colours.ink
+            style = {"ha": "center", "va": "center", "color": colour}
+            axes.text(column, row - 0.08, f"{count:,}", fontsize=12, **style)
+            axes.text(column, row + 0.17, f"{fraction:.1%}", fontsize=8.5, **style)
 
 
-def _reliability(calibration: Calibration, colours: _Colours, *, title: str | None = None) -> Any:
+def _draw_reliability(
+    calibration: Calibration, colours: _Colours, *, title: str | None = None
+) -> Any:
     figure = require_matplotlib()(figsize=(6.2, 6.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     width = 1 / len(calibration.bins)
@@ -200,34 +204,35 @@ def _reliability(calibration: Calibration, colours: _Colours, *, title: str | No
 
 def _set_title(axes: Any, title: str | None, colours: _Colours) -> None:
     if title is not None:
-        axes.set_title(readable(title), pad=12, loc="left", color=colours.ink, parse_math=False)
+        axes.set_title(
+            make_readable(title), pad=12, loc="left", color=colours.ink, parse_math=False
+        )
 
 
 def _save_png(figure: Any, path: Path) -> None:
-    with _any_script():
-        # tight: the constrained layout leaves a square image too little room for the labels on its left.
+    with _ignore_missing_glyphs():
+        # tight: in a square image, the constrained layout cuts the labels on the left.
         figure.savefig(path, dpi=150, format="png", bbox_inches="tight", pad_inches=0.2)
 
 
-def _svg(figure: Any, name: str) -> str:
+def _to_svg(figure: Any, name: str) -> str:
     from matplotlib import rc_context
 
     written = io.StringIO()
-    # none: text stays text, so that the reader's own fonts show what matplotlib's one has no shapes for.
-    with _any_script(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    # none: keep text as text. The reader's fonts have glyphs that matplotlib's font lacks.
+    with _ignore_missing_glyphs(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(written, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.1)
     root = ElementTree.fromstring(written.getvalue())  # noqa: S314 (written just above)
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in (
-                f"{_SVG}metadata",
-                f"{_SVG}style",
-            ):  # a style would hold for the whole page
+            # A style would apply to the whole page.
+            if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         attributes = {
-            key.removeprefix(_XLINK): _in_page(value, name) for key, value in element.attrib.items()
+            key.removeprefix(_XLINK): _adapt_attribute(value, name)
+            for key, value in element.attrib.items()
         }
         if "id" in attributes:
             attributes["id"] = f"{name}-{attributes['id']}"
@@ -239,16 +244,20 @@ def _svg(figure: Any, name: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _in_page(value: str, name: str) -> str:
-    """An attribute with its references led to this plot's own ids, and its colours to the page's."""
+def _adapt_attribute(value: str, name: str) -> str:
+    """Point references to this plot's own ids, and colours to the page's variables.
+
+    >>> _adapt_attribute("url(#clip1)", "matrix"), _adapt_attribute("fill: #030303", "matrix")
+    ('url(#matrix-clip1)', 'fill: var(--accent)')
+    """
     for stand_in, variable in _VARIABLES.items():
         value = value.replace(stand_in, variable)
     return re.sub(r"^#|(?<=url\()#", f"#{name}-", value)
 
 
 @contextmanager
-def _any_script() -> Iterator[None]:
-    """Matplotlib warns of each character that its own font has no shape for, and draws a box in its place."""
+def _ignore_missing_glyphs() -> Iterator[None]:
+    """Silence matplotlib's warning about characters its font lacks; it draws boxes for them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         yield

@@ -1,25 +1,24 @@
-"""What was evaluated: which models, on which rows, when, with which versions."""
+"""The provenance of a report: its models, rows, time and package versions."""
 
-import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from tfclf._version import __version__
+from tfclf._version import __version__, package_versions
 from tfclf.saved_model.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class About:
-    """Where the figures of a report come from.
+    """The origin of the figures in a report.
 
     Attributes:
-      models: of each model what is known of it, by name ("source", "version", ...), in the order of the report.
+      models: facts about each model by name ("source", "version", ...), in the report's order.
       data: the file of the rows, as it was given.
-      rows: in it.
-      made: UTC, ISO 8601.
+      rows: number of rows.
+      made: time of the evaluation, UTC, ISO 8601.
       versions: of the packages that ran here.
     """
 
@@ -30,59 +29,71 @@ class About:
     versions: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """As `metrics.json` has it."""
+        """Return the part of `metrics.json` under "about"."""
         return asdict(self)
 
 
-def described(
+def describe(
     models: tuple[Mapping[str, str], ...], *, data: str, rows: int, tensorflow: bool
 ) -> About:
-    """As of now.
+    """Describe an evaluation that ends now.
 
     Args:
       tensorflow: whether a model ran in this process.
     """
     versions = {"tfclf": __version__, "python": platform.python_version()}
     if tensorflow:
-        versions["tensorflow"] = importlib.metadata.version("tensorflow")
+        versions |= package_versions("tensorflow")
     made = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    in_utf8 = tuple({name: _in_utf8(value) for name, value in facts.items()} for facts in models)
-    return About(in_utf8, _in_utf8(data), rows, made, versions)
+    in_utf8 = tuple(
+        {name: _replace_surrogates(value) for name, value in facts.items()} for facts in models
+    )
+    return About(in_utf8, _replace_surrogates(data), rows, made, versions)
 
 
-def _in_utf8(path: str) -> str:
-    """A path may hold bytes that are no UTF-8, which Python has as lone surrogates."""
+def _replace_surrogates(path: str) -> str:
+    r"""Replace bytes of a path that are not UTF-8; Python holds them as lone surrogates.
+
+    >>> _replace_surrogates("caf\udce9.csv")
+    'caf?.csv'
+    """
     return path.encode("utf-8", "replace").decode("utf-8")
 
 
 def facts_of(manifest: Manifest, *, source: str, version: int | None) -> dict[str, str]:
-    """What a report says of a model that ran in process.
+    """Return the facts that a report shows about a model that ran in this process.
 
     Args:
       source: what was loaded, as it was given.
-      version: of an export; None for a checkpoint, which has none, and where it is not known.
+      version: of an export; None for a checkpoint, which has none, or if it is not known.
     """
-    exported = {} if version is None else {"version": str(version)}
-    if exported or manifest.certificate:
-        exported["certificate"] = certificate_in_words(manifest.certificate)
-    return {
+    facts = {
         "name": manifest.name,
         "source": source,
         "family": f"{manifest.family}, {manifest.problem_type.replace('_', ' ')}",
         "engine": f"{manifest.engine}, {manifest.precision}",
         "labels": ", ".join(manifest.labels),
         "reads": f"at most {manifest.max_length} tokens of a text",
-        **exported,
     }
+    if version is not None:
+        facts["version"] = str(version)
+    if version is not None or manifest.certificate:
+        facts["certificate"] = describe_certificate(manifest.certificate)
+    return facts
 
 
-def certificate_in_words(certificate: Mapping[str, Any] | None) -> str:
-    """What `tfclf verify` found, in a sentence."""
+def describe_certificate(certificate: Mapping[str, Any] | None) -> str:
+    """Describe the result of `tfclf verify` in a sentence.
+
+    >>> describe_certificate(None)
+    'none: `tfclf verify` has not been run'
+    """
     if not certificate:
         return "none: `tfclf verify` has not been run"
     return (
-        f"{'equal to' if certificate['equal'] else 'differs from'} the original ({certificate['reference']}) on "
-        f"{certificate['rows']:,} texts: {certificate['token_mismatches']:,} with other tokens, "
+        f"{'equal to' if certificate['equal'] else 'differs from'} the original "
+        f"({certificate['reference']}) on {certificate['rows']:,} texts: "
+        f"{certificate['token_mismatches']:,} with other tokens, "
         f"{certificate['label_mismatches']:,} with another label, logits within "
         f"{certificate['largest_logit_difference']:.1e}; {certificate['made']}"
     )

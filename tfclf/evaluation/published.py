@@ -1,16 +1,16 @@
-"""A report beside the figures that a model card has published."""
+"""Scores beside the figures that a model card has published."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tfclf.catalog.cards import Card
-from tfclf.evaluation.report import Report
+from tfclf.evaluation.scores import Scores
 
-# Of the machine and what else it did, not of the model.
-_OF_SPEED = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+# These depend on the machine and its load, not on the model.
+_SPEED_METRICS = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
 
-_OF_CLASS = ("precision", "recall", "f1-score")  # support is of the rows
+_CLASS_METRICS = ("precision", "recall", "f1-score")  # not support, which describes the rows
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Figure:
     """One metric, here and on the card.
 
     Attributes:
-      difference: here less published.
+      difference: here minus published.
     """
 
     metric: str
@@ -29,12 +29,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Published:
-    """A card's figures and ours.
+    """A card's figures beside ours.
 
     Attributes:
       card: its name.
       language: of its texts, ISO 639-1.
-      remarks: what speaks against comparing the two.
+      remarks: reasons not to compare the two.
     """
 
     card: str
@@ -44,48 +44,52 @@ class Published:
     remarks: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As `metrics.json` has it."""
+        """Return the part of `metrics.json` under "card"."""
         return asdict(self)
 
 
-def beside_card(report: Report, card: Card) -> Published:
-    """Every figure that both have, in the card's order."""
-    ours = report.metrics()
+def compare_with_card(scores: Scores, card: Card) -> Published:
+    """Put every metric that both have side by side, in the card's order."""
+    ours = scores.metrics()
     figures = [
-        _figure(name, ours[name], figure) for name, figure in card.metrics.items() if name in ours
+        _make_figure(name, ours[name], value)
+        for name, value in card.metrics.items()
+        if name in ours
     ]
-    for line in report.classes:
-        of_class = card.metrics_by_class.get(line.label, {})
-        mine = line.to_dict()
+    for line in scores.classes:
+        published = card.metrics_by_class.get(line.label, {})
+        here = line.to_dict()
         figures += [
-            _figure(f"{line.label}: {name}", mine[name], of_class[name])
-            for name in _OF_CLASS
-            if name in of_class
+            _make_figure(f"{line.label}: {name}", here[name], published[name])
+            for name in _CLASS_METRICS
+            if name in published
         ]
-    return Published(
-        card.name, card.title, card.language, tuple(figures), tuple(_remarks(report, card))
-    )
+    remarks = tuple(_remarks(scores, card))
+    return Published(card.name, card.title, card.language, tuple(figures), remarks)
 
 
-def _figure(name: str, here: float, published: float) -> Figure:
+def _make_figure(name: str, here: float, published: float) -> Figure:
     return Figure(name, here, published, here - published)
 
 
-def _remarks(report: Report, card: Card) -> Iterator[str]:
+def _remarks(scores: Scores, card: Card) -> Iterator[str]:
     rows = card.training.test_rows
-    if report.samples == rows:
+    if scores.samples == rows:
         yield (
-            f"The card's figures are of {rows:,} rows ({card.training.data_set}), and as many were evaluated here. "
-            f"Whether they are the same rows, a number cannot tell."
+            f"The card's figures are of {rows:,} rows ({card.training.data_set}), and as many were "
+            f"evaluated here. Whether they are the same rows, a number cannot tell."
         )
     else:
         yield (
             f"Other rows: the card's figures are of {rows:,} rows ({card.training.data_set}), and "
-            f"{report.samples:,} were evaluated here. The differences say little."
+            f"{scores.samples:,} were evaluated here. The differences say little."
         )
-    if set(report.labels) != set(card.labels):
-        yield f"Other labels: the card has {', '.join(card.labels)}; the model has {', '.join(report.labels)}."
-    if any(name in card.metrics for name in _OF_SPEED):
-        yield "Runtime and rates are of other machines."
+    if set(scores.labels) != set(card.labels):
+        yield (
+            f"Other labels: the card has {', '.join(card.labels)}; "
+            f"the model has {', '.join(scores.labels)}."
+        )
+    if any(name in card.metrics for name in _SPEED_METRICS):
+        yield "Runtime and rates were measured on other machines."
     if card.notes:
         yield " ".join(card.notes.split())

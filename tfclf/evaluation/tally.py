@@ -1,27 +1,27 @@
-"""Predictions beside true labels, row by row: numbers are kept of each row, a text only of the worst mistakes."""
+"""Predictions beside true labels: numbers of every row, texts only of the worst mistakes."""
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tfclf.data import Row
+from tfclf.data.pairing import pair_with_rows
 from tfclf.errors import DataError, InputError
-from tfclf.evaluation.mistakes import Mistake, Top, readable
+from tfclf.evaluation.mistakes import Mistake, Top, make_readable
 from tfclf.prediction import Prediction
 
 Predict = Callable[[Iterable[str]], Iterable[Prediction]]
 
-# A probability that underflowed to 0 would make the loss of every row infinite; this is float32's smallest.
+# The smallest normal float32. A probability that underflowed to 0 would make the loss infinite.
 _SMALLEST_PROBABILITY = 1.17549435e-38
 
 
 class Tally:
-    """What one model has answered so far: about 16 bytes a row.
+    """The predictions of one model so far, in about 16 bytes per row.
 
     Attributes:
-      truth, predicted: positions in `labels`, one a row.
-      confidence: probability of the predicted label, one a row.
+      truth, predicted: positions in `labels`, one per row.
+      confidence: probability of the predicted label, one per row.
       loss: sum over the rows, in nats.
       mistakes: those with the highest probability of a wrong label.
     """
@@ -36,12 +36,13 @@ class Tally:
         self._index = {label: position for position, label in enumerate(labels)}
         self._independent = independent
 
-    def add(self, row: Row, shares: Mapping[str, float], predicted: str) -> None:
-        """Raises: InputError for a probability that is no number."""
+    def add(self, row: Row, probabilities: Mapping[str, float], predicted: str) -> None:
+        """Count one prediction. Raises: InputError if a probability is NaN."""
         true = row.label or ""
-        loss = _loss(shares, true, independent=self._independent)
+        loss = _loss(probabilities, true, independent=self._independent)
         number = len(self.truth) + 1
-        if math.isnan(loss) or math.isnan(shares[predicted]):
+        confidence = probabilities[predicted]
+        if math.isnan(loss) or math.isnan(confidence):
             raise InputError(
                 f"predict gave a probability that is no number for text {number}. "
                 f"The model's weights are broken; train or export it again."
@@ -49,82 +50,78 @@ class Tally:
         self.loss += loss
         self.truth.append(self._index[true])
         self.predicted.append(self._index[predicted])
-        self.confidence.append(shares[predicted])
-        if predicted != true and self.mistakes.wants(shares[predicted]):
-            found = Mistake(
-                number, true, predicted, shares[predicted], shares[true], readable(row.text)
-            )
-            self.mistakes.add(found.probability, found)
+        self.confidence.append(confidence)
+        if predicted != true and self.mistakes.wants(confidence):
+            text = make_readable(row.text)
+            mistake = Mistake(number, true, predicted, confidence, probabilities[true], text)
+            self.mistakes.add(confidence, mistake)
 
 
-def answered(
+def predict_rows(
     predict: Predict, rows: Iterable[Row], labels: Sequence[str]
 ) -> Iterator[tuple[Row, Prediction]]:
-    """Each row with its prediction. Only the rows that `predict` has read and not yet answered are held.
+    """Yield each row with its prediction, both checked against `labels`.
 
-    Raises: DataError for a row whose label is none of `labels`; InputError for fewer predictions than rows, for more,
-      for another label, and for a regression, which gives no probabilities.
+    Raises: DataError without a row, or for a row whose label is none of `labels`; InputError for
+      fewer or more predictions than rows, for a label that is none of `labels`, and for a
+      regression, which gives no probabilities.
     """
-    waiting: deque[Row] = deque()
-    checked = _checked(rows, labels)
-    given = 0
-    for prediction in predict(_texts(checked, waiting)):
-        if not waiting:
-            raise InputError(
-                f"predict gave prediction {given + 1} after {given} texts; expected one a text, in order."
-            )
+    pairs = pair_with_rows(
+        _check_rows(rows, labels), lambda checked: predict(row.text for row in checked)
+    )
+    empty = True
+    for row, prediction in pairs:
         if prediction.probabilities is None:
             raise InputError(
-                f"predict gave {prediction.label} {prediction.score} and no probabilities: the model is a regression. "
-                f"Only classification is measured here; expected a model of two labels or more."
+                f"predict gave {prediction.label} {prediction.score} and no probabilities: the "
+                f"model is a regression. Only classification is measured here; "
+                f"expected a model of two labels or more."
             )
         if prediction.label not in labels:
             raise InputError(
                 f"predict gave the label {prediction.label!r}; expected one of {', '.join(labels)}."
             )
-        given += 1
-        yield waiting.popleft(), prediction
-    asked = given + len(waiting) + sum(1 for _ in checked)
-    if asked != given:
-        raise InputError(
-            f"predict gave {given} predictions for {asked} texts; expected one a text."
-        )
-    if not given:
+        empty = False
+        yield row, prediction
+    if empty:
         raise DataError("There is no row to evaluate on. Expected at least one.")
 
 
-def shares_of(prediction: Prediction) -> Mapping[str, float]:
-    """The probabilities of a prediction that `answered` gave."""
+def probabilities_of(prediction: Prediction) -> Mapping[str, float]:
+    """Return the probabilities of a prediction that `predict_rows` yielded."""
     if prediction.probabilities is None:
-        raise AssertionError("`answered` refuses a regression")
+        raise AssertionError("`predict_rows` refuses a regression")
     return prediction.probabilities
 
 
-def _checked(rows: Iterable[Row], labels: Sequence[str]) -> Iterator[Row]:
+def _check_rows(rows: Iterable[Row], labels: Sequence[str]) -> Iterator[Row]:
     known = frozenset(labels)
     for number, row in enumerate(rows, 1):
         if row.label not in known:
             raise DataError(
-                f"Row {number} has the label {row.label!r}; expected one of the model's: {', '.join(labels)}. "
-                f"`labelled_rows` turns a file's own labels into these."
+                f"Row {number} has the label {row.label!r}; expected one of the model's: "
+                f"{', '.join(labels)}. `labelled_rows` turns a file's own labels into these."
             )
         yield row
 
 
-def _texts(rows: Iterable[Row], waiting: deque[Row]) -> Iterator[str]:
-    for row in rows:
-        waiting.append(row)
-        yield row.text
+def _loss(probabilities: Mapping[str, float], true: str, *, independent: bool) -> float:
+    """Return the cross entropy in nats; NaN if a probability that counts is.
 
-
-def _loss(shares: Mapping[str, float], true: str, *, independent: bool) -> float:
-    """Nats; NaN where a probability that counts is."""
+    >>> _loss({"neg": 0.25, "pos": 0.75}, "pos", independent=False)
+    0.2876...
+    >>> _loss({"neg": 0.5, "pos": 0.5}, "pos", independent=True)
+    0.6931...
+    """
     if not independent:
-        return -_log(shares[true])
-    logs = [_log(share if label == true else 1 - share) for label, share in shares.items()]
+        return -_log(probabilities[true])
+    logs = [
+        _log(probability if label == true else 1 - probability)
+        for label, probability in probabilities.items()
+    ]
     return -sum(logs) / len(logs)
 
 
-def _log(share: float) -> float:
-    # NaN first: max() gives back the first of its arguments where comparing says no.
-    return math.log(max(share, _SMALLEST_PROBABILITY))
+def _log(probability: float) -> float:
+    # Probability first: max() returns its first argument if the comparison is false, as with NaN.
+    return math.log(max(probability, _SMALLEST_PROBABILITY))

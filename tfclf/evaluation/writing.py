@@ -1,18 +1,15 @@
-"""The files of a report: all of them come into their folder, or none does."""
+"""The files of a report. They appear in their folder all together, or not at all."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tfclf.evaluation.files import written_whole
 from tfclf.evaluation.pages import comparison_page, report_page
-from tfclf.evaluation.plot import plot_reliability
-from tfclf.evaluation.report import Report
-from tfclf.files import write_json
-
-if TYPE_CHECKING:
-    from tfclf.evaluation.comparison import Comparison
-    from tfclf.evaluation.provenance import About
-    from tfclf.evaluation.published import Published
+from tfclf.evaluation.pair_scores import PairScores
+from tfclf.evaluation.plot import plot_confusion_matrix, plot_reliability
+from tfclf.evaluation.provenance import About
+from tfclf.evaluation.published import Published
+from tfclf.evaluation.scores import FORMAT_VERSION, Scores
+from tfclf.files import fill_folder, write_json
 
 REPORT_FILES = (
     "metrics.json",
@@ -26,43 +23,62 @@ COMPARISON_FILES = ("comparison.json", "report.html", "report.md")
 _SUFFIXES = ("html", "md")
 
 
-def content_of(
-    report: Report, about: "About | None", published: "Published | None"
-) -> dict[str, Any]:
-    """As `metrics.json` has it and `--json` prints it."""
-    card = {"card": published.to_dict()} if published else {}
-    return {**report.to_dict(), **({"about": about.to_dict()} if about else {}), **card}
+def content_of(scores: Scores, about: About | None, published: Published | None) -> dict[str, Any]:
+    """Return the content of `metrics.json`, which `--json` prints too."""
+    content = scores.to_dict()
+    if about is not None:
+        content["about"] = about.to_dict()
+    if published is not None:
+        content["card"] = published.to_dict()
+    return content
 
 
-def content_of_comparison(comparison: "Comparison", about: "About | None") -> dict[str, Any]:
-    """As `comparison.json` has it and `--json` prints it."""
-    return {**comparison.to_dict(), **({"about": about.to_dict()} if about else {})}
+def content_of_comparison(pair: PairScores, about: About | None) -> dict[str, Any]:
+    """Return the content of `comparison.json`, which `--json` prints too."""
+    content = pair.to_dict()
+    if about is not None:
+        content["about"] = about.to_dict()
+    return content
 
 
 def write_report(
-    report: Report,
+    scores: Scores,
     folder: Path,
     *,
     title: str,
-    about: "About | None",
-    published: "Published | None",
+    about: About | None,
+    published: Published | None,
 ) -> None:
-    """Writes REPORT_FILES."""
-    with written_whole(folder) as beside:
-        write_json(beside / "metrics.json", content_of(report, about, published))
-        report.write_confusion_matrix(beside, title=title)
-        plot_reliability(report.calibration, beside / "reliability.png", title=title)
+    """Write REPORT_FILES."""
+    with fill_folder(folder) as beside:
+        write_json(beside / "metrics.json", content_of(scores, about, published))
+        write_confusion_matrix(scores, beside, title=title)
+        plot_reliability(scores.calibration, beside / "reliability.png", title=title)
         for suffix in _SUFFIXES:
-            page = report_page(suffix, report, title=title, about=about, published=published)
+            page = report_page(suffix, scores, title=title, about=about, published=published)
             (beside / f"report.{suffix}").write_text(page, encoding="utf-8")
 
 
-def write_comparison(
-    comparison: "Comparison", folder: Path, *, title: str, about: "About | None"
-) -> None:
-    """Writes COMPARISON_FILES."""
-    with written_whole(folder) as beside:
-        write_json(beside / "comparison.json", content_of_comparison(comparison, about))
+def write_comparison(pair: PairScores, folder: Path, *, title: str, about: About | None) -> None:
+    """Write COMPARISON_FILES."""
+    with fill_folder(folder) as beside:
+        write_json(beside / "comparison.json", content_of_comparison(pair, about))
         for suffix in _SUFFIXES:
-            page = comparison_page(suffix, comparison, title=title, about=about)
+            page = comparison_page(suffix, pair, title=title, about=about)
             (beside / f"report.{suffix}").write_text(page, encoding="utf-8")
+
+
+def write_confusion_matrix(scores: Scores, folder: Path, *, title: str) -> None:
+    """Write confusion_matrix.json and .png. Raises: MissingExtraError without matplotlib."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "title": title,
+        "labels": list(scores.labels),
+        "rows": "true label",
+        "columns": "predicted label",
+        "counts": [list(row) for row in scores.confusion_matrix],
+    }
+    write_json(folder / "confusion_matrix.json", content)
+    plot_confusion_matrix(
+        scores.confusion_matrix, scores.labels, folder / "confusion_matrix.png", title=title
+    )

@@ -1,4 +1,4 @@
-"""Fine-tuning with the original TF classes: base checkpoint and rows in, checkpoint that classifies out."""
+"""Fine-tuning with the original TF classes: base checkpoint and rows in, classifier out."""
 
 from tfclf.training.plan import Plan, plan_card
 from tfclf.training.recipe import Recipe

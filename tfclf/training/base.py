@@ -1,6 +1,5 @@
-"""The checkpoint that training starts from: config, tokenizer and labels; with a head or without."""
+"""The checkpoint that training starts from: config, tokenizer and labels; a head is optional."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from tfclf.checkpoints import weights
 from tfclf.checkpoints.huggingface import read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.families import family_of
+from tfclf.files import hash_file
 from tfclf.problem_types import SINGLE_LABEL
 
 _VOCABULARY_FILES = (
@@ -33,15 +33,16 @@ _TOKENIZER_FILES = (
 
 @dataclass(frozen=True)
 class Base:
-    """A checkpoint to start from, its weights not yet read.
+    """A checkpoint to start from; its weights are not yet read.
 
     Attributes:
-      folder: where its files are.
-      weights_file: the one that is read.
+      folder: of its files.
+      weights_file: the file to read weights from.
       config: transformers' config, with the labels to train for.
       tokenizer: the reference: tokenizer.json where there is one, else the slow tokenizer of the older files.
       labels: in the order of the head's outputs.
-      max_length: tokens in a row that both tokenizer and positions allow, special tokens included.
+      max_length: maximum tokens in a row for both tokenizer and positions, special tokens
+        included.
     """
 
     folder: Path
@@ -52,21 +53,16 @@ class Base:
     max_length: int
 
     def digest(self) -> str:
-        """SHA-256 of the weights, in one file or several."""
-        sha256 = hashlib.sha256()
-        for path in weights.parts(self.weights_file):
-            with path.open("rb") as file:
-                while part := file.read(1 << 20):
-                    sha256.update(part)
-        return sha256.hexdigest()
+        """Return the SHA-256 of the weights, in one file or several."""
+        return hash_file(*weights.parts(self.weights_file))
 
     def copy_tokenizer(self, folder: Path) -> None:
-        """Copies the tokenizer's files as they are: a tokenizer saved anew may come out another."""
+        """Copy the tokenizer's files unchanged: saving a tokenizer again may change it."""
         for name in _TOKENIZER_FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
         if not (folder / "tokenizer_config.json").is_file():
-            # What an older checkpoint leaves to its model_type, which not every reader knows.
+            # Older checkpoints leave these to model_type, which not every reader knows.
             content = {
                 "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
                 "model_max_length": self.max_length,
@@ -77,29 +73,29 @@ class Base:
 
 
 def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
-    """Reads all but the weights.
+    """Read everything but the weights.
 
     Args:
       folder: a Hugging Face checkpoint, fine-tuned or not.
       labels: to train for; None: the checkpoint's own.
-    Raises: SourceNotFoundError, CheckpointError; InputError where neither names labels.
+    Raises: SourceNotFoundError, CheckpointError; InputError if neither names labels.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SourceNotFoundError(
-            f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: config.json, weights "
-            f"(tf_model.h5 or model.safetensors) and tokenizer files."
+            f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: "
+            f"config.json, weights (tf_model.h5 or model.safetensors) and tokenizer files."
         )
-    found_labels = _labels(labels, read_json(folder / "config.json"), folder)
+    chosen = _choose_labels(labels, read_json(folder / "config.json"), folder)
     weights_file = weights.find(folder)
-    config, tokenizer = _read(folder, found_labels)
+    config, tokenizer = _read(folder, chosen)
     return Base(
         folder=folder,
         weights_file=weights_file,
         config=config,
         tokenizer=tokenizer,
-        labels=found_labels,
-        max_length=int(min(_positions(config), tokenizer.model_max_length)),
+        labels=chosen,
+        max_length=int(min(_max_positions(config), tokenizer.model_max_length)),
     )
 
 
@@ -126,34 +122,45 @@ def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
         ) from error
     if tokenizer.pad_token_id is None:
         raise CheckpointError(
-            f"{folder}: its tokenizer has no padding token, without which rows of different lengths cannot "
-            f"share a batch. Expected pad_token in special_tokens_map.json or tokenizer_config.json; add it."
+            f"{folder}: its tokenizer has no padding token, without which rows of different "
+            f"lengths cannot share a batch. Expected pad_token in special_tokens_map.json or "
+            f"tokenizer_config.json; add it."
         )
     return config, tokenizer
 
 
-def _positions(config: Any) -> float:
+def _max_positions(config: Any) -> float:
+    """Return the tokens that the position embeddings allow; infinity if there are none."""
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
         return float("inf")
     return family_of(config.model_type, source="config.json").usable_positions(positions)
 
 
-def _labels(
-    asked: Sequence[str] | None, config: Mapping[str, Any], folder: Path
+def _choose_labels(
+    given: Sequence[str] | None, config: Mapping[str, Any], folder: Path
 ) -> tuple[str, ...]:
+    """Return the labels given, or else the checkpoint's own.
+
+    Unlike a checkpoint to be loaded, a base without labels is an error: LABEL_0 and LABEL_1 would
+    be trained for by mistake.
+
+    >>> _choose_labels(None, {"id2label": {"1": "pos", "0": "neg"}}, Path("base"))
+    ('neg', 'pos')
+    """
     named = config.get("id2label")
-    if asked is not None:
-        labels = tuple(asked)
+    if given is not None:
+        labels = tuple(given)
     elif isinstance(named, dict) and all(str(key).isdecimal() for key in named):
         labels = tuple(str(named[key]) for key in sorted(named, key=int))
     else:
         raise InputError(
-            f"{folder / 'config.json'} names no labels (id2label). Say what to train for, in the order in "
-            f"which the data numbers them if it has numbers, for instance: --labels neg,pos"
+            f"{folder / 'config.json'} names no labels (id2label). Give the labels to train for, "
+            f"in the order of their numbers if the data has numbers, for instance: --labels neg,pos"
         )
     if len(labels) < 2 or len(set(labels)) != len(labels) or not all(labels):
         raise InputError(
-            f"Found the labels {', '.join(labels) or 'nothing'}; expected two or more, each once. Correct --labels."
+            f"Found the labels {', '.join(labels) or 'nothing'}; expected two or more, each once. "
+            f"Correct --labels."
         )
     return labels

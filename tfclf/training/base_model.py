@@ -1,4 +1,4 @@
-"""The checkpoint that a card's training starts from, on this machine."""
+"""The checkpoint from which a card's training starts, on this machine."""
 
 import contextlib
 from pathlib import Path
@@ -9,58 +9,65 @@ from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.files import list_folder, read_json_object
 
 
-def base_folder(card: Card, given: str | Path | None = None) -> Path:
-    """The folder of the card's base model: the one given, a folder or a hub id, else the card's own as it was pulled.
+def find_base_folder(card: Card, given: str | Path | None = None) -> Path:
+    """Return the folder of the card's base model.
 
-    Raises: SourceNotFoundError where it is not at hand, with how to get it; InputError where the card has no base
-      model, or the folder is of another family; CheckpointError for a folder that is no checkpoint.
+    Args:
+      given: a folder, or the hub id of a pulled model; None: the card's own base model, as pulled.
+    Raises: SourceNotFoundError if it is not on this machine, with how to get it; InputError if the
+      card has no base model, or the folder is of another family; CheckpointError if the folder is
+      no checkpoint.
     """
     if given is not None:
-        folder = _given_folder(card, given)
+        folder = _find_given(card, given)
         _refuse_other_family(card, folder)
         return folder
     base_model = card.training.base_model
     if base_model is None:
         raise InputError(
-            f"The card {card.name} names no base model to download: in the project's repository `make demo-model` "
-            f"makes it (build/demo_model/base) and trains it. To start from a checkpoint of your own: --base FOLDER"
+            f"The card {card.name} names no base model to download: in the project's repository "
+            f"`make demo-model` makes it (build/demo_model/base) and trains it. "
+            f"To start from a checkpoint of your own: --base FOLDER"
         )
     try:
         return hub_folder(base_model)
     except SourceNotFoundError as error:
         raise SourceNotFoundError(
-            f"{card.name} starts from {base_model}. {error} - or give a folder that holds it: --base FOLDER"
+            f"{card.name} starts from {base_model}. {error} - or give a folder that holds it: "
+            f"--base FOLDER"
         ) from None
 
 
-def _given_folder(card: Card, given: str | Path) -> Path:
+def _find_given(card: Card, given: str | Path) -> Path:
     folder = Path(given)
     if folder.is_dir():
         return folder
     if not folder.exists() and hub_id(str(given)) is not None:
         with contextlib.suppress(SourceNotFoundError):
             return hub_folder(str(given))
-    there_is = (
-        "is a file" if folder.exists() else "does not exist, and no model of that name was pulled"
-    )
+    problem = "does not exist, and no model of that name was pulled"
+    if folder.exists():
+        problem = "is a file"
     raise SourceNotFoundError(
-        f"--base {given} {there_is}. Expected a folder with the {card.family} checkpoint to start from (config.json, "
-        f"weights and tokenizer files), or the hub id of one that `tfclf pull` has got."
+        f"--base {given} {problem}. Expected a folder with the {card.family} checkpoint to start "
+        f"from (config.json, weights and tokenizer files), or the hub id of one that `tfclf pull` "
+        f"has fetched."
     )
 
 
 def _refuse_other_family(card: Card, folder: Path) -> None:
-    path = folder / "config.json"
+    again = "Copy the checkpoint again."
     try:
-        found = read_json_object(
-            path, error=CheckpointError, again="Copy the checkpoint again."
-        ).get("model_type")
+        config = read_json_object(folder / "config.json", error=CheckpointError, again=again)
     except FileNotFoundError:
         raise CheckpointError(
-            f"{folder} holds {list_folder(folder)}, and no config.json. Expected a Hugging Face checkpoint to start from."
+            f"{folder} holds {list_folder(folder)}, and no config.json. "
+            f"Expected a Hugging Face checkpoint to start from."
         ) from None
-    if found != card.family:
+    model_type = config.get("model_type")
+    if model_type != card.family:
         raise InputError(
-            f"{folder} has model_type {found!r}; the card {card.name} is of a {card.family!r} model. Give the "
-            f"checkpoint that it started from ({card.training.base_model or 'see the card'}), or train without --card."
+            f"{folder} has model_type {model_type!r}; the card {card.name} is of a "
+            f"{card.family!r} model. Give the checkpoint that it started from "
+            f"({card.training.base_model or 'see the card'}), or train without --card."
         )

@@ -1,7 +1,7 @@
-"""Texts to batches: tokenized once, shuffled by seed and epoch, and bucketed by length.
+"""Texts to batches: tokenized once, shuffled by seed and epoch, grouped by length.
 
-A batch is padded to its own longest row only. The order is a function of seed and epoch alone, so that a
-training that was interrupted goes on at any step without replaying the steps before it.
+A batch is padded only to its own longest row. The order depends on seed and epoch alone, so an
+interrupted training resumes at any step without replaying the steps before it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,10 @@ import numpy
 import tensorflow as tf
 from numpy.typing import NDArray
 
-# So many batches are shuffled together, then sorted by length: enough to save the padding, few enough that
-# batches stay mixed. transformers' LengthGroupedSampler uses the same number.
-_BATCHES_A_WINDOW = 50
-_TEXTS_A_CALL = 1_000
+# Batches that are shuffled together, then sorted by length: enough to save padding, few enough to
+# keep batches mixed. transformers' LengthGroupedSampler uses the same number.
+_BATCHES_PER_WINDOW = 50
+_TEXTS_PER_CALL = 1_000
 # Lengths in steps of 8 bound the number of programs that XLA compiles, and suit tensor cores.
 _LENGTH_STEP = 8
 
@@ -27,7 +27,7 @@ class Encoded:
     Attributes:
       ids: int32[rows, (tokens)], special tokens included.
       labels: int32[rows].
-      max_length: tokens a row has at most.
+      max_length: maximum tokens in a row.
     """
 
     ids: tf.RaggedTensor
@@ -44,10 +44,10 @@ class Encoded:
 def encode(
     tokenizer: Any, texts: Sequence[str], labels: Sequence[int], *, max_length: int
 ) -> Encoded:
-    """Tokenizes rows with the checkpoint's own tokenizer, special tokens and truncation included."""
+    """Tokenize rows with the checkpoint's own tokenizer; add special tokens and truncate."""
     ids: list[NDArray[numpy.int32]] = []
     lengths: list[int] = []
-    for part in _parts(texts):
+    for part in _split_into_calls(texts):
         for row in tokenizer(part, truncation=True, max_length=max_length)["input_ids"]:
             ids.append(numpy.asarray(row, numpy.int32))
             lengths.append(len(row))
@@ -59,13 +59,17 @@ def encode(
     )
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(texts), _TEXTS_A_CALL):
-        yield [_valid(text) for text in texts[start : start + _TEXTS_A_CALL]]
+def _split_into_calls(texts: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(texts), _TEXTS_PER_CALL):
+        yield [_replace_surrogates(text) for text in texts[start : start + _TEXTS_PER_CALL]]
 
 
-def _valid(text: str) -> str:
-    """Lone surrogates, which JSON can spell and no tokenizer takes, become U+FFFD, as when serving."""
+def _replace_surrogates(text: str) -> str:
+    r"""Replace lone surrogates by U+FFFD, as serving does: JSON can spell them, no tokenizer can.
+
+    >>> _replace_surrogates("a\ud800") == "a\ufffd\ufffd\ufffd"
+    True
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -76,10 +80,17 @@ def _valid(text: str) -> str:
 def order(
     lengths: NDArray[numpy.int64], *, batch_size: int, seed: int, epoch: int
 ) -> list[NDArray[numpy.int64]]:
-    """The rows of each batch of an epoch: every row once, rows of like length together, batches mixed."""
+    """Group the rows of an epoch into batches: rows of similar length together, batches shuffled.
+
+    >>> batches = order(numpy.array([5, 90, 6, 91]), batch_size=2, seed=0, epoch=0)
+    >>> sorted(sorted(batch.tolist()) for batch in batches)
+    [[0, 2], [1, 3]]
+
+    Returns: the rows of each batch; every row occurs once.
+    """
     random = numpy.random.default_rng([seed, epoch])
     shuffled = random.permutation(len(lengths))
-    window = batch_size * _BATCHES_A_WINDOW
+    window = batch_size * _BATCHES_PER_WINDOW
     batches = []
     for start in range(0, len(shuffled), window):
         rows = shuffled[start : start + window]
@@ -91,7 +102,10 @@ def order(
 def dataset(
     encoded: Encoded, batches: Sequence[NDArray[numpy.int64]], *, pad_id: int
 ) -> tf.data.Dataset:
-    """Those batches: input_ids and attention_mask, int32[batch, length]; labels, int32[batch]."""
+    """Make a dataset of these batches.
+
+    Returns: input_ids and attention_mask, int32[batch, length]; labels, int32[batch].
+    """
     rows = tf.RaggedTensor.from_row_lengths(
         numpy.concatenate(batches), numpy.asarray([len(batch) for batch in batches], numpy.int64)
     )
@@ -99,6 +113,7 @@ def dataset(
     def gather(chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         ids = tf.gather(encoded.ids, chosen)
         lengths = ids.row_lengths()
+        # Round the longest row up to a multiple of _LENGTH_STEP: -(-13 // 8) * 8 is 16.
         longest = -(-tf.reduce_max(lengths) // _LENGTH_STEP) * _LENGTH_STEP
         longest = tf.minimum(longest, encoded.max_length)
         mask = tf.sequence_mask(lengths, longest, dtype=tf.int32)

@@ -1,4 +1,4 @@
-"""Epochs of steps: AdamW on the TF class, measured on the held-back rows, saved as it goes."""
+"""The training loop: AdamW on the TF class, measured on held-back rows, saved regularly."""
 
 import math
 import time
@@ -14,22 +14,22 @@ from tfclf.errors import InputError
 from tfclf.evaluation import evaluate
 from tfclf.training.base import Base
 from tfclf.training.batches import Encoded, dataset, order
-from tfclf.training.precision import compiles
+from tfclf.training.precision import should_compile
 from tfclf.training.predictor import Predictor
 from tfclf.training.progress import TrainingProgress
 from tfclf.training.recipe import Recipe
 from tfclf.training.state import Epoch, Position, TrainingState
 
-# As in BERT and in transformers' Trainer; Keras's own default of 1e-7 is for other nets.
+# As in BERT and transformers' Trainer; Keras's default of 1e-7 was chosen for other networks.
 _EPSILON = 1e-8
-# Variables without weight decay, by name: biases and layer norms.
+# Names of variables without weight decay: biases and layer norms.
 _NOT_DECAYED = ("bias", "LayerNorm", "layer_norm", "layernorm")
-# How much of the shown loss is the past's.
+# Weight of the past in the displayed loss, an exponential moving average.
 _SMOOTHING = 0.95
 
 
 class Loop:
-    """One training of one model, from wherever its state stands."""
+    """One training of one model, starting from its saved state if there is one."""
 
     def __init__(
         self,
@@ -61,68 +61,68 @@ class Loop:
         self._generators = _dropout_generators(model)
         self._weights = tf.train.Checkpoint(model=model)
         self._everything = tf.train.Checkpoint(model=model, optimizer=self._optimizer)
-        self._steps_an_epoch = -(-len(rows.labels) // recipe.batch_size)
+        self._steps_per_epoch = -(-len(rows.labels) // recipe.batch_size)
 
     def run(self, position: Position | None) -> Position:
-        """Trains to the end, and leaves the best epoch's weights in the model."""
+        """Train to the end, and leave the best epoch's weights in the model."""
         if position is None:
             position = Position()
             self._progress.say(
-                f"Saved as it goes in {self._state.folder}: interrupted, the same call goes on there"
+                f"State is saved in {self._state.folder}: if interrupted, repeat the call to resume"
             )
         else:
             self._state.restore(self._everything)
-            done = position.epoch * self._steps_an_epoch + position.step
+            done = position.epoch * self._steps_per_epoch + position.step
             self._progress.say(
-                f"Going on after step {done} of {self._steps}, as saved in {self._state.folder}"
+                f"Resuming after step {done} of {self._steps}, saved in {self._state.folder}"
             )
-        while position.epoch < self._recipe.epochs and not self._is_past_its_best(position):
+        while position.epoch < self._recipe.epochs and not self._should_stop(position):
             self._run_epoch(position)
         self._state.restore_best(self._weights, position.best_epoch)
         return position
 
     @property
     def _steps(self) -> int:
-        return self._steps_an_epoch * self._recipe.epochs
+        return self._steps_per_epoch * self._recipe.epochs
 
-    def _is_past_its_best(self, position: Position) -> bool:
+    def _should_stop(self, position: Position) -> bool:
+        """Return whether `patience` epochs brought no improvement."""
         patience = self._recipe.patience
-        return (
-            patience is not None
-            and position.epoch - position.best_epoch >= patience
-            and position.epoch > 0
-        )
+        if patience is None or position.epoch == 0:
+            return False
+        return position.epoch - position.best_epoch >= patience
 
     def _run_epoch(self, position: Position) -> None:
         recipe = self._recipe
         started = time.perf_counter() - position.seconds
-        done = position.epoch * self._steps_an_epoch + position.step
+        done = position.epoch * self._steps_per_epoch + position.step
         self._progress.begin(
             f"epoch {position.epoch + 1} of {recipe.epochs}", total=self._steps, done=done
         )
         batches = order(
             self._rows.lengths, batch_size=recipe.batch_size, seed=recipe.seed, epoch=position.epoch
         )[position.step :]
-        shown = None
+        smoothed = None
         for batch in dataset(self._rows, batches, pad_id=self._base.tokenizer.pad_token_id):
             rate = recipe.rate_at(done, self._steps)
-            loss = self._one_step(batch, done, rate)
-            shown = loss if shown is None else _SMOOTHING * shown + (1 - _SMOOTHING) * loss
+            loss = self._run_step(batch, done, rate)
+            past = loss if smoothed is None else smoothed
+            smoothed = _SMOOTHING * past + (1 - _SMOOTHING) * loss
             done += 1
             position.step += 1
             position.loss_sum += loss
-            self._progress.step(done, loss=shown, rate=rate)
+            self._progress.step(done, loss=smoothed, rate=rate)
             position.seconds = time.perf_counter() - started
-            if done % recipe.save_steps == 0 and position.step < self._steps_an_epoch:
+            if done % recipe.save_steps == 0 and position.step < self._steps_per_epoch:
                 self._state.save(self._everything, position, steps=done)
         self._finish_epoch(position)
         position.seconds = time.perf_counter() - started
         self._state.save(self._everything, position, steps=done)
 
-    def _one_step(
+    def _run_step(
         self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor], step: int, rate: float
     ) -> float:
-        # Dropout is a function of seed and step, so that a resumed training drops what an unbroken one drops.
+        # Seed dropout by step: a resumed training then drops the same units as an unbroken one.
         for index, generator in enumerate(self._generators):
             entropy = numpy.random.SeedSequence([self._recipe.seed, step, index])
             generator.reset_from_seed(int(entropy.generate_state(1)[0]))
@@ -131,8 +131,8 @@ class Loop:
         if not math.isfinite(loss):
             raise InputError(
                 f"The loss is {loss} at step {step + 1} (learning rate {rate:.3g}, "
-                f"{self._model.dtype_policy.name}). Expected a number. Lower --learning-rate, or train with "
-                f"--mixed-precision float32."
+                f"{self._model.dtype_policy.name}). Expected a number. Lower --learning-rate, or "
+                f"train with --mixed-precision float32."
             )
         return loss
 
@@ -159,13 +159,13 @@ def _adamw(model: Any, recipe: Recipe) -> Any:
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         epsilon=_EPSILON,
-        # The whole step is compiled, or nothing is.
+        # _training_step compiles the whole step, the optimizer included.
         jit_compile=False,
     )
     optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
     if model.dtype_policy.name == "mixed_float16":
         optimizer = tf_keras.mixed_precision.LossScaleOptimizer(optimizer)
-    # All variables now: a state that is restored must find them.
+    # Create all variables now: restoring a state must find them.
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -174,7 +174,7 @@ def _training_step(model: Any, optimizer: Any, recipe: Recipe) -> Callable[..., 
     ids, labels = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
     scaled = isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
 
-    @tf.function(input_signature=[ids, ids, labels], jit_compile=compiles(recipe.jit_compile))
+    @tf.function(input_signature=[ids, ids, labels], jit_compile=should_compile(recipe.jit_compile))
     def step(input_ids: tf.Tensor, attention_mask: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -186,7 +186,7 @@ def _training_step(model: Any, optimizer: Any, recipe: Recipe) -> Callable[..., 
         gradients = tape.gradient(target, variables)
         if scaled:
             gradients = optimizer.get_unscaled_gradients(gradients)
-        # Dense: the norm of sparse gradients would count the parts of a repeated token one by one.
+        # Make gradients dense: a sparse one's norm would count each use of a repeated token.
         gradients = [None if part is None else tf.convert_to_tensor(part) for part in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, recipe.clip_norm)
         pairs = [pair for pair in zip(gradients, variables, strict=True) if pair[0] is not None]
@@ -198,11 +198,14 @@ def _training_step(model: Any, optimizer: Any, recipe: Recipe) -> Callable[..., 
 
 
 def _dropout_generators(model: Any) -> list[tf.random.Generator]:
-    """Of every dropout layer, in the order of the layers. tf-keras 2.21 offers no public way to them."""
-    found = []
+    """Return the generator of every dropout layer, in the order of the layers.
+
+    tf-keras 2.21 has no public access to them.
+    """
+    generators = []
     for layer in model.submodules:
         random = getattr(layer, "_random_generator", None)
         if isinstance(layer, tf_keras.layers.Layer) and random is not None:
             random._maybe_init()
-            found.append(random._generator)
-    return [generator for generator in found if generator is not None]
+            generators.append(random._generator)
+    return [generator for generator in generators if generator is not None]

@@ -1,17 +1,15 @@
-"""The trained model to disk: measured as it lies there, and in its place only when it is whole."""
+"""The trained model on disk: measured from its files, and in its place only when complete."""
 
-import contextlib
-import importlib.metadata
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tfclf._version import package_versions
 from tfclf.data import Row
 from tfclf.evaluation import Report, evaluate
-from tfclf.files import write_json
+from tfclf.files import new_folder, remove_partial, write_json
 from tfclf.training.base import Base
 from tfclf.training.predictor import Predictor
 from tfclf.training.split import Split
@@ -32,7 +30,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Measured:
-    """What the written checkpoint scored."""
+    """The scores of the written checkpoint."""
 
     held_back: Report
     test: Report | None
@@ -49,18 +47,19 @@ def write_checkpoint(
     batch_size: int,
     output: Path,
 ) -> Measured:
-    """Writes a Hugging Face checkpoint, metrics.json and the confusion matrix beside `output`, then renames.
+    """Write a Hugging Face checkpoint, metrics.json and the confusion matrix to `output`.
+
+    They are written beside it and then renamed.
 
     Args:
-      run: what the training was, for metrics.json.
-      batch_size: of the measuring.
+      run: what identifies the training, for metrics.json.
+      batch_size: for measuring.
     """
-    beside = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    remove_partial(output)
+    with new_folder(output) as beside:
         model.save_pretrained(beside, safe_serialization=False)
         base.copy_tokenizer(beside)
-        # As read back from disk, in float32, and at the length that whoever uses the checkpoint gets.
+        # Measure what users of the checkpoint get: read back from disk, float32, full length.
         predictor = Predictor(
             load_trained(beside),
             base.tokenizer,
@@ -71,14 +70,11 @@ def write_checkpoint(
         held_back = evaluate(predictor, rows.held_back, base.labels)
         test = None if test_rows is None else evaluate(predictor, test_rows, base.labels)
         measured = Measured(held_back, test)
-        write_json(
-            beside / "metrics.json", _metrics(measured, rows, test_rows or (), position, run)
-        )
-        shown, kind = (held_back, "held-back") if test is None else (test, "test")
-        shown.write_confusion_matrix(beside, title=f"{output.name}: {shown.samples:,} {kind} rows")
-        beside.rename(output)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        metrics = _metrics(measured, rows, test_rows or (), position, run)
+        write_json(beside / "metrics.json", metrics)
+        report, kind = (held_back, "held-back") if test is None else (test, "test")
+        title = f"{output.name}: {report.samples:,} {kind} rows"
+        report.write_confusion_matrix(beside, title=title)
     return measured
 
 
@@ -89,6 +85,7 @@ def _metrics(
     position: Position,
     run: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """Return the content of metrics.json."""
     trained_on = {row.text for row in rows.train}
     return {
         "format_version": FORMAT_VERSION,
@@ -98,20 +95,12 @@ def _metrics(
             "train": len(rows.train),
             "held_back": len(rows.held_back),
             "test": len(test_rows),
-            # More than 0 makes the test metrics too good.
+            # If above 0, the test metrics are too good.
             "test_also_in_train": sum(row.text in trained_on for row in test_rows),
         },
         "best_epoch": position.best_epoch,
         "history": [asdict(epoch) for epoch in position.history],
         "train_runtime": position.seconds,
         **run,
-        "versions": _versions(),
+        "versions": {"python": platform.python_version(), **package_versions(*_PACKAGES)},
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found

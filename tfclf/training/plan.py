@@ -1,4 +1,4 @@
-"""A card's training as a plan: base, rows and recipe, and of each figure where it comes from."""
+"""A card's training as a plan: base, rows and recipe, and the source of each value."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ from tfclf.data import (
     split_of,
     split_rows,
 )
-from tfclf.data.splits import no_split
+from tfclf.data.splits import missing_split
 from tfclf.errors import CardError, DataError, InputError, SourceNotFoundError
-from tfclf.training.base_model import base_folder
+from tfclf.training.base_model import find_base_folder
 from tfclf.training.recipe import Recipe
 
-# Where a figure of the recipe comes from.
+# Sources of a value of the recipe.
 CARD = "card"
 ASSUMED = "assumed"
 GIVEN = "given"
@@ -31,16 +31,16 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Plan:
-    """All that `train` needs to make a card's model again.
+    """Everything that `train` needs to reproduce a card's model.
 
     Attributes:
       base: folder of the checkpoint to start from.
-      base_source: "card", "assumed" (the card does not say from which model it was trained) or "given".
-      recipe: the card's, with what was given in its place.
-      sources: field of the recipe -> "card", "assumed" (in the card's recipe, but not published by it), "given" or
-        "default" (tfclf's own, of which neither says anything).
+      base_source: "card", "assumed" (the card does not name its base model) or "given".
+      recipe: the card's, with given values in place of its own.
+      sources: field of the recipe -> "card", "assumed" (in the card's recipe, but not published by
+        it), "given" or "default" (tfclf's own, because neither the card nor the caller sets it).
       rows: to train on.
-      test_rows: to measure on; None: there are none.
+      test_rows: to measure on; None if there are none.
       layout: of the files.
     """
 
@@ -55,31 +55,31 @@ class Plan:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In the order of the data set's numbers."""
+        """The labels in the order of the data set's numbers."""
         return self.rows.data_set.labels
 
     def read_rows(self) -> Iterator[Row]:
-        """The training rows. Raises: DataError, as it reads."""
+        """Read the training rows. Raises: DataError while reading."""
         return split_rows(self.rows, self.layout)
 
     def read_test_rows(self) -> Iterator[Row] | None:
-        """The test rows. Raises: DataError, as it reads."""
+        """Read the test rows. Raises: DataError while reading."""
         return None if self.test_rows is None else split_rows(self.test_rows, self.layout)
 
     def to_dict(self) -> dict[str, Any]:
-        """As metrics.json has it: names of files, not where they are."""
+        """Return the part of metrics.json on the plan: names of files, without their folders."""
         recipe = self.recipe.to_dict()
+        overridden = {}
+        for name, value in self.card.training.recipe.items():
+            if self.sources[name] == GIVEN:
+                overridden[name] = {"card": value, "used": recipe[name]}
         return {
             "card": self.card.name,
             "data_set": self.rows.data_set.name,
             "base_model": self.card.training.base_model,
             "base_source": self.base_source,
             "recipe_sources": dict(self.sources),
-            "overridden": {
-                name: {"card": value, "used": recipe[name]}
-                for name, value in self.card.training.recipe.items()
-                if self.sources[name] == GIVEN
-            },
+            "overridden": overridden,
             "files": {
                 "train": self.rows.names,
                 "test": self.test_rows.names if self.test_rows else [],
@@ -98,54 +98,62 @@ def plan_card(
     test_file: str | Path | None = None,
     layout: Layout | None = None,
 ) -> Plan:
-    """What training a card's model again takes: nothing is trained, no row read yet.
+    """Plan to train a card's model again. Nothing is trained and no row is read yet.
 
-    >>> plan = plan_card(find("en.classify.roberta.imdb"), "aclImdb", base="roberta-base", given={"epochs": 1})
-    >>> plan.recipe.learning_rate, plan.sources["learning_rate"], plan.sources["epochs"]
-    (2e-05, 'assumed', 'given')
+        card = find("en.classify.roberta.imdb")
+        plan = plan_card(card, "aclImdb", base="roberta-base", given={"epochs": 1})
+        plan.recipe.learning_rate, plan.sources["learning_rate"]   # 2e-05, 'assumed'
+        plan.sources["epochs"]                                     # 'given'
 
     Args:
       data: the folder of the card's data set, or a file of training rows.
-      base: folder of the base model; None: where `card.training.base_model` was downloaded to.
-      given: fields of Recipe, in the place of the card's.
-      train_file, test_file: files of rows, in the folder or by a path of their own, where their names do not say
-        what they are. Of a `data` that is a file only `test_file` says what to measure on.
-      layout: of the files, where it is not recognised.
-    Raises: CardError where the card's labels are not its data set's; InputError, DataError, SourceError.
+      base: folder of the base model; None: the pulled `card.training.base_model`.
+      given: fields of Recipe that replace the card's.
+      train_file, test_file: files of rows, if their names do not show their split: in the folder,
+        or paths of their own. If `data` is a file, only `test_file` gives rows to measure on.
+      layout: of the files, if it is not recognised.
+    Raises: CardError if the card's labels are not its data set's; InputError, DataError,
+      SourceError.
     """
     given = given or {}
     data_set = find_data_set(card.training.data_set)
     if set(card.labels) != set(data_set.labels):
         raise CardError(
-            f"The card {card.name} has the labels {', '.join(card.labels)}; its data set, {data_set.title}, has "
-            f"{', '.join(data_set.labels)}. Correct the card's labels or its data_set."
+            f"The card {card.name} has the labels {', '.join(card.labels)}; its data set, "
+            f"{data_set.title}, has {', '.join(data_set.labels)}. "
+            f"Correct the card's labels or its data_set."
         )
-    asked, assumed = dict(card.training.recipe), set(card.training.assumed)
+    published = card.training.recipe
     known = {field.name for field in dataclasses.fields(Recipe)}
-    if unknown := sorted({*asked, *given} - known):
+    if unknown := sorted({*published, *given} - known):
         raise CardError(
-            f"{unknown[0]} is no part of a recipe ({card.name}). Expected: {', '.join(sorted(known))}."
+            f"{unknown[0]} is no part of a recipe ({card.name}). "
+            f"Expected: {', '.join(sorted(known))}."
         )
-    recipe = Recipe(**{**asked, **given})
-    rows, test = _splits(Path(data), data_set, train_file, test_file)
+    recipe = Recipe(**{**published, **given})
+    rows, test = _find_splits(Path(data), data_set, train_file, test_file)
     return Plan(
         card=card,
-        base=base_folder(card, base),
-        base_source=GIVEN if base is not None else (ASSUMED if "base_model" in assumed else CARD),
+        base=find_base_folder(card, base),
+        base_source=_source_of("base_model", card, given=base is not None),
         recipe=recipe,
-        sources={
-            name: GIVEN
-            if name in given
-            else (DEFAULT if name not in asked else ASSUMED if name in assumed else CARD)
-            for name in recipe.to_dict()
-        },
+        sources={name: _source_of(name, card, given=name in given) for name in recipe.to_dict()},
         rows=rows,
         test_rows=test,
         layout=layout,
     )
 
 
-def _splits(
+def _source_of(name: str, card: Card, *, given: bool) -> str:
+    """Return the source of a field of the recipe, or of "base_model"."""
+    if given:
+        return GIVEN
+    if name not in card.training.recipe and name != "base_model":
+        return DEFAULT
+    return ASSUMED if name in card.training.assumed else CARD
+
+
+def _find_splits(
     data: Path, data_set: DataSet, train_file: str | Path | None, test_file: str | Path | None
 ) -> tuple[SplitFiles, SplitFiles | None]:
     if not data.exists():
@@ -159,20 +167,22 @@ def _splits(
             )
         folder, train_file, test = data.parent, data.name, None
     else:
-        folder, test = data, None if test_file is not None else find_split(data, data_set, "test")
+        folder, test = data, None
+        if test_file is None:
+            test = find_split(data, data_set, "test")
     if test_file is not None:
-        test = split_of([_within(folder, test_file)], data_set)
+        test = split_of([_resolve_file(folder, test_file)], data_set)
     rows = find_split(folder, data_set, "train") if train_file is None else None
     if train_file is not None:
-        rows = split_of([_within(folder, train_file)], data_set)
+        rows = split_of([_resolve_file(folder, train_file)], data_set)
     if rows is None:
-        raise no_split(folder, data_set, "train")
+        raise missing_split(folder, data_set, "train")
     _refuse_same(rows, test, folder)
     return rows, test
 
 
-def _within(folder: Path, file: str | Path) -> Path:
-    """A name is a file of the folder, a path with folders in it is as it stands, unless only the folder has it."""
+def _resolve_file(folder: Path, file: str | Path) -> Path:
+    """Return the file inside the folder if it is there, or else the path as given if it exists."""
     inside = folder / file
     return inside if inside.exists() or not Path(file).exists() else Path(file)
 
@@ -180,10 +190,11 @@ def _within(folder: Path, file: str | Path) -> Path:
 def _refuse_same(rows: SplitFiles, test: SplitFiles | None, folder: Path) -> None:
     if test is None:
         return
-    both = {path.resolve() for path in rows.paths} & {path.resolve() for path in test.paths}
-    if both:
-        name = min(path.name for path in both)
+    common = {path.resolve() for path in rows.paths} & {path.resolve() for path in test.paths}
+    if common:
+        name = min(path.name for path in common)
         raise DataError(
-            f"{name} of {folder} would be trained on and measured on, which measures nothing. Expected other rows: "
-            f"name them with --test FILE, or give the file itself as --data to train without test rows."
+            f"{name} of {folder} would be trained on and measured on, which measures nothing. "
+            f"Expected other rows: name them with --test FILE, or give the file itself as --data "
+            f"to train without test rows."
         )

@@ -15,9 +15,9 @@ _BFLOAT16_CAPABILITY = (8, 0)
 
 
 def policy_for(mixed_precision: str) -> str:
-    """A recipe's `mixed_precision` -> the Keras policy; "auto" looks at the GPU.
+    """Return the Keras policy for a recipe's `mixed_precision`; "auto" depends on the GPU.
 
-    float16 is never picked unasked: its small range needs loss scaling, which bfloat16 does without.
+    "auto" never chooses float16: its small range needs loss scaling, and bfloat16 does not.
     """
     if mixed_precision != "auto":
         return mixed_precision
@@ -30,30 +30,32 @@ def policy_for(mixed_precision: str) -> str:
     return "mixed_bfloat16" if able else "float32"
 
 
-def compiles(jit_compile: bool | None) -> bool:
-    """Whether XLA compiles the step. On a CPU it gains nothing and takes minutes."""
-    return bool(tf.config.list_physical_devices("GPU")) if jit_compile is None else jit_compile
+def should_compile(jit_compile: bool | None) -> bool:
+    """Return whether XLA compiles the step. On a CPU it gains nothing and takes minutes."""
+    if jit_compile is None:
+        return bool(tf.config.list_physical_devices("GPU"))
+    return jit_compile
 
 
 @contextlib.contextmanager
 def keras_for_training(policy: str) -> Iterator[None]:
-    """Layers built inside compute by `policy` and draw their dropout from a tf.random.Generator."""
-    before = tf_keras.mixed_precision.global_policy()
+    """Make layers built inside use `policy`, and draw dropout from a tf.random.Generator."""
+    policy_before = tf_keras.mixed_precision.global_policy()
     generators_before = tf_keras.backend.experimental.is_tf_random_generator_enabled()
     tf_keras.mixed_precision.set_global_policy(policy)
     tf_keras.backend.experimental.enable_tf_random_generator()
     try:
         yield
     finally:
-        tf_keras.mixed_precision.set_global_policy(before)
+        tf_keras.mixed_precision.set_global_policy(policy_before)
         if not generators_before:
             tf_keras.backend.experimental.disable_tf_random_generator()
 
 
 def round_weights(model: Any, dtype: str) -> None:
-    """Rounds every weight to the nearest value that `dtype` holds exactly; the variables stay float32.
+    """Round every weight to the nearest value of `dtype`; the variables stay float32.
 
-    Raises: InputError where a weight is too large for it; the model is then as it was.
+    Raises: InputError if a weight is too large for `dtype`; the model then stays unchanged.
     """
     rounded = []
     for weight in model.weights:

@@ -1,4 +1,4 @@
-"""The TF class and its own tokenizer as a `predict`, to measure a model while and after it is trained."""
+"""The TF class and its tokenizer as a `predict`, to measure a model during and after training."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from tfclf.prediction import Prediction
 from tfclf.training.batches import dataset, encode
 
-_TEXTS_A_PART = 2_048
+_TEXTS_PER_PART = 2_048
 
 
 class Predictor:
-    """Texts -> predictions, in order. Rows of like length share a batch.
+    """Predicts texts in order. Rows of similar length share a batch.
 
-    >>> next(Predictor(model, tokenizer, ["neg", "pos"], max_length=512, batch_size=32)(["well made"])).label
-    'pos'
+    predict = Predictor(model, tokenizer, ["neg", "pos"], max_length=512, batch_size=32)
+    next(predict(["well made"])).label   # 'pos'
     """
 
     def __init__(
@@ -39,27 +39,30 @@ class Predictor:
 
     def __call__(self, texts: Iterable[str]) -> Iterator[Prediction]:
         remaining = iter(texts)
-        while part := list(itertools.islice(remaining, _TEXTS_A_PART)):
-            for row in _softmax(self._part_logits(part)):
+        while part := list(itertools.islice(remaining, _TEXTS_PER_PART)):
+            for row in _softmax(self._compute_logits(part)):
                 by_label = dict(zip(self._labels, row.tolist(), strict=True))
                 label = self._labels[int(row.argmax())]
                 yield Prediction(label, by_label[label], by_label)
 
-    def _part_logits(self, texts: Sequence[str]) -> NDArray[numpy.float32]:
+    def _compute_logits(self, texts: Sequence[str]) -> NDArray[numpy.float32]:
         encoded = encode(self._tokenizer, texts, [0] * len(texts), max_length=self._max_length)
         by_length = numpy.argsort(encoded.lengths, kind="stable")
         starts = range(0, len(texts), self._batch_size)
         batches = [by_length[start : start + self._batch_size] for start in starts]
-        pad_id = self._tokenizer.pad_token_id
-        found = numpy.zeros([len(texts), len(self._labels)], numpy.float32)
-        for rows, (ids, mask, _) in zip(
-            batches, dataset(encoded, batches, pad_id=pad_id), strict=True
-        ):
-            found[rows] = self._logits(ids, mask).numpy()
-        return found
+        inputs = dataset(encoded, batches, pad_id=self._tokenizer.pad_token_id)
+        logits = numpy.zeros([len(texts), len(self._labels)], numpy.float32)
+        for rows, (ids, mask, _) in zip(batches, inputs, strict=True):
+            logits[rows] = self._logits(ids, mask).numpy()
+        return logits
 
 
 def _softmax(logits: NDArray[numpy.float32]) -> NDArray[numpy.float64]:
+    """Compute softmax in float64: [rows, classes] -> [rows, classes].
+
+    >>> _softmax(numpy.zeros([1, 2], numpy.float32))
+    array([[0.5, 0.5]])
+    """
     powers = numpy.exp(logits.astype(numpy.float64) - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[numpy.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
+    probabilities: NDArray[numpy.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities

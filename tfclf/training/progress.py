@@ -1,4 +1,4 @@
-"""What a training shows while it runs: one bar over all its steps, with loss and learning rate."""
+"""The display of a running training: one bar over all its steps, with loss and learning rate."""
 
 from types import TracebackType
 
@@ -15,7 +15,7 @@ from rich.progress import (
 
 
 class TrainingProgress:
-    """A rich progress bar on stderr; nothing at all where `shown` is False."""
+    """A rich progress bar on stderr; it prints nothing if `shown` is False."""
 
     def __init__(self, *, shown: bool) -> None:
         self._progress = Progress(
@@ -44,16 +44,16 @@ class TrainingProgress:
         self._progress.stop()
 
     def say(self, message: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         if not self._progress.disable:
             self._progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, description: str, *, total: int | None = None, done: int = 0) -> None:
-        """Names what runs now."""
+        """Show what runs now."""
         self._progress.update(
             self._task, description=description, total=total, completed=done, state=""
         )
 
     def step(self, done: int, *, loss: float, rate: float) -> None:
-        """One step finished."""
+        """Show that one more step is finished."""
         self._progress.update(self._task, completed=done, state=f"loss {loss:.4f}  rate {rate:.2e}")

@@ -1,4 +1,4 @@
-"""Hyper-parameters, as one record that is written beside what it made."""
+"""Hyper-parameters as one record, which is written beside the model it made."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,25 +11,28 @@ _PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to fine-tune. The defaults are those of Devlin et al. 2019 (arXiv:1810.04805, A.3).
+    """The hyper-parameters of fine-tuning. Defaults: Devlin et al. 2019 (arXiv:1810.04805, A.3).
 
     Attributes:
-      epochs: passes over the training rows, at most.
-      batch_size: rows a step.
-      learning_rate: its peak, after the warm-up; from there it falls linearly to 0 at the last step.
-      warmup: share of all steps in which the rate rises linearly from 0.
-      weight_decay: decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101); none on biases and layer norms.
-      clip_norm: the norm to which a step's gradients are scaled down together.
-      max_length: tokens in a training row, special tokens included; None: as many as the checkpoint takes.
-        The checkpoint's own limit stays as it is.
-      held_back: share of the training rows that is not trained on, and picks the best epoch.
-      patience: epochs without a better one before training stops; None: never stops early.
+      epochs: maximum number of passes over the training rows.
+      batch_size: rows per step.
+      learning_rate: its peak, after the warm-up; from there it falls linearly to 0 at the last
+        step.
+      warmup: fraction of all steps during which the rate rises linearly from 0.
+      weight_decay: decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101); none on biases and layer
+        norms.
+      clip_norm: maximum global norm of a step's gradients; larger ones are scaled down together.
+      max_length: maximum tokens in a training row, special tokens included; None: the checkpoint's
+        limit. The limit of the trained checkpoint does not change.
+      held_back: fraction of the training rows that is not trained on, but picks the best epoch.
+      patience: epochs without improvement before training stops; None: never stops early.
       seed: of the split, the order of rows, the new head and the dropout.
-      round_weights: "float16" rounds the final weights to values that float16 holds exactly, before they are
-        measured, so that an export stored in float16 is exact.
-      mixed_precision: "auto" is mixed_bfloat16 where TensorFlow sees a GPU that has it, float32 elsewhere.
-      jit_compile: whether XLA compiles the training step; None: where TensorFlow sees a GPU.
-      save_steps: steps between two saves of a training's state; each epoch's end saves, too.
+      round_weights: "float16" rounds the final weights to values that float16 holds exactly, before
+        they are measured. An export stored in float16 is then exact.
+      mixed_precision: "auto" is mixed_bfloat16 if TensorFlow sees a GPU that supports it, and
+        float32 otherwise.
+      jit_compile: whether XLA compiles the training step; None: if TensorFlow sees a GPU.
+      save_steps: steps between two saves of the training's state; each epoch's end saves, too.
     Raises: InputError for a value outside its range.
     """
 
@@ -55,27 +58,19 @@ class Recipe:
         _check("warmup", self.warmup, 0 <= self.warmup < 1, "0 or more, and less than 1")
         _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         _check("clip_norm", self.clip_norm, self.clip_norm > 0, "more than 0")
-        _check(
-            "max_length",
-            self.max_length,
-            self.max_length is None or self.max_length >= 3,
-            "3 or more",
-        )
+        fits = self.max_length is None or self.max_length >= 3
+        _check("max_length", self.max_length, fits, "3 or more")
         _check("held_back", self.held_back, 0 < self.held_back < 1, "more than 0 and less than 1")
         _check("patience", self.patience, self.patience is None or self.patience >= 1, "1 or more")
         _check("seed", self.seed, 0 <= self.seed < 2**32, "0 or more, and less than 2**32")
         _check("save_steps", self.save_steps, self.save_steps >= 1, "1 or more")
-        _check(
-            "round_weights",
-            self.round_weights,
-            self.round_weights in _ROUNDINGS,
-            "'float16' or nothing",
-        )
+        known = self.round_weights in _ROUNDINGS
+        _check("round_weights", self.round_weights, known, "'float16' or nothing")
         known = self.mixed_precision in _PRECISIONS
         _check("mixed_precision", self.mixed_precision, known, f"one of {', '.join(_PRECISIONS)}")
 
     def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step, counted from 0, out of `steps`.
+        """Return the learning rate of a step, counted from 0, out of `steps`.
 
         >>> [Recipe(learning_rate=4.0, warmup=0.25).rate_at(step, 8) for step in range(8)]
         [2.0, 4.0, 4.0, 3.333..., 2.666..., 2.0, 1.333..., 0.666...]
@@ -86,7 +81,7 @@ class Recipe:
         return self.learning_rate * (steps - step) / max(1, steps - rising)
 
     def to_dict(self) -> dict[str, Any]:
-        """As metrics.json has it."""
+        """Return the part of metrics.json on the recipe."""
         return asdict(self)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfclf.data import Layout, Row, labelled_rows
 from tfclf.errors import DataError, InputError
 from tfclf.evaluation import Report
-from tfclf.evaluation.metrics import sklearn_metrics
+from tfclf.evaluation.metrics import require_sklearn
 from tfclf.evaluation.plot import require_matplotlib
 from tfclf.training.recipe import Recipe
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training made.
+    """The outcome of a training.
 
     Attributes:
       folder: the checkpoint, with metrics.json and the confusion matrix beside the weights.
-      held_back: measured on the rows that were not trained on.
-      test: measured on the test rows; None where none were given.
+      held_back: scores on the rows that were not trained on.
+      test: scores on the test rows; None if none were given.
       best_epoch: the epoch, from 1, whose weights were kept.
       history: every epoch.
-      seconds: of training, over all runs where it was resumed.
+      seconds: of training, summed over all runs if it was resumed.
     """
 
     folder: Path
@@ -53,32 +53,32 @@ def train(
     origin: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> TrainingResult:
-    """Fine-tunes the checkpoint's TF class and writes a checkpoint that classifies.
+    """Fine-tune the checkpoint's TF class and write a checkpoint that classifies.
 
-    >>> train("distilbert-base-uncased", "train.csv", "sentiment", labels=["neg", "pos"]).held_back.accuracy
-    0.9125
+        result = train("distilbert-base-uncased", "train.csv", "sentiment", labels=["neg", "pos"])
+        result.held_back.accuracy   # 0.9125
 
-    A training that was killed goes on at its last saved step when the same call is made again; until it ends,
-    its state is kept in `<output>.training`. `output` appears only when it is whole.
+    Make the same call again to resume a killed training at its last saved step. Until it ends, its
+    state is in `<output>.training`. `output` appears only when it is complete.
 
     Args:
-      base: folder of a Hugging Face checkpoint, with a head or without.
-      data: rows to train on: a file that `tfclf.data` reads, or rows whose labels are among `labels`.
+      base: folder of a Hugging Face checkpoint, with or without a head.
+      data: rows to train on: a file that `tfclf.data` reads, or rows labelled with `labels`.
       output: folder to make; must not exist.
       recipe: hyper-parameters; None: the defaults.
       labels: in the order of the model's outputs; None: the checkpoint's own.
-      test: rows to measure the final model on, never trained on.
-      layout: of `data` and `test` where they are files.
-      origin: where all this comes from, for metrics.json; a `Plan` knows it.
+      test: rows to measure the final model on; never trained on.
+      layout: of `data` and `test` if they are files.
+      origin: description of the plan, for metrics.json; see `Plan.to_dict`.
       progress: whether to show a progress bar on stderr.
     Raises: InputError, DataError, SourceError, MissingExtraError.
     """
     recipe, output = recipe or Recipe(), Path(output)
     _refuse_existing(output)
-    # What is needed only at the end is asked for now, and not after hours of training.
-    sklearn_metrics()
+    # Needed only at the end. Check now, not after hours of training.
+    require_sklearn()
     require_matplotlib()
-    # These import TensorFlow, which whoever only asks for --help should not wait for.
+    # These import TensorFlow; `tfclf --help` should not wait for it.
     from tfclf.training.base import open_base
     from tfclf.training.output import write_checkpoint
     from tfclf.training.progress import TrainingProgress
@@ -86,21 +86,21 @@ def train(
     from tfclf.training.state import TrainingState
 
     opened = open_base(base, labels=labels)
-    rows = _rows(data, opened.labels, layout)
-    test_rows = None if test is None else _rows(test, opened.labels, layout)
+    rows = _read_rows(data, opened.labels, layout)
+    test_rows = None if test is None else _read_rows(test, opened.labels, layout)
     parts = split(rows, opened.labels, share=recipe.held_back, seed=recipe.seed)
     run = {
         "base": opened.folder.resolve().name,
         "base_sha256": opened.digest(),
-        "rows_sha256": _digest(rows),
+        "rows_sha256": _hash_rows(rows),
         "labels": list(opened.labels),
         "recipe": recipe.to_dict(),
     }
     state = TrainingState(output.with_name(f"{output.name}.training"), run)
     position = state.position()
-    with TrainingProgress(shown=progress) as shown:
-        model, position = _fine_tune(opened, parts, recipe, state, position, shown)
-        shown.begin("measuring")
+    with TrainingProgress(shown=progress) as bar:
+        model, position = _fine_tune(opened, parts, recipe, state, position, bar)
+        bar.begin("measuring")
         measured = write_checkpoint(
             model,
             opened,
@@ -125,15 +125,16 @@ def train(
 def _refuse_existing(output: Path) -> None:
     if output.exists():
         raise InputError(
-            f"{output} exists already. Expected a folder to make; delete it, or name another output."
+            f"{output} exists already. Expected a folder to make; delete it, or name another."
         )
     if not output.absolute().parent.is_dir():
         raise InputError(
-            f"{output.absolute().parent} is no folder, so that {output.name} cannot be made in it."
+            f"{output.absolute().parent} is no folder, so {output.name} cannot be made in it. "
+            f"Make it first, or name another output."
         )
 
 
-def _rows(
+def _read_rows(
     data: str | Path | Iterable[Row], labels: Sequence[str], layout: Layout | None
 ) -> list[Row]:
     if isinstance(data, str | Path):
@@ -148,7 +149,7 @@ def _rows(
     return rows
 
 
-def _digest(rows: Iterable[Row]) -> str:
+def _hash_rows(rows: Iterable[Row]) -> str:
     sha256 = hashlib.sha256()
     for row in rows:
         sha256.update(
@@ -165,7 +166,7 @@ def _fine_tune(
     position: "Position | None",
     progress: "TrainingProgress",
 ) -> tuple[Any, "Position"]:
-    """The model with its best epoch's weights, rounded where the recipe says so."""
+    """Return the model with its best epoch's weights, rounded if the recipe says so."""
     import tf_keras
 
     from tfclf.training.batches import encode
@@ -202,10 +203,10 @@ def _fine_tune(
 
 
 def _max_length(recipe: Recipe, base: "Base") -> int:
-    asked = recipe.max_length
-    if asked is not None and asked > base.max_length:
+    length = recipe.max_length
+    if length is not None and length > base.max_length:
         raise InputError(
-            f"The recipe's max_length is {asked}; {base.folder} takes {base.max_length} tokens at most. "
-            f"Lower --max-length."
+            f"The recipe's max_length is {length}; {base.folder} takes {base.max_length} tokens at "
+            f"most. Lower --max-length."
         )
-    return asked or base.max_length
+    return length or base.max_length

@@ -1,11 +1,11 @@
-"""A training's state on disk, so that one that was killed goes on where it last saved.
+"""The state of a training on disk: after a kill, training resumes at its last save.
 
     <output>.training/
-      step-<n>/   state.json, weights and optimizer as a tf.train.Checkpoint
+      step-<n>/   state.json; weights and optimizer as a tf.train.Checkpoint
       best-<n>/   the weights of the best epoch so far
 
-Each folder is written beside and renamed, and older ones go only once the new one stands: whenever the
-process is killed, one whole state is there.
+Each folder is written beside and renamed, and older ones are deleted only after that. Whenever the
+process is killed, one complete state is on disk.
 """
 
 import json
@@ -18,15 +18,16 @@ from typing import Any
 import tensorflow as tf
 
 from tfclf.errors import CheckpointError, InputError, first_line
+from tfclf.files import new_folder, write_json
 
 FORMAT_VERSION = 1
-# What may change from one run to the next without changing what comes out.
+# Parts of a run that may change without changing its outcome.
 _FREE = {"save_steps", "base"}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch: its mean loss over the training rows, and how it did on those held back."""
+    """One finished epoch: mean loss over the training rows, and scores on the held-back rows."""
 
     epoch: int
     loss: float
@@ -36,13 +37,13 @@ class Epoch:
 
 @dataclass
 class Position:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
-      epoch: finished epochs.
-      step: finished steps of the epoch after those.
-      loss_sum: of those steps.
-      best_epoch: the one, from 1, whose weights are in best-<n>; 0 before the first is finished.
+      epoch: number of finished epochs.
+      step: finished steps of the current epoch.
+      loss_sum: sum of the losses of those steps.
+      best_epoch: the epoch, from 1, whose weights are in best-<n>; 0 before the first is finished.
       history: the finished epochs.
       seconds: spent so far.
     """
@@ -59,8 +60,9 @@ class TrainingState:
     """The state folder of one training.
 
     Args:
-      folder: made when first saved to.
-      run: what the training is: recipe, labels, digests of data and base. Another run is refused.
+      folder: made by the first save.
+      run: what identifies the training: recipe, labels, digests of data and base. The state of
+        another run is refused.
     """
 
     def __init__(self, folder: Path, run: Mapping[str, Any]) -> None:
@@ -68,9 +70,9 @@ class TrainingState:
         self._run = json.loads(json.dumps(run))
 
     def position(self) -> Position | None:
-        """Where the last save was; None: nowhere yet.
+        """Return the position of the last save; None before the first.
 
-        Raises: InputError where the folder is of another run, CheckpointError where it cannot be read.
+        Raises: InputError if the folder is of another run, CheckpointError if it cannot be read.
         """
         step = self._last_step()
         if step is None:
@@ -78,46 +80,52 @@ class TrainingState:
         path = step / "state.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            version, run, position = content["format_version"], content["run"], content["position"]
-            history = [Epoch(**epoch) for epoch in position.pop("history")]
-            found = Position(**position, history=history)
+            version, run, fields = content["format_version"], content["run"], content["position"]
+            history = [Epoch(**epoch) for epoch in fields.pop("history")]
+            position = Position(**fields, history=history)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
-                f"{path} is not the state of a training ({error!r}). Delete {self.folder} to begin anew."
+                f"{path} is not the state of a training ({error!r}). "
+                f"Delete {self.folder} to begin anew."
             ) from error
         if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"{path} has format version {version}; this tfclf reads {FORMAT_VERSION}. Finish the "
-                f"training with the tfclf that began it, or delete {self.folder} to begin anew."
+                f"{path} has format version {version}; this tfclf reads {FORMAT_VERSION}. Finish "
+                f"the training with the tfclf that began it, or delete {self.folder} to begin anew."
             )
-        self._refuse_another(run)
-        return found
+        self._refuse_other_run(run)
+        return position
 
     def restore(self, checkpoint: tf.train.Checkpoint) -> None:
-        """Reads weights and optimizer of the last save."""
+        """Read weights and optimizer of the last save."""
         step = self._last_step()
         if step is None:
-            raise CheckpointError(f"{self.folder} holds no saved step to go on from.")
+            raise CheckpointError(f"{self.folder} holds no saved step to resume from.")
         self._read(checkpoint, step)
 
     def restore_best(self, checkpoint: tf.train.Checkpoint, epoch: int) -> None:
-        """Reads the weights of the best epoch."""
+        """Read the weights of the best epoch."""
         self._read(checkpoint, self.folder / f"best-{epoch}")
 
     def save(self, checkpoint: tf.train.Checkpoint, position: Position, *, steps: int) -> None:
-        """Saves all that the next run needs; `steps` is the number of steps finished since the start."""
+        """Save all that the next run needs, and delete everything older.
+
+        Args:
+          steps: number of steps finished since the start.
+        """
         content = {"format_version": FORMAT_VERSION, "run": self._run, "position": asdict(position)}
-        kept = self._write(f"step-{steps}", checkpoint, content)
+        saved = self._write(f"step-{steps}", checkpoint, content)
+        best = self.folder / f"best-{position.best_epoch}"
         for entry in self.folder.iterdir():
-            if entry not in (kept, self.folder / f"best-{position.best_epoch}"):
+            if entry not in (saved, best):
                 shutil.rmtree(entry, ignore_errors=True)
 
     def save_best(self, checkpoint: tf.train.Checkpoint, epoch: int) -> None:
-        """Saves the weights of an epoch; the best one before goes with the next `save`."""
+        """Save the weights of an epoch; the next `save` deletes those of the best one before."""
         self._write(f"best-{epoch}", checkpoint, {"format_version": FORMAT_VERSION, "epoch": epoch})
 
     def remove(self) -> None:
-        """Removes the folder, once the training has ended."""
+        """Remove the folder after the training has ended."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _last_step(self) -> Path | None:
@@ -131,42 +139,46 @@ class TrainingState:
     def _write(
         self, name: str, checkpoint: tf.train.Checkpoint, content: Mapping[str, Any]
     ) -> Path:
-        beside = self.folder / f"{name}.partial"
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        checkpoint.write(str(beside / "variables"))
-        (beside / "state.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
         target = self.folder / name
-        # Only the best weights of an epoch that is run again, after a kill, can be there already.
-        shutil.rmtree(target, ignore_errors=True)
-        return beside.rename(target)
+        with new_folder(target) as beside:
+            checkpoint.write(str(beside / "variables"))
+            write_json(beside / "state.json", content)
+            # Exists only after a kill: the best weights of an epoch that is run again.
+            shutil.rmtree(target, ignore_errors=True)
+        return target
 
     def _read(self, checkpoint: tf.train.Checkpoint, folder: Path) -> None:
         try:
-            # assert_consumed: a variable that found no value would silently keep its initial one.
+            # assert_consumed: a variable without a value would silently keep its initial one.
             checkpoint.read(str(folder / "variables")).assert_consumed()
         except (tf.errors.OpError, AssertionError, IndexError, ValueError, OSError) as error:
-            said = first_line(error)
             raise CheckpointError(
-                f"{folder} cannot be read back: {said}. Delete {self.folder} to begin anew."
+                f"{folder} cannot be read back: {first_line(error)}. "
+                f"Delete {self.folder} to begin anew."
             ) from error
 
-    def _refuse_another(self, before: Mapping[str, Any]) -> None:
-        was, now = _flat(before), _flat(self._run)
-        names = [
-            name for name in (was | now) if was.get(name) != now.get(name) and name not in _FREE
+    def _refuse_other_run(self, before: Mapping[str, Any]) -> None:
+        was, now = _flatten(before), _flatten(self._run)
+        changed = [name for name in was | now if was.get(name) != now.get(name)]
+        differences = [
+            f"{name} was {was.get(name)}, now {now.get(name)}"
+            for name in changed
+            if name not in _FREE
         ]
-        if names:
-            differences = "; ".join(
-                f"{name} was {was.get(name)}, now {now.get(name)}" for name in names
-            )
+        if differences:
             raise InputError(
-                f"{self.folder} holds a training that was begun otherwise: {differences}. Repeat the "
-                f"old command to go on with it, delete that folder to begin anew, or write to another output."
+                f"{self.folder} holds a training that was begun otherwise: "
+                f"{'; '.join(differences)}. Repeat the old command to go on with it, delete that "
+                f"folder to begin anew, or write to another output."
             )
 
 
-def _flat(run: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested objects into their parent.
+
+    >>> _flatten({"labels": ["neg"], "recipe": {"seed": 0}})
+    {'labels': ['neg'], 'seed': 0}
+    """
     flat: dict[str, Any] = {}
     for name, value in run.items():
         flat |= value if isinstance(value, dict) else {name: value}

@@ -1,4 +1,4 @@
-"""Weights into the original TF class: all of the encoder must be there, a missing head is made anew."""
+"""Weights into the original TF class: the encoder must be complete, a missing head is made anew."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,23 +11,26 @@ from tfclf.training.base import Base
 
 
 def build(base: Base) -> Any:
-    """The original TF class with the base's weights; a head that is missing or of another size is new.
+    """Build the original TF class with the base's weights.
 
-    Raises: CheckpointError where the file cannot be read, or lacks weights of the encoder.
+    A head that is missing, or of another size, gets new weights.
+
+    Raises: CheckpointError if the file cannot be read, or lacks weights of the encoder.
     """
-    loaded = weights.load(_class(base.config, base.folder), base.config, base.weights_file)
+    loaded = weights.load(_tf_class_of(base.config, base.folder), base.config, base.weights_file)
     new = [*loaded.missing, *(name for name, _, _ in loaded.mismatched)]
     _check_encoder(loaded.model, new, base.weights_file)
     return loaded.model
 
 
 def load_trained(folder: Path) -> Any:
-    """The TF class out of a folder that training wrote."""
+    """Load the TF class from a folder that training wrote."""
     config = transformers().AutoConfig.from_pretrained(folder)
-    return _class(config, folder).from_pretrained(folder, config=config, use_safetensors=False)
+    tf_class = _tf_class_of(config, folder)
+    return tf_class.from_pretrained(folder, config=config, use_safetensors=False)
 
 
-def _class(config: Any, folder: Path) -> Any:
+def _tf_class_of(config: Any, folder: Path) -> Any:
     package = transformers()
     mapping = package.TF_MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     if type(config) not in mapping:
@@ -39,11 +42,11 @@ def _class(config: Any, folder: Path) -> Any:
 
 
 def _check_encoder(model: Any, missing: Sequence[str], file: Path) -> None:
-    # The pooler counts as head: models pretrained without sentence pairs come without it.
+    # The pooler counts as head: models pretrained without sentence pairs lack it.
     encoder = f"{model.base_model_prefix}/"
     lacking = sorted(name for name in missing if name.startswith(encoder) and "pooler" not in name)
     if lacking:
         raise CheckpointError(
-            f"{file} lacks {len(lacking)} weights of the encoder, among them {', '.join(lacking[:3])}. "
-            f"Only a head may be missing; copy the checkpoint again."
+            f"{file} lacks {len(lacking)} weights of the encoder, among them "
+            f"{', '.join(lacking[:3])}. Only a head may be missing; copy the checkpoint again."
         )

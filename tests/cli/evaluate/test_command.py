@@ -1,4 +1,4 @@
-"""`tfclf evaluate`, with models that answer as a test says."""
+"""`tfclf evaluate`, with stub models."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ _ANSWERS = {"other": ["neg", "pos", "neg"]}
 
 
 class _Stub:
-    """A loaded model: "other" is always right, any other one is wrong on the last row."""
+    """A loaded model: the one named "other" is always right, others are wrong on the last row."""
 
     labels = LABELS
 
@@ -49,7 +49,7 @@ class _Stub:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
-    """The command on three rows; the models come before them, the options after."""
+    """Return a function that runs the command on three rows."""
     loader = ModuleType("tfclf.loader")
     loader.load = lambda source, **_: _Stub(source)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
@@ -194,20 +194,20 @@ def test_what_is_no_export_has_no_version(run: Callable[..., str], source: str) 
 
 
 def test_the_facts_of_an_export_are_its_manifests(exported: Path) -> None:
-    from tfclf.cli.evaluate.models import loaded
+    from tfclf.cli.evaluate.models import load_model
 
-    facts: Any = loaded(str(exported), xla=None, batch_size=2, progress=False).facts
+    facts: Any = load_model(str(exported), xla=None, batch_size=2, progress=False).facts
     assert facts["version"] == "1"
     assert facts["certificate"] == "none: `tfclf verify` has not been run"
     assert facts["engine"] == "lean, float32"
 
 
 def test_a_regression_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tfclf.cli.evaluate.models import loaded
+    from tfclf.cli.evaluate.models import load_model
 
     loader = ModuleType("tfclf.loader")
     stub = SimpleNamespace(manifest=SimpleNamespace(problem_type="regression"))
     loader.load = lambda source, **_: stub  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tfclf.loader", loader)
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
-        loaded("some_model", xla=None, batch_size=2, progress=False)
+        load_model("some_model", xla=None, batch_size=2, progress=False)

@@ -1,4 +1,4 @@
-"""What numbers in the column of labels mean."""
+"""The meaning of numbers in the label column."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ OFFICIAL = ("World", "Sports", "Business", "Sci/Tech")
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
-    """As the data set's publishers write it."""
+    """A file in the layout of the data set's publishers."""
     path = tmp_path / "test.csv"
     path.write_text('"1","Talks","resume"\n"2","Late","goal"\n"4","New","telescope"\n')
     return path

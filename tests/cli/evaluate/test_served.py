@@ -1,4 +1,4 @@
-"""A model on a server gets the figures that it gets in process."""
+"""A model on a server gets the same figures as in process."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import tfclf
 from tfclf.cli.evaluate.command import evaluate as evaluate_command
-from tfclf.cli.evaluate.models import Served, asked
+from tfclf.cli.evaluate.models import Served, connect_model
 from tfclf.data import labelled_rows
 from tfclf.errors import ClientError, InputError
 from tfclf.evaluation import Report, evaluate
@@ -102,7 +102,7 @@ def test_an_address_that_is_none_is_told() -> None:
 
 
 class FakeClient:
-    """Answers as a test says, and remembers which version it was asked for."""
+    """Give the predictions that a test chooses, and record the requested versions."""
 
     answers: tuple[Prediction, ...] = ()
     versions: tuple[object, ...] = ()
@@ -130,36 +130,41 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
     return fresh
 
 
-def ask(version: str | None = None) -> Any:
-    with asked(Served("http://h:1", "m", version), xla=None, batch_size=2, progress=False) as model:
+def connect(version: str | None = None) -> Any:
+    with connect_model(
+        Served("http://h:1", "m", version), xla=None, batch_size=2, progress=False
+    ) as model:
         return model
 
 
 def test_one_version_is_asked_whatever_is_swapped_meanwhile(fake: type[FakeClient]) -> None:
     fake.answers = (Prediction("a", 0.6, {"a": 0.6, "b": 0.4}),)
-    ask("stable")
+    connect("stable")
     assert fake.versions == ("stable", 3)
 
 
 def test_a_version_may_be_a_number(fake: type[FakeClient]) -> None:
     fake.answers = (Prediction("a", 0.6, {"a": 0.6, "b": 0.4}),)
-    ask("12")
+    connect("12")
     assert fake.versions == (12, 3)
 
 
 @pytest.mark.parametrize(
-    ("shares", "independent"),
+    ("probabilities", "independent"),
     [({"a": 0.6, "b": 0.4}, False), ({"a": 0.6, "b": 0.5}, True), ({"a": 0.1}, True)],
 )
 def test_labels_by_themselves_are_known_by_their_sum(
-    fake: type[FakeClient], shares: dict[str, float], independent: bool
+    fake: type[FakeClient], probabilities: dict[str, float], independent: bool
 ) -> None:
-    fake.answers = (Prediction("a", shares["a"], shares),)
-    model = ask()
-    assert (tuple(model.subject.labels), model.subject.independent) == (tuple(shares), independent)
+    fake.answers = (Prediction("a", probabilities["a"], probabilities),)
+    model = connect()
+    assert (tuple(model.subject.labels), model.subject.independent) == (
+        tuple(probabilities),
+        independent,
+    )
 
 
 def test_a_regression_is_refused(fake: type[FakeClient]) -> None:
     fake.answers = (Prediction("value", 3.2, None),)
     with pytest.raises(InputError, match="at http://h:1 is a regression"):
-        ask()
+        connect()

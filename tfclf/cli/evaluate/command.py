@@ -1,38 +1,31 @@
 """`tfclf evaluate`."""
 
 import json
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfclf.cli.evaluate.tables import print_comparison
-from tfclf.cli.evaluate.tables import print_report as print_report
-from tfclf.cli.options import Machine, TextColumns, Xla
-from tfclf.data import Layout
+from tfclf.cli.options import (
+    BatchSize,
+    Header,
+    LabelBase,
+    LabelColumn,
+    Machine,
+    TextColumns,
+    Xla,
+    layout_of,
+)
+from tfclf.cli.tables import print_comparison, print_report
 from tfclf.errors import InputError
 from tfclf.evaluation.calibration import BINS
+from tfclf.files import nearest_existing
 
 if TYPE_CHECKING:
     from tfclf.catalog.cards import Card
     from tfclf.cli.evaluate.models import Model
-
-# What both `evaluate` and `train` ask of a file of rows that does not say it itself.
-LabelColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column of the label, by name or by position from 0.", show_default="recognised"
-    ),
-]
-Header = Annotated[
-    bool | None,
-    typer.Option("--header/--no-header", help="Whether a CSV file's first row names its columns."),
-]
-LabelBase = Annotated[
-    int | None,
-    typer.Option(help="The number of the first label, where labels are numbers.", min=0, max=1),
-]
 
 
 def evaluate(
@@ -40,39 +33,45 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL DATA",
-            help="A model (an export, a checkpoint or a preset), two with --compare, one less with --server; then the "
-            "labelled rows: .csv, .jsonl (both also .gz) or .parquet.",
+            help="A model (an export, a checkpoint or a preset), two with --compare, one less with "
+            "--server; then the labelled rows: .csv, .jsonl (both also .gz) or .parquet.",
             show_default=False,
         ),
     ],
     compare: Annotated[
-        bool, typer.Option("--compare", help="Put two models side by side.")
+        bool, typer.Option("--compare", help="Evaluate two models on the same rows, side by side.")
     ] = False,
     server: Annotated[
         str | None,
         typer.Option(
-            help="Ask a model on a server: 127.0.0.1:8500 (gRPC) or http://127.0.0.1:8501 (REST)."
+            help="Evaluate a model on this server: 127.0.0.1:8500 (gRPC) or http://127.0.0.1:8501 "
+            "(REST)."
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="What the server calls the model.", show_default="default")
+        str | None,
+        typer.Option(help="Name of the model on the server.", show_default="default"),
     ] = None,
     model_version: Annotated[
         str | None,
-        typer.Option(help="Its version there, a number or a label.", show_default="the latest"),
+        typer.Option(
+            help="Version of the model on the server, a number or a label.",
+            show_default="the latest",
+        ),
     ] = None,
     card: Annotated[
         str | None,
         typer.Option(
-            help="Card whose figures stand beside these.",
+            help="Card whose published figures to show beside these. Give it if the model has "
+            "another name than its card.",
             show_default="the card of the model's name",
         ),
     ] = None,
     data_set: Annotated[
         str | None,
         typer.Option(
-            help="Whose rows they are: ag_news, imdb or allocine. Numbers are then its labels, and DATA may be its "
-            "folder.",
+            help="Data set of the rows: ag_news, imdb or allocine. Numbers then count its labels, "
+            "and DATA may be its folder.",
             show_default="the card's",
         ),
     ] = None,
@@ -82,21 +81,30 @@ def evaluate(
     label_base: LabelBase = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder for report.html, report.md, metrics.json and the plots."),
+        typer.Option(
+            help="Folder to write report.html, report.md, metrics.json and the plots to.",
+            show_default="only print",
+        ),
     ] = None,
     mistakes: Annotated[
         int,
         typer.Option(
-            help="Worst mistakes (and disagreements) whose texts a report and --json show; 0: none.",
+            help="Number of worst mistakes (and disagreements) that a report and --json show with "
+            "their texts. Set 0 if the texts are private.",
             min=0,
         ),
     ] = 20,
-    bins: Annotated[int, typer.Option(help="Of the calibration.", min=1)] = BINS,
-    batch_size: Annotated[int, typer.Option(help="Texts at once.", min=1)] = 32,
+    bins: Annotated[
+        int,
+        typer.Option(
+            help="Number of bins of the calibration. Lower it if there are few rows.", min=1
+        ),
+    ] = BINS,
+    batch_size: BatchSize = 32,
     xla: Xla = None,
     machine: Machine = False,
 ) -> None:
-    """Measures a model on labelled rows: accuracy, F1, loss, confusion, calibration, the worst mistakes.
+    """Measure a model on labelled rows: accuracy, F1, loss, confusion, calibration, worst mistakes.
 
     Example: `tfclf evaluate my_model test.csv --output report`
 
@@ -104,12 +112,12 @@ def evaluate(
 
     A served model: `tfclf evaluate --server 127.0.0.1:8500 --model news test.csv`
     """
-    from tfclf.cli.evaluate.models import Served, asked, loaded, told_apart
+    from tfclf.cli.evaluate.models import Served, connect_model, distinguish, load_model
     from tfclf.cli.evaluate.rows import rows_of
 
     *sources, last = arguments
     data = Path(last)
-    _check(
+    _check_arguments(
         sources,
         data,
         compare=compare,
@@ -118,32 +126,32 @@ def evaluate(
         model_version=model_version,
         card=card,
     )
-    # What is needed only at the end is asked for first.
-    asked_card = _named_card(card)
+    # Needed only at the end. Check now, before minutes of predicting.
+    named_card = _find_card(card)
     _check_extras(output)
     layout = layout_of(text_column, label_column, header, label_base)
     measuring: dict[str, Any] = {"batch_size": batch_size, "bins": bins}
     with ExitStack() as open_clients:
         models: list[Model] = []
         for number in range(2 if compare else 1):
-            # Two bars at a time would write over one another.
+            # Show one progress bar: two would overwrite each other.
             options: dict[str, Any] = {
                 "xla": xla,
                 "batch_size": batch_size,
                 "progress": not machine and number == 0,
             }
             if number < len(sources):
-                models.append(loaded(sources[number], **options))
+                models.append(load_model(sources[number], **options))
             else:
                 place = Served(str(server), model, model_version)
-                models.append(open_clients.enter_context(asked(place, **options)))
-        own_card = asked_card or (None if compare else _card_of(models[0]))
+                models.append(open_clients.enter_context(connect_model(place, **options)))
+        own_card = named_card or (None if compare else _card_of(models[0]))
         card_set = None if own_card is None else own_card.training.data_set
         rows = rows_of(data, models[0].subject.labels, layout, named=data_set, card=card_set)
         texts = mistakes if machine or output is not None else 0
         if compare:
             _compare(
-                told_apart(*models),
+                distinguish(*models),
                 rows,
                 data,
                 output,
@@ -164,18 +172,6 @@ def evaluate(
             )
 
 
-def layout_of(
-    text_column: list[str] | None,
-    label_column: str | None,
-    header: bool | None,
-    label_base: int | None,
-) -> Layout:
-    """The options that both commands share, as one record."""
-    return Layout(
-        text=tuple(text_column or ()), label=label_column, header=header, label_base=label_base
-    )
-
-
 def _evaluate(
     model: "Model",
     rows: Any,
@@ -187,16 +183,16 @@ def _evaluate(
     **measuring: Any,
 ) -> None:
     from tfclf.evaluation import evaluate as measure
-    from tfclf.evaluation.provenance import described
-    from tfclf.evaluation.published import beside_card
+    from tfclf.evaluation.provenance import describe
+    from tfclf.evaluation.published import compare_with_card
     from tfclf.evaluation.writing import REPORT_FILES, content_of
 
     subject = model.subject
     report = measure(
         subject.predict, rows, subject.labels, independent=subject.independent, **measuring
     )
-    about = described((model.facts,), data=str(data), rows=report.samples, tensorflow=model.here)
-    published = None if card is None else beside_card(report, card)
+    about = describe((model.facts,), data=str(data), rows=report.samples, tensorflow=model.here)
+    published = None if card is None else compare_with_card(report, card)
     if output is not None:
         report.write(
             output, title=f"{subject.name} on {data.name}", about=about, published=published
@@ -219,27 +215,27 @@ def _compare(
     **measuring: Any,
 ) -> None:
     from tfclf.evaluation import compare
-    from tfclf.evaluation.provenance import described
+    from tfclf.evaluation.provenance import describe
     from tfclf.evaluation.writing import COMPARISON_FILES, content_of_comparison
 
     first, second = models
-    found = compare(first.subject, second.subject, rows, **measuring)
+    comparison = compare(first.subject, second.subject, rows, **measuring)
     facts = (first.facts, second.facts)
-    about = described(
-        facts, data=str(data), rows=found.samples, tensorflow=first.here or second.here
+    about = describe(
+        facts, data=str(data), rows=comparison.samples, tensorflow=first.here or second.here
     )
     title = f"{first.subject.name} and {second.subject.name} on {data.name}"
     if output is not None:
-        found.write(output, title=title, about=about)
+        comparison.write(output, title=title, about=about)
     if machine:
-        typer.echo(json.dumps(content_of_comparison(found, about), ensure_ascii=False))
+        typer.echo(json.dumps(content_of_comparison(comparison, about), ensure_ascii=False))
         return
-    print_comparison(found, title=title)
+    print_comparison(comparison, title=title)
     if output is not None:
         typer.echo(f"Written to {output}: {', '.join(COMPARISON_FILES)}")
 
 
-def _check(
+def _check_arguments(
     sources: list[str],
     data: Path,
     *,
@@ -251,24 +247,25 @@ def _check(
 ) -> None:
     wanted = (2 if compare else 1) - (server is not None)
     if len(sources) != wanted:
-        found = ", ".join(sources) or "none"
         expected = ("none, since the server has it", "one", "two")[wanted]
         raise InputError(
-            f"the last argument, {data}, is taken for the rows; the models before it are: {found}. "
-            f"Expected {expected}: `tfclf evaluate MODEL DATA`, `tfclf evaluate --compare MODEL MODEL DATA`, or "
+            f"the last argument, {data}, is taken for the rows; the models before it are: "
+            f"{', '.join(sources) or 'none'}. Expected {expected}: `tfclf evaluate MODEL DATA`, "
+            f"`tfclf evaluate --compare MODEL MODEL DATA`, or "
             f"`tfclf evaluate --server ADDRESS --model NAME DATA`."
         )
     if server is None and (model is not None or model_version is not None):
         raise InputError(
-            "--model and --model-version say what to ask a server for; give its address with --server."
+            "--model and --model-version name a model on a server; give its address with --server."
         )
     if compare and card is not None:
         raise InputError(
-            f"--card {card} and --compare are given; a card's figures stand beside those of one model."
+            f"--card {card} and --compare are given; "
+            f"a card's figures stand beside those of one model."
         )
 
 
-def _named_card(name: str | None) -> "Card | None":
+def _find_card(name: str | None) -> "Card | None":
     from tfclf.catalog.cards import find
 
     return None if name is None else find(name)
@@ -281,13 +278,30 @@ def _card_of(model: "Model") -> "Card | None":
 
 
 def _check_extras(output: Path | None) -> None:
-    from tfclf.evaluation.files import check_output
-    from tfclf.evaluation.metrics import sklearn_metrics
+    from tfclf.evaluation.metrics import require_sklearn
     from tfclf.evaluation.pages import require_jinja
     from tfclf.evaluation.plot import require_matplotlib
 
-    sklearn_metrics()
+    require_sklearn()
     if output is not None:
         check_output(output)
         require_matplotlib()
         require_jinja()
+
+
+def check_output(folder: Path) -> None:
+    """Check that files can be written to the folder of --output, which need not exist yet.
+
+    Raises: InputError.
+    """
+    existing = nearest_existing(folder)
+    if not existing.is_dir():
+        raise InputError(
+            f"--output {folder}: {existing} is no folder. "
+            f"Expected a folder, or a place to make one."
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(
+            f"--output {folder}: {existing} cannot be written to. "
+            f"Give another folder, or the right to write there."
+        )

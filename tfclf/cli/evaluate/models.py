@@ -1,12 +1,12 @@
-"""The models of `tfclf evaluate`: loaded here, or asked on a server."""
+"""The models of `tfclf evaluate`: loaded in this process, or reached on a server."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tfclf._tensorflow import quiet_start
 from tfclf.catalog import resolve as sources
+from tfclf.cli.startup import start_tensorflow
 from tfclf.errors import InputError, SourceError
 from tfclf.evaluation import Subject
 from tfclf.evaluation.provenance import facts_of
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """One that is evaluated.
+    """A model to evaluate.
 
     Attributes:
-      names: under which it may have a card.
-      facts: what a report says of it.
+      names: names under which it may have a card.
+      facts: facts about it that a report shows.
       here: whether it runs in this process.
     """
 
@@ -36,7 +36,7 @@ class Model:
 
     @property
     def place(self) -> str:
-        """Where it is: as it was given, or on which server."""
+        """The source as it was given, or the server and the version there."""
         facts = self.facts
         return (
             facts.get("source")
@@ -46,10 +46,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Served:
-    """Where to ask for a model.
+    """The address of a model on a server.
 
     Attributes:
-      model: what the server calls it; None: 'default', as the client has it.
+      model: its name on the server; None: the client's default, 'default'.
       version: a number or a label; None: the latest.
     """
 
@@ -58,16 +58,17 @@ class Served:
     version: str | None = None
 
 
-def loaded(source: str, *, xla: bool | None, batch_size: int, progress: bool) -> Model:
-    """A model in this process. Raises: InputError for a regression; as `tfclf.load`."""
-    with quiet_start():
-        from tfclf.loader import load
+def load_model(source: str, *, xla: bool | None, batch_size: int, progress: bool) -> Model:
+    """Load a model into this process. Raises: InputError for a regression; as `tfclf.load`."""
+    start_tensorflow()
+    from tfclf.loader import load
 
     classifier = load(source, xla=xla)
     manifest = classifier.manifest
     if manifest.problem_type == REGRESSION:
         raise InputError(
-            f"{source} is a regression; expected a classifier: only classification is measured here."
+            f"{source} is a regression; "
+            f"expected a classifier: only classification is measured here."
         )
 
     def predict(texts: Iterable[str]) -> Iterable[Prediction]:
@@ -77,14 +78,16 @@ def loaded(source: str, *, xla: bool | None, batch_size: int, progress: bool) ->
     return Model(
         Subject(manifest.name, predict, classifier.labels, independent=independent),
         names=(source, manifest.name),
-        facts=facts_of(manifest, source=source, version=_version(source)),
+        facts=facts_of(manifest, source=source, version=_find_version(source)),
         here=True,
     )
 
 
 @contextmanager
-def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) -> Iterator[Model]:
-    """A model on a server: one version of it, whatever the server swaps meanwhile.
+def connect_model(
+    served: Served, *, xla: bool | None, batch_size: int, progress: bool
+) -> Iterator[Model]:
+    """Connect to a model on a server; keep to one version even if the server swaps versions.
 
     Raises: ClientError; InputError for a regression.
     """
@@ -92,8 +95,7 @@ def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) 
     from tfclf.client.address import GRPC, Address
 
     if Address.parse(served.address).protocol == GRPC:
-        with quiet_start():  # the stubs import TensorFlow
-            pass
+        start_tensorflow()  # the gRPC stubs import it
     version: int | str | None = served.version
     if served.version is not None and served.version.isdigit():
         version = int(served.version)
@@ -102,7 +104,7 @@ def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) 
     with Client(
         served.address, model=served.model, version=number, xla=bool(xla), batch_size=batch_size
     ) as client:
-        labels, independent = _labels(client, served.address)
+        labels, independent = _probe_labels(client, served.address)
 
         def predict(texts: Iterable[str]) -> Iterable[Prediction]:
             return client.predict(texts, progress=progress)
@@ -119,37 +121,39 @@ def asked(served: Served, *, xla: bool | None, batch_size: int, progress: bool) 
         )
 
 
-def told_apart(first: Model, second: Model) -> tuple[Model, Model]:
-    """Two models under names that differ: their own, or where they are."""
+def distinguish(first: Model, second: Model) -> tuple[Model, Model]:
+    """Give two models different names: their own, or else their places."""
     if first.subject.name != second.subject.name:
         return first, second
     names = (first.place, second.place)
     if first.place == second.place:
         names = (f"{first.place} (first)", f"{second.place} (second)")
-    return _renamed(first, names[0]), _renamed(second, names[1])
+    return _rename(first, names[0]), _rename(second, names[1])
 
 
-def _renamed(model: Model, name: str) -> Model:
+def _rename(model: Model, name: str) -> Model:
     return replace(model, subject=replace(model.subject, name=name))
 
 
-def _version(source: str) -> int | None:
+def _find_version(source: str) -> int | None:
     try:
         return latest_version(sources.find(source).path).number
-    except SourceError:  # no export
+    except SourceError:  # not an export
         return None
 
 
-def _labels(client: "Client", address: str) -> tuple[tuple[str, ...], bool]:
-    """In order, and whether each has a probability by itself, which no server's metadata says."""
-    answers = client.predict(list(HEADLINES[:4]))
-    shares = [
-        prediction.probabilities for prediction in answers if prediction.probabilities is not None
-    ]
-    if not shares:
+def _probe_labels(client: "Client", address: str) -> tuple[tuple[str, ...], bool]:
+    """Return the labels in order, and whether each has a probability of its own.
+
+    No server's metadata has these, so predict a few texts and look.
+    """
+    predictions = client.predict(list(HEADLINES[:4]))
+    probabilities = [one.probabilities for one in predictions if one.probabilities is not None]
+    if not probabilities:
         raise InputError(
-            f"the model at {address} is a regression; expected a classifier: only classification is measured here."
+            f"the model at {address} is a regression; "
+            f"expected a classifier: only classification is measured here."
         )
-    # Those of a softmax add up to 1 on every text; those of sigmoids would on several only by a miracle.
-    independent = any(abs(sum(by_label.values()) - 1) > 1e-3 for by_label in shares)
-    return tuple(shares[0]), independent
+    # Softmax outputs add up to 1 for every text; sigmoid outputs hardly do for several texts.
+    independent = any(abs(sum(by_label.values()) - 1) > 1e-3 for by_label in probabilities)
+    return tuple(probabilities[0]), independent
