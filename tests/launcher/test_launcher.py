@@ -1,4 +1,4 @@
-"""`tfclf serve --engine tensorflow_model_server | docker`, with programs that stand in for the real ones."""
+"""`tfclf serve --engine tensorflow_model_server | docker`, with fakes of both programs."""
 
 import itertools
 import json
@@ -20,18 +20,18 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from samples.checkpoints import DEMO, ROOT
-from tests.launcher.fake_tf_serving import install, recorded
+from tests.launcher.fake_tf_serving import install, read_calls
 from tests.server.fakes import wait_until
 from tfclf.errors import InputError, ServerError
 from tfclf.launcher import Launch, Settings, launch_of_docker, launch_of_program, run
 
-Started = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 FREE = Settings(port=0, rest_port=0)
 
 
 @pytest.fixture
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the stand-ins, which are found first on PATH."""
+    """The folder of the fakes, first on PATH."""
     folder = tmp_path / "bin"
     for key, value in install(folder, "tensorflow_model_server", "docker").items():
         monkeypatch.setenv(key, value)
@@ -58,11 +58,11 @@ def change_manifest(base: Path, **changes: object) -> None:
 
 
 @pytest.fixture
-def started(fakes: Path) -> Iterator[Started]:
+def start(fakes: Path) -> Iterator[Start]:
     """`tfclf serve` in a process of its own."""
     processes: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
+    def start_process(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-m", "tfclf", "serve", *map(str, arguments)],
             stderr=subprocess.PIPE,
@@ -72,13 +72,13 @@ def started(fakes: Path) -> Iterator[Started]:
         processes.append(process)
         return process
 
-    yield start
+    yield start_process
     for process in processes:
         process.kill()
         process.communicate()
 
 
-def line_of(process: "subprocess.Popen[str]", beginning: str) -> str:
+def read_line(process: "subprocess.Popen[str]", beginning: str) -> str:
     assert process.stderr is not None
     return next((line.strip() for line in process.stderr if line.startswith(beginning)), "")
 
@@ -131,8 +131,8 @@ def test_a_saved_model_of_others_is_not_batched_unless_asked(
 ) -> None:
     (own_demo / "1" / "assets.extra" / "tfclf.json").unlink()
     assert "enable_batching" not in flags_of(launch_of_program(own_demo, FREE, files).command)
-    asked = replace(FREE, batching=True)
-    assert "enable_batching" in flags_of(launch_of_program(own_demo, asked, files).command)
+    settings = replace(FREE, batching=True)
+    assert "enable_batching" in flags_of(launch_of_program(own_demo, settings, files).command)
 
 
 def test_a_batching_file_is_taken_as_it_is(fakes: Path, files: Path) -> None:
@@ -342,27 +342,27 @@ def test_grpc_and_rest_need_two_ports(fakes: Path, files: Path) -> None:
 # The process
 
 
-def test_a_signal_is_passed_on_and_the_exit_code_relayed(started: Started, fakes: Path) -> None:
-    process = started(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0)
-    line = line_of(process, "serving ")
+def test_a_signal_is_passed_on_and_the_exit_code_relayed(start: Start, fakes: Path) -> None:
+    process = start(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0)
+    line = read_line(process, "serving ")
     assert line.startswith(f"serving {DEMO.name} version 1 on 127.0.0.1:")
     assert line.endswith("(REST), by tensorflow_model_server")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
-def test_a_container_is_removed_when_a_signal_ends_it(started: Started, fakes: Path) -> None:
-    process = started(DEMO, "--engine", "docker", "--port", 0, "--rest-port", 0)
-    assert line_of(process, "serving ")
+def test_a_container_is_removed_when_a_signal_ends_it(start: Start, fakes: Path) -> None:
+    process = start(DEMO, "--engine", "docker", "--port", 0, "--rest-port", 0)
+    assert read_line(process, "serving ")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) != 0
-    calls = recorded(fakes)
+    calls = read_calls(fakes)
     ran = next(call for call in calls if call[1] == "run")
     assert ["docker", "rm", "--force", *values_of(tuple(ran), "--name")] == calls[-1]
 
 
-def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Path) -> None:
-    process = started(
+def test_a_second_signal_kills_what_does_not_listen(start: Start, fakes: Path) -> None:
+    process = start(
         DEMO,
         "--engine",
         "tensorflow_model_server",
@@ -372,9 +372,9 @@ def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Pat
         0,
         FAKE_BEHAVIOUR="deaf",
     )
-    assert line_of(process, "serving ")
+    assert read_line(process, "serving ")
     process.send_signal(signal.SIGTERM)
-    wait_until(lambda: ["SIGTERM"] in recorded(fakes))
+    wait_until(lambda: ["SIGTERM"] in read_calls(fakes))
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 128 + signal.SIGKILL
@@ -395,8 +395,8 @@ def test_two_signals_that_come_together_are_two(
     assert time.monotonic() - started < 300
 
 
-def test_what_ends_before_it_answers_is_relayed(started: Started) -> None:
-    process = started(
+def test_what_ends_before_it_answers_is_relayed(start: Start) -> None:
+    process = start(
         DEMO,
         "--engine",
         "tensorflow_model_server",
@@ -427,11 +427,10 @@ def test_what_never_answers_is_stopped(
 def test_the_server_keeps_its_log(
     fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The level that hides TensorFlow's greeting in this process is not handed down."""
+    """This process's TF_CPP_MIN_LOG_LEVEL, which hides a greeting, is not handed down."""
     script = fakes / "tensorflow_model_server"
-    script.write_text(
-        f"#!{sys.executable}\nimport os, sys\nsys.exit(5 if 'TF_CPP_MIN_LOG_LEVEL' in os.environ else 0)"
-    )
+    code = "import os, sys; sys.exit(5 if 'TF_CPP_MIN_LOG_LEVEL' in os.environ else 0)"
+    script.write_text(f"#!{sys.executable}\n{code}")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     assert run(launch_of_program(DEMO, FREE, files), ready=lambda _: None) == 0
 
@@ -439,7 +438,7 @@ def test_the_server_keeps_its_log(
 def test_without_rest_it_is_asked_over_grpc(
     fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in is the embedded server: a client of TF Serving gets its answers."""
+    """The fake is the embedded server, so a client of TF Serving gets responses."""
     monkeypatch.setenv("FAKE_BEHAVIOUR", "embedded")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     launch = launch_of_program(DEMO, Settings(port=0, rest_port=None, model_name="demo"), files)
