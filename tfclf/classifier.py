@@ -14,7 +14,7 @@ from tfclf.inputs import as_pairs, as_text_tensor, check_several, paired
 from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
 from tfclf.saved_model import signature_names as names
-from tfclf.saved_model.buckets import text_of
+from tfclf.saved_model.buckets import compose_text
 from tfclf.saved_model.manifest import Manifest
 
 LONG = ("truncate", "windows")
@@ -109,9 +109,9 @@ class Classifier(tf.Module):
         is one call with a text and one with a batch.
         """
         ladder = self.manifest.ladder
-        rungs = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
+        rungs = ladder.usual_buckets if self.xla and ladder else ((1, 2), (_BATCH, 2))
         for rows, length in rungs:
-            self([text_of(length, self._count_tokens)] * rows)
+            self([compose_text(length, self._count_tokens)] * rows)
 
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])

@@ -83,7 +83,7 @@ def read_line(process: "subprocess.Popen[str]", beginning: str) -> str:
     return next((line.strip() for line in process.stderr if line.startswith(beginning)), "")
 
 
-def flags_of(command: tuple[str, ...] | list[str]) -> Mapping[str, str]:
+def parse_flags(command: tuple[str, ...] | list[str]) -> Mapping[str, str]:
     return dict(flag[2:].split("=", 1) for flag in command if flag.startswith("--") and "=" in flag)
 
 
@@ -96,7 +96,7 @@ def values_of(command: tuple[str, ...], option: str) -> list[str]:
 
 def test_the_program_gets_model_and_ports(fakes: Path, files: Path) -> None:
     launch = launch_of_program(DEMO, FREE, files)
-    flags = flags_of(launch.command)
+    flags = parse_flags(launch.command)
     assert launch.command[0] == str(fakes / "tensorflow_model_server")
     assert flags["model_name"] == DEMO.name
     assert flags["model_base_path"] == str(DEMO)
@@ -104,7 +104,7 @@ def test_the_program_gets_model_and_ports(fakes: Path, files: Path) -> None:
 
 
 def test_one_version_is_served_through_a_base_path_of_its_own(fakes: Path, files: Path) -> None:
-    base = Path(flags_of(launch_of_program(DEMO / "1", FREE, files).command)["model_base_path"])
+    base = Path(parse_flags(launch_of_program(DEMO / "1", FREE, files).command)["model_base_path"])
     assert [path.name for path in base.iterdir()] == ["1"]
     assert (base / "1").resolve() == DEMO / "1"
 
@@ -113,12 +113,12 @@ def test_a_saved_model_in_a_folder_without_number_is_served_as_version_1(
     fakes: Path, files: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(DEMO / "1", tmp_path / "plain"))
-    base = Path(flags_of(launch_of_program(folder, FREE, files).command)["model_base_path"])
+    base = Path(parse_flags(launch_of_program(folder, FREE, files).command)["model_base_path"])
     assert (base / "1").resolve() == folder
 
 
 def test_an_export_is_batched_with_a_file_of_this_machine(fakes: Path, files: Path) -> None:
-    flags = flags_of(launch_of_program(DEMO, FREE, files).command)
+    flags = parse_flags(launch_of_program(DEMO, FREE, files).command)
     assert flags["enable_batching"] == "true"
     assert (
         f"num_batch_threads {{ value: {os.cpu_count()} }}"
@@ -130,14 +130,14 @@ def test_a_saved_model_of_others_is_not_batched_unless_asked(
     fakes: Path, files: Path, own_demo: Path
 ) -> None:
     (own_demo / "1" / "assets.extra" / "tfclf.json").unlink()
-    assert "enable_batching" not in flags_of(launch_of_program(own_demo, FREE, files).command)
+    assert "enable_batching" not in parse_flags(launch_of_program(own_demo, FREE, files).command)
     settings = replace(FREE, batching=True)
-    assert "enable_batching" in flags_of(launch_of_program(own_demo, settings, files).command)
+    assert "enable_batching" in parse_flags(launch_of_program(own_demo, settings, files).command)
 
 
 def test_a_batching_file_is_taken_as_it_is(fakes: Path, files: Path) -> None:
     own = ROOT / "serving" / "config" / "batching.config"
-    flags = flags_of(launch_of_program(DEMO, replace(FREE, batching_file=own), files).command)
+    flags = parse_flags(launch_of_program(DEMO, replace(FREE, batching_file=own), files).command)
     assert Path(flags["batching_parameters_file"]).read_text() == own.read_text()
 
 
@@ -149,7 +149,7 @@ def test_a_batching_file_that_is_not_there_is_named(
 
 
 def test_metrics_are_on_the_rest_port(fakes: Path, files: Path) -> None:
-    flags = flags_of(launch_of_program(DEMO, FREE, files).command)
+    flags = parse_flags(launch_of_program(DEMO, FREE, files).command)
     assert (
         'path: "/monitoring/prometheus/metrics"'
         in Path(flags["monitoring_config_file"]).read_text()
@@ -159,7 +159,7 @@ def test_metrics_are_on_the_rest_port(fakes: Path, files: Path) -> None:
 def test_without_rest_there_is_no_rest_flag_and_nothing_to_monitor(
     fakes: Path, files: Path
 ) -> None:
-    flags = flags_of(launch_of_program(DEMO, Settings(port=0, rest_port=None), files).command)
+    flags = parse_flags(launch_of_program(DEMO, Settings(port=0, rest_port=None), files).command)
     assert not {"rest_api_port", "monitoring_config_file"} & set(flags)
 
 
@@ -187,7 +187,7 @@ def test_xla_is_on_where_it_is_of_use(
     fakes: Path, files: Path, own_demo: Path, settings: Settings, expected: set[str]
 ) -> None:
     change_manifest(own_demo, ladder=LADDER)
-    flags = flags_of(launch_of_program(own_demo, settings, files).command)
+    flags = parse_flags(launch_of_program(own_demo, settings, files).command)
     assert {flag for flag in flags if flag.startswith("xla")} == expected
 
 
@@ -196,7 +196,7 @@ def test_xla_stays_off_where_the_export_has_no_signature_for_it(
 ) -> None:
     change_manifest(own_demo, ladder=None)
     launch = launch_of_program(own_demo, replace(FREE, gpu=True), files)
-    assert not [flag for flag in flags_of(launch.command) if flag.startswith("xla")]
+    assert not [flag for flag in parse_flags(launch.command) if flag.startswith("xla")]
     with pytest.raises(InputError, match="no signature serving_xla"):
         launch_of_program(own_demo, replace(FREE, xla=True), files)
 
@@ -205,7 +205,7 @@ def test_warm_up_records_for_xla_turn_it_on(fakes: Path, files: Path, own_demo: 
     change_manifest(own_demo, ladder=LADDER)
     records = own_demo / "1" / "assets.extra" / "tf_serving_warmup_requests"
     records.write_bytes(records.read_bytes() + b"serving_xla")
-    assert "xla_cpu_compilation_enabled" in flags_of(
+    assert "xla_cpu_compilation_enabled" in parse_flags(
         launch_of_program(own_demo, FREE, files).command
     )
     with pytest.raises(InputError, match="would fail the load"):
@@ -247,8 +247,8 @@ def test_docker_sees_the_model_and_cannot_write_to_it(fakes: Path, files: Path) 
     model, config = values_of(command, "--mount")
     assert model == f"type=bind,source={DEMO},target=/model,readonly"
     assert config == f"type=bind,source={files},target=/tfclf,readonly"
-    assert flags_of(command)["model_base_path"] == "/model"
-    assert flags_of(command)["batching_parameters_file"] == "/tfclf/batching.config"
+    assert parse_flags(command)["model_base_path"] == "/model"
+    assert parse_flags(command)["batching_parameters_file"] == "/tfclf/batching.config"
 
 
 def test_docker_sees_one_version_if_that_is_given(fakes: Path, files: Path) -> None:

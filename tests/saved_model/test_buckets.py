@@ -1,4 +1,4 @@
-"""The ladder: few sizes, none of them far above what they are for."""
+"""Padding buckets: few sizes, and little padding."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tfclf
 from tfclf.errors import InputError
-from tfclf.saved_model.buckets import Ladder, text_of
+from tfclf.saved_model.buckets import Ladder, compose_text
 
 
 @given(st.integers(1, 5_000), st.data())
@@ -18,18 +18,18 @@ def test_no_row_is_padded_to_more_than_twice_its_length_or_32(
     ladder = Ladder.up_to(max_length)
     assert ladder.lengths[-1] == max_length
     length = data.draw(st.integers(1, max_length))
-    assert min(rung for rung in ladder.lengths if rung >= length) <= max(32, 2 * length)
+    assert min(bucket for bucket in ladder.lengths if bucket >= length) <= max(32, 2 * length)
 
 
 def test_a_model_of_512_tokens_has_15_rungs() -> None:
-    assert len(Ladder.up_to(512).rungs) == 15
+    assert len(Ladder.up_to(512).buckets) == 15
 
 
 @pytest.mark.parametrize("max_length", [5, 32, 33, 128, 512, 4096])
 def test_usual_rungs_are_rungs_for_one_text_and_for_full_batches(max_length: int) -> None:
     ladder = Ladder.up_to(max_length)
-    assert set(ladder.usual) <= set(ladder.rungs)
-    assert {size for size, _ in ladder.usual} == {1, 32}
+    assert set(ladder.usual_buckets) <= set(ladder.buckets)
+    assert {size for size, _ in ladder.usual_buckets} == {1, 32}
 
 
 @pytest.mark.parametrize("sizes", [(), (0, 1), (8, 8), (8, 1), (1.5,), ("8",), (True, 2)], ids=str)
@@ -43,11 +43,11 @@ def test_sizes_that_do_not_go_up_are_refused(sizes: Any) -> None:
 
 @pytest.mark.parametrize("length", [3, 4, 32, 100, 512])
 def test_a_text_for_a_rung_has_just_its_tokens(classifier: tfclf.Classifier, length: int) -> None:
-    text = text_of(length, classifier._count_tokens)
+    text = compose_text(length, classifier._count_tokens)
     assert classifier.tokenize([text]).row_lengths().numpy().tolist() == [length]
 
 
 def test_where_words_take_several_tokens_the_text_stays_below() -> None:
-    text = text_of(100, lambda text: 2 + 7 * len(text.split()))
+    text = compose_text(100, lambda text: 2 + 7 * len(text.split()))
     assert 2 + 7 * len(text.split()) == 100
-    assert text_of(99, lambda text: 2 + 7 * len(text.split())).count("news") == 13
+    assert compose_text(99, lambda text: 2 + 7 * len(text.split())).count("news") == 13

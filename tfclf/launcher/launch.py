@@ -273,7 +273,7 @@ def _check_runs_on(serving: tuple[int, ...] | None, manifest: Manifest | None, w
     # Later versions know the older ops too; earlier ones may lack some.
     if serving < bounds[0]:
         raise ServerError(
-            f"{what} is TF Serving {format_version(serving)}, but {manifest.name} runs on "
+            f"{what} is TF Serving {format_version(serving)}, and {manifest.name} runs on "
             f"{manifest.serving_versions}. Install one of those, or start its image: "
             f"--engine docker."
         )

@@ -1,4 +1,4 @@
-"""The ladder: the few sizes that rows and batches are padded up to, so that XLA compiles few programs."""
+"""Padding buckets: the few sizes of rows and batches for which XLA compiles programs."""
 
 import bisect
 import itertools
@@ -9,21 +9,22 @@ from tfclf.errors import InputError
 
 _SHORTEST = 32
 _BATCH_SIZES = (1, 8, 32)
-# News, reviews of a sentence or two, support tickets: most texts are no longer.
+# Tokens. Most news, short reviews and support tickets are no longer.
 _USUAL_LENGTH = 128
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """Every shape that the compiled step is called with is a rung: one of these lengths, one of these batch sizes.
+    """The buckets of the compiled step: it only ever sees one of these lengths and batch sizes.
 
-    >>> Ladder.up_to(100).lengths
-    (32, 64, 100)
+    >>> ladder = Ladder.up_to(100)
+    >>> ladder.lengths, ladder.batch_sizes
+    ((32, 64, 100), (1, 8, 32))
 
     Attributes:
-      lengths: tokens in a row, special tokens included; the last one is the model's limit.
-      batch_sizes: rows; a larger batch is cut into pieces of the last one.
-    Raises: InputError for sizes that do not go up, or that are no whole numbers above 0.
+      lengths: tokens in a row, special tokens included; the last is the model's limit.
+      batch_sizes: rows; a larger batch is split into pieces of the last size.
+    Raises: InputError for sizes that do not increase, or are not whole numbers above 0.
     """
 
     lengths: tuple[int, ...]
@@ -31,37 +32,49 @@ class Ladder:
 
     def __post_init__(self) -> None:
         for name, sizes in (("lengths", self.lengths), ("batch_sizes", self.batch_sizes)):
-            # bool is an int to Python, and no size to anybody.
-            whole = all(
+            # A bool is an int to Python, but not a size.
+            are_sizes = all(
                 isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes
             )
-            if (
-                not sizes
-                or not whole
-                or any(low >= high for low, high in itertools.pairwise(sizes))
-            ):
+            increase = are_sizes and all(low < high for low, high in itertools.pairwise(sizes))
+            if not sizes or not increase:
                 raise InputError(
-                    f"the ladder's {name} are {sizes!r}; expected whole numbers above 0 that go up, such as (1, 8, 32)."
+                    f"the ladder's {name} are {sizes!r}; expected whole numbers above 0 that go "
+                    f"up, such as (1, 8, 32)."
                 )
 
     @classmethod
     def up_to(cls, max_length: int) -> "Ladder":
-        """Lengths that double up to the model's limit: no row is padded to more than twice its own, or to 32."""
+        """Double the lengths up to the model's limit.
+
+        No row is then padded to more than twice its own length, or to 32 tokens.
+
+        >>> Ladder.up_to(512).lengths
+        (32, 64, 128, 256, 512)
+        """
         doubling = itertools.takewhile(
             lambda size: size < max_length, (_SHORTEST << step for step in itertools.count())
         )
         return cls((*doubling, max_length))
 
     @property
-    def rungs(self) -> tuple[tuple[int, int], ...]:
-        """Every (batch size, length): as many programs, and no more, can come to be compiled."""
+    def buckets(self) -> tuple[tuple[int, int], ...]:
+        """Every (batch size, length); XLA compiles at most one program for each.
+
+        >>> Ladder((32, 64), (1, 8)).buckets
+        ((1, 32), (1, 64), (8, 32), (8, 64))
+        """
         return tuple(itertools.product(self.batch_sizes, self.lengths))
 
     @property
-    def usual(self) -> tuple[tuple[int, int], ...]:
-        """The rungs worth compiling before anybody asks: one text, or a full batch, of up to 128 tokens.
+    def usual_buckets(self) -> tuple[tuple[int, int], ...]:
+        """The buckets to compile at warm-up: one text, or a full batch, of up to 128 tokens.
 
-        A client sends one text, and bulk work sends full batches; a batch in between comes once, at the end.
+        A client sends one text, and bulk work sends full batches. A batch in between comes once, at
+        the end.
+
+        >>> Ladder.up_to(512).usual_buckets
+        ((1, 32), (1, 64), (1, 128), (32, 32), (32, 64), (32, 128))
         """
         lengths = [length for length in self.lengths if length <= _USUAL_LENGTH] or self.lengths[:1]
         return tuple(
@@ -69,12 +82,15 @@ class Ladder:
         )
 
 
-def text_of(length: int, count_tokens: Callable[[str], int]) -> str:
-    """A text of as many tokens, or of the most that stay below, whatever the tokenizer makes of a word.
+def compose_text(length: int, count_tokens: Callable[[str], int]) -> str:
+    """Compose a text of `length` tokens, or of the most below it that repeating a word gives.
+
+    >>> compose_text(5, lambda text: len(text.split()) + 2)
+    'news news news'
 
     Args:
       length: tokens, special tokens included.
-      count_tokens: of a text, special tokens included, cut to the model's limit.
+      count_tokens: count a text's tokens, special tokens included, truncated to the model's limit.
     """
     texts = [" ".join(["news"] * words) for words in range(length + 1)]
     return texts[max(0, bisect.bisect_right(texts, length, key=count_tokens) - 1)]

@@ -158,7 +158,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
 
 
 def test_500_random_batches_compile_one_program_a_rung(programs: Mapping[str, float]) -> None:
-    assert programs["random batches"] == len(xla_programs.LADDER.rungs) == 9
+    assert programs["random batches"] == len(xla_programs.LADDER.buckets) == 9
 
 
 def test_500_random_batches_answer_as_without_xla(programs: Mapping[str, float]) -> None:
@@ -170,7 +170,7 @@ def test_nothing_is_compiled_without_being_asked_for(programs: Mapping[str, floa
 
 
 def test_a_warm_up_compiles_the_usual_rungs(programs: Mapping[str, float]) -> None:
-    assert programs["warmed up"] == len(xla_programs.LADDER.usual)
+    assert programs["warmed up"] == len(xla_programs.LADDER.usual_buckets)
 
 
 def test_usual_batches_find_their_programs_compiled(programs: Mapping[str, float]) -> None:
