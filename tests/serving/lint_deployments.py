@@ -65,7 +65,7 @@ def check_with_kubeconform(overlay: str) -> None:
         location = f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
         _run(
             [kubeconform, "-strict", "-summary", "-schema-location", location],
-            given=render(overlay),
+            stdin=render(overlay),
         )
 
 
@@ -132,9 +132,9 @@ def _find_tool(name: str) -> str:
     return path
 
 
-def _run(command: list[str], *, folder: Path = SERVING, given: str = "") -> None:
+def _run(command: list[str], *, folder: Path = SERVING, stdin: str = "") -> None:
     done = subprocess.run(
-        command, cwd=folder, input=given, capture_output=True, text=True, check=False
+        command, cwd=folder, input=stdin, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
 

@@ -101,8 +101,8 @@ def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*request, *files], check=True, capture_output=True)
     script = [sys.executable, str(SERVING / "make_ssl_config.py")]
-    given = [str(key), str(certificate), "--client-ca", str(certificate)]
-    done = subprocess.run([*script, *given], capture_output=True, text=True, check=True)
+    arguments = [str(key), str(certificate), "--client-ca", str(certificate)]
+    done = subprocess.run([*script, *arguments], capture_output=True, text=True, check=True)
     config = text_format.Parse(done.stdout, create_message("SSLConfig"))
     assert (config.server_key, config.server_cert) == (key.read_text(), certificate.read_text())
     assert (config.custom_ca, config.client_verify) == (certificate.read_text(), True)

@@ -21,6 +21,7 @@ from tfclf.client.refusals import to_client_error
 from tfclf.client.served import ServedModel, count_tokens, describe
 from tfclf.errors import ClientError
 from tfclf.prediction import Prediction, predictions_of
+from tfclf.saved_model import signature_names
 
 _T = TypeVar("_T")
 _MAX_SWAPS = 3  # in a row, during one request; more than that is an error and not a swap
@@ -61,11 +62,11 @@ class Conversation:
     async def tokenize(self, batch: Batch, timeout: float | None) -> list[list[int]]:
         """Return the token ids of each row, without padding."""
         texts = [row[0] for row in batch]
-        request = Request("tokenize", {"text": texts}, ("input_ids", "attention_mask"))
+        outputs = ("input_ids", "attention_mask")
+        request = Request(signature_names.TOKENIZE, {"text": texts}, outputs)
 
         async def read(response: Response, _: ServedModel) -> list[list[int]]:
-            outputs = response.outputs
-            rows = zip(outputs["input_ids"], outputs["attention_mask"], strict=True)
+            rows = zip(*(response.outputs[name] for name in outputs), strict=True)
             return [
                 [token for token, real in zip(ids, mask, strict=True) if real] for ids, mask in rows
             ]
