@@ -320,7 +320,7 @@ def test_a_host_that_the_program_cannot_bind_is_refused(fakes: Path, files: Path
         launch_of_program(DEMO, replace(FREE, host="127.0.0.1"), files)
 
 
-def test_that_the_program_listens_everywhere_is_said_once_it_is_not_asked_for(
+def test_listening_on_every_address_is_noted_unless_the_user_asked_for_it(
     fakes: Path, files: Path
 ) -> None:
     assert "every address" in launch_of_program(DEMO, FREE, files).notes[0]

@@ -21,12 +21,12 @@ def test_no_row_is_padded_to_more_than_twice_its_length_or_32(
     assert min(bucket for bucket in ladder.lengths if bucket >= length) <= max(32, 2 * length)
 
 
-def test_a_model_of_512_tokens_has_15_rungs() -> None:
+def test_a_model_of_512_tokens_has_15_buckets() -> None:
     assert len(Ladder.up_to(512).buckets) == 15
 
 
 @pytest.mark.parametrize("max_length", [5, 32, 33, 128, 512, 4096])
-def test_usual_rungs_are_rungs_for_one_text_and_for_full_batches(max_length: int) -> None:
+def test_usual_buckets_are_buckets_for_one_text_and_for_full_batches(max_length: int) -> None:
     ladder = Ladder.up_to(max_length)
     assert set(ladder.usual_buckets) <= set(ladder.buckets)
     assert {size for size, _ in ladder.usual_buckets} == {1, 32}
@@ -42,7 +42,7 @@ def test_sizes_that_do_not_go_up_are_refused(sizes: Any) -> None:
 
 
 @pytest.mark.parametrize("length", [3, 4, 32, 100, 512])
-def test_a_text_for_a_rung_has_just_its_tokens(classifier: tfclf.Classifier, length: int) -> None:
+def test_a_text_for_a_bucket_has_just_its_tokens(classifier: tfclf.Classifier, length: int) -> None:
     text = compose_text(length, classifier._count_tokens)
     assert classifier.tokenize([text]).row_lengths().numpy().tolist() == [length]
 
