@@ -22,7 +22,7 @@ from tfclf.errors import ExportError, InputError, SavedModelError
 from tfclf.graph.build import ENGINES
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
-from tfclf.saved_model.ops import ops, serving_versions
+from tfclf.saved_model.ops import find_ops, serving_versions
 from tfclf.saved_model.versions import saved_model_folder
 
 
@@ -72,7 +72,7 @@ def test_every_output_starts_with_the_batch(either: Path) -> None:
 
 
 def test_its_graph_calls_no_python_function(either: Path) -> None:
-    assert not {op for op in ops(either / "saved_model.pb") if "PyFunc" in op}
+    assert not {op for op in find_ops(either / "saved_model.pb") if "PyFunc" in op}
 
 
 def test_it_holds_no_keras_object(either: Path) -> None:

@@ -14,7 +14,7 @@ from tfclf.inputs import as_pairs, as_text_tensor, check_several, paired
 from tfclf.prediction import Prediction, predictions_of
 from tfclf.progress import shown
 from tfclf.saved_model import signature_names as names
-from tfclf.saved_model.buckets import text_of
+from tfclf.saved_model.buckets import compose_text
 from tfclf.saved_model.manifest import Manifest
 
 LONG = ("truncate", "windows")

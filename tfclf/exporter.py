@@ -19,7 +19,7 @@ from tfclf.graph.serving_graph import ServingGraph
 from tfclf.graph.signatures import PREDICT, Signature, signatures_of
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model import signature_names as names
-from tfclf.saved_model.buckets import Ladder, text_of
+from tfclf.saved_model.buckets import Ladder, compose_text
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import serving_versions
 
@@ -142,8 +142,8 @@ def _write(graph: ServingGraph, manifest: Manifest, folder: Path, *, xla_warm_up
     tf.saved_model.save(root, str(folder), signatures=functions)
     _set_method_names(signatures, folder)
     versions = serving_versions(folder / "saved_model.pb")
-    rungs = graph.ladder.usual if graph.ladder and xla_warm_up else ()
-    for_xla = [[text_of(length, graph.count_tokens)] * rows for rows, length in rungs]
+    rungs = graph.ladder.usual_buckets if graph.ladder and xla_warm_up else ()
+    for_xla = [[compose_text(length, graph.count_tokens)] * rows for rows, length in rungs]
     _write_warm_up(folder, signatures, for_xla)
     manifest = dataclasses.replace(
         manifest, serving_versions=versions, checksums=hash_files(folder)
@@ -164,14 +164,14 @@ def _write_warm_up(
     folder: Path, signatures: Sequence[Signature], for_xla: Sequence[Sequence[str]]
 ) -> None:
     """Requests that TF Serving replays before it calls a version available; `for_xla` goes to that signature."""
-    from tfclf.saved_model.warm_up import predict_record, records
+    from tfclf.saved_model.warm_up import encode_predict_record, encode_records
 
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for rows in _WARM_UP:
             texts = [HEADLINES[index % len(HEADLINES)] for index in range(rows)]
-            for record in records(texts, {signature.name for signature in signatures}):
+            for record in encode_records(texts, {signature.name for signature in signatures}):
                 writer.write(record)
         for rung in for_xla:
-            writer.write(predict_record(rung, signature=names.SERVING_XLA))
+            writer.write(encode_predict_record(rung, signature=names.SERVING_XLA))

@@ -1,4 +1,4 @@
-"""Servers to be clients of, over both protocols, and both forms of the client behind one face."""
+"""Servers for clients, over both protocols, and both forms of the client with one interface."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ NAME = "served"
 
 @dataclass(frozen=True)
 class Model:
-    """A served model, and the same one in process."""
+    """A served model, and the same model in process."""
 
     address: str
     classifier: tfclf.Classifier
@@ -36,15 +36,15 @@ Connect = Callable[..., Any]
 def models(
     small: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Model]]:
-    """By name; each is exported and served when first asked for."""
+    """Models by name; each is exported and served at its first use."""
     running: dict[str, Model] = {}
     with ExitStack() as servers:
 
         def model(name: str) -> Model:
             if name not in running:
-                path = {"demo": DEMO, "tiny": small}.get(name) or small_export(
-                    tmp_path_factory.mktemp(name), **_CHANGES[name]
-                )
+                path = {"demo": DEMO, "tiny": small}.get(name)
+                if path is None:
+                    path = export_small(tmp_path_factory.mktemp(name), **_CHANGES[name])
                 server = servers.enter_context(serve(path, model_name=NAME, port=0))
                 running[name] = Model(server.address, tfclf.load(path))
             return running[name]
@@ -54,8 +54,8 @@ def models(
 
 @pytest.fixture(scope="package")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1 of an export with few words, which is quickly made."""
-    return small_export(tmp_path_factory.mktemp("small"))
+    """Version 1 of an export with a small vocabulary, quick to make."""
+    return export_small(tmp_path_factory.mktemp("small"))
 
 
 _CHANGES: dict[str, dict[str, Any]] = {
@@ -64,7 +64,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def small_export(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
+def export_small(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
     checkpoint = tiny_checkpoint(folder / "checkpoint", **changes)
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
@@ -72,7 +72,7 @@ def small_export(folder: Path, *, version: int | None = None, **changes: Any) ->
 
 
 class Blocking:
-    """Client, as it is."""
+    """Client, unchanged."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._client = Client(*args, **{"model": NAME, **options})
@@ -82,7 +82,7 @@ class Blocking:
 
 
 class Asyncio:
-    """AsyncClient with the face of Client: each call runs to its end in a loop of the client's own."""
+    """AsyncClient with Client's interface: each call runs to completion in a loop of its own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
@@ -95,10 +95,10 @@ class Asyncio:
         return call
 
     def stream(self, texts: Iterable[str], **options: Any) -> list[Prediction]:
-        async def gathered() -> list[Prediction]:
+        async def gather() -> list[Prediction]:
             return [prediction async for prediction in self._client.stream(texts, **options)]
 
-        return self._loop.run_until_complete(gathered())
+        return self._loop.run_until_complete(gather())
 
     def close(self) -> None:
         self._loop.run_until_complete(self._client.close())
@@ -137,19 +137,19 @@ def front(protocol: str, behind: Behind) -> Iterator[GrpcFront | RestFront]:
 
 @pytest.fixture
 def behind(models: Callable[[str], Model]) -> Behind:
-    """The tiny model's server, to put a front before."""
+    """The tiny model's server, for a front to stand before."""
     return Behind(models("tiny").address)
 
 
 @pytest.fixture
 def address(protocol: str, behind: Behind) -> Iterator[str]:
-    """Of a front before the tiny model."""
+    """The address of a front before the tiny model."""
     with front(protocol, behind) as server:
         yield server.address
 
 
 @pytest.fixture
 def client(form: str, address: str) -> Iterator[Any]:
-    """Of that front, in both forms and over both protocols."""
+    """A client of that front, in both forms and over both protocols."""
     with connection(form, address) as made:
         yield made

@@ -1,6 +1,7 @@
-"""Servers that stand before a real one and pass requests on, until their script says otherwise.
+"""Servers that stand before a real one and forward requests, until their script says otherwise.
 
-`RestFront` speaks TF Serving's JSON in place of the server's own REST, and asks the real server over gRPC.
+`RestFront` speaks TF Serving's JSON in place of the real REST, and asks the real server over
+gRPC.
 """
 
 from __future__ import annotations
@@ -56,14 +57,16 @@ class Seen:
 
 @dataclass
 class Behind:
-    """The real server and what is to happen on the way.
+    """The real server, and what happens to requests on their way to it.
 
     Attributes:
-      address: of the real server, over gRPC; may change while requests come.
-      script: of the next Predict requests: a code's name, HANG, or '' for an answer; when it ends, all are answered.
-      seen: all that arrived, in order.
-      company: Predict requests wait until so many have been under way together.
-      most_at_once: the largest number of Predict requests that were under way together.
+      address: the real server's, over gRPC; may change while requests come.
+      script: for the next Predict requests: a code's name, HANG, or '' for an answer. After its end
+        all requests are answered.
+      seen: the Predict requests that arrived, in order.
+      states: version states to report in place of the real server's.
+      company: Predict requests wait until this many have been in flight together.
+      most_at_once: the largest number of Predict requests in flight together.
     """
 
     address: str
@@ -129,10 +132,10 @@ class _Predictions(PredictionServiceServicer):
         self.behind = behind
 
     def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return _passed(context, lambda: self.behind.predict(request, context.time_remaining()))
+        return _forward(context, lambda: self.behind.predict(request, context.time_remaining()))
 
     def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return _passed(context, lambda: self.behind.stub().GetModelMetadata(request))
+        return _forward(context, lambda: self.behind.stub().GetModelMetadata(request))
 
 
 class _Models(ModelServiceServicer):
@@ -148,7 +151,7 @@ class _Models(ModelServiceServicer):
         return response
 
 
-def _passed(context: Any, ask: Any) -> Any:
+def _forward(context: Any, ask: Any) -> Any:
     try:
         return ask()
     except FaultError as fault:
@@ -158,7 +161,7 @@ def _passed(context: Any, ask: Any) -> Any:
 
 
 class GrpcFront:
-    """Plain, or with the given credentials."""
+    """A gRPC front: plain, or with the given credentials."""
 
     def __init__(self, behind: Behind, credentials: Any = None) -> None:
         self._server = grpc.server(
@@ -178,7 +181,7 @@ class GrpcFront:
 
 
 class RestFront:
-    """Plain, or with uvicorn's TLS options."""
+    """A REST front: plain, or with uvicorn's TLS options."""
 
     def __init__(self, behind: Behind, **tls: Any) -> None:
         self._behind = behind
@@ -216,14 +219,13 @@ class RestFront:
 
     async def _predict(self, request: Request) -> Response:
         body = await request.json()
-        # NaN and the infinities are written as JSON has no words for: as TF Serving does.
-        return await asyncio.to_thread(self._answer, lambda: self._predicted(request, body))
+        return await asyncio.to_thread(self._answer, lambda: self._write_outputs(request, body))
 
     async def _metadata(self, request: Request) -> Response:
-        return await asyncio.to_thread(self._answer, lambda: self._described(request))
+        return await asyncio.to_thread(self._answer, lambda: self._write_metadata(request))
 
     async def _status(self, request: Request) -> Response:
-        return await asyncio.to_thread(self._answer, lambda: self._stated(request))
+        return await asyncio.to_thread(self._answer, lambda: self._write_status(request))
 
     def _answer(self, ask: Any) -> Response:
         try:
@@ -233,30 +235,30 @@ class RestFront:
         except grpc.RpcError as error:
             return JSONResponse({"error": error.details()}, _HTTP.get(error.code().name, 500))
 
-    def _metadata_of(self, request: Request) -> Any:
-        asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        _choose(asked.model_spec, request.path_params)
-        return self._behind.stub().GetModelMetadata(asked)
+    def _fetch_metadata(self, request: Request) -> Any:
+        message = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        _choose(message.model_spec, request.path_params)
+        return self._behind.stub().GetModelMetadata(message)
 
-    def _described(self, request: Request) -> Any:
+    def _write_metadata(self, request: Request) -> Any:
         from google.protobuf.json_format import MessageToDict
 
-        found = self._metadata_of(request)
+        metadata = self._fetch_metadata(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        found.metadata["signature_def"].Unpack(signatures)
-        shown = MessageToDict(
+        metadata.metadata["signature_def"].Unpack(signatures)
+        as_json = MessageToDict(
             signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
         spec = {
-            "name": found.model_spec.name,
+            "name": metadata.model_spec.name,
             "signature_name": "",
-            "version": str(found.model_spec.version.value),
+            "version": str(metadata.model_spec.version.value),
         }
-        return {"model_spec": spec, "metadata": {"signature_def": shown}}
+        return {"model_spec": spec, "metadata": {"signature_def": as_json}}
 
-    def _stated(self, request: Request) -> Any:
+    def _write_status(self, request: Request) -> Any:
         states = self._behind.states or {
-            self._metadata_of(request).model_spec.version.value: "AVAILABLE"
+            self._fetch_metadata(request).model_spec.version.value: "AVAILABLE"
         }
         status = {"error_code": "OK", "error_message": ""}
         rows = [
@@ -265,19 +267,19 @@ class RestFront:
         ]
         return {"model_version_status": rows}
 
-    def _predicted(self, request: Request, body: Mapping[str, Any]) -> Any:
-        asked = predict_pb2.PredictRequest()
-        _choose(asked.model_spec, request.path_params)
-        asked.model_spec.signature_name = body["signature_name"]
+    def _write_outputs(self, request: Request, body: Mapping[str, Any]) -> Any:
+        message = predict_pb2.PredictRequest()
+        _choose(message.model_spec, request.path_params)
+        message.model_spec.signature_name = body["signature_name"]
         for name, values in body["inputs"].items():
             texts = [_bytes(value) for value in values]
-            asked.inputs[name].CopyFrom(
+            message.inputs[name].CopyFrom(
                 tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)])
             )
-        response = self._behind.predict(asked)
+        response = self._behind.predict(message)
         return {
             "outputs": {
-                name: _listed(tf.make_ndarray(proto)) for name, proto in response.outputs.items()
+                name: _to_lists(tf.make_ndarray(proto)) for name, proto in response.outputs.items()
             }
         }
 
@@ -294,20 +296,24 @@ def _bytes(value: str | Mapping[str, str]) -> bytes:
     return value.encode() if isinstance(value, str) else base64.b64decode(value["b64"])
 
 
-def _listed(values: np.ndarray) -> Any:
-    """float32 as TF Serving writes it: with the digits that tell it from its neighbours, no more."""
+def _to_lists(values: np.ndarray) -> Any:
+    """Convert to lists; write float32 like TF Serving, with just enough digits to identify it."""
     if values.dtype == np.float32:
         shortest = [float(str(value)) for value in values.ravel()]
         return np.array(shortest).reshape(values.shape).tolist()
     if values.dtype == object:
         return [
-            _listed(value) if isinstance(value, np.ndarray) else value.decode() for value in values
+            _to_lists(value) if isinstance(value, np.ndarray) else value.decode()
+            for value in values
         ]
     return values.tolist()
 
 
 def server_tls(certificate: Any, authority: Any = None) -> tuple[Any, dict[str, Any]]:
-    """Of a trustme certificate: gRPC's credentials; with `authority` clients must have a certificate of it."""
+    """Return gRPC's credentials and uvicorn's options for a trustme certificate.
+
+    With `authority`, clients must have a certificate of that authority.
+    """
     chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
     pair = [(certificate.private_key_pem.bytes(), chain)]
     if authority is None:

@@ -1,4 +1,4 @@
-"""Where a client connects and what it takes, before anything is sent."""
+"""Addresses and options are checked before anything is sent."""
 
 import subprocess
 import sys
@@ -28,8 +28,8 @@ from tfclf.errors import InputError, MissingExtraError
 def test_the_address_tells_the_protocol(
     given: str, protocol: str, target: str, secure: bool | None
 ) -> None:
-    found = Address.parse(given)
-    assert (found.protocol, found.target, found.secure) == (protocol, target, secure)
+    address = Address.parse(given)
+    assert (address.protocol, address.target, address.secure) == (protocol, target, secure)
 
 
 @pytest.mark.parametrize(

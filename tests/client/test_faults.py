@@ -1,4 +1,4 @@
-"""Servers that are busy, hang, go away, or were never there."""
+"""Servers that are busy, hang, go away, or never existed."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tfclf.errors import ClientError
 TEXT = ["Stocks rally as oil prices fall"]
 
 
-def refused(ask: Callable[[], Any]) -> ClientError:
+def catch_error(ask: Callable[[], Any]) -> ClientError:
     with pytest.raises(ClientError) as raised:
         ask()
     return raised.value
@@ -44,7 +44,7 @@ def test_unavailable_for_good_is_an_error_after_all_attempts(
         client.predict(TEXT)
         sent = len(behind.seen)
         behind.script = ["UNAVAILABLE"] * 10
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert error.code == "UNAVAILABLE"
     assert "the script says UNAVAILABLE" in str(error)
     assert len(behind.seen) == sent + 3
@@ -55,7 +55,7 @@ def test_no_retries_means_one_attempt(form: str, address: str, behind: Behind) -
         client.predict(TEXT)
         sent = len(behind.seen)
         behind.script = ["UNAVAILABLE"]
-        assert refused(lambda: client.predict(TEXT)).code == "UNAVAILABLE"
+        assert catch_error(lambda: client.predict(TEXT)).code == "UNAVAILABLE"
     assert len(behind.seen) == sent + 1
 
 
@@ -68,7 +68,7 @@ def test_what_would_only_fail_again_is_not_asked_again(
     client.predict(TEXT)
     sent = len(behind.seen)
     behind.script = [code]
-    assert refused(lambda: client.predict(TEXT)).code == code
+    assert catch_error(lambda: client.predict(TEXT)).code == code
     assert len(behind.seen) == sent + 1
 
 
@@ -85,7 +85,7 @@ def test_a_server_that_hangs_ends_with_the_timeout(client: Any, behind: Behind) 
     client.predict(TEXT)
     behind.script = [HANG]
     began = time.monotonic()
-    error = refused(lambda: client.predict(TEXT, timeout=0.5))
+    error = catch_error(lambda: client.predict(TEXT, timeout=0.5))
     assert error.code == "DEADLINE_EXCEEDED"
     assert "longer timeout=" in str(error)
     assert time.monotonic() - began > 0.4
@@ -95,7 +95,7 @@ def test_retries_end_with_the_timeout(client: Any, behind: Behind) -> None:
     client.predict(TEXT)
     sent = len(behind.seen)
     behind.script = ["UNAVAILABLE"] * 10
-    assert refused(lambda: client.predict(TEXT, timeout=0.5)).code in (
+    assert catch_error(lambda: client.predict(TEXT, timeout=0.5)).code in (
         "UNAVAILABLE",
         "DEADLINE_EXCEEDED",
     )
@@ -122,20 +122,20 @@ def test_a_server_that_goes_away_is_unavailable(form: str, protocol: str, behind
     with front(protocol, behind) as server, connection(form, server.address, retries=1) as client:
         client.predict(TEXT)
         server.stop()
-        assert refused(lambda: client.predict(TEXT)).code == "UNAVAILABLE"
+        assert catch_error(lambda: client.predict(TEXT)).code == "UNAVAILABLE"
 
 
 def test_one_bad_batch_of_many_ends_the_call(client: Any, behind: Behind) -> None:
     client.predict(TEXT)
     behind.script = ["", "", "INTERNAL"]
-    assert refused(lambda: client.predict(TEXT * 50, batch_size=1)).code == "INTERNAL"
+    assert catch_error(lambda: client.predict(TEXT * 50, batch_size=1)).code == "INTERNAL"
     assert len(client.predict(TEXT * 3)) == 3
 
 
 @pytest.mark.parametrize("scheme", ["", "http://"])
 def test_nobody_there(form: str, scheme: str) -> None:
     with connection(form, f"{scheme}127.0.0.1:1", retries=1) as client:
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert error.code == "UNAVAILABLE"
     assert "see whether it runs, whether host and port are right" in str(error)
 
@@ -143,26 +143,26 @@ def test_nobody_there(form: str, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["", "http://"])
 def test_a_name_that_does_not_exist(scheme: str) -> None:
     with Client(f"{scheme}nobody.invalid:8500", retries=0) as client:
-        assert refused(lambda: client.predict(TEXT)).code == "UNAVAILABLE"
+        assert catch_error(lambda: client.predict(TEXT)).code == "UNAVAILABLE"
 
 
 def test_the_rest_port_spoken_to_in_grpc(form: str, behind: Behind) -> None:
     with front("rest", behind) as server:
         address = server.address.removeprefix("http://").replace("127.0.0.1", "localhost")
         with connection(form, address, retries=0) as client:
-            error = refused(lambda: client.predict(TEXT))
+            error = catch_error(lambda: client.predict(TEXT))
     assert "that is a REST port" in str(error)
 
 
 def test_the_grpc_port_spoken_to_in_rest(form: str, behind: Behind) -> None:
     with front("grpc", behind) as server, connection(form, f"http://{server.address}") as client:
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert "most likely a gRPC port" in str(error)
 
 
 def test_an_unknown_model_is_named_with_the_servers_words(form: str, address: str) -> None:
     with connection(form, address, model="nobody") as client:
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert error.code == "NOT_FOUND"
     assert "'nobody'" in str(error)
     assert "Servable not found for request: Latest(nobody)" in str(error)
@@ -171,18 +171,20 @@ def test_an_unknown_model_is_named_with_the_servers_words(form: str, address: st
 
 def test_without_a_name_the_default_is_said(address: str) -> None:
     with Client(address) as client:
-        assert "Without model= the name is 'default'" in str(refused(lambda: client.predict(TEXT)))
+        assert "Without model= the name is 'default'" in str(
+            catch_error(lambda: client.predict(TEXT))
+        )
 
 
 def test_an_unknown_version(form: str, address: str) -> None:
     with connection(form, address, version=7) as client:
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert "Specific(served, 7)" in str(error)
 
 
 def test_an_unknown_label(form: str, address: str) -> None:
     with connection(form, address, version="stable") as client:
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert "Unrecognized servable version label: stable" in str(error)
     assert "models.config" in str(error)
 
@@ -196,7 +198,7 @@ def test_a_closed_client_says_so(address: str) -> None:
     client = Client(address, model=NAME)
     client.predict(TEXT)
     client.close()
-    assert refused(lambda: client.predict(TEXT)).code == "CANCELLED"
+    assert catch_error(lambda: client.predict(TEXT)).code == "CANCELLED"
 
 
 def test_a_closed_async_client_says_so(address: str) -> None:
@@ -206,7 +208,7 @@ def test_a_closed_async_client_says_so(address: str) -> None:
         await client.close()
         await client.predict(TEXT)
 
-    assert refused(lambda: asyncio.run(ask())).code == "CANCELLED"
+    assert catch_error(lambda: asyncio.run(ask())).code == "CANCELLED"
 
 
 def test_an_async_client_that_was_never_used_is_closed_for_nothing() -> None:
@@ -227,7 +229,7 @@ def test_a_server_that_is_no_tf_serving(form: str) -> None:
     server = Page(Behind(""))
     try:
         with connection(form, server.address) as client:
-            error = refused(lambda: client.predict(TEXT))
+            error = catch_error(lambda: client.predict(TEXT))
     finally:
         server.stop()
     assert "It works!" in str(error)
@@ -242,7 +244,7 @@ def test_a_model_that_is_none_of_ours(form: str, tmp_path: Any) -> None:
         serve(tmp_path / "half_plus_two", model_name=NAME, port=0) as server,
         connection(form, server.address) as client,
     ):
-        error = refused(lambda: client.predict(TEXT))
+        error = catch_error(lambda: client.predict(TEXT))
     assert (
         "no signature 'serving_default', from text to label and score; it has serving_default"
         in str(error)

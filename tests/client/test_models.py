@@ -1,4 +1,4 @@
-"""What a server says of its models, and waiting for one."""
+"""Metadata and status of served models, and waiting for a model."""
 
 import threading
 import time
@@ -24,9 +24,9 @@ def test_the_example_of_no_text_is_what_tensorflow_writes() -> None:
 
 
 def test_metadata_has_the_signatures(client: Any) -> None:
-    found = client.metadata()
-    assert (found.model, found.version) == (NAME, 1)
-    default = found.signatures["serving_default"]
+    metadata = client.metadata()
+    assert (metadata.model, metadata.version) == (NAME, 1)
+    default = metadata.signatures["serving_default"]
     assert default.inputs == {"text": TensorInfo("string", (None,))}
     assert default.outputs["probabilities"] == TensorInfo("float32", (None, 4))
     assert default.method_name == "tensorflow/serving/predict"
@@ -49,10 +49,10 @@ def test_a_model_that_comes_later_is_waited_for(
     address, behind.address = behind.address, "127.0.0.1:1"
     began = time.monotonic()
 
-    def come() -> None:
+    def start_server() -> None:
         behind.address = address
 
-    timer = threading.Timer(1.0, come)
+    timer = threading.Timer(1.0, start_server)
     timer.start()
     client.wait_until_ready(60)
     timer.join()

@@ -1,4 +1,4 @@
-"""What a client gives is what the export gives in process."""
+"""A client returns what the export returns in process."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,15 +33,15 @@ def model(request: pytest.FixtureRequest, models: Callable[[str], Model]) -> Mod
 
 
 @pytest.fixture
-def of_model(form: str, protocol: str, model: Model) -> Iterator[Any]:
+def model_client(form: str, protocol: str, model: Model) -> Iterator[Any]:
     with front(protocol, Behind(model.address)) as server, connection(form, server.address) as made:
         yield made
 
 
-def check(found: list[Prediction], expected: list[Prediction]) -> None:
-    """Equal; numbers within float32's rounding, because a server may gather requests into other batches."""
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+def check_same(predictions: list[Prediction], expected: list[Prediction]) -> None:
+    """Compare predictions; numbers within float32's rounding, since a server may batch requests."""
+    assert len(predictions) == len(expected)
+    for one, other in zip(predictions, expected, strict=True):
         assert (one.label, one.truncated, one.windows) == (
             other.label,
             other.truncated,
@@ -56,17 +56,23 @@ def check(found: list[Prediction], expected: list[Prediction]) -> None:
             assert dict(one.probabilities) == pytest.approx(dict(other.probabilities), abs=1e-5)
 
 
-def test_texts_get_the_same_predictions(of_model: Any, model: Model) -> None:
-    check(of_model.predict(TEXTS, batch_size=7), model.classifier.predict(TEXTS, batch_size=7))
+def test_texts_get_the_same_predictions(model_client: Any, model: Model) -> None:
+    check_same(
+        model_client.predict(TEXTS, batch_size=7), model.classifier.predict(TEXTS, batch_size=7)
+    )
 
 
-def test_pairs_get_the_same_predictions(of_model: Any, model: Model) -> None:
-    check(of_model.predict(TEXTS, pairs=PAIRS), model.classifier.predict(TEXTS, pairs=PAIRS))
+def test_pairs_get_the_same_predictions(model_client: Any, model: Model) -> None:
+    check_same(
+        model_client.predict(TEXTS, pairs=PAIRS), model.classifier.predict(TEXTS, pairs=PAIRS)
+    )
 
 
 def test_one_text_gets_one_prediction(client: Any) -> None:
-    check([client.predict("late goal")], client.predict(["late goal"]))
-    check([client.predict("late goal", pairs="cup")], client.predict(["late goal"], pairs=["cup"]))
+    check_same([client.predict("late goal")], client.predict(["late goal"]))
+    check_same(
+        [client.predict("late goal", pairs="cup")], client.predict(["late goal"], pairs=["cup"])
+    )
 
 
 def test_one_text_takes_one_pair(client: Any) -> None:
@@ -74,16 +80,16 @@ def test_one_text_takes_one_pair(client: Any) -> None:
         client.predict("late goal", pairs=["cup"])
 
 
-def test_tokens_are_the_same(of_model: Any, model: Model) -> None:
-    assert of_model.tokenize(TEXTS) == model.classifier.tokenize(TEXTS).to_list()
+def test_tokens_are_the_same(model_client: Any, model: Model) -> None:
+    assert model_client.tokenize(TEXTS) == model.classifier.tokenize(TEXTS).to_list()
 
 
-def test_no_texts_get_no_predictions(of_model: Any) -> None:
-    assert of_model.predict([]) == []
+def test_no_texts_get_no_predictions(model_client: Any) -> None:
+    assert model_client.predict([]) == []
 
 
 def test_both_kinds_of_rows_are_among_the_texts(models: Callable[[str], Model]) -> None:
-    """Else `truncated` would not have been compared above."""
+    """Otherwise the tests above would not compare `truncated`."""
     assert {one.truncated for one in models("tiny").classifier.predict(TEXTS)} == {True, False}
     assert {one.truncated for one in models("demo").classifier.predict(TEXTS)} <= {
         True,
@@ -92,9 +98,9 @@ def test_both_kinds_of_rows_are_among_the_texts(models: Callable[[str], Model]) 
     }
 
 
-def test_a_score_has_all_its_digits(of_model: Any, model: Model) -> None:
+def test_a_score_has_all_its_digits(model_client: Any, model: Model) -> None:
     """Alone in its request and on the server: equal to the last bit, over JSON too."""
-    assert of_model.predict([HEADLINES[0]]) == model.classifier.predict([HEADLINES[0]])
+    assert model_client.predict([HEADLINES[0]]) == model.classifier.predict([HEADLINES[0]])
 
 
 @pytest.fixture(scope="module", params=["grpc", "rest"])
@@ -115,5 +121,5 @@ def tiny(
 @given(texts=st.lists(st.text(st.characters()), max_size=6))
 def test_any_text(tiny: tuple[Any, tfclf.Classifier], texts: list[str]) -> None:
     client, classifier = tiny
-    check(client.predict(texts), classifier.predict(texts))
+    check_same(client.predict(texts), classifier.predict(texts))
     assert client.tokenize(texts) == classifier.tokenize(texts).to_list()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.client.conftest import NAME, Model, connection, front
 from tests.client.fronts import Behind
 from tfclf import AsyncClient, Client, Prediction
-from tfclf.client.batches import batches
+from tfclf.client.batches import group_rows
 from tfclf.errors import InputError
 from tfclf.sample_texts import HEADLINES
 
@@ -23,10 +23,10 @@ def test_batches_hold_every_row_once_and_keep_to_both_limits(
     lengths: list[int], size: int, size_bytes: int
 ) -> None:
     rows = [(b"x" * length, b"y") for length in lengths]
-    found = list(batches(iter(rows), size=size, size_bytes=size_bytes))
-    assert [row for batch in found for row in batch] == rows
-    assert all(1 <= len(batch) <= size for batch in found)
-    assert all(len(batch) == 1 or sum(map(len, sum(batch, ()))) <= size_bytes for batch in found)
+    batches = list(group_rows(iter(rows), size=size, size_bytes=size_bytes))
+    assert [row for batch in batches for row in batch] == rows
+    assert all(1 <= len(batch) <= size for batch in batches)
+    assert all(len(batch) == 1 or sum(map(len, sum(batch, ()))) <= size_bytes for batch in batches)
 
 
 def test_a_full_batch_does_not_wait_for_a_further_row() -> None:
@@ -37,16 +37,16 @@ def test_a_full_batch_does_not_wait_for_a_further_row() -> None:
             read.append(number)
             yield (b"x",)
 
-    next(batches(rows(), size=2, size_bytes=100))
+    next(group_rows(rows(), size=2, size_bytes=100))
     assert read == [0, 1]
 
 
 def test_a_list_gives_a_list_and_a_generator_an_iterator(address: str) -> None:
     with Client(address, model=NAME) as client:
         assert isinstance(client.predict(MANY[:2]), list)
-        answers = client.predict(text for text in MANY[:2])
-        assert iter(answers) is answers
-        assert len(list(answers)) == 2
+        predictions = client.predict(text for text in MANY[:2])
+        assert iter(predictions) is predictions
+        assert len(list(predictions)) == 2
 
 
 def test_order_is_kept_with_many_requests_under_way(
@@ -77,17 +77,17 @@ def test_texts_are_read_no_further_than_requests_need(address: str) -> None:
             yield text
 
     with Client(address, model=NAME, in_flight=2) as client:
-        answers = client.predict(texts(), batch_size=5)
-        next(answers)
+        predictions = client.predict(texts(), batch_size=5)
+        next(predictions)
         assert len(read) <= 5 * (2 + 1)
-        assert len(list(answers)) == len(MANY) - 1
+        assert len(list(predictions)) == len(MANY) - 1
 
 
 def test_who_stops_listening_leaves_no_request_behind(address: str, behind: Behind) -> None:
     with Client(address, model=NAME, in_flight=2) as client:
-        answers = client.predict(iter(MANY), batch_size=1)
-        next(answers)
-        answers.close()  # type: ignore[attr-defined]
+        predictions = client.predict(iter(MANY), batch_size=1)
+        next(predictions)
+        predictions.close()  # type: ignore[attr-defined]
         sent = len(behind.seen)
         client.predict(MANY[:1])
         assert len(behind.seen) <= sent + 3
@@ -127,7 +127,7 @@ def test_many_tasks_share_a_client(address: str) -> None:
         async with AsyncClient(address, model=NAME) as client:
             return await asyncio.gather(*(client.predict([text]) for text in MANY[:40]))
 
-    assert [len(answer) for answer in asyncio.run(ask())] == [1] * 40
+    assert [len(predictions) for predictions in asyncio.run(ask())] == [1] * 40
 
 
 def test_many_threads_share_a_client(address: str) -> None:
@@ -142,7 +142,9 @@ def test_many_threads_share_a_client(address: str) -> None:
 def test_long_texts_are_split_by_bytes(form: str, address: str, behind: Behind) -> None:
     with connection(form, address, batch_bytes=1000) as client:
         assert len(client.predict(["late goal " * 60] * 4)) == 4
-    sizes = [request.inputs["text"].tensor_shape.dim[0].size for request in predicted(behind)]
+    sizes = [
+        request.inputs["text"].tensor_shape.dim[0].size for request in predict_requests(behind)
+    ]
     assert sizes == [1, 1, 1, 1]
 
 
@@ -197,8 +199,8 @@ def test_options_of_a_call_are_checked(client: Any, options: dict[str, Any]) -> 
         client.predict(["a"], **options)
 
 
-def predicted(behind: Behind) -> list[Any]:
-    """The requests for predictions, without those that ask for the labels."""
+def predict_requests(behind: Behind) -> list[Any]:
+    """The requests for predictions, without those for the labels."""
     return [
         seen.request for seen in behind.seen if seen.request.model_spec.signature_name == "detail"
     ]
@@ -217,7 +219,7 @@ def test_logits_are_not_asked_for(address: str, behind: Behind) -> None:
         client.predict(MANY[:1])
     if address.startswith("http"):
         return  # JSON has no filter
-    assert list(predicted(behind)[0].output_filter) == [
+    assert list(predict_requests(behind)[0].output_filter) == [
         "label",
         "score",
         "probabilities",

@@ -1,4 +1,4 @@
-"""A server swaps versions while a client goes on: no answer is read with another version's labels."""
+"""A server swaps versions under a client: no response is read with another version's labels."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,9 +9,9 @@ import pytest
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import tfclf
-from tests.client.conftest import NAME, Model, connection, front, small_export
+from tests.client.conftest import NAME, Model, connection, export_small, front
 from tests.client.fronts import Behind
-from tests.client.test_same_as_in_process import check
+from tests.client.test_same_as_in_process import check_same
 from tfclf.errors import ClientError
 from tfclf.server import serve
 
@@ -22,11 +22,11 @@ TEXTS = ["Stocks rally as oil prices fall", "Late goal wins the cup"]
 def versions(
     models: Callable[[str], Model], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[int, tuple[str, Any]]]:
-    """Version 1, and version 2 with other labels in another order: addresses, and the same in process."""
+    """Addresses and classifiers of version 1 and of version 2, which has other labels."""
     first = models("tiny")
     folder = tmp_path_factory.mktemp("swap")
     labels = {"0": "d", "1": "World", "2": "b"}
-    second = small_export(folder, version=2, seed=5, id2label=labels)
+    second = export_small(folder, version=2, seed=5, id2label=labels)
     with serve(second, model_name=NAME, port=0) as server:
         yield {1: (first.address, first.classifier), 2: (server.address, tfclf.load(second))}
 
@@ -40,9 +40,9 @@ def test_the_next_call_is_read_with_the_new_labels(
     form: str, protocol: str, versions: dict[int, tuple[str, Any]], swapping: Behind
 ) -> None:
     with front(protocol, swapping) as server, connection(form, server.address) as client:
-        check(client.predict(TEXTS), versions[1][1].predict(TEXTS))
+        check_same(client.predict(TEXTS), versions[1][1].predict(TEXTS))
         swapping.address = versions[2][0]
-        check(client.predict(TEXTS), versions[2][1].predict(TEXTS))
+        check_same(client.predict(TEXTS), versions[2][1].predict(TEXTS))
 
 
 def test_a_swap_amid_a_call_loses_nothing(
@@ -58,13 +58,13 @@ def test_a_swap_amid_a_call_loses_nothing(
         front(protocol, swapping) as server,
         connection("blocking", server.address, in_flight=2) as client,
     ):
-        found = list(client.predict(texts(), batch_size=2))
+        predictions = list(client.predict(texts(), batch_size=2))
     old, new = (versions[number][1].predict(TEXTS) for number in (1, 2))
-    assert len(found) == 40
-    check(found[:2], old)
-    check(found[-2:], new)
-    for number, one in enumerate(found):
-        either = [answers[number % 2] for answers in (old, new)]
+    assert len(predictions) == 40
+    check_same(predictions[:2], old)
+    check_same(predictions[-2:], new)
+    for number, one in enumerate(predictions):
+        either = [version[number % 2] for version in (old, new)]
         assert (one.label, list(one.probabilities)) in [
             (same.label, list(same.probabilities)) for same in either
         ]
@@ -82,7 +82,7 @@ def test_a_pinned_version_that_has_gone_is_an_error(
 
 @pytest.fixture(scope="module")
 def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serves the small export as an older tfclf wrote it: without the signatures that tell of truncation."""
+    """A server of an older tfclf's export, without the signatures that report truncation."""
     folder = Path(shutil.copytree(small, tmp_path_factory.mktemp("older") / "older" / "1"))
     path = folder / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
@@ -105,9 +105,9 @@ def test_an_older_export_leaves_open_whether_a_full_row_was_cut(older: str) -> N
     with connection("blocking", older) as client:
         texts = ["a " * words for words in range(505, 515)]
         counts = [len(ids) for ids in client.tokenize(texts)]
-        found = [one.truncated for one in client.predict(texts)]
+        truncated = [one.truncated for one in client.predict(texts)]
     assert set(counts) >= {511, 512}
-    assert found == [False if count < 512 else None for count in counts]
+    assert truncated == [False if count < 512 else None for count in counts]
 
 
 def test_xla_without_its_signature_says_what_is_there(older: str, form: str) -> None:

@@ -1,4 +1,4 @@
-"""TLS: whom a client trusts, who it is, and what it says of bad files. Certificates are made on the spot."""
+"""TLS: servers a client trusts, its own certificate, and errors about bad files."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ TEXT = ["Stocks rally as oil prices fall"]
 
 
 class Papers:
-    """An authority, a server's certificate for `models.example` and 127.0.0.1, and a client's, as files."""
+    """Files: an authority; server certificates for models.example and 127.0.0.1; a client's."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 
 
 @contextmanager
-def secured(
+def serve_tls(
     protocol: str, behind: Behind, papers: Papers, certificate: Any, *, mutual: bool
 ) -> Iterator[str]:
     credentials, options = server_tls(certificate, papers.authority if mutual else None)
@@ -68,7 +68,7 @@ def test_a_server_of_a_trusted_authority(
     form: str, protocol: str, behind: Behind, papers: Papers
 ) -> None:
     with (
-        secured(protocol, behind, papers, papers.server, mutual=False) as address,
+        serve_tls(protocol, behind, papers, papers.server, mutual=False) as address,
         connection(form, address, tls=Tls(ca=papers.ca)) as client,
     ):
         assert len(client.predict(TEXT)) == 1
@@ -78,7 +78,7 @@ def test_a_server_of_an_unknown_authority_is_not_trusted(
     protocol: str, behind: Behind, papers: Papers
 ) -> None:
     with (
-        secured(protocol, behind, papers, papers.server, mutual=False) as address,
+        serve_tls(protocol, behind, papers, papers.server, mutual=False) as address,
         Client(address, model=NAME, retries=0) as client,
         pytest.raises(ClientError, match="TLS failed") as raised,
     ):
@@ -90,7 +90,7 @@ def test_a_certificate_for_another_name_is_not_trusted(
     protocol: str, behind: Behind, papers: Papers
 ) -> None:
     with (
-        secured(protocol, behind, papers, papers.named, mutual=False) as address,
+        serve_tls(protocol, behind, papers, papers.named, mutual=False) as address,
         Client(address, model=NAME, retries=0, tls=Tls(ca=papers.ca)) as client,
         pytest.raises(ClientError, match="server_name="),
     ):
@@ -101,7 +101,7 @@ def test_the_servers_name_may_be_given(
     form: str, protocol: str, behind: Behind, papers: Papers
 ) -> None:
     with (
-        secured(protocol, behind, papers, papers.named, mutual=False) as address,
+        serve_tls(protocol, behind, papers, papers.named, mutual=False) as address,
         connection(form, address, tls=Tls(ca=papers.ca, server_name="models.example")) as client,
     ):
         assert len(client.predict(TEXT)) == 1
@@ -110,7 +110,7 @@ def test_the_servers_name_may_be_given(
 def test_mutual_tls(form: str, protocol: str, behind: Behind, papers: Papers) -> None:
     tls = Tls(ca=papers.ca, certificate=papers.certificate, key=papers.key)
     with (
-        secured(protocol, behind, papers, papers.server, mutual=True) as address,
+        serve_tls(protocol, behind, papers, papers.server, mutual=True) as address,
         connection(form, address, tls=tls) as client,
     ):
         assert len(client.predict(TEXT)) == 1
@@ -120,7 +120,7 @@ def test_mutual_tls_without_a_certificate_is_refused(
     protocol: str, behind: Behind, papers: Papers
 ) -> None:
     with (
-        secured(protocol, behind, papers, papers.server, mutual=True) as address,
+        serve_tls(protocol, behind, papers, papers.server, mutual=True) as address,
         Client(address, model=NAME, retries=0, tls=Tls(ca=papers.ca)) as client,
         pytest.raises(ClientError) as raised,
     ):
@@ -149,7 +149,7 @@ def test_tls_to_a_server_without_it(
             r"tls.ca, .*none.pem, cannot be read: No such file",
         ),
         (lambda p: Tls(ca=p.folder), r"tls.ca, .* cannot be read: Is a directory"),
-        (lambda p: Tls(ca=p.folder / "text.pem"), r"tls.ca, .*text.pem, is no PEM file"),
+        (lambda p: Tls(ca=p.folder / "text.pem"), r"tls.ca, .*text.pem, is not a PEM file"),
         (lambda p: Tls(ca=p.folder / "broken.pem"), r"tls.ca, .*broken.pem, cannot be used"),
         (lambda p: Tls(certificate=p.certificate), "a certificate and no key"),
         (lambda p: Tls(key=p.key), "a key and no certificate"),

@@ -1,10 +1,10 @@
-"""Programs that stand in for tensorflow_model_server and docker: they record what they were told, and behave.
+"""Fakes of tensorflow_model_server and docker, which record their arguments.
 
 A test puts them on PATH with `install`. FAKE_BEHAVIOUR says how they behave:
-  answer      the status of the model is AVAILABLE over REST
-  embedded    the same, and tfclf's embedded server answers on the gRPC port
-  silent      nobody answers
-  deaf        as `answer`, but SIGTERM is recorded, and that is all
+  answer      report the model as AVAILABLE over REST
+  embedded    the same, and run tfclf's embedded server on the gRPC port
+  silent      answer nothing
+  deaf        like `answer`, but only record SIGTERM
   fail        end with exit code 7
 """
 
@@ -36,9 +36,11 @@ if behaviour == "fail":
 if behaviour == "deaf":
     signal.signal(signal.SIGTERM, lambda *_: note("SIGTERM"))
 
-flags = dict(argument[2:].split("=", 1) for argument in sys.argv if argument.startswith("--") and "=" in argument)
+named = [word for word in sys.argv if word.startswith("--") and "=" in word]
+flags = dict(word[2:].split("=", 1) for word in named)
 port, rest_port = flags.get("port"), flags.get("rest_api_port")
-published = [value.rsplit(":", 2)[-2:] for value in sys.argv[1:] if value.count(":") > 1 and value[-4:-1] == "850"]
+publish = [word for word in sys.argv[1:] if word.count(":") > 1 and word[-4:-1] == "850"]
+published = [word.rsplit(":", 2)[-2:] for word in publish]
 for outside, inside in published:  # docker: what a client reaches
     port, rest_port = (outside, rest_port) if inside == "8500" else (port, outside)
 
@@ -46,7 +48,9 @@ class Status(BaseHTTPRequestHandler):
     def do_GET(self):
         known = self.path == "/v1/models/" + flags["model_name"]
         state = os.environ.get("FAKE_STATE", "AVAILABLE")
-        content = {{"model_version_status": [{{"version": "1", "state": state}}]}} if known else {{"error": "unknown"}}
+        content = {{"error": "unknown"}}
+        if known:
+            content = {{"model_version_status": [{{"version": "1", "state": state}}]}}
         self.send_response(200 if known else 404)
         self.end_headers()
         self.wfile.write(json.dumps(content).encode())
@@ -58,14 +62,15 @@ if behaviour == "embedded":
     from tfclf.server import serve
     server = serve(flags["model_base_path"], model_name=flags["model_name"], port=int(port))
 if behaviour != "silent" and rest_port:
-    threading.Thread(target=HTTPServer(("127.0.0.1", int(rest_port)), Status).serve_forever, daemon=True).start()
+    rest = HTTPServer(("127.0.0.1", int(rest_port)), Status)
+    threading.Thread(target=rest.serve_forever, daemon=True).start()
 while True:
     time.sleep(60)
 """
 
 
 def install(folder: Path, *names: str) -> dict[str, str]:
-    """Puts the programs into `folder`; gives the environment that finds them there first."""
+    """Write the programs into `folder`; return an environment whose PATH has it first."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).write_text(PROGRAM.format(python=sys.executable))
@@ -77,7 +82,7 @@ def install(folder: Path, *names: str) -> dict[str, str]:
     }
 
 
-def recorded(folder: Path) -> list[list[str]]:
-    """Every call so far, the program's name first."""
+def read_calls(folder: Path) -> list[list[str]]:
+    """Read every call so far, the program's name first."""
     path = folder / "record"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

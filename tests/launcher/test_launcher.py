@@ -1,4 +1,4 @@
-"""`tfclf serve --engine tensorflow_model_server | docker`, with programs that stand in for the real ones."""
+"""`tfclf serve --engine tensorflow_model_server | docker`, with fakes of both programs."""
 
 import itertools
 import json
@@ -20,18 +20,18 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from samples.checkpoints import DEMO, ROOT
-from tests.launcher.fake_tf_serving import install, recorded
+from tests.launcher.fake_tf_serving import install, read_calls
 from tests.server.fakes import wait_until
 from tfclf.errors import InputError, ServerError
 from tfclf.launcher import Launch, Settings, launch_of_docker, launch_of_program, run
 
-Started = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 FREE = Settings(port=0, rest_port=0)
 
 
 @pytest.fixture
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the stand-ins, which are found first on PATH."""
+    """The folder of the fakes, first on PATH."""
     folder = tmp_path / "bin"
     for key, value in install(folder, "tensorflow_model_server", "docker").items():
         monkeypatch.setenv(key, value)
@@ -58,11 +58,11 @@ def change_manifest(base: Path, **changes: object) -> None:
 
 
 @pytest.fixture
-def started(fakes: Path) -> Iterator[Started]:
+def start(fakes: Path) -> Iterator[Start]:
     """`tfclf serve` in a process of its own."""
     processes: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
+    def start_process(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-m", "tfclf", "serve", *map(str, arguments)],
             stderr=subprocess.PIPE,
@@ -72,18 +72,18 @@ def started(fakes: Path) -> Iterator[Started]:
         processes.append(process)
         return process
 
-    yield start
+    yield start_process
     for process in processes:
         process.kill()
         process.communicate()
 
 
-def line_of(process: "subprocess.Popen[str]", beginning: str) -> str:
+def read_line(process: "subprocess.Popen[str]", beginning: str) -> str:
     assert process.stderr is not None
     return next((line.strip() for line in process.stderr if line.startswith(beginning)), "")
 
 
-def flags_of(command: tuple[str, ...] | list[str]) -> Mapping[str, str]:
+def parse_flags(command: tuple[str, ...] | list[str]) -> Mapping[str, str]:
     return dict(flag[2:].split("=", 1) for flag in command if flag.startswith("--") and "=" in flag)
 
 
@@ -96,7 +96,7 @@ def values_of(command: tuple[str, ...], option: str) -> list[str]:
 
 def test_the_program_gets_model_and_ports(fakes: Path, files: Path) -> None:
     launch = launch_of_program(DEMO, FREE, files)
-    flags = flags_of(launch.command)
+    flags = parse_flags(launch.command)
     assert launch.command[0] == str(fakes / "tensorflow_model_server")
     assert flags["model_name"] == DEMO.name
     assert flags["model_base_path"] == str(DEMO)
@@ -104,7 +104,7 @@ def test_the_program_gets_model_and_ports(fakes: Path, files: Path) -> None:
 
 
 def test_one_version_is_served_through_a_base_path_of_its_own(fakes: Path, files: Path) -> None:
-    base = Path(flags_of(launch_of_program(DEMO / "1", FREE, files).command)["model_base_path"])
+    base = Path(parse_flags(launch_of_program(DEMO / "1", FREE, files).command)["model_base_path"])
     assert [path.name for path in base.iterdir()] == ["1"]
     assert (base / "1").resolve() == DEMO / "1"
 
@@ -113,12 +113,12 @@ def test_a_saved_model_in_a_folder_without_number_is_served_as_version_1(
     fakes: Path, files: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(DEMO / "1", tmp_path / "plain"))
-    base = Path(flags_of(launch_of_program(folder, FREE, files).command)["model_base_path"])
+    base = Path(parse_flags(launch_of_program(folder, FREE, files).command)["model_base_path"])
     assert (base / "1").resolve() == folder
 
 
 def test_an_export_is_batched_with_a_file_of_this_machine(fakes: Path, files: Path) -> None:
-    flags = flags_of(launch_of_program(DEMO, FREE, files).command)
+    flags = parse_flags(launch_of_program(DEMO, FREE, files).command)
     assert flags["enable_batching"] == "true"
     assert (
         f"num_batch_threads {{ value: {os.cpu_count()} }}"
@@ -130,14 +130,14 @@ def test_a_saved_model_of_others_is_not_batched_unless_asked(
     fakes: Path, files: Path, own_demo: Path
 ) -> None:
     (own_demo / "1" / "assets.extra" / "tfclf.json").unlink()
-    assert "enable_batching" not in flags_of(launch_of_program(own_demo, FREE, files).command)
-    asked = replace(FREE, batching=True)
-    assert "enable_batching" in flags_of(launch_of_program(own_demo, asked, files).command)
+    assert "enable_batching" not in parse_flags(launch_of_program(own_demo, FREE, files).command)
+    settings = replace(FREE, batching=True)
+    assert "enable_batching" in parse_flags(launch_of_program(own_demo, settings, files).command)
 
 
 def test_a_batching_file_is_taken_as_it_is(fakes: Path, files: Path) -> None:
     own = ROOT / "serving" / "config" / "batching.config"
-    flags = flags_of(launch_of_program(DEMO, replace(FREE, batching_file=own), files).command)
+    flags = parse_flags(launch_of_program(DEMO, replace(FREE, batching_file=own), files).command)
     assert Path(flags["batching_parameters_file"]).read_text() == own.read_text()
 
 
@@ -149,7 +149,7 @@ def test_a_batching_file_that_is_not_there_is_named(
 
 
 def test_metrics_are_on_the_rest_port(fakes: Path, files: Path) -> None:
-    flags = flags_of(launch_of_program(DEMO, FREE, files).command)
+    flags = parse_flags(launch_of_program(DEMO, FREE, files).command)
     assert (
         'path: "/monitoring/prometheus/metrics"'
         in Path(flags["monitoring_config_file"]).read_text()
@@ -159,7 +159,7 @@ def test_metrics_are_on_the_rest_port(fakes: Path, files: Path) -> None:
 def test_without_rest_there_is_no_rest_flag_and_nothing_to_monitor(
     fakes: Path, files: Path
 ) -> None:
-    flags = flags_of(launch_of_program(DEMO, Settings(port=0, rest_port=None), files).command)
+    flags = parse_flags(launch_of_program(DEMO, Settings(port=0, rest_port=None), files).command)
     assert not {"rest_api_port", "monitoring_config_file"} & set(flags)
 
 
@@ -187,7 +187,7 @@ def test_xla_is_on_where_it_is_of_use(
     fakes: Path, files: Path, own_demo: Path, settings: Settings, expected: set[str]
 ) -> None:
     change_manifest(own_demo, ladder=LADDER)
-    flags = flags_of(launch_of_program(own_demo, settings, files).command)
+    flags = parse_flags(launch_of_program(own_demo, settings, files).command)
     assert {flag for flag in flags if flag.startswith("xla")} == expected
 
 
@@ -196,7 +196,7 @@ def test_xla_stays_off_where_the_export_has_no_signature_for_it(
 ) -> None:
     change_manifest(own_demo, ladder=None)
     launch = launch_of_program(own_demo, replace(FREE, gpu=True), files)
-    assert not [flag for flag in flags_of(launch.command) if flag.startswith("xla")]
+    assert not [flag for flag in parse_flags(launch.command) if flag.startswith("xla")]
     with pytest.raises(InputError, match="no signature serving_xla"):
         launch_of_program(own_demo, replace(FREE, xla=True), files)
 
@@ -205,7 +205,7 @@ def test_warm_up_records_for_xla_turn_it_on(fakes: Path, files: Path, own_demo: 
     change_manifest(own_demo, ladder=LADDER)
     records = own_demo / "1" / "assets.extra" / "tf_serving_warmup_requests"
     records.write_bytes(records.read_bytes() + b"serving_xla")
-    assert "xla_cpu_compilation_enabled" in flags_of(
+    assert "xla_cpu_compilation_enabled" in parse_flags(
         launch_of_program(own_demo, FREE, files).command
     )
     with pytest.raises(InputError, match="would fail the load"):
@@ -247,8 +247,8 @@ def test_docker_sees_the_model_and_cannot_write_to_it(fakes: Path, files: Path) 
     model, config = values_of(command, "--mount")
     assert model == f"type=bind,source={DEMO},target=/model,readonly"
     assert config == f"type=bind,source={files},target=/tfclf,readonly"
-    assert flags_of(command)["model_base_path"] == "/model"
-    assert flags_of(command)["batching_parameters_file"] == "/tfclf/batching.config"
+    assert parse_flags(command)["model_base_path"] == "/model"
+    assert parse_flags(command)["batching_parameters_file"] == "/tfclf/batching.config"
 
 
 def test_docker_sees_one_version_if_that_is_given(fakes: Path, files: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_host_that_the_program_cannot_bind_is_refused(fakes: Path, files: Path
         launch_of_program(DEMO, replace(FREE, host="127.0.0.1"), files)
 
 
-def test_that_the_program_listens_everywhere_is_said_once_it_is_not_asked_for(
+def test_listening_on_every_address_is_noted_unless_the_user_asked_for_it(
     fakes: Path, files: Path
 ) -> None:
     assert "every address" in launch_of_program(DEMO, FREE, files).notes[0]
@@ -342,27 +342,27 @@ def test_grpc_and_rest_need_two_ports(fakes: Path, files: Path) -> None:
 # The process
 
 
-def test_a_signal_is_passed_on_and_the_exit_code_relayed(started: Started, fakes: Path) -> None:
-    process = started(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0)
-    line = line_of(process, "serving ")
+def test_a_signal_is_passed_on_and_the_exit_code_relayed(start: Start, fakes: Path) -> None:
+    process = start(DEMO, "--engine", "tensorflow_model_server", "--port", 0, "--rest-port", 0)
+    line = read_line(process, "serving ")
     assert line.startswith(f"serving {DEMO.name} version 1 on 127.0.0.1:")
     assert line.endswith("(REST), by tensorflow_model_server")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
-def test_a_container_is_removed_when_a_signal_ends_it(started: Started, fakes: Path) -> None:
-    process = started(DEMO, "--engine", "docker", "--port", 0, "--rest-port", 0)
-    assert line_of(process, "serving ")
+def test_a_container_is_removed_when_a_signal_ends_it(start: Start, fakes: Path) -> None:
+    process = start(DEMO, "--engine", "docker", "--port", 0, "--rest-port", 0)
+    assert read_line(process, "serving ")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) != 0
-    calls = recorded(fakes)
+    calls = read_calls(fakes)
     ran = next(call for call in calls if call[1] == "run")
     assert ["docker", "rm", "--force", *values_of(tuple(ran), "--name")] == calls[-1]
 
 
-def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Path) -> None:
-    process = started(
+def test_a_second_signal_kills_what_does_not_listen(start: Start, fakes: Path) -> None:
+    process = start(
         DEMO,
         "--engine",
         "tensorflow_model_server",
@@ -372,9 +372,9 @@ def test_a_second_signal_kills_what_does_not_listen(started: Started, fakes: Pat
         0,
         FAKE_BEHAVIOUR="deaf",
     )
-    assert line_of(process, "serving ")
+    assert read_line(process, "serving ")
     process.send_signal(signal.SIGTERM)
-    wait_until(lambda: ["SIGTERM"] in recorded(fakes))
+    wait_until(lambda: ["SIGTERM"] in read_calls(fakes))
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 128 + signal.SIGKILL
@@ -395,8 +395,8 @@ def test_two_signals_that_come_together_are_two(
     assert time.monotonic() - started < 300
 
 
-def test_what_ends_before_it_answers_is_relayed(started: Started) -> None:
-    process = started(
+def test_what_ends_before_it_answers_is_relayed(start: Start) -> None:
+    process = start(
         DEMO,
         "--engine",
         "tensorflow_model_server",
@@ -427,11 +427,10 @@ def test_what_never_answers_is_stopped(
 def test_the_server_keeps_its_log(
     fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The level that hides TensorFlow's greeting in this process is not handed down."""
+    """This process's TF_CPP_MIN_LOG_LEVEL, which hides a greeting, is not handed down."""
     script = fakes / "tensorflow_model_server"
-    script.write_text(
-        f"#!{sys.executable}\nimport os, sys\nsys.exit(5 if 'TF_CPP_MIN_LOG_LEVEL' in os.environ else 0)"
-    )
+    code = "import os, sys; sys.exit(5 if 'TF_CPP_MIN_LOG_LEVEL' in os.environ else 0)"
+    script.write_text(f"#!{sys.executable}\n{code}")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     assert run(launch_of_program(DEMO, FREE, files), ready=lambda _: None) == 0
 
@@ -439,7 +438,7 @@ def test_the_server_keeps_its_log(
 def test_without_rest_it_is_asked_over_grpc(
     fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in is the embedded server: a client of TF Serving gets its answers."""
+    """The fake is the embedded server, so a client of TF Serving gets responses."""
     monkeypatch.setenv("FAKE_BEHAVIOUR", "embedded")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     launch = launch_of_program(DEMO, Settings(port=0, rest_port=None, model_name="demo"), files)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tfclf
 from tfclf.errors import InputError
-from tfclf.saved_model.buckets import Ladder, text_of
+from tfclf.saved_model.buckets import Ladder, compose_text
 
 
 @given(st.integers(1, 5_000), st.data())
@@ -28,8 +28,8 @@ def test_a_model_of_512_tokens_has_15_buckets() -> None:
 @pytest.mark.parametrize("max_length", [5, 32, 33, 128, 512, 4096])
 def test_usual_buckets_are_buckets_for_one_text_and_for_full_batches(max_length: int) -> None:
     ladder = Ladder.up_to(max_length)
-    assert set(ladder.usual) <= set(ladder.rungs)
-    assert {size for size, _ in ladder.usual} == {1, 32}
+    assert set(ladder.usual_buckets) <= set(ladder.buckets)
+    assert {size for size, _ in ladder.usual_buckets} == {1, 32}
 
 
 @pytest.mark.parametrize("sizes", [(), (0, 1), (8, 8), (8, 1), (1.5,), ("8",), (True, 2)], ids=str)
@@ -48,6 +48,6 @@ def test_a_text_for_a_bucket_has_just_its_tokens(classifier: tfclf.Classifier, l
 
 
 def test_where_words_take_several_tokens_the_text_stays_below() -> None:
-    text = text_of(100, lambda text: 2 + 7 * len(text.split()))
+    text = compose_text(100, lambda text: 2 + 7 * len(text.split()))
     assert 2 + 7 * len(text.split()) == 100
-    assert text_of(99, lambda text: 2 + 7 * len(text.split())).count("news") == 13
+    assert compose_text(99, lambda text: 2 + 7 * len(text.split())).count("news") == 13

@@ -1,8 +1,8 @@
-"""Exports on the TensorFlow and TF-Text that TF Serving links, and its ops against the table, for every family.
+"""Exports of every family on the TensorFlow and TF-Text that TF Serving links; their ops are known.
 
-TF Serving 2.12 to 2.19.1 links TF-Text 2.12.1, and 2.20 links 2.20.0. TFCLF_SERVING_PYTHONS names the interpreters of
-virtual environments with those (`:` between them), as docs/deploying.md sets them up; without it the sessions are of
-this TensorFlow, and the older ones are not tried.
+TF Serving 2.12 to 2.19.1 links TF-Text 2.12.1, and 2.20 links 2.20.0. TFCLF_SERVING_PYTHONS names
+the interpreters of virtual environments with those versions, separated by `:`; docs/deploying.md
+sets them up. Without it the sessions run on this TensorFlow, and the older ones are not tried.
 """
 
 import json
@@ -40,7 +40,7 @@ KINDS = [
 KINDS += [(model_type, "original") for model_type in OTHERS]
 
 
-# All but the bundled one take minutes to make; `make verify` tries them.
+# All but the bundled export take minutes to make; `make verify` tries them.
 NAMES = [
     "demo",
     *(pytest.param(f"{family} {engine}", marks=pytest.mark.verify) for family, engine in KINDS),
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=NAMES)
 def export(request: pytest.FixtureRequest, folder: Path) -> Path:
-    """A tiny export of every family on every engine that takes it, and the bundled one."""
+    """A tiny export of every family on every engine that takes it, and the bundled export."""
     if request.param == "demo":
         return DEMO / "1"
     family, engine = request.param.split()
@@ -65,8 +65,8 @@ def export(request: pytest.FixtureRequest, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module", params=PYTHONS, ids=lambda path: Path(path).parents[1].name)
-def answered(request: pytest.FixtureRequest, export: Path) -> Any:
-    """What a TF1 session of that TensorFlow answers."""
+def session_outputs(request: pytest.FixtureRequest, export: Path) -> Any:
+    """The outputs of a TF1 session of that TensorFlow."""
     command = [request.param, str(ROOT / "tests" / "saved_model" / "tf1_session.py"), str(export)]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
@@ -85,11 +85,11 @@ def test_every_op_is_known_to_every_tf_serving(export: Path) -> None:
     assert serving_versions(export / "saved_model.pb") == ALL_VERSIONS
 
 
-def test_a_tf1_session_answers_as_in_process(export: Path, answered: Any) -> None:
+def test_a_tf1_session_answers_as_in_process(export: Path, session_outputs: Any) -> None:
     expected = tfclf.load(export)([text.encode("utf-8", "surrogateescape") for text in TEXTS])
-    assert answered["labels"] == [label.decode() for label in expected["label"].numpy()]
-    np.testing.assert_allclose(answered["logits"], expected["logits"].numpy(), atol=1e-5)
+    assert session_outputs["labels"] == [label.decode() for label in expected["label"].numpy()]
+    np.testing.assert_allclose(session_outputs["logits"], expected["logits"].numpy(), atol=1e-5)
 
 
-def test_its_warm_up_records_run_in_a_tf1_session(answered: Any) -> None:
-    assert answered["records"] >= 1
+def test_its_warm_up_records_run_in_a_tf1_session(session_outputs: Any) -> None:
+    assert session_outputs["records"] >= 1

@@ -1,4 +1,4 @@
-"""Versions are found on disk as TF Serving finds them."""
+"""Versions on disk are found like TF Serving finds them."""
 
 from pathlib import Path
 

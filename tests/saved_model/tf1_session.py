@@ -1,9 +1,9 @@
-"""Runs in the Python of another TensorFlow, without tfclf: loads exports as TF Serving does, and prints their answers.
+"""Load exports like TF Serving and print their outputs, in another TensorFlow, without tfclf.
 
-    python tests/saved_model/tf1_session.py FOLDER... < texts.json > answers.json
+    python tests/saved_model/tf1_session.py FOLDER... < texts.json > outputs.json
 
-TF Serving's loader is a TF1 session filled from the MetaGraph alone, with TF-Text's ops linked in. Warm-up records are
-replayed first, as plain protobuf: tensorflow-serving-api need not be there.
+TF Serving's loader is a TF1 session filled from the MetaGraph alone, with TF-Text's ops linked in.
+Warm-up records are replayed first, as plain protobuf, without tensorflow-serving-api.
 """
 
 import json
@@ -17,8 +17,8 @@ import tensorflow_text
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 
-def answers(folder: str, texts: list[str]) -> dict[str, object]:
-    """Labels and logits of `serving_default`, and how many signatures and warm-up records ran."""
+def run_export(folder: str, texts: list[str]) -> dict[str, object]:
+    """Return labels and logits of `serving_default`, and the number of warm-up records that ran."""
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         signatures = v1.saved_model.load(session, ["serve"], folder).signature_def
@@ -26,44 +26,48 @@ def answers(folder: str, texts: list[str]) -> dict[str, object]:
         signature = signatures["serving_default"]
         fetches = {name: signature.outputs[name].name for name in ("label", "logits")}
         feed = [text.encode("utf-8", "surrogateescape") for text in texts]
-        found = session.run(fetches, {signature.inputs["text"].name: feed})
-    labels = [label.decode("utf-8") for label in found["label"]]
-    return {"labels": labels, "logits": found["logits"].tolist(), "records": records}
+        outputs = session.run(fetches, {signature.inputs["text"].name: feed})
+    labels = [label.decode("utf-8") for label in outputs["label"]]
+    return {"labels": labels, "logits": outputs["logits"].tolist(), "records": records}
 
 
 def warm_up(session: object, signatures: object, path: str) -> int:
-    """Replays the Predict records; gives their number."""
+    """Replay the Predict records; return their number."""
     count = 0
     for record in tf.compat.v1.io.tf_record_iterator(path):
-        request = _field(_field(record, 6), 1)  # PredictionLog.predict_log.request
+        request = _read_field(_read_field(record, 6), 1)  # PredictionLog.predict_log.request
         if not request:
             continue
-        entry = _field(request, 2)  # PredictRequest.inputs: a map entry of name and TensorProto
-        name = _field(entry, 1).decode()
-        proto = TensorProto.FromString(_field(entry, 2))
-        signature = signatures[(_field(_field(request, 1), 3) or b"serving_default").decode()]  # type: ignore[index]
+        entry = _read_field(
+            request, 2
+        )  # PredictRequest.inputs: a map entry of name and TensorProto
+        name = _read_field(entry, 1).decode()
+        proto = TensorProto.FromString(_read_field(entry, 2))
+        signature = signatures[
+            (_read_field(_read_field(request, 1), 3) or b"serving_default").decode()
+        ]  # type: ignore[index]
         outputs = [output.name for output in signature.outputs.values()]
         session.run(outputs, {signature.inputs[name].name: tf.make_ndarray(proto)})  # type: ignore[attr-defined]
         count += 1
     return count
 
 
-def _field(message: bytes, wanted: int) -> bytes:
-    """The bytes of a length-delimited field; b"" where there is none."""
+def _read_field(message: bytes, wanted: int) -> bytes:
+    """Return the bytes of a length-delimited field; b"" if there is none."""
     position = 0
     while position < len(message):
-        key, position = _varint(message, position)
+        key, position = _read_varint(message, position)
         if key & 7 == 2:
-            length, position = _varint(message, position)
+            length, position = _read_varint(message, position)
             if key >> 3 == wanted:
                 return message[position : position + length]
             position += length
         else:
-            _, position = _varint(message, position)
+            _, position = _read_varint(message, position)
     return b""
 
 
-def _varint(message: bytes, position: int) -> tuple[int, int]:
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[position]
@@ -77,6 +81,6 @@ if __name__ == "__main__":
     given = json.load(sys.stdin)
     versions = {"tensorflow": tf.__version__, "tensorflow-text": tensorflow_text.__version__}
     json.dump(
-        {"versions": versions, **{folder: answers(folder, given) for folder in sys.argv[1:]}},
+        {"versions": versions, **{folder: run_export(folder, given) for folder in sys.argv[1:]}},
         sys.stdout,
     )

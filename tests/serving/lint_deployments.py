@@ -1,4 +1,4 @@
-"""serving/ by its own tools: `make lint-deployments`. A tool that is not on PATH is passed over, and said so."""
+"""Check serving/ with its own tools (`make lint-deployments`); skip those not on PATH."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ KUBERNETES = "1.32"
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """(panel's title, PromQL) of the dashboard; Grafana's own variables are filled in."""
+    """Yield (panel's title, PromQL) for the dashboard, with Grafana's own variables filled in."""
     dashboard = json.loads((SERVING / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
@@ -26,8 +26,8 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def render(overlay: str) -> str:
-    """The manifests of an overlay, as kubectl would apply them."""
-    kubectl = _tool("kubectl")
+    """Render the manifests of an overlay as kubectl would apply them."""
+    kubectl = _find_tool("kubectl")
     command = [kubectl, "kustomize", str(SERVING / "kubernetes" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -35,7 +35,7 @@ def render(overlay: str) -> str:
 
 
 def check_with_kubernetes_schemas(overlay: str) -> None:
-    """Against the schemas that kubernetes-validate ships; properties that they do not know are errors."""
+    """Check with kubernetes-validate's schemas; an unknown property is an error."""
     import kubernetes_validate
     import yaml
 
@@ -44,8 +44,8 @@ def check_with_kubernetes_schemas(overlay: str) -> None:
 
 
 def check_with_kubeconform(overlay: str) -> None:
-    """The same by another program, with the same schemas in the form that it reads: without references."""
-    kubeconform = _tool("kubeconform")
+    """Check with another program and the same schemas, whose references it needs inlined."""
+    kubeconform = _find_tool("kubeconform")
     import kubernetes_validate
 
     schemas = (
@@ -59,30 +59,29 @@ def check_with_kubeconform(overlay: str) -> None:
         ]
         for kind in re.findall(r"^kind: (\w+)$", render(overlay), re.MULTILINE):
             for path in schemas.glob(f"{kind.lower()}-*.json"):
-                whole = _without_references(
-                    json.loads(path.read_text(encoding="utf-8")), definitions
-                )
-                (Path(folder) / path.name).write_text(json.dumps(whole), encoding="utf-8")
+                schema = json.loads(path.read_text(encoding="utf-8"))
+                inlined = json.dumps(_inline_references(schema, definitions))
+                (Path(folder) / path.name).write_text(inlined, encoding="utf-8")
         location = f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
         _run(
             [kubeconform, "-strict", "-summary", "-schema-location", location],
-            given=render(overlay),
+            stdin=render(overlay),
         )
 
 
-def _without_references(schema: Any, definitions: dict[str, Any]) -> Any:
+def _inline_references(schema: Any, definitions: dict[str, Any]) -> Any:
     if isinstance(schema, list):
-        return [_without_references(part, definitions) for part in schema]
+        return [_inline_references(part, definitions) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return _without_references(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
-    return {key: _without_references(part, definitions) for key, part in schema.items()}
+        return _inline_references(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+    return {key: _inline_references(part, definitions) for key, part in schema.items()}
 
 
 def check_with_promtool() -> None:
-    """Rules, their tests, the configuration, and every expression of the dashboard."""
-    promtool = _tool("promtool")
+    """Check rules, their tests, the configuration, and every expression of the dashboard."""
+    promtool = _find_tool("promtool")
     folder = SERVING / "prometheus"
     _run([promtool, "check", "rules", "alerts.yml"], folder=folder)
     _run([promtool, "test", "rules", "alerts_test.yml"], folder=folder)
@@ -98,8 +97,8 @@ def check_with_promtool() -> None:
 
 
 def check_kubernetes_scrape() -> None:
-    """Apart, since some builds of promtool, Debian's for one, leave Kubernetes out."""
-    promtool = _tool("promtool")
+    """Check kubernetes.yml separately: some builds of promtool, as Debian's, lack Kubernetes."""
+    promtool = _find_tool("promtool")
     done = subprocess.run(
         [promtool, "check", "config", "kubernetes.yml"],
         cwd=SERVING / "prometheus",
@@ -113,10 +112,10 @@ def check_kubernetes_scrape() -> None:
 
 
 def check_with_compose(profile: str) -> None:
-    """`docker compose config`, which needs no daemon."""
+    """Run `docker compose config`, which needs no daemon."""
     command = [shutil.which("docker-compose") or ""]
     if not command[0]:
-        command = [_tool("docker"), "compose"]
+        command = [_find_tool("docker"), "compose"]
         if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
             raise FileNotFoundError(
                 "docker has no compose plugin, and docker-compose is not on PATH"
@@ -126,16 +125,16 @@ def check_with_compose(profile: str) -> None:
     )
 
 
-def _tool(name: str) -> str:
+def _find_tool(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         raise FileNotFoundError(f"{name} is not on PATH")
     return path
 
 
-def _run(command: list[str], *, folder: Path = SERVING, given: str = "") -> None:
+def _run(command: list[str], *, folder: Path = SERVING, stdin: str = "") -> None:
     done = subprocess.run(
-        command, cwd=folder, input=given, capture_output=True, text=True, check=False
+        command, cwd=folder, input=stdin, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
 

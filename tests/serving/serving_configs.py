@@ -1,7 +1,7 @@
-"""TF Serving's configuration messages that tensorflow-serving-api does not ship, built from their field lists.
+"""TF Serving's configuration messages that tensorflow-serving-api lacks, built from field lists.
 
-Source: TF Serving, servables/tensorflow/session_bundle_config.proto, config/monitoring_config.proto,
-config/ssl_config.proto.
+Source: TF Serving, servables/tensorflow/session_bundle_config.proto,
+config/monitoring_config.proto, config/ssl_config.proto.
 """
 
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ _FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
 }
 
 
-def message(name: str) -> Any:
-    """An empty message of that name."""
+def create_message(name: str) -> Any:
+    """Create an empty message of that name."""
     return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"tests.{name}"))()
 
 
-def _pool() -> descriptor_pool.DescriptorPool:
+def _build_pool() -> descriptor_pool.DescriptorPool:
     file = descriptor_pb2.FileDescriptorProto(name=_FILE, package="tests", syntax="proto3")
     file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
     kinds = descriptor_pb2.FieldDescriptorProto
@@ -64,4 +64,4 @@ def _pool() -> descriptor_pool.DescriptorPool:
     return pool
 
 
-_POOL = _pool()
+_POOL = _build_pool()

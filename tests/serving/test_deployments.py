@@ -1,4 +1,4 @@
-"""serving/: that each file can be read by what it is for, and agrees with the others."""
+"""serving/: the consumer of each file can read it, and the files agree with each other."""
 
 import hashlib
 import json
@@ -19,53 +19,39 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from samples.checkpoints import DEMO, ROOT
 from tests.serving.lint_deployments import CHECKS, OVERLAYS, SERVING, expressions, render
-from tests.serving.serving_configs import message
+from tests.serving.serving_configs import create_message
 from tfclf.launcher.flags import batching_parameters
 
 yaml = pytest.importorskip("yaml")
 
 # TF Serving 2.20, model_servers/main.cc; `host` is the embedded server's.
 FLAGS = {
-    *(
-        "port",
-        "rest_api_port",
-        "grpc_socket_path",
-        "rest_api_num_threads",
-        "rest_api_timeout_in_ms",
-    ),
+    *("port", "rest_api_port", "grpc_socket_path"),
+    *("rest_api_num_threads", "rest_api_timeout_in_ms"),
     *("model_name", "model_base_path", "model_config_file", "model_config_file_poll_wait_seconds"),
     *("enable_batching", "batching_parameters_file", "enable_per_model_batching_parameters"),
-    *(
-        "monitoring_config_file",
-        "ssl_config_file",
-        "enable_grpc_healthcheck_service",
-        "grpc_channel_arguments",
-    ),
-    *(
-        "tensorflow_session_parallelism",
-        "tensorflow_intra_op_parallelism",
-        "tensorflow_inter_op_parallelism",
-    ),
-    *(
-        "num_load_threads",
-        "max_num_load_retries",
-        "load_retry_interval_micros",
-        "file_system_poll_wait_seconds",
-    ),
-    *(
-        "xla_cpu_compilation_enabled",
-        "xla_gpu_compilation_enabled",
-        "per_process_gpu_memory_fraction",
-    ),
+    *("monitoring_config_file", "ssl_config_file"),
+    *("enable_grpc_healthcheck_service", "grpc_channel_arguments"),
+    *("tensorflow_session_parallelism",),
+    *("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"),
+    *("num_load_threads", "max_num_load_retries", "load_retry_interval_micros"),
+    *("file_system_poll_wait_seconds",),
+    *("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled"),
+    *("per_process_gpu_memory_fraction",),
 }
 BATCHING = ("batching.config", "batching_gpu.config")
 
 
-def text_of(*parts: str) -> str:
+def read_text(*parts: str) -> str:
     return SERVING.joinpath(*parts).read_text(encoding="utf-8")
 
 
-def flags_of(arguments: list[str]) -> dict[str, str]:
+def parse_config(kind: str, *parts: str) -> Any:
+    """Parse a file of serving/ as a protobuf message."""
+    return text_format.Parse(read_text(*parts), create_message(kind))
+
+
+def parse_flags(arguments: list[str]) -> dict[str, str]:
     return dict(argument[2:].split("=", 1) for argument in arguments)
 
 
@@ -73,7 +59,7 @@ def flags_of(arguments: list[str]) -> dict[str, str]:
 
 
 def test_models_config_names_models_that_are_there() -> None:
-    config = text_format.Parse(text_of("config", "models.config"), ModelServerConfig())
+    config = text_format.Parse(read_text("config", "models.config"), ModelServerConfig())
     for model in config.model_config_list.config:
         assert model.model_platform == "tensorflow"
         assert (DEMO.parent / model.base_path.removeprefix("/models/")).is_dir()
@@ -82,56 +68,42 @@ def test_models_config_names_models_that_are_there() -> None:
 
 @pytest.mark.parametrize("name", BATCHING)
 def test_batching_is_what_tf_serving_accepts(name: str) -> None:
-    parameters = text_format.Parse(text_of("config", name), message("BatchingParameters"))
+    parameters = parse_config("BatchingParameters", "config", name)
     assert parameters.enable_large_batch_splitting.value
     assert 0 < parameters.max_execution_batch_size.value <= parameters.max_batch_size.value
-    # A request of the most rows must fit into the queue.
-    room = parameters.max_enqueued_batches.value * parameters.max_execution_batch_size.value
-    assert parameters.max_batch_size.value <= room
+    # The largest request must fit into the queue.
+    capacity = parameters.max_enqueued_batches.value * parameters.max_execution_batch_size.value
+    assert parameters.max_batch_size.value <= capacity
     assert parameters.num_batch_threads.value >= 1
     assert not parameters.pad_variable_length_inputs
 
 
 def test_what_tfclf_serve_writes_is_the_file_for_this_many_threads() -> None:
-    ours, theirs = message("BatchingParameters"), message("BatchingParameters")
-    text_format.Parse(batching_parameters(threads=4), ours)
-    assert ours == text_format.Parse(text_of("config", "batching.config"), theirs)
+    ours = text_format.Parse(batching_parameters(threads=4), create_message("BatchingParameters"))
+    assert ours == parse_config("BatchingParameters", "config", "batching.config")
 
 
 def test_metrics_are_on() -> None:
-    config = text_format.Parse(text_of("config", "monitoring.config"), message("MonitoringConfig"))
+    config = parse_config("MonitoringConfig", "config", "monitoring.config")
     assert config.prometheus_config.enable
     for name in ("prometheus.yml", "kubernetes.yml"):
-        (job,) = yaml.safe_load(text_of("prometheus", name))["scrape_configs"]
+        (job,) = yaml.safe_load(read_text("prometheus", name))["scrape_configs"]
         assert job["metrics_path"] == config.prometheus_config.path
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None:
     key, certificate = tmp_path / "server.key", tmp_path / "server.crt"
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-subj",
-                "/CN=localhost",
-                "-days",
-                "1",
-            ),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    request = [
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
+        *("-subj", "/CN=localhost", "-days", "1"),
+    ]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*request, *files], check=True, capture_output=True)
     script = [sys.executable, str(SERVING / "make_ssl_config.py")]
-    given = [str(key), str(certificate), "--client-ca", str(certificate)]
-    done = subprocess.run([*script, *given], capture_output=True, text=True, check=True)
-    config = text_format.Parse(done.stdout, message("SSLConfig"))
+    arguments = [str(key), str(certificate), "--client-ca", str(certificate)]
+    done = subprocess.run([*script, *arguments], capture_output=True, text=True, check=True)
+    config = text_format.Parse(done.stdout, create_message("SSLConfig"))
     assert (config.server_key, config.server_cert) == (key.read_text(), certificate.read_text())
     assert (config.custom_ca, config.client_verify) == (certificate.read_text(), True)
     swapped = subprocess.run(
@@ -142,14 +114,14 @@ def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None
 
 # Compose
 
-COMPOSE = yaml.safe_load(text_of("compose.yaml"))
+COMPOSE = yaml.safe_load(read_text("compose.yaml"))
 SERVERS = ("cpu", "gpu", "embedded")
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_compose_uses_flags_that_exist_and_files_that_are_there(name: str) -> None:
     service = COMPOSE["services"][name]
-    flags = flags_of(service["command"])
+    flags = parse_flags(service["command"])
     assert set(flags) <= FLAGS | ({"host"} if name == "embedded" else set())
     files = [value for value in flags.values() if value.startswith("/config/")]
     assert files
@@ -180,14 +152,14 @@ def test_the_image_is_one_that_the_bundled_export_runs_on() -> None:
     newest = f"{manifest['serving_versions'].split(' to ')[-1]}.0"
     assert COMPOSE["services"]["cpu"]["image"].endswith(f":-{newest}}}")
     assert (
-        yaml.safe_load(text_of("kubernetes", "base", "kustomization.yaml"))["images"][0]["newTag"]
+        yaml.safe_load(read_text("kubernetes", "base", "kustomization.yaml"))["images"][0]["newTag"]
         == newest
     )
 
 
 @pytest.fixture
 def metadata_server() -> Iterator[dict[str, int]]:
-    """Port 8501 as TF Serving has it, with the status that a test sets."""
+    """A stand-in for TF Serving's port 8501, with the status that a test sets."""
     answer = {"status": 200}
 
     class Handler(BaseHTTPRequestHandler):
@@ -227,7 +199,7 @@ def test_a_health_check_of_a_server_that_is_away_fails() -> None:
 
 @pytest.fixture(scope="module", params=OVERLAYS)
 def manifests(request: pytest.FixtureRequest) -> Mapping[str, Any]:
-    """By kind, as kubectl renders them; services are left out, there are two."""
+    """By kind, as kubectl renders them; of the two Services, the last one."""
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on PATH")
     return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(render(request.param))}
@@ -246,7 +218,7 @@ def test_a_pod_uses_flags_that_exist_and_ports_that_are_declared(
     manifests: Mapping[str, Any],
 ) -> None:
     server = server_of(manifests)
-    flags = flags_of(server["args"])
+    flags = parse_flags(server["args"])
     assert set(flags) <= FLAGS
     ports = {port["name"]: str(port["containerPort"]) for port in server["ports"]}
     assert ports == {"grpc": flags["port"], "rest": flags["rest_api_port"]}
@@ -257,7 +229,9 @@ def test_a_pod_uses_flags_that_exist_and_ports_that_are_declared(
 
 
 def test_probes_ask_for_the_model_of_model_env(manifests: Mapping[str, Any]) -> None:
-    name = re.search(r"^MODEL_NAME=(.*)$", text_of("kubernetes", "base", "model.env"), re.MULTILINE)
+    name = re.search(
+        r"^MODEL_NAME=(.*)$", read_text("kubernetes", "base", "model.env"), re.MULTILINE
+    )
     assert name
     for probe in ("startupProbe", "readinessProbe"):
         assert server_of(manifests)[probe]["httpGet"]["path"] == f"/v1/models/{name[1]}/metadata"
@@ -268,24 +242,22 @@ def test_every_mount_has_a_volume_and_every_file_is_in_it(manifests: Mapping[str
     volumes = {volume["name"] for volume in pod["volumes"]}
     for container in (*pod["initContainers"], *pod["containers"]):
         assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
-    for value in flags_of(server_of(manifests)["args"]).values():
+    for value in parse_flags(server_of(manifests)["args"]).values():
         if value.startswith("/config/"):
             assert (SERVING / "config" / Path(value).name).is_file()
 
 
 def test_threads_are_as_many_as_cpus(manifests: Mapping[str, Any]) -> None:
     server = server_of(manifests)
-    flags = flags_of(server["args"])
+    flags = parse_flags(server["args"])
     cpus = server["resources"]["limits"]["cpu"]
     assert {flags["tensorflow_intra_op_parallelism"], flags["tensorflow_inter_op_parallelism"]} == {
         cpus
     }
     if "xla_gpu_compilation_enabled" not in flags:
-        content = text_of("config", Path(flags["batching_parameters_file"]).name)
-        assert (
-            str(text_format.Parse(content, message("BatchingParameters")).num_batch_threads.value)
-            == cpus
-        )
+        file = Path(flags["batching_parameters_file"]).name
+        parameters = parse_config("BatchingParameters", "config", file)
+        assert str(parameters.num_batch_threads.value) == cpus
 
 
 def test_a_pod_has_time_to_end_and_sigterm_reaches_the_server(manifests: Mapping[str, Any]) -> None:
@@ -311,7 +283,7 @@ def test_the_autoscaler_follows_a_metric_that_the_adapter_gives(
     manifests: Mapping[str, Any],
 ) -> None:
     (metric,) = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
-    (rule,) = yaml.safe_load(text_of("prometheus", "adapter.yml"))["rules"]
+    (rule,) = yaml.safe_load(read_text("prometheus", "adapter.yml"))["rules"]
     assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
     assert "replicas" not in manifests["Deployment"]["spec"]
 
@@ -328,7 +300,7 @@ def test_selectors_find_the_pods(manifests: Mapping[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pristine_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "news-1.tar.gz"
     with tarfile.open(path, "w:gz", compresslevel=1) as file:
         file.add(DEMO / "1", ".")
@@ -336,9 +308,9 @@ def whole_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def archive(whole_archive: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
-    return Path(shutil.copy(whole_archive, tmp_path))
+def archive(pristine_archive: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copy(pristine_archive, tmp_path))
 
 
 def fetch(archive: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -364,7 +336,7 @@ def fetch(archive: Path, **environment: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def left(archive: Path) -> list[str]:
+def list_models(archive: Path) -> list[str]:
     models = archive.parent / "models"
     return sorted(
         path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()
@@ -378,7 +350,7 @@ def test_a_model_is_fetched_whole(archive: Path) -> None:
         for path in (DEMO / "1").rglob("*")
         if path.is_file()
     ]
-    assert left(archive) == sorted(expected)
+    assert list_models(archive) == sorted(expected)
 
 
 def test_a_model_that_is_there_is_not_fetched_again(archive: Path) -> None:
@@ -390,13 +362,13 @@ def test_a_wrong_checksum_leaves_nothing(archive: Path) -> None:
     done = fetch(archive, MODEL_SHA256="0" * 64)
     assert done.returncode
     assert "expected 000" in done.stderr
-    assert left(archive) == []
+    assert list_models(archive) == []
 
 
 def test_a_cut_archive_leaves_nothing(archive: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:-1000])
     assert fetch(archive).returncode
-    assert left(archive) == []
+    assert list_models(archive) == []
 
 
 def test_an_archive_of_something_else_is_told(archive: Path) -> None:
@@ -405,12 +377,12 @@ def test_an_archive_of_something_else_is_told(archive: Path) -> None:
     done = fetch(archive)
     assert done.returncode
     assert "holds no saved_model.pb at its top" in done.stderr
-    assert left(archive) == []
+    assert list_models(archive) == []
 
 
 def test_a_url_that_does_not_answer_leaves_nothing(archive: Path) -> None:
     assert fetch(archive, MODEL_URL="file:///nowhere").returncode
-    assert left(archive) == []
+    assert list_models(archive) == []
 
 
 # Metrics, alerts, dashboard
@@ -418,10 +390,10 @@ def test_a_url_that_does_not_answer_leaves_nothing(archive: Path) -> None:
 NAME = re.compile(r":?\b(?:tensorflow|tfclf|process)(?::\w+|_\w+)+")
 
 
-def used_metrics() -> dict[str, set[str]]:
-    """The series that each file names."""
-    alerts = yaml.safe_load(text_of("prometheus", "alerts.yml"))["groups"][0]["rules"]
-    (rule,) = yaml.safe_load(text_of("prometheus", "adapter.yml"))["rules"]
+def find_used_metrics() -> dict[str, set[str]]:
+    """Collect the series that each file names."""
+    alerts = yaml.safe_load(read_text("prometheus", "alerts.yml"))["groups"][0]["rules"]
+    (rule,) = yaml.safe_load(read_text("prometheus", "adapter.yml"))["rules"]
     texts = {
         "alerts": " ".join(alert["expr"] for alert in alerts),
         "dashboard": " ".join(expr for _, expr in expressions()),
@@ -448,22 +420,22 @@ def test_only_documented_metrics_are_used(name: str) -> None:
                 if "histogram" in kind
                 else {metric}
             )
-    found = used_metrics()[name]
-    assert found
-    assert found <= known
+    used = find_used_metrics()[name]
+    assert used
+    assert used <= known
 
 
 def test_alerts_and_autoscaler_work_with_tf_serving_proper() -> None:
-    """It has none of the series that the embedded server adds."""
-    used = used_metrics()
+    """TF Serving has none of the series that the embedded server adds."""
+    used = find_used_metrics()
     assert not [
         name for name in used["alerts"] | used["adapter"] if not name.startswith(":tensorflow:")
     ]
 
 
 def test_every_alert_has_a_test_and_says_what_to_do() -> None:
-    alerts = yaml.safe_load(text_of("prometheus", "alerts.yml"))["groups"][0]["rules"]
-    tests = yaml.safe_load(text_of("prometheus", "alerts_test.yml"))["tests"]
+    alerts = yaml.safe_load(read_text("prometheus", "alerts.yml"))["groups"][0]["rules"]
+    tests = yaml.safe_load(read_text("prometheus", "alerts_test.yml"))["tests"]
     tried = {
         case["alertname"]
         for test in tests
@@ -476,7 +448,7 @@ def test_every_alert_has_a_test_and_says_what_to_do() -> None:
         assert alert["labels"]["severity"] in {"critical", "warning"}
 
 
-DASHBOARD = json.loads(text_of("grafana", "dashboard.json"))
+DASHBOARD = json.loads(read_text("grafana", "dashboard.json"))
 
 
 def test_panels_do_not_overlap() -> None:

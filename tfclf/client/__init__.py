@@ -1,17 +1,19 @@
-"""A client of TF Serving, and of the server that comes along: the same `Prediction`s as in process.
+"""A client for TF Serving and for the embedded server: the same `Prediction`s as in process.
 
-    blocking, asynchronous    Client, AsyncClient: what users call
-    conversation    what is asked, and how answers are read: once, for both forms and both protocols
-    served          what must be known of a served model, and where it is learnt
+    blocking, asynchronous    Client and AsyncClient: what users call
+    conversation    the requests of a call and the reading of their responses: written once, for
+                    both forms and both protocols
+    served          what the client must know of a served model, and how it finds out
     refusals        errors in words
-    batches         rows into requests
-    set_up          from options to a connection
+    connect         from options to a connection
     grpc_transport, rest_transport (rest_json)    one protocol each
-    messages        what goes to and fro
+    messages        requests, responses and refusals, independent of the protocol
+    reasons         why a server refuses: the only reader of its prose
+    batches         group rows into requests
     options, address, tls
 
-A module imports only from those below it. Importing this package imports neither TensorFlow nor gRPC nor httpx; a
-client over REST needs the last alone.
+A module imports only modules below it. Importing this package imports neither TensorFlow nor gRPC
+nor httpx. A client over REST needs only httpx.
 """
 
 from tfclf.client.asynchronous import AsyncClient

@@ -13,7 +13,7 @@ _SCHEMES = {
     "http": (REST, False),
     "https": (REST, True),
 }
-_GRPC_PORT = 8500  # TF Serving's
+_GRPC_PORT = 8500  # TF Serving's default
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Address:
     """A server's address.
 
     Attributes:
-      given: as the user wrote it, for messages.
+      given: the address as the user wrote it, for messages.
       protocol: 'grpc' or 'rest'.
-      target: what gRPC connects to, host:port; for REST the URL before /v1/models.
-      secure: whether it speaks TLS; None where the address leaves that open.
+      target: what gRPC connects to, host:port; for REST the URL up to, not including, /v1/models.
+      secure: whether the scheme asks for TLS; None if the address has no scheme.
     """
 
     given: str
@@ -37,10 +37,14 @@ class Address:
 
     @classmethod
     def parse(cls, address: str) -> "Address":
-        """Reads 'host:port' (gRPC), 'grpc://', 'grpcs://', 'http://', 'https://' or gRPC's own 'unix:PATH'.
+        """Parse 'host:port' (gRPC), grpc://, grpcs://, http://, https:// or gRPC's 'unix:PATH'.
 
-        >>> Address.parse("localhost:8500").protocol
-        'grpc'
+        >>> parsed = Address.parse("models.example")
+        >>> parsed.protocol, parsed.target, parsed.secure
+        ('grpc', 'models.example:8500', None)
+        >>> parsed = Address.parse("https://models.example/proxy/")
+        >>> parsed.protocol, parsed.target, parsed.secure
+        ('rest', 'https://models.example/proxy', True)
 
         Raises: InputError.
         """
@@ -48,9 +52,9 @@ class Address:
             raise InputError(f"the address is {address!r}. {_EXPECTED}")
         if address.startswith("unix:"):  # tensorflow_model_server --grpc_socket_path
             return cls(address, GRPC, address, secure=None)
-        named = "://" in address
+        has_scheme = "://" in address
         try:
-            parts = urlsplit(address if named else f"grpc://{address}")
+            parts = urlsplit(address if has_scheme else f"grpc://{address}")
             port = parts.port
         except ValueError as error:
             raise InputError(f"the address is {address!r}: {error}. {_EXPECTED}") from None
@@ -65,28 +69,30 @@ class Address:
         protocol, secure = _SCHEMES[parts.scheme]
         if port == 0:
             raise InputError(
-                f"the address is {address!r}, and no server has port 0. Give the port that it listens on."
+                f"the address is {address!r}, but no server has port 0. "
+                f"Give the port that the server listens on."
             )
         if protocol == REST:
             return cls(address, REST, _base_url(address, parts), secure)
         if parts.path not in ("", "/"):
             raise InputError(
-                f"the address is {address!r}; gRPC takes host:port alone. For REST write http:// before."
+                f"the address is {address!r}, but gRPC takes host:port alone. "
+                f"For REST, begin the address with http://."
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return cls(address, GRPC, f"{host}:{port or _GRPC_PORT}", secure if named else None)
+        return cls(address, GRPC, f"{host}:{port or _GRPC_PORT}", secure if has_scheme else None)
 
 
 def _base_url(address: str, parts: SplitResult) -> str:
     if "/v1/models" in parts.path:
         raise InputError(
-            f"the address is {address!r}; expected it to end before /v1/models. Give the model's name as model=, "
-            f"and its version or label as version=."
+            f"the address is {address!r}; expected it to end before /v1/models. "
+            f"Give the model's name as model=, and its version or label as version=."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 _EXPECTED = (
-    "Expected 'localhost:8500' or 'grpc://localhost:8500' for gRPC, 'http://localhost:8501' for REST; with TLS "
-    "'grpcs://' or 'https://'."
+    "Expected 'localhost:8500' or 'grpc://localhost:8500' for gRPC, 'http://localhost:8501' for "
+    "REST, and 'grpcs://' or 'https://' with TLS."
 )

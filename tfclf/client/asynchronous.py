@@ -9,11 +9,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, I
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from tfclf.client.batches import Batch, async_batches, async_rows_of, check_not_both_async, rows_of
-from tfclf.client.connect import AS_GIVEN, connected, prepared
+from tfclf.client.batches import (
+    Batch,
+    Row,
+    check_not_both_async,
+    group_rows_async,
+    read_rows,
+    read_rows_async,
+)
+from tfclf.client.connect import CLIENT_DEFAULT, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
-from tfclf.client.options import Options, checked_seconds, checked_timeout, whole
+from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
 from tfclf.inputs import as_pairs
 from tfclf.prediction import Prediction
@@ -23,14 +30,15 @@ _T = TypeVar("_T")
 
 
 class AsyncClient:
-    """As `Client`, with the same options, for asyncio: `await` for a list, `async for` for a stream.
+    """`Client` for asyncio, with the same options: `await` a list, `async for` over a stream.
 
         async with tfclf.AsyncClient("localhost:8500", model="demo") as client:
             predictions = await client.predict(texts)
             async for prediction in client.stream(lines):
                 ...
 
-    For one event loop, the one that runs at its first use; any number of its tasks may call at once.
+    It belongs to one event loop, the one that runs at its first use. Any number of the loop's tasks
+    may call at once.
 
     Raises: InputError, MissingExtraError.
     """
@@ -49,7 +57,7 @@ class AsyncClient:
         xla: bool = False,
         tls: Tls | bool | None = None,
     ) -> None:
-        self._options = Options.checked(
+        self._options = Options.from_arguments(
             model=model,
             version=version,
             timeout=timeout,
@@ -59,8 +67,8 @@ class AsyncClient:
             in_flight=in_flight,
             xla=xla,
         )
-        self._place, self._tls = prepared(address, tls)
-        self._talk: Conversation | None = None
+        self._address, self._tls = resolve_address(address, tls)
+        self._conversation: Conversation | None = None
 
     @overload
     async def predict(  # type: ignore[overload-overlap]
@@ -69,7 +77,7 @@ class AsyncClient:
         *,
         pairs: str | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> Prediction: ...
     @overload
@@ -79,7 +87,7 @@ class AsyncClient:
         *,
         pairs: Iterable[str] | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> list[Prediction]: ...
     async def predict(
@@ -88,20 +96,23 @@ class AsyncClient:
         *,
         pairs: str | Iterable[str] | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> Prediction | list[Prediction]:
-        """One `Prediction` a text, in order, or one of one str; arguments and errors as `Client.predict`'s."""
+        """Return one `Prediction` per text, in order; one str gives one `Prediction`.
+
+        Arguments and errors are those of `Client.predict`.
+        """
         if isinstance(texts, str):
             several = as_pairs(pairs)
             (one,) = await self.predict(
                 [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
             )
             return one
-        answers = self.stream(
+        predictions = self.stream(
             texts, pairs=pairs, batch_size=batch_size, timeout=timeout, progress=progress
         )
-        return [prediction async for prediction in answers]
+        return [prediction async for prediction in predictions]
 
     def stream(
         self,
@@ -109,43 +120,46 @@ class AsyncClient:
         *,
         pairs: Iterable[str] | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> AsyncIterator[Prediction]:
-        """As `predict`, read and answered as it goes, in constant memory; for `async for`.
+        """Stream predictions, for `async for`: read texts lazily, in constant memory.
 
         Args:
-          texts: may be read with `async for` too; then without pairs.
+          texts: an ordinary or an async iterable; an async one takes no pairs.
         """
         check_not_both_async(texts, pairs)
         total = len(texts) if progress and isinstance(texts, Sequence) else None
-        answers = self._stream(texts, pairs, Conversation.predict, batch_size, timeout)
-        return _shown(answers, total) if progress else answers
+        predictions = self._stream(texts, pairs, Conversation.predict, batch_size, timeout)
+        return _show_progress(predictions, total) if progress else predictions
 
     async def tokenize(
-        self, texts: Iterable[str] | AsyncIterable[str], *, timeout: float | None = AS_GIVEN
+        self, texts: Iterable[str] | AsyncIterable[str], *, timeout: float | None = CLIENT_DEFAULT
     ) -> list[list[int]]:
-        """The token ids of each text, special tokens and truncation included."""
+        """Return the token ids of each text, special tokens and truncation included."""
         return [
             ids async for ids in self._stream(texts, None, Conversation.tokenize, None, timeout)
         ]
 
-    async def metadata(self, *, timeout: float | None = AS_GIVEN) -> Metadata:
-        """The version that answers, and its signatures. Raises: ClientError."""
-        return await self._conversation().metadata(self._timeout(timeout))
+    async def metadata(self, *, timeout: float | None = CLIENT_DEFAULT) -> Metadata:
+        """Return the version that answers and its signatures. Raises: ClientError."""
+        return await self._connect().metadata(self._timeout(timeout))
 
-    async def status(self, *, timeout: float | None = AS_GIVEN) -> tuple[VersionStatus, ...]:
-        """How far each version of the model is: loading, available, unloading. Raises: ClientError."""
-        return await self._conversation().status(self._timeout(timeout))
+    async def status(self, *, timeout: float | None = CLIENT_DEFAULT) -> tuple[VersionStatus, ...]:
+        """Return the state of each version: loading, available, unloading. Raises: ClientError."""
+        return await self._connect().status(self._timeout(timeout))
 
     async def wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Returns when the model answers. Raises: ClientError where it does not within `timeout` seconds."""
-        await self._conversation().wait_until_ready(checked_seconds(timeout))
+        """Return when the model answers.
+
+        Raises: ClientError if it does not answer within `timeout` seconds.
+        """
+        await self._connect().wait_until_ready(check_seconds(timeout))
 
     async def close(self) -> None:
-        """Ends the connection, and the requests under way."""
-        if self._talk is not None:
-            await self._talk.close()
+        """Close the connection and cancel in-flight requests."""
+        if self._conversation is not None:
+            await self._conversation.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -158,15 +172,15 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    def _conversation(self) -> Conversation:
-        # Not in __init__: a connection belongs to the loop that runs when it is made.
-        if self._talk is None:
-            transport = connected(self._place, self._options, self._tls, asynchronous=True)
-            self._talk = Conversation(transport, self._place, self._options)
-        return self._talk
+    def _connect(self) -> Conversation:
+        # Not in __init__: a connection belongs to the loop that runs when it is created.
+        if self._conversation is None:
+            transport = open_transport(self._address, self._options, self._tls, asynchronous=True)
+            self._conversation = Conversation(transport, self._address, self._options)
+        return self._conversation
 
     def _timeout(self, timeout: float | None) -> float | None:
-        return self._options.timeout if timeout is AS_GIVEN else checked_timeout(timeout)
+        return self._options.timeout if timeout is CLIENT_DEFAULT else check_timeout(timeout)
 
     def _stream(
         self,
@@ -176,43 +190,50 @@ class AsyncClient:
         batch_size: int | None,
         timeout: float | None,
     ) -> AsyncIterator[_T]:
-        rows = async_rows_of(texts) if isinstance(texts, AsyncIterable) else rows_of(texts, pairs)
-        size = self._options.batch_size if batch_size is None else whole(batch_size, "batch_size")
-        gathered = async_batches(rows, size=size, size_bytes=self._options.batch_bytes)
-        return self._answers(gathered, ask, self._timeout(timeout))
+        rows: Iterable[Row] | AsyncIterable[Row]
+        if isinstance(texts, AsyncIterable):
+            rows = read_rows_async(texts)
+        else:
+            rows = read_rows(texts, pairs)
+        size = self._options.batch_size
+        if batch_size is not None:
+            size = check_whole_number(batch_size, "batch_size")
+        batches = group_rows_async(rows, size=size, size_bytes=self._options.batch_bytes)
+        return self._run(batches, ask, self._timeout(timeout))
 
-    async def _answers(
+    async def _run(
         self,
-        gathered: AsyncIterator[Batch],
+        batches: AsyncIterator[Batch],
         ask: Callable[[Conversation, Batch, float | None], Coroutine[Any, Any, list[_T]]],
         timeout: float | None,
     ) -> AsyncIterator[_T]:
-        talk = self._conversation()
-        under_way: deque[asyncio.Task[list[_T]]] = deque()
+        """Answer batches in tasks, a bounded number in flight; yield rows in order."""
+        conversation = self._connect()
+        in_flight: deque[asyncio.Task[list[_T]]] = deque()
         begun = False
         try:
-            async for batch in gathered:
+            async for batch in batches:
                 if not begun:
-                    await talk.begin(timeout)
+                    await conversation.begin(timeout)
                     begun = True
-                under_way.append(asyncio.create_task(ask(talk, batch, timeout)))
-                if len(under_way) == self._options.in_flight:
-                    for answer in await under_way.popleft():
-                        yield answer
-            while under_way:
-                for answer in await under_way.popleft():
-                    yield answer
-        finally:  # also where the caller stops to listen
-            for task in under_way:
+                in_flight.append(asyncio.create_task(ask(conversation, batch, timeout)))
+                if len(in_flight) == self._options.in_flight:
+                    for row in await in_flight.popleft():
+                        yield row
+            while in_flight:
+                for row in await in_flight.popleft():
+                    yield row
+        finally:  # also when the caller abandons the iterator
+            for task in in_flight:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*in_flight, return_exceptions=True)
 
 
-async def _shown(answers: AsyncIterator[_T], total: int | None) -> AsyncIterator[_T]:
+async def _show_progress(rows: AsyncIterator[_T], total: int | None) -> AsyncIterator[_T]:
     ticks = shown(itertools.count(), total=total, unit="texts")
     try:
-        async for answer in answers:
+        async for row in rows:
             next(ticks)
-            yield answer
+            yield row
     finally:
         ticks.close()  # type: ignore[attr-defined]

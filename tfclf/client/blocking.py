@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from tfclf.client.batches import Batch, batches, rows_of
-from tfclf.client.connect import AS_GIVEN, connected, prepared
+from tfclf.client.batches import Batch, group_rows, read_rows
+from tfclf.client.connect import CLIENT_DEFAULT, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
-from tfclf.client.options import Options, checked_seconds, checked_timeout, whole
+from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
 from tfclf.inputs import as_pairs
 from tfclf.prediction import Prediction
@@ -28,23 +28,32 @@ class Client:
         with tfclf.Client("localhost:8500", model="demo") as client:
             client.predict(["Ceasefire talks resume after a night of shelling"])[0].label  # 'World'
 
-    Predictions are those that `Classifier.predict` gives in process, to the last bit where the server runs each
-    request by itself, and within float32's rounding where it gathers several into one batch. May be used by several
-    threads at once.
+        Client("localhost:8500")                      # gRPC, the model 'default', latest version
+        Client("localhost:8500", version="stable")    # by label; or version=3
+        Client("http://localhost:8501", timeout=5)    # REST; 5 seconds, retries included
+        Client("localhost:8500", batch_size=64, in_flight=8)      # many texts to a large server
+        Client("localhost:8500", xla=True)            # a server with a GPU and XLA switched on
+        Client("grpcs://models.example", tls=Tls(ca="ca.pem"))    # TLS with your own authority
+
+    Predictions equal those of `Classifier.predict` in process: to the last bit if the server runs
+    each request by itself, and within float32's rounding if it batches several requests. Several
+    threads may use one client at once.
 
     Args:
-      address: 'localhost:8500' or 'grpc://...' for gRPC, 'http://localhost:8501' for REST; 'grpcs://' and 'https://'
-        with TLS. gRPC is several times as fast as REST.
-      model: what the server calls it; by default 'default', as tensorflow_model_server does.
-      version: a number, or a label such as 'stable'; by default the latest.
-      timeout: seconds for a request, its retries included; the server hears of it over gRPC. None: no limit.
-      retries: further attempts, 4 at most, 0.2 seconds and more apart, at a server that is UNAVAILABLE: not there,
-        starting, stopping, or with its queue full. Other errors would only come again.
+      address: 'localhost:8500' or 'grpc://...' for gRPC, 'http://localhost:8501' for REST;
+        'grpcs://' and 'https://' with TLS. gRPC is several times as fast as REST.
+      model: the server's name for the model; 'default' by default, as in tensorflow_model_server.
+      version: a number, or a label such as 'stable'; the latest by default.
+      timeout: seconds for a request, its retries included; None sets no limit. Over gRPC the server
+        learns the deadline too.
+      retries: further attempts, at most 4, at least about 0.2 seconds apart, when the server is
+        UNAVAILABLE: away, starting, stopping, or its queue is full. Other errors would only come
+        again.
       batch_size: rows in a request.
-      batch_bytes: of text in a request; one text that is longer goes by itself.
-      in_flight: requests under way at once, of one that goes through many texts.
-      xla: asks the signatures that XLA compiles; for a server with a GPU and XLA switched on.
-      tls: `Tls` or True: TLS with the public authorities.
+      batch_bytes: bytes of text in a request; a single longer text travels alone.
+      in_flight: requests in flight at once, for a call with many texts.
+      xla: call the signatures compiled by XLA; for a server with a GPU and XLA switched on.
+      tls: `Tls(...)`, or True for TLS with the public authorities.
     Raises: InputError, MissingExtraError.
     """
 
@@ -62,7 +71,7 @@ class Client:
         xla: bool = False,
         tls: Tls | bool | None = None,
     ) -> None:
-        self._options = Options.checked(
+        self._options = Options.from_arguments(
             model=model,
             version=version,
             timeout=timeout,
@@ -72,14 +81,14 @@ class Client:
             in_flight=in_flight,
             xla=xla,
         )
-        place, security = prepared(address, tls)
-        transport = connected(place, self._options, security, asynchronous=False)
-        self._talk = Conversation(transport, place, self._options)
+        parsed, tls = resolve_address(address, tls)
+        transport = open_transport(parsed, self._options, tls, asynchronous=False)
+        self._conversation = Conversation(transport, parsed, self._options)
         self._threads = ThreadPoolExecutor(
             self._options.in_flight, thread_name_prefix="tfclf-client"
         )
 
-    # What the overlap warns of is meant: a list is typed as one only where the caller can see that it is.
+    # The overlap is intended: the result is typed as a list only for a known Sequence.
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
@@ -87,7 +96,7 @@ class Client:
         *,
         pairs: str | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> Prediction: ...
     @overload
@@ -97,7 +106,7 @@ class Client:
         *,
         pairs: Iterable[str] | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> list[Prediction]: ...
     @overload
@@ -107,7 +116,7 @@ class Client:
         *,
         pairs: Iterable[str] | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> Iterator[Prediction]: ...
     def predict(
@@ -116,17 +125,17 @@ class Client:
         *,
         pairs: str | Iterable[str] | None = None,
         batch_size: int | None = None,
-        timeout: float | None = AS_GIVEN,
+        timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
     ) -> Prediction | list[Prediction] | Iterator[Prediction]:
-        """One `Prediction` a text, in order.
+        """Return one `Prediction` per text, in order.
 
         Args:
-          texts: of one str comes its prediction; of a list comes a list; of any other iterable an iterator that reads
-            as it goes, in constant memory, with `in_flight` requests under way.
-          pairs: the second text of each row, as many as there are texts; of one str one.
-          batch_size, timeout: as the client's, for this call.
-          progress: shows a bar on standard error, once it takes longer than a second.
+          texts: one str gives its prediction, and a list gives a list. Any other iterable gives an
+            iterator that reads texts lazily, in constant memory, with `in_flight` requests at once.
+          pairs: the second text of each row, as many as there are texts; one str for one str.
+          batch_size, timeout: replace the client's own for this call.
+          progress: show a bar on standard error if the call takes longer than a second.
         Raises: InputError for anything but text, naming its index; ClientError.
         """
         if isinstance(texts, str):
@@ -135,34 +144,41 @@ class Client:
                 [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
             )
             return one
-        rows = rows_of(texts, pairs)
+        rows = read_rows(texts, pairs)
         total = len(texts) if isinstance(texts, Sequence) else None
-        predictions = self._stream(rows, self._talk.predict, batch_size, timeout)
+        predictions = self._stream(rows, self._conversation.predict, batch_size, timeout)
         if progress:
             predictions = shown(predictions, total=total, unit="texts")
         return predictions if total is None else list(predictions)
 
     def tokenize(
-        self, texts: Iterable[str], *, timeout: float | None = AS_GIVEN
+        self, texts: Iterable[str], *, timeout: float | None = CLIENT_DEFAULT
     ) -> list[list[int]]:
-        """The token ids of each text, special tokens and truncation included. Raises: as `predict`."""
-        return list(self._stream(rows_of(texts, None), self._talk.tokenize, None, timeout))
+        """Return the token ids of each text, special tokens and truncation included.
 
-    def metadata(self, *, timeout: float | None = AS_GIVEN) -> Metadata:
-        """The version that answers, and its signatures. Raises: ClientError."""
-        return finished(self._talk.metadata(self._timeout(timeout)))
+        Raises: the errors of `predict`.
+        """
+        rows = read_rows(texts, None)
+        return list(self._stream(rows, self._conversation.tokenize, None, timeout))
 
-    def status(self, *, timeout: float | None = AS_GIVEN) -> tuple[VersionStatus, ...]:
-        """How far each version of the model is: loading, available, unloading. Raises: ClientError."""
-        return finished(self._talk.status(self._timeout(timeout)))
+    def metadata(self, *, timeout: float | None = CLIENT_DEFAULT) -> Metadata:
+        """Return the version that answers and its signatures. Raises: ClientError."""
+        return run_to_completion(self._conversation.metadata(self._timeout(timeout)))
+
+    def status(self, *, timeout: float | None = CLIENT_DEFAULT) -> tuple[VersionStatus, ...]:
+        """Return the state of each version: loading, available, unloading. Raises: ClientError."""
+        return run_to_completion(self._conversation.status(self._timeout(timeout)))
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Returns when the model answers. Raises: ClientError where it does not within `timeout` seconds."""
-        finished(self._talk.wait_until_ready(checked_seconds(timeout)))
+        """Return when the model answers.
+
+        Raises: ClientError if it does not answer within `timeout` seconds.
+        """
+        run_to_completion(self._conversation.wait_until_ready(check_seconds(timeout)))
 
     def close(self) -> None:
-        """Ends the connection, and the requests under way."""
-        finished(self._talk.close())
+        """Close the connection and cancel in-flight requests."""
+        run_to_completion(self._conversation.close())
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Client:
@@ -177,7 +193,7 @@ class Client:
         self.close()
 
     def _timeout(self, timeout: float | None) -> float | None:
-        return self._options.timeout if timeout is AS_GIVEN else checked_timeout(timeout)
+        return self._options.timeout if timeout is CLIENT_DEFAULT else check_timeout(timeout)
 
     def _stream(
         self,
@@ -186,38 +202,46 @@ class Client:
         batch_size: int | None,
         timeout: float | None,
     ) -> Iterator[_T]:
-        size = self._options.batch_size if batch_size is None else whole(batch_size, "batch_size")
+        size = self._options.batch_size
+        if batch_size is not None:
+            size = check_whole_number(batch_size, "batch_size")
         limit = self._timeout(timeout)
-        gathered = batches(rows, size=size, size_bytes=self._options.batch_bytes)
-        return self._answers(gathered, lambda batch: finished(ask(batch, limit)), limit)
+        batches = group_rows(rows, size=size, size_bytes=self._options.batch_bytes)
+        return self._run(batches, lambda batch: run_to_completion(ask(batch, limit)), limit)
 
-    def _answers(
-        self, gathered: Iterator[Batch], answer: Callable[[Batch], list[_T]], timeout: float | None
+    def _run(
+        self, batches: Iterator[Batch], answer: Callable[[Batch], list[_T]], timeout: float | None
     ) -> Iterator[_T]:
-        first = list(itertools.islice(gathered, 2))
+        """Answer batches in threads, a bounded number in flight; yield rows in order."""
+        first = list(itertools.islice(batches, 2))
         if not first:
             return
-        finished(self._talk.begin(timeout))
-        if len(first) == 1:  # most calls: no thread need be woken
+        run_to_completion(self._conversation.begin(timeout))
+        if len(first) == 1:  # the usual call: no need to wake a thread
             yield from answer(first[0])
             return
-        under_way: deque[Future[list[_T]]] = deque()
+        in_flight: deque[Future[list[_T]]] = deque()
         try:
-            for batch in itertools.chain(first, gathered):
-                under_way.append(self._threads.submit(answer, batch))
-                if (
-                    len(under_way) > self._options.in_flight
-                ):  # one more than there are threads: none of them waits
-                    yield from under_way.popleft().result()
-            while under_way:
-                yield from under_way.popleft().result()
-        finally:  # also where the caller stops to listen
-            for future in under_way:
+            for batch in itertools.chain(first, batches):
+                in_flight.append(self._threads.submit(answer, batch))
+                # One batch more than there are threads keeps every thread busy.
+                if len(in_flight) > self._options.in_flight:
+                    yield from in_flight.popleft().result()
+            while in_flight:
+                yield from in_flight.popleft().result()
+        finally:  # also when the caller abandons the iterator
+            for future in in_flight:
                 future.cancel()
 
 
-def finished(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """What a coroutine over a blocking transport returns: it never suspends."""
+def run_to_completion(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Return the result of a coroutine on a blocking transport, which never suspends.
+
+    >>> async def double(number: int) -> int:
+    ...     return 2 * number
+    >>> run_to_completion(double(3))
+    6
+    """
     try:
         coroutine.send(None)
     except StopIteration as stop:

@@ -3,40 +3,41 @@
 import math
 from importlib.util import find_spec
 
-from tfclf.client.address import GRPC, Address
+from tfclf.client.address import GRPC, REST, Address
 from tfclf.client.messages import Transport
 from tfclf.client.options import Options
 from tfclf.client.tls import Tls
 from tfclf.errors import InputError, MissingExtraError
 
-# None means: no limit. So something else must mean: not given.
-AS_GIVEN: float = math.nan
+# A call's default timeout: the client's own. It cannot be None, which means no limit.
+CLIENT_DEFAULT: float = math.nan
 
+# Per protocol: (package, module) pairs of the extra.
 _NEEDS = {
     GRPC: (("grpcio", "grpc"), ("tensorflow-serving-api", "tensorflow_serving")),
-    "rest": (("httpx", "httpx"), ("tenacity", "tenacity")),
+    REST: (("httpx", "httpx"), ("tenacity", "tenacity")),
 }
 
 
-def prepared(address: str, tls: Tls | bool | None) -> tuple[Address, Tls | None]:
-    """Where to connect, and how secured; the extra and the files are there.
+def resolve_address(address: str, tls: Tls | bool | None) -> tuple[Address, Tls | None]:
+    """Parse the address, decide on TLS, and check that the packages and the TLS files are there.
 
     Raises: InputError, MissingExtraError.
     """
-    place = Address.parse(address)
-    for package, module in _NEEDS[place.protocol]:
+    parsed = Address.parse(address)
+    for package, module in _NEEDS[parsed.protocol]:
         if find_spec(module) is None:
-            raise MissingExtraError(package, extra="client", purpose=f"a client of {place}")
-    security = _security(place, tls)
-    if security is not None:
-        security.check()
-    return place, security
+            raise MissingExtraError(package, extra="client", purpose=f"a client of {parsed}")
+    resolved = _resolve_tls(parsed, tls)
+    if resolved is not None:
+        resolved.check()
+    return parsed, resolved
 
 
-def connected(
+def open_transport(
     address: Address, options: Options, tls: Tls | None, *, asynchronous: bool
 ) -> Transport:
-    """A connection, which is made when it is first needed."""
+    """Return the transport for the address's protocol; it connects when it is first used."""
     if address.protocol == GRPC:
         from tfclf.client.grpc_transport import AsyncGrpcTransport, GrpcTransport
 
@@ -46,20 +47,29 @@ def connected(
     return (AsyncRestTransport if asynchronous else RestTransport)(address, options, tls)
 
 
-def _security(place: Address, tls: Tls | bool | None) -> Tls | None:
+def _resolve_tls(address: Address, tls: Tls | bool | None) -> Tls | None:
+    """Return the TLS settings, or None for a plain connection.
+
+    >>> _resolve_tls(Address.parse("grpcs://host"), None)
+    Tls(ca=None, certificate=None, key=None, server_name=None)
+    >>> _resolve_tls(Address.parse("host:8500"), None) is None
+    True
+    """
     if tls is not None and not isinstance(tls, Tls | bool):
         raise InputError(
-            f"tls is {tls!r}; expected tfclf.client.Tls(ca=...), or True for the public authorities."
+            f"tls is {tls!r}; expected tfclf.client.Tls(ca=...), "
+            f"or True for the public authorities."
         )
-    if place.secure is False and tls:
+    if address.secure is False and tls:
+        scheme = "grpcs" if address.protocol == GRPC else "https"
         raise InputError(
-            f"the address {place} is one without TLS, and tls is given. Write "
-            f"{'grpcs' if place.protocol == GRPC else 'https'}:// there, or leave tls out."
+            f"the address {address} asks for no TLS, but tls is given. "
+            f"Write {scheme}:// there, or leave tls out."
         )
-    if place.secure and tls is False:
+    if address.secure and tls is False:
         raise InputError(
-            f"the address {place} is one with TLS, and tls is False. Leave one of them out."
+            f"the address {address} asks for TLS, but tls is False. Leave one of them out."
         )
     if isinstance(tls, Tls):
         return tls
-    return Tls() if tls or place.secure else None
+    return Tls() if tls or address.secure else None

@@ -1,4 +1,4 @@
-"""What a client and a server say to one another, whatever the protocol, blocking or not."""
+"""The requests behind each call of a client, for both protocols, blocking or not."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -6,25 +6,38 @@ from typing import TypeVar
 
 from tfclf.client.address import Address
 from tfclf.client.batches import Batch
-from tfclf.client.messages import Answer, Ask, Choice, Metadata, Refused, Transport, VersionStatus
+from tfclf.client.messages import (
+    Metadata,
+    Refused,
+    Request,
+    Response,
+    Transport,
+    VersionChoice,
+    VersionStatus,
+)
 from tfclf.client.options import Options
-from tfclf.client.refusals import client_error
-from tfclf.client.served import Served, describe, token_counts
+from tfclf.client.reasons import Reason
+from tfclf.client.refusals import to_client_error
+from tfclf.client.served import ServedModel, count_tokens, describe
 from tfclf.errors import ClientError
 from tfclf.prediction import Prediction, predictions_of
+from tfclf.saved_model import signature_names
 
 _T = TypeVar("_T")
-_SWAPS = 3  # in a row, while one batch is asked about; more is no swap but a mistake
-_POLL = 0.25
+_MAX_SWAPS = 3  # in a row, during one request; more than that is an error and not a swap
+_POLL_SECONDS = 0.25
 
 
 class Conversation:
-    """The state is what is known of the version that answers now; it may be read and replaced by any thread.
+    """The state of a client: what it knows of the version that answers now.
 
-    A server swaps versions while it serves. Over gRPC an answer says which version gave it; when that is another one
-    than before, its labels are learnt before the answer is read. REST's answers do not say, so that there the
-    version is found out at the start of each `predict` and asked for by number; when it is gone in between, so that
-    the server no longer finds it, the next one is found out and asked. Either way no answer is ever read with another
+    Any thread may read and replace that state.
+
+    A server swaps versions while it serves. Over gRPC, a response says which version gave it. If
+    that is another version than before, the client learns its labels before it reads the response.
+    REST responses do not say. There the client finds out the version at the start of each
+    `predict`, and asks for it by number; if the server no longer finds that version, the client
+    finds out the next one and asks again. Either way, no response is ever read with another
     version's labels.
     """
 
@@ -32,43 +45,49 @@ class Conversation:
         self._transport = transport
         self._address = address
         self._options = options
-        self._choice = Choice(options.version, options.label)
-        self._known: Served | None = None
+        self._choice = VersionChoice(options.version, options.label)
+        self._known: ServedModel | None = None
 
     async def begin(self, timeout: float | None) -> None:
-        """Before the batches of one call: what may have changed since the last one is found out."""
-        await self._worded(lambda: self._begin(timeout))
+        """Find out, before the first batch of a call, what may have changed since the last call.
+
+        Raises: ClientError, as do the methods below.
+        """
+        await self._translate_refusals(lambda: self._begin(timeout))
 
     async def predict(self, batch: Batch, timeout: float | None) -> list[Prediction]:
-        """One prediction a row. Raises: ClientError, as all of these."""
-        return await self._worded(lambda: self._predict(batch, timeout))
+        """Return one prediction per row."""
+        return await self._translate_refusals(lambda: self._predict(batch, timeout))
 
     async def tokenize(self, batch: Batch, timeout: float | None) -> list[list[int]]:
-        """The token ids of each row, without padding."""
+        """Return the token ids of each row, without padding."""
         texts = [row[0] for row in batch]
-        asked = Ask("tokenize", {"text": texts}, ("input_ids", "attention_mask"))
+        outputs = ("input_ids", "attention_mask")
+        request = Request(signature_names.TOKENIZE, {"text": texts}, outputs)
 
-        async def read(answer: Answer, _: Served) -> list[list[int]]:
-            rows = zip(answer.outputs["input_ids"], answer.outputs["attention_mask"], strict=True)
+        async def read(response: Response, _: ServedModel) -> list[list[int]]:
+            rows = zip(*(response.outputs[name] for name in outputs), strict=True)
             return [
                 [token for token, real in zip(ids, mask, strict=True) if real] for ids, mask in rows
             ]
 
-        return await self._worded(lambda: self._ask(lambda _: asked, read, timeout))
+        return await self._translate_refusals(lambda: self._ask(lambda _: request, read, timeout))
 
     async def metadata(self, timeout: float | None) -> Metadata:
-        """The signatures of the version that would answer."""
-        return await self._worded(lambda: self._transport.metadata(self._choice, timeout))
+        """Return the signatures of the version that would answer."""
+        return await self._translate_refusals(
+            lambda: self._transport.metadata(self._choice, timeout)
+        )
 
     async def status(self, timeout: float | None) -> tuple[VersionStatus, ...]:
-        """Of the versions that the server has or had."""
-        return await self._worded(lambda: self._transport.status(self._choice, timeout))
+        """Return the status of each version that the server has or had."""
+        return await self._translate_refusals(lambda: self._transport.status(self._choice, timeout))
 
     async def wait_until_ready(self, timeout: float) -> None:
-        """Returns once the model answers; it asks as `predict` would, so that the first call finds all known.
+        """Return when the model answers; the first `predict` then has nothing to find out.
 
-        Metadata and not GetModelStatus decides: a version that is AVAILABLE elsewhere may still not be the one asked
-        for, and a server whose manager is starting says NOT_FOUND to either.
+        Metadata decides, not GetModelStatus: the version that is AVAILABLE may not be the requested
+        one, and a server whose manager is starting answers NOT_FOUND to either.
         """
         end = time.monotonic() + timeout
         while True:
@@ -79,21 +98,26 @@ class Conversation:
                 )
                 return
             except Refused as refused:
-                hopeful = refused.again or refused.code in ("NOT_FOUND", "DEADLINE_EXCEEDED")
-                # A label is set when its version is there; until then it is unknown.
-                hopeful |= self._choice.label is not None and "label" in refused.details
-                if not hopeful or end - time.monotonic() <= _POLL:
-                    waited = f" It was asked again for {timeout:g} seconds." if hopeful else ""
-                    raise self._error(refused, waited) from None
-            await self._transport.sleep(_POLL)
+                may_become_ready = (
+                    refused.retriable
+                    or refused.code in ("NOT_FOUND", "DEADLINE_EXCEEDED")
+                    # A server knows a label only once the label's version is loaded.
+                    or refused.reason is Reason.UNKNOWN_LABEL
+                )
+                if not may_become_ready or end - time.monotonic() <= _POLL_SECONDS:
+                    suffix = ""
+                    if may_become_ready:
+                        suffix = f" It was asked again for {timeout:g} seconds."
+                    raise self._to_error(refused, suffix) from None
+            await self._transport.sleep(_POLL_SECONDS)
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         await self._transport.close()
 
     async def _begin(self, timeout: float | None) -> None:
         if self._known is not None:
-            if self._transport.tells_version or self._choice.version is not None:
+            if self._transport.reports_version or self._choice.version is not None:
                 return
             versions = await self._transport.status(self._choice, timeout)
             available = [one.version for one in versions if one.state == "AVAILABLE"]
@@ -105,62 +129,68 @@ class Conversation:
         columns = [list(column) for column in zip(*batch, strict=True)]
         inputs = dict(zip(("text", "text_pair"), columns, strict=False))
 
-        def asked(served: Served) -> Ask:
+        def make_request(served: ServedModel) -> Request:
             signature = served.signature(paired=len(columns) == 2, xla=self._options.xla)
-            return Ask(signature, inputs, served.outputs(signature))
+            return Request(signature, inputs, served.outputs(signature))
 
-        async def read(answer: Answer, served: Served) -> list[Prediction]:
-            outputs = answer.outputs
+        async def read(response: Response, served: ServedModel) -> list[Prediction]:
+            outputs = response.outputs
             if "truncated" not in outputs and len(columns) == 1:
                 limit = served.max_length
-                counts = await token_counts(
-                    self._transport, Choice(version=served.version), columns[0], timeout
-                )
+                choice = VersionChoice(version=served.version)
+                counts = await count_tokens(self._transport, choice, columns[0], timeout)
+                # A row as long as the limit may or may not be truncated.
                 outputs = {
                     **outputs,
                     "truncated": [None if limit is None or n >= limit else False for n in counts],
                 }
             return list(predictions_of(outputs, served.labels))
 
-        return await self._ask(asked, read, timeout)
+        return await self._ask(make_request, read, timeout)
 
     async def _ask(
         self,
-        asked: Callable[[Served], Ask],
-        read: Callable[[Answer, Served], Awaitable[list[_T]]],
+        make_request: Callable[[ServedModel], Request],
+        read: Callable[[Response, ServedModel], Awaitable[list[_T]]],
         timeout: float | None,
     ) -> list[_T]:
-        """What `read` makes of an answer, given what is known of the version that gave it."""
-        for attempt in range(_SWAPS):
+        """Send a request and `read` the response with the labels of the version that gave it."""
+        for attempt in range(_MAX_SWAPS):
             served = self._known
             if served is None:
                 served = self._known = await describe(
                     self._transport, self._choice, timeout=timeout
                 )
-            choice = (
-                self._choice if self._transport.tells_version else Choice(version=served.version)
-            )
+            choice = self._choice
+            if not self._transport.reports_version:
+                choice = VersionChoice(version=served.version)
             try:
-                answer = await self._transport.predict(asked(served), choice, timeout)
-                if answer.version not in (None, served.version):
-                    served = await describe(
-                        self._transport, Choice(version=answer.version), timeout=timeout
-                    )
+                response = await self._transport.predict(make_request(served), choice, timeout)
+                if response.version not in (None, served.version):
+                    answered = VersionChoice(version=response.version)
+                    served = await describe(self._transport, answered, timeout=timeout)
                     self._known = served
-                return await read(answer, served)
+                return await read(response, served)
             except Refused as refused:
-                # Of a version that has gone, or that has other signatures than the one before it.
-                stale = refused.code == "NOT_FOUND" or "ignature" in refused.details
-                if not stale or attempt == _SWAPS - 1:
+                if not _may_be_swapped(refused) or attempt == _MAX_SWAPS - 1:
                     raise
                 self._known = None
         raise AssertionError("the last attempt returns or raises")
 
-    async def _worded(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+    async def _translate_refusals(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Await `ask()`. Raises: ClientError for a Refused."""
         try:
             return await ask()
         except Refused as refused:
-            raise self._error(refused) from None
+            raise self._to_error(refused) from None
 
-    def _error(self, refused: Refused, more: str = "") -> ClientError:
-        return client_error(refused, self._address, self._options, more)
+    def _to_error(self, refused: Refused, suffix: str = "") -> ClientError:
+        return to_client_error(refused, self._address, self._options, suffix)
+
+
+def _may_be_swapped(refused: Refused) -> bool:
+    """Whether the version is gone, or its successor has other signatures."""
+    return refused.code == "NOT_FOUND" or refused.reason in (
+        Reason.UNKNOWN_SIGNATURE,
+        Reason.MISSING_SIGNATURE,
+    )

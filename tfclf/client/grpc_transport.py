@@ -1,4 +1,4 @@
-"""Requests over gRPC, on tensorflow-serving-api's stubs: a blocking form and one for asyncio."""
+"""gRPC transport on tensorflow-serving-api's stubs: blocking, and for asyncio."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
-import tensorflow as tf  # those stubs import it anyway
+import tensorflow as tf  # the stubs below import it anyway
 from google.protobuf.wrappers_pb2 import Int64Value
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DT_STRING, DataType
@@ -23,27 +23,27 @@ from tensorflow_serving.apis import (
 
 from tfclf.client.address import Address
 from tfclf.client.messages import (
-    HTTP,
-    Answer,
-    Ask,
-    Choice,
     Metadata,
     Refused,
+    Request,
+    Response,
     SignatureInfo,
     TensorInfo,
+    VersionChoice,
     VersionStatus,
 )
 from tfclf.client.options import Options
+from tfclf.client.reasons import Reason, read_reason
 from tfclf.client.tls import Tls
 
-_FIRST_BACKOFF = 0.2
-_LONGEST_BACKOFF = 5.0
-_RETRY_BUFFER = 1 << 28
-_PROBE = 1.0
+_FIRST_BACKOFF = 0.2  # seconds
+_LONGEST_BACKOFF = 5.0  # seconds
+_RETRY_BUFFER = 1 << 28  # bytes
+_PROBE_SECONDS = 1.0
 
 
 class _GrpcTransport:
-    tells_version = True
+    reports_version = True
 
     def __init__(self, channel: Any, address: Address, model: str) -> None:
         self._channel = channel
@@ -56,67 +56,73 @@ class _GrpcTransport:
     async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
         raise NotImplementedError
 
-    async def _answer(self, method: Any, request: Any, timeout: float | None) -> Any:
+    async def _send(self, method: Any, request: Any, timeout: float | None) -> Any:
+        """Call `method`. Raises: Refused, with the reason read from the server's words."""
         try:
             return await self._call(method, request, timeout)
         except grpc.RpcError as error:
             code, details = error.code().name, error.details() or ""
+            reason = read_reason(code, details)
             if code == "UNAVAILABLE" and "connect" in details and await self._speaks_http():
-                details = HTTP
-            raise Refused(code, details) from None
+                reason = Reason.REST_PORT
+            raise Refused(code, details, reason=reason) from None
         except (ValueError, grpc.aio.UsageError) as error:  # a closed channel
             raise Refused("CANCELLED", str(error)) from None
 
     async def _speaks_http(self) -> bool:
         raise NotImplementedError
 
-    async def predict(self, ask: Ask, choice: Choice, timeout: float | None) -> Answer:
-        """`Transport.predict`."""
-        request = predict_pb2.PredictRequest(
-            model_spec=self._spec(choice, ask.signature),
-            inputs={name: _strings(texts) for name, texts in ask.inputs.items()},
-            output_filter=ask.outputs,
+    async def predict(
+        self, request: Request, choice: VersionChoice, timeout: float | None
+    ) -> Response:
+        """See `Transport.predict`."""
+        message = predict_pb2.PredictRequest(
+            model_spec=self._spec(choice, request.signature),
+            inputs={name: _to_string_tensor(texts) for name, texts in request.inputs.items()},
+            output_filter=request.outputs,
         )
-        response = await self._answer(self._predict, request, timeout)
+        answer = await self._send(self._predict, message, timeout)
         # make_ndarray reads both forms that a server may choose: *_val fields and tensor_content.
-        outputs = {
-            name: tf.make_ndarray(proto).tolist() for name, proto in response.outputs.items()
-        }
-        return Answer(response.model_spec.version.value, outputs)
+        outputs = {name: tf.make_ndarray(proto).tolist() for name, proto in answer.outputs.items()}
+        return Response(answer.model_spec.version.value, outputs)
 
-    async def metadata(self, choice: Choice, timeout: float | None) -> Metadata:
-        """`Transport.metadata`."""
+    async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
+        """See `Transport.metadata`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(choice), metadata_field=["signature_def"]
         )
-        response = await self._answer(self._metadata, request, timeout)
+        response = await self._send(self._metadata, request, timeout)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
-        described = {
+        infos = {
             name: SignatureInfo(
-                definition.method_name, _infos(definition.inputs), _infos(definition.outputs)
+                definition.method_name,
+                _tensor_infos(definition.inputs),
+                _tensor_infos(definition.outputs),
             )
             for name, definition in signatures.signature_def.items()
         }
-        return Metadata(self._model, response.model_spec.version.value, described)
+        return Metadata(self._model, response.model_spec.version.value, infos)
 
-    async def status(self, choice: Choice, timeout: float | None) -> tuple[VersionStatus, ...]:
-        """`Transport.status`."""
+    async def status(
+        self, choice: VersionChoice, timeout: float | None
+    ) -> tuple[VersionStatus, ...]:
+        """See `Transport.status`."""
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec(choice))
-        response = await self._answer(self._status, request, timeout)
-        state = get_model_status_pb2.ModelVersionStatus.State.Name
+        response = await self._send(self._status, request, timeout)
+        state_name = get_model_status_pb2.ModelVersionStatus.State.Name
         codes = {code.value[0]: code.name for code in grpc.StatusCode}
         return tuple(
             VersionStatus(
                 one.version,
-                state(one.state),
+                state_name(one.state),
                 codes.get(one.status.error_code, "UNKNOWN"),
                 one.status.error_message,
             )
             for one in response.model_version_status
         )
 
-    def _spec(self, choice: Choice, signature: str = "") -> model_pb2.ModelSpec:
+    def _spec(self, choice: VersionChoice, signature: str = "") -> model_pb2.ModelSpec:
         version = None if choice.version is None else Int64Value(value=choice.version)
         return model_pb2.ModelSpec(
             name=self._model, signature_name=signature, version=version, version_label=choice.label
@@ -124,10 +130,10 @@ class _GrpcTransport:
 
 
 class GrpcTransport(_GrpcTransport):
-    """Blocks the thread that calls; safe to use from several."""
+    """Transport that blocks the calling thread; safe to use from several threads."""
 
     def __init__(self, address: Address, options: Options, tls: Tls | None) -> None:
-        super().__init__(_channel(grpc, address, options, tls), address, options.model)
+        super().__init__(_open_channel(grpc, address, options, tls), address, options.model)
 
     async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
         return method(request, timeout=timeout)
@@ -136,19 +142,19 @@ class GrpcTransport(_GrpcTransport):
         return _speaks_http(self._target)
 
     async def sleep(self, seconds: float) -> None:
-        """Blocks too."""
+        """Block the thread."""
         time.sleep(seconds)
 
     async def close(self) -> None:
-        """Cancels what is under way."""
+        """Close the channel and cancel in-flight requests."""
         self._channel.close()
 
 
 class AsyncGrpcTransport(_GrpcTransport):
-    """For one event loop: the one that runs when it is made."""
+    """Transport for one event loop, the one that runs when the transport is created."""
 
     def __init__(self, address: Address, options: Options, tls: Tls | None) -> None:
-        super().__init__(_channel(grpc.aio, address, options, tls), address, options.model)
+        super().__init__(_open_channel(grpc.aio, address, options, tls), address, options.model)
 
     async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
         return await method(request, timeout=timeout)
@@ -157,28 +163,29 @@ class AsyncGrpcTransport(_GrpcTransport):
         return await asyncio.to_thread(_speaks_http, self._target)
 
     async def sleep(self, seconds: float) -> None:
-        """Lets others run."""
+        """Let other tasks run."""
         await asyncio.sleep(seconds)
 
     async def close(self) -> None:
-        """Cancels what is under way."""
+        """Close the channel and cancel in-flight requests."""
         await self._channel.close()
 
 
-def _channel(api: Any, address: Address, options: Options, tls: Tls | None) -> Any:
-    """A channel of `api`, which is grpc or grpc.aio."""
+def _open_channel(api: Any, address: Address, options: Options, tls: Tls | None) -> Any:
+    """Open a channel of `api`, which is grpc or grpc.aio."""
     settings: list[tuple[str, Any]] = [
-        # The default of 4 MiB is for answers that nobody has asked for; ours grow with the rows that are sent.
+        # The default of 4 MiB guards against unsolicited responses; ours grow with our own rows.
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
         ("grpc.service_config", _service_config(options)),
-        # A call that is larger than this buffer is not retried at all, and 256 KiB, the default, is one long batch.
+        # gRPC never retries a call larger than this buffer; one long batch fills the default of
+        # 256 KiB.
         ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER),
-        # A server that has just come back is found within the retries, not after a second and more.
+        # Find a restarted server within the retries, not after gRPC's default of a second or more.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
-        # Channels of one address share their connections otherwise, and with that their back-off and their close.
+        # By default channels to one address share a connection, hence its back-off and its close.
         ("grpc.use_local_subchannel_pool", 1),
     ]
     if tls is None:
@@ -191,10 +198,15 @@ def _channel(api: Any, address: Address, options: Options, tls: Tls | None) -> A
 
 
 def _speaks_http(target: str) -> bool:
-    """Whether there is a REST port, of which gRPC says so only where it is the last of a name's addresses."""
+    """Whether a REST port is there.
+
+    gRPC reports that only if the port is at the last of the addresses that the host name has.
+    """
     host, _, port = target.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE) as connection:
+        with socket.create_connection(
+            (host.strip("[]"), int(port)), timeout=_PROBE_SECONDS
+        ) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return connection.recv(5) == b"HTTP/"
     except (OSError, ValueError):
@@ -202,9 +214,15 @@ def _speaks_http(target: str) -> bool:
 
 
 def _service_config(options: Options) -> str:
-    """Retries by gRPC itself: within the deadline, with jitter of a fifth, and never once an answer has begun.
+    """Return a service config with which gRPC itself retries.
 
-    Only UNAVAILABLE: the server is not there, not ready, or has its queue full. Everything else would fail again.
+    It retries within the deadline, with a jitter of 20 %, and never after a response has begun.
+    Only UNAVAILABLE is retried: the server is away, not ready, or its queue is full. Any other
+    error would only come again.
+
+    >>> options = Options("m", None, None, 60.0, 4, 32, 1024, 4, xla=False)
+    >>> json.loads(_service_config(options))["methodConfig"][0]["retryPolicy"]["maxAttempts"]
+    5
     """
     policy = {
         "maxAttempts": options.retries + 1,
@@ -217,19 +235,16 @@ def _service_config(options: Options) -> str:
     return json.dumps({"methodConfig": [method]})
 
 
-def _strings(texts: Sequence[bytes]) -> TensorProto:
+def _to_string_tensor(texts: Sequence[bytes]) -> TensorProto:
     proto = TensorProto(dtype=DT_STRING, string_val=texts)
     proto.tensor_shape.dim.add(size=len(texts))
     return proto
 
 
-def _infos(tensors: Any) -> dict[str, TensorInfo]:
-    return {
-        name: TensorInfo.of(
-            DataType.Name(info.dtype),
-            None
-            if info.tensor_shape.unknown_rank
-            else [dimension.size for dimension in info.tensor_shape.dim],
-        )
-        for name, info in tensors.items()
-    }
+def _tensor_infos(tensors: Any) -> dict[str, TensorInfo]:
+    infos = {}
+    for name, info in tensors.items():
+        shape = info.tensor_shape
+        sizes = None if shape.unknown_rank else [dimension.size for dimension in shape.dim]
+        infos[name] = TensorInfo.of(DataType.Name(info.dtype), sizes)
+    return infos

@@ -1,25 +1,27 @@
-"""What goes to and fro, the same for gRPC and REST."""
+"""Requests, responses and refusals between client and server, the same for gRPC and REST."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tfclf.client.reasons import Reason
+
 
 @dataclass(frozen=True)
-class Choice:
-    """Which version is asked: a number, a label, or neither: the latest."""
+class VersionChoice:
+    """The version that a request names: by number, by label, or neither for the latest."""
 
     version: int | None = None
     label: str | None = None
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """One Predict request.
 
     Attributes:
-      inputs: texts by input name, each of as many rows.
-      outputs: what is wanted; an answer may hold more.
+      inputs: texts by input name, the same number of rows in each.
+      outputs: names of the outputs to return; a response may hold more.
     """
 
     signature: str
@@ -28,12 +30,12 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back.
+class Response:
+    """The response to a Predict request.
 
     Attributes:
-      version: that answered; None where the protocol does not say.
-      outputs: nested lists by name; strings as bytes, float32 as the Python floats of the same value.
+      version: the version that answered; None if the protocol does not report it.
+      outputs: nested lists by name; strings as bytes, float32 as Python floats of the same value.
     """
 
     version: int | None
@@ -45,8 +47,8 @@ class TensorInfo:
     """One input or output of a signature.
 
     Attributes:
-      dtype: such as 'string', 'float32'.
-      shape: None for an open dimension; None as a whole where the rank is open.
+      dtype: the data type, such as 'string' or 'float32'.
+      shape: the sizes, None for an open dimension; None as a whole if the rank is open.
     """
 
     dtype: str
@@ -54,7 +56,13 @@ class TensorInfo:
 
     @classmethod
     def of(cls, dtype: str, sizes: Sequence[int] | None) -> "TensorInfo":
-        """Of a DataType's name, such as DT_STRING, and a TensorShapeProto's sizes, -1 where one is open."""
+        """Convert a DataType's name and a TensorShapeProto's sizes, where -1 is an open dimension.
+
+        >>> TensorInfo.of("DT_FLOAT", [-1, 4])
+        TensorInfo(dtype='float32', shape=(None, 4))
+        >>> TensorInfo.of("DT_STRING", None)
+        TensorInfo(dtype='string', shape=None)
+        """
         name = dtype.removeprefix("DT_").lower()
         shape = None if sizes is None else tuple(None if size < 0 else size for size in sizes)
         return cls(_DTYPES.get(name, name), shape)
@@ -74,7 +82,7 @@ class SignatureInfo:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a server says of one version of a model."""
+    """A server's description of one version of a model."""
 
     model: str
     version: int
@@ -83,11 +91,11 @@ class Metadata:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """How far one version is.
+    """The state of one version on a server.
 
     Attributes:
       state: START, LOADING, AVAILABLE, UNLOADING or END.
-      code: OK, or why it could not be loaded; `message` has the words.
+      code: OK, or the status code of a failed load; `message` explains it.
     """
 
     version: int
@@ -96,49 +104,59 @@ class VersionStatus:
     message: str
 
 
-# Details of a Refused for the port of the other protocol, found by a transport and put into words by refusals.py.
-HTTP = "it answers with HTTP/1"
-NO_HTTP = "no HTTP/1.1"
-
-
 class Refused(Exception):  # noqa: N818 (it never leaves the client: refusals.py puts it into words)
-    """No answer: the server's status and words, or the transport's.
+    """A request without a response: the server's status and words, or the transport's.
 
     Attributes:
       code: canonical name, such as UNAVAILABLE.
-      again: whether the same request may fare better a little later.
+      details: the server's or the transport's words, for the user.
+      reason: what the refusal means for the client; a transport reads it from the words.
+      retriable: whether the same request may succeed a little later.
     """
 
-    def __init__(self, code: str, details: str, *, again: bool | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        details: str,
+        *,
+        reason: Reason = Reason.OTHER,
+        retriable: bool | None = None,
+    ) -> None:
         super().__init__(details)
         self.code = code
         self.details = details
-        self.again = code == "UNAVAILABLE" if again is None else again
+        self.reason = reason
+        self.retriable = code == "UNAVAILABLE" if retriable is None else retriable
 
 
 class Transport(Protocol):
     """A connection to a server.
 
-    Its methods are coroutines in both forms. Those of a blocking transport never suspend, so that a coroutine over
-    them runs to its end in one step (`sync.finished`): what asks, checks and decodes is written once.
+    Its methods are coroutines in both forms. Those of a blocking transport never suspend, so a
+    coroutine built on them completes in one step (`blocking.run_to_completion`). Requests, checks
+    and decoding are therefore written only once.
 
     Attributes:
-      tells_version: whether an answer says which version gave it.
+      reports_version: whether a response says which version gave it.
     """
 
-    tells_version: bool
+    reports_version: bool
 
-    async def predict(self, ask: Ask, choice: Choice, timeout: float | None) -> Answer:
-        """Raises: Refused, as all of these."""
+    async def predict(
+        self, request: Request, choice: VersionChoice, timeout: float | None
+    ) -> Response:
+        """Send a Predict request. Raises: Refused, as do the methods below."""
 
-    async def metadata(self, choice: Choice, timeout: float | None) -> Metadata:
-        """The signatures of the version that would answer."""
+    async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
+        """Return the signatures of the version that would answer."""
 
-    async def status(self, choice: Choice, timeout: float | None) -> tuple[VersionStatus, ...]:
-        """All versions that the choice covers."""
+    async def status(
+        self, choice: VersionChoice, timeout: float | None
+    ) -> tuple[VersionStatus, ...]:
+        """Return the status of each version that the choice covers."""
 
     async def sleep(self, seconds: float) -> None:
-        """Waits."""
+        """Wait."""
 
     async def close(self) -> None:
-        """Ends the connection, and the requests under way."""
+        """Close the connection and cancel in-flight requests."""

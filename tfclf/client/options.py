@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from tfclf.errors import InputError
 
-# gRPC makes five attempts at most, whatever its service config says; REST keeps to the same.
-MOST_RETRIES = 4
+# gRPC caps attempts at five, whatever its service config says. REST keeps the same limit.
+MAX_RETRIES = 4
 
 
 @dataclass(frozen=True)
 class Options:
-    """What holds for every request of a client; `Client` says what each is.
+    """The options of a client, which hold for each of its requests; `Client` documents them.
 
     Attributes:
-      version: a number or None.
-      label: a version's label or None.
+      version: the version's number, or None.
+      label: the version's label, or None.
     """
 
     model: str
@@ -29,7 +29,7 @@ class Options:
     xla: bool
 
     @classmethod
-    def checked(
+    def from_arguments(
         cls,
         *,
         model: str | None,
@@ -41,30 +41,40 @@ class Options:
         in_flight: int,
         xla: bool,
     ) -> "Options":
-        """Raises: InputError."""
+        """Check the arguments of `Client`. Raises: InputError."""
         if model is not None and (not isinstance(model, str) or not model):
             raise InputError(f"model is {model!r}; expected the name that the server has for it.")
         if version is not None and (
             isinstance(version, bool) or not isinstance(version, int | str) or version == ""
         ):
             raise InputError(
-                f"version is {version!r}; expected a number, a label such as 'stable', or None: the latest."
+                f"version is {version!r}; expected a number, a label such as 'stable', "
+                f"or None for the latest."
             )
         return cls(
             model="default" if model is None else model,
             version=version if isinstance(version, int) else None,
             label=version if isinstance(version, str) else None,
-            timeout=checked_timeout(timeout),
-            retries=whole(retries, "retries", 0, MOST_RETRIES),
-            batch_size=whole(batch_size, "batch_size"),
-            batch_bytes=whole(batch_bytes, "batch_bytes"),
-            in_flight=whole(in_flight, "in_flight"),
+            timeout=check_timeout(timeout),
+            retries=check_whole_number(retries, "retries", 0, MAX_RETRIES),
+            batch_size=check_whole_number(batch_size, "batch_size"),
+            batch_bytes=check_whole_number(batch_bytes, "batch_bytes"),
+            in_flight=check_whole_number(in_flight, "in_flight"),
             xla=xla,
         )
 
 
-def whole(value: int, name: str, least: int = 1, most: int | None = None) -> int:
-    """`value`, if it is a whole number in range. Raises: InputError."""
+def check_whole_number(value: int, name: str, least: int = 1, most: int | None = None) -> int:
+    """Return `value` if it is a whole number in range.
+
+    >>> check_whole_number(32, "batch_size")
+    32
+    >>> check_whole_number(5, "retries", 0, 4)
+    Traceback (most recent call last):
+    tfclf.errors.InputError: retries is 5; expected a whole number from 0 to 4.
+
+    Raises: InputError, also for a bool.
+    """
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
@@ -76,18 +86,18 @@ def whole(value: int, name: str, least: int = 1, most: int | None = None) -> int
     return value
 
 
-def checked_timeout(value: float | None) -> float | None:
-    """Raises: InputError."""
+def check_timeout(value: float | None) -> float | None:
+    """Return seconds above 0, or None for no limit. Raises: InputError."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0 < value < math.inf):
-        raise InputError(f"timeout is {value!r}; expected seconds, above 0, or None: no limit.")
+        raise InputError(f"timeout is {value!r}; expected seconds, above 0, or None for no limit.")
     return float(value)
 
 
-def checked_seconds(value: float) -> float:
-    """As `checked_timeout`, where there must be a limit. Raises: InputError."""
-    seconds = checked_timeout(value)
+def check_seconds(value: float) -> float:
+    """Return seconds above 0, for a wait that must end. Raises: InputError, also for None."""
+    seconds = check_timeout(value)
     if seconds is None:
-        raise InputError("timeout is None; expected seconds, above 0: a server may never come.")
+        raise InputError("timeout is None; expected seconds, above 0: a server may never start.")
     return seconds

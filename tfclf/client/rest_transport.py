@@ -1,4 +1,4 @@
-"""Requests over REST, on httpx: a blocking form and one for asyncio. Needs neither TensorFlow nor gRPC."""
+"""REST transport on httpx: blocking, and for asyncio. It needs neither TensorFlow nor gRPC."""
 
 import asyncio
 import random
@@ -13,13 +13,21 @@ import tenacity
 
 from tfclf.client import rest_json
 from tfclf.client.address import Address
-from tfclf.client.messages import NO_HTTP, Answer, Ask, Choice, Metadata, Refused, VersionStatus
+from tfclf.client.messages import (
+    Metadata,
+    Refused,
+    Request,
+    Response,
+    VersionChoice,
+    VersionStatus,
+)
 from tfclf.client.options import Options
+from tfclf.client.reasons import Reason, read_reason
 from tfclf.client.tls import Tls
 
 _T = TypeVar("_T")
 
-# TF Serving's, http_status_util; and what stands between: a proxy whose server is away answers 502.
+# TF Serving's (http_status_util), and a proxy's: it answers 502 if its server is away.
 _CODES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -37,12 +45,15 @@ _CODES = {
 
 
 def _backoff(state: tenacity.RetryCallState) -> float:
-    """As gRPC's: doubled each time, give or take a fifth, so that clients do not come back all at once."""
+    """Return seconds to wait, like gRPC: doubled each time.
+
+    A jitter of 20 % keeps clients from all coming back at once.
+    """
     return float(min(0.2 * 2 ** (state.attempt_number - 1), 5.0) * random.uniform(0.8, 1.2))
 
 
 class _RestTransport:
-    tells_version = False
+    reports_version = False
 
     def __init__(self, client: Any, address: Address, options: Options, tls: Tls | None) -> None:
         self._client = client
@@ -56,33 +67,37 @@ class _RestTransport:
         raise NotImplementedError
 
     async def sleep(self, seconds: float) -> None:
-        """`Transport.sleep`."""
+        """See `Transport.sleep`."""
         raise NotImplementedError
 
-    async def predict(self, ask: Ask, choice: Choice, timeout: float | None) -> Answer:
-        """`Transport.predict`."""
-        content = await self._content(
-            f"{_path(choice)}:predict", timeout, rest_json.request_of(ask)
-        )
-        return Answer(None, _read(rest_json.outputs_of, content))
+    async def predict(
+        self, request: Request, choice: VersionChoice, timeout: float | None
+    ) -> Response:
+        """See `Transport.predict`."""
+        body = rest_json.encode_request(request)
+        content = await self._fetch(f"{_path(choice)}:predict", timeout, body)
+        return Response(None, _decode(rest_json.decode_outputs, content))
 
-    async def metadata(self, choice: Choice, timeout: float | None) -> Metadata:
-        """`Transport.metadata`."""
-        content = await self._content(f"{_path(choice)}/metadata", timeout)
-        return _read(lambda found: rest_json.metadata_of(found, self._model), content)
+    async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
+        """See `Transport.metadata`."""
+        content = await self._fetch(f"{_path(choice)}/metadata", timeout)
+        return _decode(lambda body: rest_json.decode_metadata(body, self._model), content)
 
-    async def status(self, choice: Choice, timeout: float | None) -> tuple[VersionStatus, ...]:
-        """`Transport.status`."""
-        return _read(rest_json.status_of, await self._content(_path(choice), timeout))
+    async def status(
+        self, choice: VersionChoice, timeout: float | None
+    ) -> tuple[VersionStatus, ...]:
+        """See `Transport.status`."""
+        return _decode(rest_json.decode_status, await self._fetch(_path(choice), timeout))
 
-    async def _content(self, path: str, timeout: float | None, body: bytes | None = None) -> bytes:
+    async def _fetch(self, path: str, timeout: float | None, body: bytes | None = None) -> bytes:
+        """Send a request, with retries, and return the content of the response."""
         end = None if timeout is None else time.monotonic() + timeout
         stop: Any = tenacity.stop_after_attempt(self._retries + 1)
         if timeout is not None:
             stop |= tenacity.stop_before_delay(timeout)
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, Refused) and error.again
+                lambda error: isinstance(error, Refused) and error.retriable
             ),
             stop=stop,
             wait=_backoff,
@@ -107,20 +122,20 @@ class _RestTransport:
             )
             response = await self._send(request, left)
         except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, asyncio.TimeoutError) as error:
-            raise _refused(error) from None
+            raise _refusal_of_error(error) from None
         if response.status_code == 200:
             return response.content
-        raise _refusal(response)
+        raise _refusal_of_response(response)
 
 
 class RestTransport(_RestTransport):
-    """Blocks the thread that calls; safe to use from several."""
+    """Transport that blocks the calling thread; safe to use from several threads."""
 
     def __init__(self, address: Address, options: Options, tls: Tls | None) -> None:
         super().__init__(httpx.Client(**_settings(options, tls)), address, options, tls)
 
     async def _send(self, request: httpx.Request, timeout: float | None) -> httpx.Response:
-        # httpx's timeout is for each read; an answer that comes in drops has a deadline too.
+        # httpx's timeout is for each read; a response that trickles in must meet the deadline too.
         end = None if timeout is None else time.monotonic() + timeout
         response: httpx.Response = self._client.send(request, stream=True)
         try:
@@ -134,16 +149,16 @@ class RestTransport(_RestTransport):
         return httpx.Response(response.status_code, content=bytes(content))
 
     async def sleep(self, seconds: float) -> None:
-        """Blocks too."""
+        """Block the thread."""
         time.sleep(seconds)
 
     async def close(self) -> None:
-        """Ends the connections."""
+        """Close the connections."""
         self._client.close()
 
 
 class AsyncRestTransport(_RestTransport):
-    """For one event loop."""
+    """Transport for one event loop."""
 
     def __init__(self, address: Address, options: Options, tls: Tls | None) -> None:
         super().__init__(httpx.AsyncClient(**_settings(options, tls)), address, options, tls)
@@ -152,46 +167,51 @@ class AsyncRestTransport(_RestTransport):
         return await asyncio.wait_for(self._client.send(request), timeout)
 
     async def sleep(self, seconds: float) -> None:
-        """Lets others run."""
+        """Let other tasks run."""
         await asyncio.sleep(seconds)
 
     async def close(self) -> None:
-        """Ends the connections."""
+        """Close the connections."""
         await self._client.aclose()
 
 
 def _settings(options: Options, tls: Tls | None) -> dict[str, Any]:
-    # Threads of the user's may call at once, beside our own: none of them waits for a place.
+    # The user's threads may call beside our own, so no limit: none waits for a connection.
     limits = httpx.Limits(
         max_connections=None, max_keepalive_connections=max(20, options.in_flight)
     )
     return {"limits": limits, **({} if tls is None else {"verify": tls.context})}
 
 
-def _path(choice: Choice) -> str:
+def _path(choice: VersionChoice) -> str:
+    """The path below /v1/models/NAME.
+
+    >>> _path(VersionChoice(version=2)), _path(VersionChoice(label="a/b")), _path(VersionChoice())
+    ('/versions/2', '/labels/a%2Fb', '')
+    """
     if choice.label is not None:
         return f"/labels/{quote(choice.label, safe='')}"
     return "" if choice.version is None else f"/versions/{choice.version}"
 
 
-def _read(read: Callable[[bytes], _T], content: bytes) -> _T:
+def _decode(decode: Callable[[bytes], _T], content: bytes) -> _T:
     try:
-        return read(content)
+        return decode(content)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Refused("UNKNOWN", f"an answer that is not TF Serving's: {content[:100]!r}") from None
 
 
-def _refusal(response: httpx.Response) -> Refused:
-    message = rest_json.error_of(response.content)
+def _refusal_of_response(response: httpx.Response) -> Refused:
+    message = rest_json.decode_error(response.content)
     code = _CODES.get(response.status_code, "UNKNOWN")
     if message is None:
         message = (
             f"HTTP {response.status_code} {response.reason_phrase}, {response.content[:100]!r}"
         )
-    return Refused(code, message)
+    return Refused(code, message, reason=read_reason(code, message))
 
 
-def _refused(error: Exception) -> Refused:
+def _refusal_of_error(error: Exception) -> Refused:
     words = str(error) or type(error).__name__
     if isinstance(error, httpx.TimeoutException | asyncio.TimeoutError):
         return Refused("DEADLINE_EXCEEDED", "Deadline Exceeded")
@@ -200,14 +220,16 @@ def _refused(error: Exception) -> Refused:
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return Refused("INVALID_ARGUMENT", words)
     if isinstance(error, httpx.RemoteProtocolError) and "illegal" in words:
-        # h11's word for a first line that is none of HTTP's, such as the frame with which HTTP/2 begins.
-        return Refused("UNAVAILABLE", f"{NO_HTTP}: {words}", again=False)
-    # A connection that fails or breaks: what gRPC calls UNAVAILABLE. Asking again is safe, a prediction changes
-    # nothing. Of TLS the next attempt would say the same.
-    return Refused("UNAVAILABLE", words, again=not _is_tls(error))
+        # h11's word for a first line that is not HTTP/1's, such as the first frame of HTTP/2.
+        return Refused("UNAVAILABLE", words, reason=Reason.NOT_HTTP, retriable=False)
+    # A connection that fails or breaks is UNAVAILABLE to gRPC. A retry is safe, since a prediction
+    # changes nothing, except that after a TLS error it would only fail again.
+    if _is_tls_error(error):
+        return Refused("UNAVAILABLE", words, reason=Reason.TLS, retriable=False)
+    return Refused("UNAVAILABLE", words, reason=read_reason("UNAVAILABLE", words))
 
 
-def _is_tls(error: BaseException | None) -> bool:
+def _is_tls_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True

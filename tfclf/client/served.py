@@ -1,35 +1,45 @@
-"""What a client must know of a served model before it can ask and read, and where it learns that.
+"""What a client must know of a served model before it can ask and read, and how it finds out.
 
-The answers hold everything of a `Prediction` but the names of the probabilities: those are in the checkpoint's
-order, and the names in that order are known to the graph alone. TF Serving's metadata has no place for them, and the
-label of each row names only the largest. So the signature `classify` is asked once about one empty text: its
-`classes` are the names, in order. It is asked by Predict, which every server answers for every signature, over gRPC
-and over REST. A regression has no `classify` and no probabilities either; its one label comes with each row.
+A response holds everything of a `Prediction` but the labels of the probabilities. Those are in the
+checkpoint's order, and only the graph knows the labels in that order: TF Serving's metadata has no
+place for them, and each row's `label` names only its largest probability. So the client asks the
+signature `classify` once, about one empty text: its `classes` are the labels, in order. It asks by
+Predict, which every server answers for every signature, over gRPC and over REST. A regression has
+neither `classify` nor probabilities; its one label comes with each row.
 
-`truncated` is an output of the signatures `detail`, `detail_pairs` and `detail_xla`. An export of an older version
-has none of them; in process the row's tokens are then counted and compared with `max_length`, and so they are here.
+`truncated` is an output of the signatures `detail`, `detail_pairs` and `detail_xla`. An older
+export has none of them. The client then counts the row's tokens and compares them with
+`max_length`, as `Classifier` does in process.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfclf.client.messages import Ask, Choice, Metadata, Refused, SignatureInfo, Transport
+from tfclf.client.messages import (
+    Metadata,
+    Refused,
+    Request,
+    SignatureInfo,
+    Transport,
+    VersionChoice,
+)
+from tfclf.client.reasons import Reason
 from tfclf.saved_model import signature_names
 
-_EMPTY_EXAMPLE = (
-    b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"  # tf.train.Example with text: [""], serialized
-)
-_SWAPS = 3
-_WANTED = ("label", "score", "probabilities", "truncated")
+# A serialized tf.train.Example with the feature text: [""].
+_EMPTY_EXAMPLE = b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"
+_MAX_SWAPS = 3
+_PREDICTION_OUTPUTS = ("label", "score", "probabilities", "truncated")
 
 
 @dataclass(frozen=True)
-class Served:
-    """One version of a model.
+class ServedModel:
+    """One version of a model on a server.
 
     Attributes:
-      labels: in the order of the probabilities; none of a regression, which has no probabilities.
-      max_length: tokens in a row; None where nobody need know, since the model itself says which rows were cut.
+      labels: in the order of the probabilities; empty for a regression, which has none.
+      max_length: tokens in a row, special tokens included; None if the model itself reports
+        truncation, or if it has no signature `tokenize`.
     """
 
     metadata: Metadata
@@ -38,110 +48,110 @@ class Served:
 
     @property
     def version(self) -> int:
-        """Its number."""
+        """The version's number."""
         return self.metadata.version
 
     def signature(self, *, paired: bool, xla: bool) -> str:
-        """The one that answers `predict`.
+        """The signature that answers `predict`.
 
-        Raises: Refused for a model that has none of that kind.
+        Raises: Refused if the model has none of that kind.
         """
-        names = (
-            (signature_names.DETAIL_XLA,)
-            if xla
-            else (signature_names.DETAIL_PAIRS, signature_names.PAIRS)
-            if paired
-            else (signature_names.DETAIL, signature_names.SERVING_DEFAULT)
-        )
+        if xla:
+            names: tuple[str, ...] = (signature_names.DETAIL_XLA,)
+        elif paired:
+            names = (signature_names.DETAIL_PAIRS, signature_names.PAIRS)
+        else:
+            names = (signature_names.DETAIL, signature_names.SERVING_DEFAULT)
         for name in names:
             if name in self.metadata.signatures:
                 return name
-        raise Refused("FAILED_PRECONDITION", _lacking(self.metadata, " or ".join(map(repr, names))))
+        raise _missing_signature(self.metadata, " or ".join(map(repr, names)))
 
     def outputs(self, signature: str) -> tuple[str, ...]:
-        """Those of it that a `Prediction` is made of."""
-        return tuple(
-            name for name in _WANTED if name in self.metadata.signatures[signature].outputs
-        )
+        """The signature's outputs that a `Prediction` is made of."""
+        available = self.metadata.signatures[signature].outputs
+        return tuple(name for name in _PREDICTION_OUTPUTS if name in available)
 
 
-async def describe(transport: Transport, choice: Choice, *, timeout: float | None) -> Served:
-    """Asks a server about a model.
+async def describe(
+    transport: Transport, choice: VersionChoice, *, timeout: float | None
+) -> ServedModel:
+    """Ask a server about a model.
 
-    Raises: Refused, also for a model that is no export of ours.
+    Raises: Refused, also for a model that is not an export of tfclf.
     """
-    for _ in range(_SWAPS):
+    for _ in range(_MAX_SWAPS):
         metadata = await transport.metadata(choice, timeout)
         try:
-            return await _described(transport, metadata, timeout)
+            return await _describe_version(transport, metadata, timeout)
         except Refused as refused:
             if refused.code != "NOT_FOUND":
                 raise
-            gone = (
-                refused  # the version that had just told of itself: another one has taken its place
-            )
-    raise gone
+            # The server has swapped this version out since it sent the metadata.
+            last_refusal = refused
+    raise last_refusal
 
 
-async def _described(transport: Transport, metadata: Metadata, timeout: float | None) -> Served:
+async def _describe_version(
+    transport: Transport, metadata: Metadata, timeout: float | None
+) -> ServedModel:
     signature = metadata.signatures.get(signature_names.SERVING_DEFAULT)
     if signature is None or not _is_ours(signature):
-        raise Refused(
-            "FAILED_PRECONDITION",
-            _lacking(metadata, "'serving_default', from text to label and score"),
-        )
-    version = Choice(version=metadata.version)
+        raise _missing_signature(metadata, "'serving_default', from text to label and score")
+    choice = VersionChoice(version=metadata.version)
     labels: tuple[str, ...] = ()
     if "probabilities" in signature.outputs:
         if signature_names.CLASSIFY not in metadata.signatures:
-            raise Refused(
-                "FAILED_PRECONDITION",
-                _lacking(metadata, "'classify', which names the labels in order"),
-            )
-        asked = Ask(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]}, ("classes",))
-        answer = await transport.predict(asked, version, timeout)
-        labels = tuple(label.decode() for label in answer.outputs["classes"][0])
-    told = signature_names.DETAIL in metadata.signatures
-    longest = None if told else await _max_length(transport, version, metadata.signatures, timeout)
-    return Served(metadata, labels, longest)
+            raise _missing_signature(metadata, "'classify', which names the labels in order")
+        request = Request(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]}, ("classes",))
+        response = await transport.predict(request, choice, timeout)
+        labels = tuple(label.decode() for label in response.outputs["classes"][0])
+    max_length = None
+    if signature_names.DETAIL not in metadata.signatures:
+        max_length = await _find_max_length(transport, choice, metadata.signatures, timeout)
+    return ServedModel(metadata, labels, max_length)
 
 
 def _is_ours(signature: SignatureInfo) -> bool:
     return set(signature.inputs) == {"text"} and {"label", "score"} <= set(signature.outputs)
 
 
-async def _max_length(
+async def _find_max_length(
     transport: Transport,
-    version: Choice,
+    choice: VersionChoice,
     signatures: Mapping[str, SignatureInfo],
     timeout: float | None,
 ) -> int | None:
-    """Of an export that does not tell which rows were cut: as long as the rows of two long texts both get."""
+    """Find the length limit of an export that does not report truncation.
+
+    Two texts, one twice as long as the other, give rows of equal length only if both are truncated.
+    """
     if signature_names.TOKENIZE not in signatures:
         return None
     words = 2048
     while True:
-        short, long = await token_counts(
-            transport, version, [b" a" * words, b" a" * 2 * words], timeout
+        short, long = await count_tokens(
+            transport, choice, [b" a" * words, b" a" * 2 * words], timeout
         )
         if short == long:
             return short
         words *= 4
 
 
-async def token_counts(
-    transport: Transport, version: Choice, texts: list[bytes], timeout: float | None
+async def count_tokens(
+    transport: Transport, choice: VersionChoice, texts: list[bytes], timeout: float | None
 ) -> list[int]:
-    """Of each text, special tokens included; no more than the model reads."""
-    answer = await transport.predict(
-        Ask(signature_names.TOKENIZE, {"text": texts}, ("attention_mask",)), version, timeout
-    )
-    return [sum(row) for row in answer.outputs["attention_mask"]]
+    """Count the tokens of each text, special tokens and truncation included."""
+    request = Request(signature_names.TOKENIZE, {"text": texts}, ("attention_mask",))
+    response = await transport.predict(request, choice, timeout)
+    return [sum(row) for row in response.outputs["attention_mask"]]
 
 
-def _lacking(metadata: Metadata, expected: str) -> str:
-    found = (
-        ", ".join(sorted(name for name in metadata.signatures if not name.startswith("__")))
-        or "none"
+def _missing_signature(metadata: Metadata, expected: str) -> Refused:
+    names = sorted(name for name in metadata.signatures if not name.startswith("__"))
+    return Refused(
+        "FAILED_PRECONDITION",
+        f"version {metadata.version} has no signature {expected}; it has "
+        f"{', '.join(names) or 'none'}",
+        reason=Reason.MISSING_SIGNATURE,
     )
-    return f"version {metadata.version} has no signature {expected}; it has {found}"

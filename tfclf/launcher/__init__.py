@@ -1,11 +1,11 @@
 """The real TF Serving, started on an export: its flags, its container, its process.
 
-    process     starts it, waits until it answers, passes signals on, relays its exit code
-    launch      the command: the program that is installed, or a container
+    process     start it, wait until it answers, forward signals, relay its exit code
+    launch      the command: the installed program, or a container
     flags       TF Serving's flags for an export, and the files that they name
-    settings    what a user may choose; what is to be started
+    settings    the user's choices, and the command to run
 
-Neither imports TensorFlow: the other process does the work.
+No module imports TensorFlow: the other process does the work.
 """
 
 from tfclf.launcher.launch import launch_of_docker, launch_of_program

@@ -1,4 +1,4 @@
-"""TF Serving as a process: starts it, waits until it answers, passes signals on, relays how it ended."""
+"""Run TF Serving as a process: wait until it answers, forward signals, relay its exit code."""
 
 import http.client
 import json
@@ -15,26 +15,27 @@ from types import FrameType
 from tfclf.errors import MissingExtraError, ServerError
 from tfclf.launcher.settings import Launch
 
-_GRACE = 10.0  # seconds, for a server that was told to stop
-_PATIENCE = 60.0  # seconds, for one to start
-_SLOWEST = 10e6  # bytes a second, from a network drive, say
-_PAUSE = 0.2
+_GRACE = 10.0  # seconds for a server to end after a signal
+_PATIENCE = 60.0  # seconds for a server to start
+_SLOWEST = 10e6  # bytes a second; a network drive, for example
+_PAUSE = 0.2  # seconds
 _FORWARDED = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(launch: Launch, *, ready: Callable[[Launch], None], patience: float | None = None) -> int:
-    """Starts TF Serving and returns when it has ended; for the main thread only.
+    """Start TF Serving, and return when it has ended; for the main thread only.
 
-    SIGTERM and SIGINT are passed on. A server that has not ended ten seconds later is killed, and so it is when a
-    second signal comes. Its output is not touched. A container is gone when this returns.
+    SIGTERM and SIGINT are forwarded. The server is killed if it has not ended ten seconds later, or
+    at a second signal. Its output is left alone. A container has been removed when this returns.
 
     Args:
       ready: called once, when the model answers.
-      patience: seconds until then; by default a minute, and more for a large model.
-    Returns: its exit code; 128 + N if signal N ended it, as shells have it.
-    Raises: ServerError if it cannot be started or does not answer in time.
+      patience: seconds to wait for that; by default a minute, and longer for a large model.
+    Returns: the server's exit code; 128 + N if signal N ended it, as in a shell.
+    Raises: ServerError if the server cannot be started or does not answer in time.
     """
-    patience = patience if patience is not None else _PATIENCE + launch.size / _SLOWEST
+    if patience is None:
+        patience = _PATIENCE + launch.size / _SLOWEST
     received: list[int] = []
     stop = threading.Event()
 
@@ -45,8 +46,8 @@ def run(launch: Launch, *, ready: Callable[[Launch], None], patience: float | No
     process = None
     try:
         process = _start(launch)
-        answers = _Watch(launch, stop)
-        _supervise(process, launch, received, answers, ready, patience)
+        readiness = _Readiness(launch, stop)
+        _supervise(process, launch, received, readiness, ready, patience)
         return process.returncode if process.returncode >= 0 else 128 - process.returncode
     finally:
         stop.set()
@@ -60,10 +61,10 @@ def run(launch: Launch, *, ready: Callable[[Launch], None], patience: float | No
 
 
 def _start(launch: Launch) -> "subprocess.Popen[bytes]":
-    # Its log is all that its user has; TF_CPP_MIN_LOG_LEVEL was set for this process.
+    # The log is all the server's user has, so do not hand down this process's TF_CPP_MIN_LOG_LEVEL.
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     try:
-        # In a session of its own: Ctrl-C reaches it once, from here, rather than twice.
+        # In a session of its own, Ctrl-C reaches it once, from here, and not twice.
         return subprocess.Popen(  # noqa: S603 (a command of `launch`, no shell)
             launch.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -77,31 +78,31 @@ def _supervise(
     process: "subprocess.Popen[bytes]",
     launch: Launch,
     received: list[int],
-    answers: "_Watch",
+    readiness: "_Readiness",
     ready: Callable[[Launch], None],
     patience: float,
 ) -> None:
     started = time.monotonic()
-    told, passed_on, end = False, 0, None
+    announced, forwarded, end = False, 0, None
     while process.poll() is None:
         now = time.monotonic()
-        if len(received) > passed_on:
-            if passed_on:
+        if len(received) > forwarded:
+            if forwarded:
                 process.kill()
             else:
                 process.send_signal(received[0])
                 end = now + _GRACE
-            passed_on += 1  # one at a time: two may have come since the last look
+            forwarded += 1  # one per loop, even if two have come: the second one kills
         if end is not None and now > end:
             process.kill()
-        if end is None and not told:
-            if answers.yes():
-                told = True
+        if end is None and not announced:
+            if readiness.is_reached():
+                announced = True
                 ready(launch)
             elif now - started > patience:
                 raise ServerError(
-                    f"{launch.model} does not answer on {launch.address} after {patience:.0f} seconds. "
-                    f"TF Serving's own log, above, says why; it was stopped."
+                    f"{launch.model} does not answer on {launch.address} after {patience:.0f} "
+                    f"seconds, so the server was stopped. TF Serving's own log, above, says why."
                 )
         try:
             process.wait(_PAUSE)
@@ -109,27 +110,27 @@ def _supervise(
             continue
 
 
-class _Watch:
-    """Asks in a thread of its own whether the model answers yet, so that a slow answer holds up no signal."""
+class _Readiness:
+    """Polls for the model in a thread of its own, so a slow response delays no signal."""
 
     def __init__(self, launch: Launch, stop: threading.Event) -> None:
-        self._answers = threading.Event()
-        ask = _over_rest if launch.rest_port is not None else _over_grpc(launch)
+        self._ready = threading.Event()
+        probe = _probe_rest if launch.rest_port is not None else _create_grpc_probe(launch)
 
-        def watch() -> None:
-            while not stop.is_set() and not self._answers.is_set():
-                if ask(launch):
-                    self._answers.set()
+        def poll() -> None:
+            while not stop.is_set() and not self._ready.is_set():
+                if probe(launch):
+                    self._ready.set()
                 stop.wait(_PAUSE)
 
-        threading.Thread(target=watch, name="tfclf-ready", daemon=True).start()
+        threading.Thread(target=poll, name="tfclf-ready", daemon=True).start()
 
-    def yes(self) -> bool:
-        return self._answers.is_set()
+    def is_reached(self) -> bool:
+        return self._ready.is_set()
 
 
-def _over_rest(launch: Launch) -> bool:
-    """Whether the status of some version is AVAILABLE. REST has no TLS in TF Serving, whatever gRPC has."""
+def _probe_rest(launch: Launch) -> bool:
+    """Ask whether some version is AVAILABLE; TF Serving's REST has no TLS, even if gRPC has."""
     connection = http.client.HTTPConnection(launch.host, launch.rest_port, timeout=5)
     try:
         connection.request("GET", f"/v1/models/{urllib.parse.quote(launch.model, safe='')}")
@@ -142,8 +143,8 @@ def _over_rest(launch: Launch) -> bool:
         connection.close()
 
 
-def _over_grpc(launch: Launch) -> Callable[[Launch], bool]:
-    """Whether the model's metadata can be had: it cannot before the model is loaded."""
+def _create_grpc_probe(launch: Launch) -> Callable[[Launch], bool]:
+    """Return a probe that asks for the model's metadata, which the server has once it is loaded."""
     try:
         import grpc
         from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
@@ -155,7 +156,7 @@ def _over_grpc(launch: Launch) -> Callable[[Launch], bool]:
     request = GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = launch.model
 
-    def ask(launch: Launch) -> bool:
+    def probe(launch: Launch) -> bool:
         with grpc.insecure_channel(launch.address) as channel:
             try:
                 PredictionServiceStub(channel).GetModelMetadata(request, timeout=5)
@@ -163,16 +164,17 @@ def _over_grpc(launch: Launch) -> Callable[[Launch], bool]:
                 return False
             return True
 
-    return ask
+    return probe
 
 
 def _remove(launch: Launch) -> None:
-    """Nothing of the container is left, even if the docker client was killed before it could clean up."""
+    """Remove the container, even if the docker client was killed before it could clean up."""
     docker = shutil.which(launch.command[0]) or launch.command[0]
     command = [docker, "rm", "--force", str(launch.container)]
     try:
         subprocess.run(command, capture_output=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ServerError(
-            f"the container {launch.container} may still be there: {error}. Remove it: {' '.join(command)}"
+            f"the container {launch.container} may still be there: {error}. "
+            f"Remove it: {' '.join(command)}"
         ) from error

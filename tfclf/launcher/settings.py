@@ -1,4 +1,4 @@
-"""What a user may choose of TF Serving, and what is to be started for it."""
+"""The user's choices for TF Serving, and the command that starts it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +7,21 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose; None is for this module to decide.
+    """The user's choices; None leaves a choice to the launcher.
 
     Attributes:
-      model_name: what requests call the model; by default the folder's name.
-      host: None: 127.0.0.1 for a container; the program listens on every address, and cannot do otherwise.
-      port, rest_port: 0 takes a free one; rest_port None: no REST.
+      model_name: the model's name in requests; the folder's name by default.
+      host: the address to listen on; a container's default is 127.0.0.1. The program always listens
+        on every address.
+      port, rest_port: 0 takes a free port; rest_port None switches REST off.
       gpu: run on GPUs.
-      xla: let `serving_xla` compile; None: on a GPU, or where the export's warm-up records need it.
-      batching: put requests together; None: for exports of tfclf, whose every tensor starts with the batch.
+      xla: compile `serving_xla`; None does so on a GPU, or if the export's warm-up records need it.
+      batching: batch requests; None does so for exports of tfclf, whose every tensor has a batch
+        dimension.
       batching_file: BatchingParameters as text, in place of tfclf's own.
       monitoring: metrics for Prometheus on the REST port.
-      image: the container's; None: the newest that knows every op of the export.
-      flags: further ones, as TF Serving spells them; they come last, so that they win.
+      image: the container's image; None takes the newest that knows every op of the export.
+      flags: further flags, as TF Serving spells them; they come last and so override the others.
     """
 
     model_name: str | None = None
@@ -41,12 +43,12 @@ class Launch:
 
     Attributes:
       command: its arguments, the program first.
-      model: what requests call the model.
-      version: the one that is there now.
-      host, port, rest_port: where a client of this machine reaches it.
-      size: of the version's files, in bytes.
-      container: the container's name, for it to be removed by; None without one.
-      notes: what a user should know.
+      model: the model's name in requests.
+      version: the version on disk now.
+      host, port, rest_port: where a client on this machine reaches the server.
+      size: bytes of the version's files.
+      container: the container's name, by which it is removed; None for the program.
+      notes: notes for the user.
     """
 
     command: tuple[str, ...]
@@ -61,14 +63,29 @@ class Launch:
 
     @property
     def address(self) -> str:
-        """What a gRPC client connects to."""
-        return f"{bracketed(self.host)}:{self.port}"
+        """The address for a gRPC client.
+
+        >>> Launch((), "news", 1, "::1", 8500, None, size=0).address
+        '[::1]:8500'
+        """
+        return f"{bracket_host(self.host)}:{self.port}"
 
     def __str__(self) -> str:
-        rest = "" if self.rest_port is None else f", {bracketed(self.host)}:{self.rest_port} (REST)"
+        rest = (
+            "" if self.rest_port is None else f", {bracket_host(self.host)}:{self.rest_port} (REST)"
+        )
         return f"{self.model} version {self.version} on {self.address} (gRPC){rest}"
 
 
-def bracketed(host: str) -> str:
-    """A host as it stands before a colon and a port."""
+def bracket_host(host: str) -> str:
+    """Put an IPv6 address in brackets, as it stands before a colon and a port."""
     return f"[{host}]" if ":" in host else host
+
+
+def format_version(number: tuple[int, ...]) -> str:
+    """Write a version of TF Serving with dots.
+
+    >>> format_version((2, 20))
+    '2.20'
+    """
+    return ".".join(map(str, number))

@@ -1,4 +1,4 @@
-"""What a comparison of an export with its original found, as it is stored in the export."""
+"""The certificate: the result of comparing an export with its original, stored in the export."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Difference:
-    """One row on which the two differ, in `what`: tokens, logits, probabilities, label or problem_type."""
+    """One row on which export and original differ.
+
+    Attributes:
+      what: tokens, logits, probabilities, label or problem_type.
+    """
 
     row: int
     what: str
@@ -18,12 +22,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near one precision stays to the original, which is float32, over all texts compared.
+    """The agreement of one precision with the original, which is float32, over all texts compared.
 
     Attributes:
-      rows: texts.
-      label_agreement: share of them with the original's label, ties included; None of a regression.
-      largest_probability_difference: absolute; None of a regression.
+      rows: number of texts.
+      label_agreement: fraction of texts with the original's label, ties included; None for a
+        regression.
+      largest_probability_difference: absolute; None for a regression.
       largest_logit_difference: absolute.
     """
 
@@ -35,23 +40,25 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a comparison found.
+    """The result of one comparison.
 
     Attributes:
-      equal: no token row and no label differs, logits stay within the tolerance, labels have the same names, and
-        the problem type is the same.
-      rows: texts compared; each piece of the vocabulary, each added token and each embedding besides.
-      pairs: pairs of texts compared, by their logits.
-      token_mismatches, label_mismatches: rows.
+      equal: whether no token row and no label differs, logits stay within the tolerance, and the
+        label names and the problem type are the same.
+      rows: number of texts compared; each piece of the vocabulary, each added token and each
+        embedding was compared too.
+      pairs: number of text pairs compared, by their logits.
+      token_mismatches, label_mismatches: number of rows.
       largest_logit_difference: absolute, over all rows and pairs.
-      tolerance: of the logits, for logits up to 1.
-      reference: the classes that answered for the original.
+      tolerance: for logits up to 1.
+      reference: the classes that computed the original's outputs.
       versions: of the packages that ran.
       source_checksums: SHA-256 of the original's files.
       made: UTC, ISO 8601.
       differences: the first few rows that differ.
-      texts: 'given' or 'built-in', where the texts came from; only given ones can be real rows.
-      agreement: by precision: the export's own and, beside another one, that of the lean engine in float32.
+      texts: the origin of the texts, 'given' or 'built-in'; only given texts can be real rows.
+      agreement: by precision: the export's own and, if that is not float32, the lean engine's in
+        float32.
     """
 
     equal: bool
@@ -71,5 +78,5 @@ class Certificate:
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored in the manifest and printed by --json."""
+        """Convert to the form stored in the manifest and printed by --json."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""`assets.extra/tfclf.json`: what an export says of itself."""
+"""The manifest of an export: `assets.extra/tfclf.json`."""
 
 import json
 from collections.abc import Mapping
@@ -16,23 +16,24 @@ _PLACE = Path("assets.extra") / "tfclf.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of a classifier; of an export also its checksums and certificate.
+    """The facts of a classifier, and an export's checksums and certificate.
 
     Attributes:
-      name: the model's, for TF Serving the folder's.
-      source: where the checkpoint was, as given.
-      family: its model_type.
+      name: the model's name; the folder's name, which TF Serving uses too.
+      source: the checkpoint, as the user named it.
+      family: the checkpoint's model_type.
       engine: 'lean' or 'original'.
-      precision: of the arithmetic.
-      storage: number format of the large weights in the file.
-      problem_type: picks the activation.
+      precision: the precision of the arithmetic.
+      storage: the number format of the large weights on disk.
+      problem_type: selects the activation.
       labels: in the order of the logits.
       max_length: tokens in a row, special tokens included.
-      versions: of the packages that made it.
-      ladder: the shapes of the signature `serving_xla`; None where there is none.
-      serving_versions: of TF Serving, on which every op of it is known.
-      checksums: SHA-256 by file, of the export's files but this one; of the source's under `source/`.
-      certificate: what `verify` found, if it was run.
+      versions: of the packages that made the export.
+      ladder: the buckets of the signature `serving_xla`; None without that signature.
+      serving_versions: the versions of TF Serving that know every op of the export.
+      checksums: SHA-256 by file, for every file of the export except this one; the source's files
+        stand under `source/`.
+      certificate: the result of `verify`, if it was run.
     """
 
     name: str
@@ -52,30 +53,33 @@ class Manifest:
 
     @staticmethod
     def path(version_folder: Path) -> Path:
-        """Where it is; what has no such file is no export of ours."""
+        """The manifest's path; a SavedModel without this file is not an export of tfclf."""
         return version_folder / _PLACE
 
     def write(self, version_folder: Path) -> None:
-        """Writes it into an export, beside and renamed, so that a reader sees the old one or the new."""
+        """Write the manifest into an export atomically: a reader sees the old one or the new."""
         path = self.path(version_folder)
         path.parent.mkdir(exist_ok=True)
         write_json(path, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """As the file has it."""
+        """Convert to the file's content."""
         return {"format_version": FORMAT_VERSION, **asdict(self)}
 
     @classmethod
     def read(cls, version_folder: Path) -> "Manifest":
-        """Raises: SavedModelError where there is none, or one of another format."""
-        path = version_folder / _PLACE
+        """Read the manifest of an export.
+
+        Raises: SavedModelError if it is missing, broken, or of another format version.
+        """
+        path = cls.path(version_folder)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            found = content.pop("format_version")
-            if found != FORMAT_VERSION:
+            format_version = content.pop("format_version")
+            if format_version != FORMAT_VERSION:
                 raise SavedModelError(
-                    f"{path} has format version {found}; this tfclf reads {FORMAT_VERSION}. "
-                    f"Export the model again, or install the tfclf that wrote it."
+                    f"{path} has format version {format_version}; this tfclf reads "
+                    f"{FORMAT_VERSION}. Export the model again, or install the tfclf that wrote it."
                 )
             known = {entry.name for entry in fields(cls)}
             content["labels"] = tuple(content["labels"])
@@ -86,8 +90,9 @@ class Manifest:
             return cls(**{key: value for key, value in content.items() if key in known})
         except FileNotFoundError:
             raise SavedModelError(
-                f"{version_folder} is a SavedModel, but not one that tfclf wrote: it has no {_PLACE}. "
-                f"Expected the output of `tfclf export`. `tfclf serve` takes any SavedModel."
+                f"{version_folder} is a SavedModel, but not one that tfclf wrote: it has no "
+                f"{_PLACE}. Expected the output of `tfclf export`. `tfclf serve` takes any "
+                f"SavedModel."
             ) from None
         except (
             json.JSONDecodeError,

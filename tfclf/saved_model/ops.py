@@ -1,8 +1,8 @@
-"""Which ops stock TF Serving knows, and so on which of its versions an export runs.
+"""The ops that stock TF Serving knows, and hence the versions of it that run an export.
 
-TF Serving links core TensorFlow and TF-Text's ops, nothing else: TF-Text 2.12.1 up to Serving 2.19.1, TF-Text
-2.20.0 in Serving 2.20. The lists below are what tensorflow 2.12.1, 2.20.0 and 2.21.0 and the tensorflow-text
-of the same versions register, compared op by op.
+TF Serving links core TensorFlow and TF-Text's ops, nothing else: TF-Text 2.12.1 up to Serving
+2.19.1, and TF-Text 2.20.0 in Serving 2.20. The lists below compare, op by op, the ops registered by
+tensorflow 2.12.1, 2.20.0 and 2.21.0 and by the same versions of tensorflow-text.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ _TEXT_OPS = frozenset(
         "WordpieceTokenizeWithOffsets",
     ]
 )
-# Known to Serving 2.20 only. Of TF-Text, and of core TensorFlow those that a model could come to hold.
+# Known to Serving 2.20 only: ops of TF-Text, and of core TensorFlow those that a model may hold.
 _ONLY_IN_LATEST = frozenset(
     [
         "TFText>RoundRobinGenerateMasks",
@@ -93,35 +93,35 @@ _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
 
 def serving_versions(saved_model: Path) -> str:
-    """The TF Serving versions that know every op of a saved_model.pb.
+    """Return the TF Serving versions that know every op of a saved_model.pb.
 
-    Raises: ExportError for an op that none knows, or that calls back into Python.
+    Raises: ExportError for an op that no version knows, or that calls back into Python.
     """
-    found = ops(saved_model)
-    if python := sorted(found & _PYTHON_OPS):
+    used = find_ops(saved_model)
+    if python := sorted(used & _PYTHON_OPS):
         raise ExportError(
-            f"the graph calls back into Python ({', '.join(python)}), which no SavedModel can carry. Write that part "
-            f"with TensorFlow ops."
+            f"the graph calls back into Python ({', '.join(python)}), which no SavedModel can "
+            f"carry. Write that part with TensorFlow ops."
         )
     core = frozenset(dir(tf.raw_ops)) - _IN_NO_SERVING
-    if unknown := sorted(found - core - _TEXT_OPS - _ONLY_IN_LATEST):
+    if unknown := sorted(used - core - _TEXT_OPS - _ONLY_IN_LATEST):
         raise ExportError(
-            f"the graph holds {', '.join(unknown)}, which stock TF Serving does not link. Expected ops of core "
-            f"TensorFlow and of TF-Text."
+            f"the graph holds {', '.join(unknown)}, which stock TF Serving does not link. Expected "
+            f"ops of core TensorFlow and of TF-Text."
         )
-    return LATEST_VERSION if found & _ONLY_IN_LATEST else ALL_VERSIONS
+    return LATEST_VERSION if used & _ONLY_IN_LATEST else ALL_VERSIONS
 
 
-def ops(saved_model: Path) -> frozenset[str]:
-    """Every op in the graphs and functions of a saved_model.pb."""
+def find_ops(saved_model: Path) -> frozenset[str]:
+    """Find every op in the graphs and functions of a saved_model.pb."""
     model = saved_model_pb2.SavedModel()
     model.ParseFromString(saved_model.read_bytes())
-    found: set[str] = set()
+    used: set[str] = set()
     for meta_graph in model.meta_graphs:
         graph = meta_graph.graph_def
         defined = {function.signature.name for function in graph.library.function}
-        found.update(node.op for node in graph.node)
+        used.update(node.op for node in graph.node)
         for function in graph.library.function:
-            found.update(node.op for node in function.node_def)
-        found -= defined
-    return frozenset(found)
+            used.update(node.op for node in function.node_def)
+        used -= defined
+    return frozenset(used)

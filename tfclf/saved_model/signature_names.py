@@ -7,7 +7,7 @@ REGRESS = "regress"
 PAIRS = "pairs"
 TOKENIZE = "tokenize"
 ENCODE = "encode"
-# `predict` calls these: they also tell which rows were truncated.
+# `Classifier.predict` calls these: they also report which rows were truncated.
 DETAIL = "detail"
 DETAIL_PAIRS = "detail_pairs"
 DETAIL_XLA = "detail_xla"

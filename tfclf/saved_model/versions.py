@@ -1,4 +1,4 @@
-"""Where a model's versions are: TF Serving's layout, `<base path>/<number>/saved_model.pb`."""
+"""A model's versions on disk, in TF Serving's layout: `<base path>/<number>/saved_model.pb`."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from tfclf.files import list_folder
 
 _log = logging.getLogger(__name__)
 
-_NUMBER = re.compile(r"\s*-?[0-9]+\s*", re.ASCII)  # what TF Serving's safe_strto64 reads
+_NUMBER = re.compile(r"\s*-?[0-9]+\s*", re.ASCII)  # TF Serving's safe_strto64
 _LARGEST = (1 << 63) - 1
 _SHARD = re.compile(r"variables\.data-[0-9]{5}-of-([0-9]{5})")
 
@@ -25,36 +25,37 @@ class Version(NamedTuple):
 
 
 def latest_version(folder: str | Path) -> Version:
-    """The version that a server of `folder` serves.
+    """Return the version that a server of `folder` serves.
 
     Args:
-      folder: a base path, whose largest version counts; or the folder of one version.
+      folder: a base path, of which the largest version counts; or the folder of one version.
     Raises: SourceNotFoundError, SavedModelError.
     """
     path = Path(folder).resolve()
     if not path.is_dir():
-        found = "that is a file" if path.exists() else "there is no such folder"
+        problem = "that is a file" if path.exists() else "there is no such folder"
         raise SourceNotFoundError(
-            f"{folder}: {found}. Expected a model's base path, which holds a folder for each version "
-            f"({path.name}/1/saved_model.pb), or the folder of one version."
+            f"{folder}: {problem}. Expected a model's base path, which holds a folder for each "
+            f"version ({path.name}/1/saved_model.pb), or the folder of one version."
         )
     if holds_saved_model(path):
-        number = _number(path.name)
+        number = _parse_number(path.name)
         if number is None:
             return Version(path.name, 1, path)
         return Version(path.parent.name, number, path)
     versions = find_versions(path)
     if not versions:
         raise SavedModelError(
-            f"{folder} holds no version of a model: found {list_folder(path)}. Expected folders named with a "
-            f"number, each a whole SavedModel: {path.name}/1/saved_model.pb and what was saved beside it."
+            f"{folder} holds no version of a model: found {list_folder(path)}. Expected folders "
+            f"named with a number, each a complete SavedModel: {path.name}/1/saved_model.pb and "
+            f"the files saved with it."
         )
     number = max(versions)
     return Version(path.name, number, versions[number])
 
 
 def saved_model_folder(folder: Path) -> Path | None:
-    """The folder itself if it holds a SavedModel, else its largest version, else None."""
+    """Return the folder itself if it holds a SavedModel, else its largest version, else None."""
     if holds_saved_model(folder):
         return folder
     versions = find_versions(folder) if folder.is_dir() else {}
@@ -68,26 +69,32 @@ def _warn(path: Path) -> None:
 def find_versions(
     base_path: Path, *, passed_over: Callable[[Path], None] = _warn
 ) -> dict[int, Path]:
-    """Folders by version number; other names and half-written versions are passed over.
+    """Find the version folders by number; skip other names and half-written versions.
 
     Args:
-      passed_over: told of each half-written version; who looks again and again would log it each time.
-    Raises: OSError where the folders cannot be read.
+      passed_over: called with each half-written version. The default logs it, which a caller that
+        polls would do each time.
+    Raises: OSError if a folder cannot be read.
     """
     versions: dict[int, Path] = {}
-    # Two spellings of one number, such as 1 and 01: TF Serving takes the last in this order.
+    # Of two spellings of one number, such as 01 and 1, TF Serving takes the last in this order.
     for path in sorted(base_path.iterdir()):
-        number = _number(path.name)
+        number = _parse_number(path.name)
         if number is None or not path.is_dir():
             continue
-        if _is_whole(path):
+        if _is_complete(path):
             versions[number] = path
         else:
             passed_over(path)
     return versions
 
 
-def _number(name: str) -> int | None:
+def _parse_number(name: str) -> int | None:
+    """Parse a folder's name like TF Serving; None if it names no version.
+
+    >>> _parse_number("0012"), _parse_number("v1"), _parse_number("99999999999999999999")
+    (12, None, None)
+    """
     if not _NUMBER.fullmatch(name):
         return None
     number = int(name)
@@ -95,12 +102,15 @@ def _number(name: str) -> int | None:
 
 
 def holds_saved_model(folder: Path) -> bool:
-    """Whether the folder is a SavedModel itself, whole or not."""
+    """Whether the folder itself is a SavedModel, complete or not."""
     return any((folder / f"saved_model.{ending}").is_file() for ending in ("pb", "pbtxt", "cpb"))
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether every file is there. TensorFlow writes saved_model.pb last, but a copy goes by name or size."""
+def _is_complete(folder: Path) -> bool:
+    """Whether every file is there.
+
+    TensorFlow writes saved_model.pb last, but a copy may write the files in any order.
+    """
     if not holds_saved_model(folder):
         return False
     variables = folder / "variables"

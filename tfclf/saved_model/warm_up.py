@@ -9,30 +9,32 @@ from tfclf.errors import MissingExtraError
 from tfclf.saved_model import signature_names as names
 
 
-def records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes]:
-    """One Predict request, and one Classify or Regress request where `signatures` has that, of all the texts.
+def encode_records(texts: Sequence[str], signatures: Collection[str]) -> Iterator[bytes]:
+    """Encode one request of all the texts for each API: Predict, then Classify, then Regress.
 
-    Raises: MissingExtraError where tensorflow-serving-api is not installed.
+    Classify and Regress come only if `signatures` has theirs.
+
+    Raises: MissingExtraError if tensorflow-serving-api is not installed.
     """
-    yield predict_record(texts)
+    yield encode_predict_record(texts)
     from tensorflow_serving.apis import classification_pb2, prediction_log_pb2, regression_pb2
 
     if names.CLASSIFY in signatures:
         classify = classification_pb2.ClassificationRequest()
         classify.model_spec.signature_name = names.CLASSIFY
         _add_examples(classify, texts)
-        yield _serialized(classify_log=prediction_log_pb2.ClassifyLog(request=classify))
+        yield _encode_log(classify_log=prediction_log_pb2.ClassifyLog(request=classify))
     if names.REGRESS in signatures:
         regress = regression_pb2.RegressionRequest()
         regress.model_spec.signature_name = names.REGRESS
         _add_examples(regress, texts)
-        yield _serialized(regress_log=prediction_log_pb2.RegressLog(request=regress))
+        yield _encode_log(regress_log=prediction_log_pb2.RegressLog(request=regress))
 
 
-def predict_record(texts: Sequence[str], *, signature: str = names.SERVING_DEFAULT) -> bytes:
-    """One Predict request of all the texts.
+def encode_predict_record(texts: Sequence[str], *, signature: str = names.SERVING_DEFAULT) -> bytes:
+    """Encode one Predict request of all the texts.
 
-    Raises: MissingExtraError where tensorflow-serving-api is not installed.
+    Raises: MissingExtraError if tensorflow-serving-api is not installed.
     """
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -45,7 +47,7 @@ def predict_record(texts: Sequence[str], *, signature: str = names.SERVING_DEFAU
     predict = predict_pb2.PredictRequest()
     predict.model_spec.signature_name = signature
     predict.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts)))
-    return _serialized(predict_log=prediction_log_pb2.PredictLog(request=predict))
+    return _encode_log(predict_log=prediction_log_pb2.PredictLog(request=predict))
 
 
 def _add_examples(request: Any, texts: Sequence[str]) -> None:
@@ -55,7 +57,7 @@ def _add_examples(request: Any, texts: Sequence[str]) -> None:
         request.input.example_list.examples.add().ParseFromString(example.SerializeToString())
 
 
-def _serialized(**log: Any) -> bytes:
+def _encode_log(**log: Any) -> bytes:
     from tensorflow_serving.apis import prediction_log_pb2
 
     record: bytes = prediction_log_pb2.PredictionLog(**log).SerializeToString()

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Puts one version of a model where TF Serving looks for it: $MODELS/$MODEL_NAME/$MODEL_VERSION.
+# Put one version of a model where TF Serving looks for it: $MODELS/$MODEL_NAME/$MODEL_VERSION.
 #
-#   MODEL_URL      an archive (.tar.gz) of what the version's folder holds: tar -czf news-1.tar.gz -C saved_models/news/1 .
-#                  https, or anything else that curl reads: a presigned URL of an object store, say
-#   MODEL_SHA256   of the archive
+#   MODEL_URL      an archive (.tar.gz) of the version's folder: tar -czf news-1.tar.gz -C saved_models/news/1 .
+#                  https, or any other URL that curl reads, such as a presigned URL of an object store
+#   MODEL_SHA256   the archive's checksum
 #   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION    if set, the request is signed for an S3 store
 #
-# Needs sh, curl, tar and sha256sum. Ends with another code than 0 where anything is wrong; then nothing is left there.
+# Needs sh, curl, tar and sha256sum. If anything is wrong, the exit code is not 0 and nothing is left behind.
 set -eu
 models="${MODELS:-/models}"
 version="$models/$MODEL_NAME/$MODEL_VERSION"
@@ -22,7 +22,7 @@ trap 'rm -rf "$archive" "$beside"' EXIT
 
 set -- --fail --location --silent --show-error --retry 5 --retry-connrefused --output "$archive"
 if [ -n "${AWS_ACCESS_KEY_ID:-}" ]; then
-  # Read from standard input: arguments can be seen by other processes.
+  # Pass the keys on standard input: other processes can see arguments.
   printf 'user = "%s:%s"\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" |
     curl "$@" --config - --aws-sigv4 "aws:amz:$AWS_REGION:s3" \
       ${AWS_SESSION_TOKEN:+--header "x-amz-security-token: $AWS_SESSION_TOKEN"} "$MODEL_URL"
@@ -37,7 +37,7 @@ echo "$MODEL_SHA256  $archive" | sha256sum -c - >/dev/null || {
 mkdir -p "$beside" "$models/$MODEL_NAME"
 tar -xzf "$archive" -C "$beside"
 [ -f "$beside/saved_model.pb" ] || {
-  echo "$MODEL_URL holds no saved_model.pb at its top; expected what is in a version's folder" >&2
+  echo "$MODEL_URL holds no saved_model.pb at its top; expected the content of a version's folder" >&2
   exit 1
 }
 mv "$beside" "$version"
