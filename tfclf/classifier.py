@@ -107,7 +107,7 @@ class Classifier(tf.Module):
         ladder = self.manifest.ladder
         buckets = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
         for rows, length in buckets:
-            self([text_of(length, self._count_tokens)] * rows)
+            self([compose_text(length, self._count_tokens)] * rows)
 
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])

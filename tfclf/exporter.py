@@ -142,7 +142,7 @@ def _write(graph: ServingGraph, manifest: Manifest, folder: Path, *, xla_warm_up
     tf.saved_model.save(root, str(folder), signatures=functions)
     _set_method_names(signatures, folder)
     versions = serving_versions(folder / "saved_model.pb")
-    rungs = graph.ladder.usual_buckets if graph.ladder and xla_warm_up else ()
+    rungs = graph.ladder.usual if graph.ladder and xla_warm_up else ()
     for_xla = [[compose_text(length, graph.count_tokens)] * rows for rows, length in rungs]
     _write_warm_up(folder, signatures, for_xla)
     manifest = dataclasses.replace(

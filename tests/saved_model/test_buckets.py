@@ -26,10 +26,10 @@ def test_a_model_of_512_tokens_has_15_buckets() -> None:
 
 
 @pytest.mark.parametrize("max_length", [5, 32, 33, 128, 512, 4096])
-def test_usual_buckets_are_buckets_for_one_text_and_for_full_batches(max_length: int) -> None:
+def test_usual_are_buckets_for_one_text_and_for_full_batches(max_length: int) -> None:
     ladder = Ladder.up_to(max_length)
-    assert set(ladder.usual_buckets) <= set(ladder.buckets)
-    assert {size for size, _ in ladder.usual_buckets} == {1, 32}
+    assert set(ladder.usual) <= set(ladder.rungs)
+    assert {size for size, _ in ladder.usual} == {1, 32}
 
 
 @pytest.mark.parametrize("sizes", [(), (0, 1), (8, 8), (8, 1), (1.5,), ("8",), (True, 2)], ids=str)
@@ -43,7 +43,7 @@ def test_sizes_that_do_not_go_up_are_refused(sizes: Any) -> None:
 
 @pytest.mark.parametrize("length", [3, 4, 32, 100, 512])
 def test_a_text_for_a_bucket_has_just_its_tokens(classifier: tfclf.Classifier, length: int) -> None:
-    text = text_of(length, classifier._count_tokens)
+    text = compose_text(length, classifier._count_tokens)
     assert classifier.tokenize([text]).row_lengths().numpy().tolist() == [length]
 
 

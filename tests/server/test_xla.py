@@ -72,7 +72,7 @@ def _requests(version: Path) -> list[tuple[str, int]]:
 
 def test_its_warm_up_has_a_request_for_each_usual_rung(warmed_up: Path) -> None:
     rows = [rows for signature, rows in _requests(warmed_up) if signature == "serving_xla"]
-    assert rows == [size for size, _ in LADDER.usual_buckets]
+    assert rows == [size for size, _ in LADDER.usual]
 
 
 def test_without_asking_there_is_none(exported: Path) -> None:

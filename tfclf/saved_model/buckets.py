@@ -83,14 +83,14 @@ def _go_up(sizes: tuple[int, ...]) -> bool:
     return bool(sizes) and all(low < high for low, high in itertools.pairwise(sizes))
 
 
-def text_of(length: int, count_tokens: Callable[[str], int]) -> str:
+def compose_text(length: int, count_tokens: Callable[[str], int]) -> str:
     """Return a text of `length` tokens, or of the most that stay below.
 
     The text repeats one word, and the tokenizer decides how many tokens that takes:
 
-    >>> text_of(5, count_tokens=lambda text: 2 + len(text.split()))
+    >>> compose_text(5, count_tokens=lambda text: 2 + len(text.split()))
     'news news news'
-    >>> text_of(5, count_tokens=lambda text: 2 + 2 * len(text.split()))
+    >>> compose_text(5, count_tokens=lambda text: 2 + 2 * len(text.split()))
     'news'
 
     Args:

@@ -171,7 +171,7 @@ def test_nothing_is_compiled_without_being_asked_for(programs: Mapping[str, floa
     assert programs["without XLA"] == 0
 
 
-def test_a_warm_up_compiles_the_usual_buckets(programs: Mapping[str, float]) -> None:
+def test_a_warm_up_compiles_the_usual(programs: Mapping[str, float]) -> None:
     assert programs["warmed up"] == len(xla_programs.LADDER.usual)
 
 
