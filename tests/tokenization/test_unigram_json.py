@@ -264,14 +264,14 @@ def test_ids_equal_for_the_published_vocabularies(original: Pair, shared: Path) 
 
 def test_the_charsmap_is_decoded_as_the_reference_reads_it() -> None:
     raw = base64.b64decode(_charsmap(_RULES))
-    assert charsmap.rules(raw) == _RULES
+    assert charsmap.read_rules(raw) == _RULES
 
 
 def test_precompiled_equals_on_all_short_clusters() -> None:
     step = Precompiled(base64.b64decode(_charsmap(_RULES)))
     reference = tokenizers().normalizers.Precompiled(step.charsmap)
     ours = PrecompiledRules(step)
-    joining = [chr(point) for point in graphemes.joining()]
+    joining = [chr(point) for point in graphemes.joining_characters()]
     firsts = [
         "a",
         "e",
@@ -361,16 +361,16 @@ def test_pieces_equal_for_any_vocabulary(scores: dict[str, float], words: list[s
 
 
 def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
-    apart, neutral, together = cuts.apart([piece for piece, _ in pieces], _MARK)
-    assert apart
+    separators, neutral, exceptions = cuts.find_separators([piece for piece, _ in pieces], _MARK)
+    assert separators
     for piece, _ in pieces:
         for left, right in itertools.pairwise(piece):
             if (
                 _MARK not in (left, right)
                 and not {left, right} & set(neutral)
-                and piece not in together
+                and piece not in exceptions
             ):
-                assert (left in apart) == (right in apart)
+                assert (left in separators) == (right in separators)
 
 
 @pytest.mark.parametrize(

@@ -11,24 +11,11 @@ from typing import Any
 from tfclf._transformers import transformers
 from tfclf.checkpoints import weights
 from tfclf.checkpoints.huggingface import read_json
-from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
+from tfclf.errors import CheckpointError, InputError, SourceNotFoundError, TokenizerError
 from tfclf.families import family_of
 from tfclf.problem_types import SINGLE_LABEL
-
-_VOCABULARY_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
-_TOKENIZER_FILES = (
-    *_VOCABULARY_FILES,
-    "merges.txt",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "tokenizer_config.json",
-)
+from tfclf.tokenization.file_names import TOKENIZER_CONFIG, TOKENIZER_FILES, VOCABULARY_FILES
+from tfclf.tokenization.read import load_reference
 
 
 @dataclass(frozen=True)
@@ -39,7 +26,7 @@ class Base:
       folder: where its files are.
       weights_file: the one that is read.
       config: transformers' config, with the labels to train for.
-      tokenizer: the reference: tokenizer.json where there is one, else the slow tokenizer of the older files.
+      tokenizer: the reference, the same that an export of the trained checkpoint is read from.
       labels: in the order of the head's outputs.
       max_length: tokens in a row that both tokenizer and positions allow, special tokens included.
     """
@@ -62,18 +49,16 @@ class Base:
 
     def copy_tokenizer(self, folder: Path) -> None:
         """Copies the tokenizer's files as they are: a tokenizer saved anew may come out another."""
-        for name in _TOKENIZER_FILES:
+        for name in TOKENIZER_FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
-        if not (folder / "tokenizer_config.json").is_file():
+        if not (folder / TOKENIZER_CONFIG).is_file():
             # What an older checkpoint leaves to its model_type, which not every reader knows.
             content = {
                 "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
                 "model_max_length": self.max_length,
             }
-            (folder / "tokenizer_config.json").write_text(
-                json.dumps(content, indent=2), encoding="utf-8"
-            )
+            (folder / TOKENIZER_CONFIG).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
@@ -105,9 +90,10 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
 
 def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
     package = transformers()
-    if not any((folder / name).is_file() for name in _VOCABULARY_FILES):
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise CheckpointError(
-            f"{folder} holds no tokenizer: expected one of {', '.join(_VOCABULARY_FILES)}. Copy them, too."
+            f"{folder} holds no tokenizer: expected one of {', '.join(VOCABULARY_FILES)}. "
+            f"Copy the tokenizer's files, too."
         )
     try:
         config = package.AutoConfig.from_pretrained(
@@ -116,14 +102,15 @@ def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
             label2id={label: index for index, label in enumerate(labels)},
             problem_type=SINGLE_LABEL,
         )
-        # A slow tokenizer is not converted on the fly: for ALBERT, transformers 4.57 gets that wrong.
-        fast = (folder / "tokenizer.json").is_file()
-        tokenizer = package.AutoTokenizer.from_pretrained(folder, use_fast=fast)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise CheckpointError(
-            f"{folder}: transformers cannot read its config.json or its tokenizer: "
-            f"{str(error).strip()[:300]}. Copy the checkpoint again, with all of its tokenizer files."
+            f"{folder}: transformers cannot read its config.json: {str(error).strip()[:300]}. "
+            f"Copy the checkpoint again, with all of its files."
         ) from error
+    try:
+        tokenizer = load_reference(folder)
+    except TokenizerError as error:
+        raise CheckpointError(str(error)) from error
     if tokenizer.pad_token_id is None:
         raise CheckpointError(
             f"{folder}: its tokenizer has no padding token, without which rows of different lengths cannot "
