@@ -1,4 +1,4 @@
-"""Ours and the reference's token ids of the same strings, side by side."""
+"""Our token ids and the reference's for the same strings, side by side."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
