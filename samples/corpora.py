@@ -77,7 +77,7 @@ def allocine(shared: Path) -> list[str]:
 
 
 def hostile(count: int, *, seed: int = 0, rows: Sequence[str] = ()) -> Iterator[str]:
-    """Yield `count` strings: half of all Unicode planes, a quarter in 23 scripts, a quarter mutated.
+    """Yield `count` strings: half of any Unicode plane, a quarter in 23 scripts, a quarter mutated.
 
     Args:
       rows: real rows to mutate; random ones if empty.

@@ -1,4 +1,4 @@
-"""A hash table of words that are one token, as most are; each other distinct word is asked once."""
+"""A hash table of words that are one token, as most are; the model splits each other word once."""
 
 from collections.abc import Callable, Mapping
 

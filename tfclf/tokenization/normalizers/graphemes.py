@@ -120,9 +120,10 @@ def _flags() -> np.ndarray:
     def ask(
         flag: int, before: str, after: str, length: int, characters: Sequence[str] = all_characters
     ) -> None:
-        """Set a flag for the characters that come back, between `before` and `after`, at `length`.
+        """Set a flag for each character whose text comes back with `length` characters.
 
-        A cluster that is looked up comes back as one character, one that is too long unchanged.
+        The text is the character between `before` and `after`. Each of its clusters comes back as
+        one character if it is looked up, and with one for each of its own if it is too long.
         """
         lengths = _measure(characters, before, after)
         points = np.array([ord(character) for character in characters])

@@ -142,8 +142,8 @@ class _OnePiece:
 def _piece_ids(tokenizer: Any, proto: Any) -> tuple[tuple[int, ...], ...]:
     """Return the token ids that each piece becomes.
 
-    The unknown piece is asked for with a character unknown to every model, because its own name
-    may be converted differently.
+    The unknown piece is converted by a character unknown to every model, because its own name may
+    be converted differently.
     """
     own = type(tokenizer)._tokenize
     cleans = _STEPS[type(tokenizer).__name__] is _cleaning_steps
@@ -190,7 +190,7 @@ def _added_tokens(tokenizer: Any, path: Path, *, lowers: bool) -> tuple[AddedTok
 
 
 def _template(tokenizer: Any, path: Path) -> Template:
-    """Return the special tokens around texts, asked for with ids that stand for the texts."""
+    """Return the special tokens around texts, by framing two ids that stand for the texts."""
     has_types = "token_type_ids" in tokenizer.model_input_names
 
     def places(*texts: list[int]) -> tuple[Place, ...]:

@@ -1,4 +1,4 @@
-"""SentencePiece's words: each begins with a mark where a space was.
+"""SentencePiece's words: a mark at a word's start stands for the space before it.
 
 >>> words = MarkedWords(Metaspace(mark="_"))
 >>> words(tf.constant(["Peace talks", "a  b "])).to_list()
