@@ -103,7 +103,8 @@ def bert_punctuation_and_space() -> tuple[tuple[int, ...], tuple[int, ...]]:
         # "a" before and after each character: a letter makes one word of them, punctuation three,
         # white space two. Character i of the part stands at offset 2 * i + 1.
         text = "".join(f"a{chr(point)}" for point in part) + "a"
-        isolated, covered = set(), set()
+        isolated: set[int] = set()
+        covered: set[int] = set()
         for _, (begin, end) in reference.pre_tokenize_str(text):
             covered.update(range(begin, end))
             if end - begin == 1:

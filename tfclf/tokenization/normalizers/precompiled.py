@@ -28,14 +28,8 @@ _BEFORE = "\0"
 class PrecompiledRules(tf.Module):
     """string[n] of valid UTF-8 -> string[n].
 
-    Every character but "a" is a key here. An e with one accent is a cluster of three bytes, and
-    the key "e" replaces all of it. With three accents it is too long to be looked up, so each
-    character is replaced by itself:
-
-    >>> rules = PrecompiledRules(Precompiled(charsmap.map_every_character("x", but="a")))
-    >>> text = tf.constant(["abe\u0301", "abe\u0301\u0301\u0301"])
-    >>> rules(text).numpy().tolist()
-    [b'axx', b'axxxxx']
+    If "e" is a key, it replaces all of the cluster e + U+0301, which has three bytes. An e with
+    three accents has seven, too long to be looked up: each of its characters is replaced by itself.
     """
 
     def __init__(self, step: Precompiled) -> None:
