@@ -1,4 +1,4 @@
-"""Real rows from ../shared, and a million hostile strings made from nothing and from them."""
+"""Real rows from ../shared, and any number of hostile strings, random or mutated from real rows."""
 
 import csv
 import gzip
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tfclf.sample_texts import hostile_texts
 
-# First and last letter of each script's main block, and what ends a sentence in it.
+# First and last letter of each script's main block, and the character that ends a sentence.
 _SCRIPTS = {
     "Latin": (0x00C0, 0x024F, "."),
     "Greek": (0x0386, 0x03FF, ";"),
@@ -55,19 +55,19 @@ _INSERTED = (
 
 
 def ag_news(shared: Path) -> list[str]:
-    """The 7,600 official test rows."""
+    """Return the 7,600 rows of the official test split."""
     with (shared / "data" / "ag_news" / "test.csv").open(encoding="utf-8", newline="") as file:
         return [f"{title} {description}" for _, title, description in csv.reader(file)]
 
 
 def imdb(shared: Path) -> list[str]:
-    """The 25,000 official test rows."""
+    """Return the 25,000 rows of the official test split."""
     with gzip.open(shared / "data" / "imdb" / "test.jsonl.gz", "rt", encoding="utf-8") as file:
         return [json.loads(line)["text"] for line in file]
 
 
 def allocine(shared: Path) -> list[str]:
-    """10,000 French reviews."""
+    """Return 10,000 French reviews."""
     from pyarrow import parquet
 
     rows: list[str] = parquet.read_table(shared / "data" / "allocine" / "test.parquet")[
@@ -77,17 +77,21 @@ def allocine(shared: Path) -> list[str]:
 
 
 def hostile(count: int, *, seed: int = 0, rows: Sequence[str] = ()) -> Iterator[str]:
-    """`count` strings: half from every Unicode plane, a quarter in 23 scripts, a quarter mutations of real rows."""
+    """Yield `count` strings: half of any Unicode plane, a quarter in 23 scripts, a quarter mutated.
+
+    Args:
+      rows: real rows to mutate; random ones if empty.
+    """
     dice = random.Random(seed)
     rows = rows or list(hostile_texts(200, seed=seed + 1))
     return itertools.chain(
         hostile_texts(count - 2 * (count // 4), seed=seed),
-        (_in_a_script(dice) for _ in range(count // 4)),
-        (_mutation(dice.choice(rows), dice) for _ in range(count // 4)),
+        (_write_in_a_script(dice) for _ in range(count // 4)),
+        (_mutate(dice.choice(rows), dice) for _ in range(count // 4)),
     )
 
 
-def _in_a_script(dice: random.Random) -> str:
+def _write_in_a_script(dice: random.Random) -> str:
     first, last, end = _SCRIPTS[dice.choice(list(_SCRIPTS))]
     words = (
         "".join(chr(dice.randint(first, last)) for _ in range(dice.randint(1, 9)))
@@ -96,8 +100,8 @@ def _in_a_script(dice: random.Random) -> str:
     return dice.choice((" ", " ", "")).join(words) + end
 
 
-def _mutation(row: str, dice: random.Random) -> str:
-    """A stretch of a row with a few characters dropped, doubled, swapped, replaced or put in."""
+def _mutate(row: str, dice: random.Random) -> str:
+    """Return a part of a row with a few characters dropped, doubled, swapped, replaced or added."""
     start = dice.randrange(max(1, len(row) - 200))
     characters = list(row[start : start + dice.randint(1, 200)])
     for _ in range(dice.randint(1, 6)):

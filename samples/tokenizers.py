@@ -1,4 +1,4 @@
-"""Published tokenizers as checkpoint folders, made of the files in ../shared/vocab."""
+"""Published tokenizers as checkpoint folders, made from the files in ../shared/vocab."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from samples.checkpoints import write_json
 from tfclf._transformers import sentencepiece, transformers
 
 
-def _of(
+def _writer(
     model_type: str, vocabulary: str, *files: str, **settings: Any
 ) -> Callable[[Path, Path], Path]:
     def make(shared: Path, folder: Path) -> Path:
@@ -41,7 +41,7 @@ def _xlm_roberta_json(shared: Path, folder: Path) -> Path:
 
 
 def _albert_json(shared: Path, folder: Path) -> Path:
-    """The hub's own layout: pieces with the scores of SentencePiece, words apart at white space first."""
+    """Write the hub's own layout: SentencePiece's scores, and a split at white space first."""
     package, _ = sentencepiece()
     model = str(shared / "vocab" / "albert-base-v2" / "spiece.model")
     transformers().AlbertTokenizerFast(model).save_pretrained(folder)
@@ -63,16 +63,18 @@ def _albert_json(shared: Path, folder: Path) -> Path:
 
 
 PUBLISHED: Mapping[str, Callable[[Path, Path], Path]] = {
-    "distilbert-base-uncased, vocab.txt": _of(
+    "distilbert-base-uncased, vocab.txt": _writer(
         "distilbert", "distilbert-base-uncased", "vocab.txt", do_lower_case=True
     ),
-    "bert-base-cased, vocab.txt": _of("bert", "bert-base-cased", "vocab.txt", do_lower_case=False),
-    "roberta-base, tokenizer.json": _of("roberta", "roberta-base", "tokenizer.json"),
-    "roberta-base, vocab.json": _of("roberta", "roberta-base", "vocab.json", "merges.txt"),
-    "albert-base-v2, spiece.model": _of("albert", "albert-base-v2", "spiece.model"),
+    "bert-base-cased, vocab.txt": _writer(
+        "bert", "bert-base-cased", "vocab.txt", do_lower_case=False
+    ),
+    "roberta-base, tokenizer.json": _writer("roberta", "roberta-base", "tokenizer.json"),
+    "roberta-base, vocab.json": _writer("roberta", "roberta-base", "vocab.json", "merges.txt"),
+    "albert-base-v2, spiece.model": _writer("albert", "albert-base-v2", "spiece.model"),
     "albert-base-v2, tokenizer.json": _albert_json,
     "xlm-roberta-base, tokenizer.json": _xlm_roberta_json,
-    "xlm-roberta-base, sentencepiece.bpe.model": _of(
+    "xlm-roberta-base, sentencepiece.bpe.model": _writer(
         "xlm-roberta", "xlm-roberta-base", "sentencepiece.bpe.model"
     ),
 }

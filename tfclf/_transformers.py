@@ -1,4 +1,4 @@
-"""The one door to transformers and its TF classes.
+"""The one door to transformers, its TF classes, and the tokenizer libraries.
 
 Two environment variables must be set before the first import, and nowhere else:
 - TF_USE_LEGACY_KERAS: the TF classes are Keras 2 models, and `tf.keras` must mean tf-keras to them.
@@ -16,9 +16,9 @@ from tfclf.errors import MissingExtraError
 
 @functools.cache
 def transformers() -> Any:
-    """The transformers package, quiet, on TensorFlow with Keras 2, without torch.
+    """Import transformers, quiet, on TensorFlow with Keras 2, without torch.
 
-    Raises: MissingExtraError where transformers or tf-keras is not installed.
+    Raises: MissingExtraError if transformers or tf-keras is not installed.
     """
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ["USE_TORCH"] = "0"
@@ -43,7 +43,7 @@ def transformers() -> Any:
 
 @functools.cache
 def tokenizers() -> Any:
-    """The Rust tokenizers. Raises: MissingExtraError where they are not installed."""
+    """Import the Rust tokenizers. Raises: MissingExtraError if they are not installed."""
     try:
         import tokenizers as package
     except ImportError as error:
@@ -55,7 +55,10 @@ def tokenizers() -> Any:
 
 @functools.cache
 def sentencepiece() -> tuple[Any, Any]:
-    """SentencePiece, and its protobuf messages. Raises: MissingExtraError where it is not installed."""
+    """Import SentencePiece and its protobuf messages.
+
+    Raises: MissingExtraError if it is not installed.
+    """
     try:
         import sentencepiece as package
         from sentencepiece import sentencepiece_model_pb2 as messages
@@ -67,5 +70,5 @@ def sentencepiece() -> tuple[Any, Any]:
 
 
 def tf_class(name: str) -> Any:
-    """The class `name` of transformers, e.g. TFDistilBertForSequenceClassification."""
+    """Return the class `name` of transformers, e.g. TFDistilBertForSequenceClassification."""
     return getattr(transformers(), name)

@@ -23,7 +23,7 @@ from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.saved_model.certificate import Agreement, Certificate, Difference
 from tfclf.saved_model.versions import latest_version
-from tfclf.tokenization.read import reference
+from tfclf.tokenization.read import load_reference
 
 # Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
 TOLERANCES = {"float32": 1e-5, "bfloat16": 5e-2}
@@ -98,7 +98,7 @@ class _Original:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self._tokenizer = reference(checkpoint.tokenizer_folder or checkpoint.folder)
+        self._tokenizer = load_reference(checkpoint.tokenizer_folder or checkpoint.folder)
         self._model = checkpoint.load_model()
         # What the tokenizer hands to the model: token types, too, if its class has them.
         self._tokenizer.padding_side = checkpoint.family.padding_side(self._tokenizer.padding_side)

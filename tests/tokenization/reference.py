@@ -1,4 +1,4 @@
-"""Ours and the reference's token ids of the same strings, side by side."""
+"""Our token ids and the reference's for the same strings, side by side."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfclf.tokenization.compile import Tokenizer
-from tfclf.tokenization.read import read, reference
+from tfclf.tokenization.read import load_reference, read
 
 
 class Difference(NamedTuple):
@@ -25,7 +25,7 @@ class Pair:
         self._ours: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
             lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
         )
-        self._reference = other or reference(folder)
+        self._reference = other or load_reference(folder)
 
     def differences(self, texts: Iterable[str]) -> Iterator[Difference]:
         texts = iter(texts)

@@ -1,4 +1,4 @@
-"""Added tokens are found as the Rust tokenizers find them (tokenizers 0.22), whatever stands beside them."""
+"""Added tokens match as in the Rust tokenizers (tokenizers 0.22), whatever stands beside them."""
 
 import itertools
 from pathlib import Path

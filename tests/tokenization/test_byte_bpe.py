@@ -1,4 +1,4 @@
-"""Byte-level BPE in graph gives the words and the ids of the Rust library (tokenizers 0.22), for any list of merges."""
+"""Byte-level BPE gives the Rust library's words and ids (tokenizers 0.22), for any merges."""
 
 import itertools
 import json
@@ -24,14 +24,14 @@ from tfclf.tokenization.splitters.byte_level import ByteLevelSplitter
 
 _ALPHABET = tuple(byte_of())
 _BYTES = byte_of()
-# Words and spaces in every neighbourhood that the pattern looks at.
+# Words and spaces in every context that the pattern distinguishes.
 _TRICKY = (
     st.text(st.sampled_from("a1!' \n\t\u00a0\u0085\u3000slL\u00e9\u0301\u0663\0\x7f")) | st.text()
 )
 
 
 class _Graph(tf.Module):
-    """string[batch] -> int32[batch, (pieces)], without anything around."""
+    """string[batch] -> int32[batch, (pieces)]: splitter and model alone."""
 
     def __init__(self, splitter: ByteLevel, model: ByteBpe) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Pair:
     def differences(self, texts: Iterable[str]) -> Iterator[tuple[str, list[int], list[int]]]:
         texts = iter(texts)
         while batch := list(itertools.islice(texts, 1000)):
-            ours = self.ours(_tensor(batch)).to_list()
+            ours = self.ours(_to_tensor(batch)).to_list()
             for text, found, encoding in zip(
                 batch, ours, self.reference.encode_batch(batch), strict=True
             ):
@@ -76,7 +76,7 @@ def _reference_splitter(splitter: ByteLevel) -> Any:
     )
 
 
-def _tensor(texts: Sequence[str | bytes]) -> tf.Tensor:
+def _to_tensor(texts: Sequence[str | bytes]) -> tf.Tensor:
     return tf.constant(
         [text.encode() if isinstance(text, str) else text for text in texts],
         tf.string,
@@ -91,7 +91,7 @@ def _model(merges: Sequence[tuple[str, str]], **options: Any) -> ByteBpe:
 
 @pytest.fixture(scope="module")
 def trained() -> ByteBpe:
-    """A vocabulary trained on the spot, on this project's own headlines."""
+    """A vocabulary trained on this project's own headlines."""
     tokenizer = tokenizers().Tokenizer(tokenizers().models.BPE())
     tokenizer.pre_tokenizer = tokenizers().pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = tokenizers().trainers.BpeTrainer(
@@ -146,7 +146,7 @@ def _check_words(splitters: tuple[ByteLevelSplitter, Any], texts: Sequence[str])
         ]
         for text in texts
     ]
-    assert ours(_tensor(texts)).to_list() == expected
+    assert ours(_to_tensor(texts)).to_list() == expected
 
 
 def test_words_equal_on_hostile_strings(splitters: tuple[ByteLevelSplitter, Any]) -> None:
@@ -249,21 +249,21 @@ def test_words_of_a_hundred_thousand_letters_equal(small: _Pair, letter: str) ->
 
 
 def test_a_text_of_ten_megabytes_equals(small: _Pair) -> None:
-    """The reference takes 20 seconds for it, so that it is asked about the period only."""
+    """The reference takes 20 seconds for it, so it is asked about one period only."""
     period, times = "news \u00e9 ", 1_300_000
     *first, space = small.reference.encode(period).ids
     again = small.reference.encode(period * 2).ids[len(first) : -1]
-    assert small.ours(_tensor([period * times])).to_list() == [
+    assert small.ours(_to_tensor([period * times])).to_list() == [
         [*first, *again * (times - 1), space]
     ]
 
 
 def test_an_empty_batch_gives_no_rows(small: _Pair) -> None:
-    assert small.ours(_tensor([])).to_list() == []
+    assert small.ours(_to_tensor([])).to_list() == []
 
 
-# Merges as no training writes them: a piece made in several ways, or only in a way that another merge prevents; parts
-# made later than the whole; a pair listed twice.
+# Merges that no training writes: a piece made in several ways, or only in a way that another merge
+# prevents; parts made later than the whole; a pair listed twice.
 _ODD_MERGES = {
     "two ways, the second is taken": [
         ("b", "c"),
@@ -333,7 +333,7 @@ def test_any_list_of_merges_in_any_order_equals(
     reference = _reference_model(model)
     words = [*_SHORT_WORDS_OF_THREE, *words]
     expected = [[token.id for token in reference.tokenize(word)] for word in words]
-    assert ByteBpeModel(model)(_tensor(words)).to_list() == expected
+    assert ByteBpeModel(model)(_to_tensor(words)).to_list() == expected
 
 
 def test_pieces_that_are_no_bytes_are_never_met(trained: ByteBpe) -> None:
@@ -380,7 +380,7 @@ def test_an_export_gives_the_same_ids_with_ops_that_every_tf_serving_knows(
 ) -> None:
     tf.saved_model.save(small.ours, str(tmp_path), signatures=None)
     assert serving_versions(tmp_path / "saved_model.pb") == ALL_VERSIONS
-    texts = _tensor(list(hostile_texts(500, seed=6)))
+    texts = _to_tensor(list(hostile_texts(500, seed=6)))
     assert tf.saved_model.load(str(tmp_path))(texts).to_list() == small.ours(texts).to_list()
 
 
@@ -394,7 +394,7 @@ def test_ids_equal_on_hostile_strings_for_the_published_vocabulary(roberta: _Pai
 
 
 def test_published_pieces_as_words_equal(roberta: _Pair, published: ByteBpe) -> None:
-    """Each piece alone, doubled, and beside the next one: where neighbours come closest to spelling another piece."""
+    """Each piece alone and next to the following one, where neighbours may spell another piece."""
     texts = [
         bytes(_BYTES[character] for character in piece).decode(errors="replace")
         for piece in published.vocabulary

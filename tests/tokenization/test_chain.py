@@ -1,4 +1,4 @@
-"""Normalizers one after the other: ASCII takes a short way, which must come to the same."""
+"""A chain of normalizers: ASCII takes a shortcut, which must give the same result."""
 
 import itertools
 from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""`make verify`: differing rows of every tokenizer on whole corpora and a million hostile strings, as a table.
+"""`make verify`: differing rows of every tokenizer on whole corpora and a million hostile strings.
 
-The reference is the tokenizer that `reference(folder)` names (tokenizers 0.22, sentencepiece 0.2, transformers 4.57).
+The reference is the tokenizer that `load_reference(folder)` returns (tokenizers 0.22,
+sentencepiece 0.2, transformers 4.57).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,7 +39,7 @@ def test_no_real_row_differs(
     published: tuple[str, Pair], corpus: str, shared: Path, counts: Counts
 ) -> None:
     name, pair = published
-    assert _differing(name, pair, corpus, _REAL[corpus](shared), counts) == 0
+    assert _count_differing(name, pair, corpus, _REAL[corpus](shared), counts) == 0
 
 
 def test_at_most_one_hostile_string_in_100_000_differs(
@@ -47,11 +48,14 @@ def test_at_most_one_hostile_string_in_100_000_differs(
     name, pair = published
     many = int(request.config.getoption("--hostile"))
     rows = [*corpora.ag_news(shared), *corpora.allocine(shared)]
-    differing = _differing(name, pair, "hostile", corpora.hostile(many, seed=7, rows=rows), counts)
+    differing = _count_differing(
+        name, pair, "hostile", corpora.hostile(many, seed=7, rows=rows), counts
+    )
     assert differing <= max(1, many // 100_000)
 
 
-# Rust adds scores in float64, SentencePiece in float32: the longer a text, the likelier a tie broken otherwise.
+# Rust sums scores in float64, SentencePiece in float32: the longer a text, the likelier a tie that
+# they break differently.
 _OF_1000_AGAINST_RUST = {"AG News": 1, "AlloCine": 1, "IMDB": 2}
 
 
@@ -63,21 +67,23 @@ def test_xlm_roberta_differs_from_the_rust_tokenizer_in_few_real_rows(
     for corpus, rows in _REAL.items():
         texts = rows(shared)
         assert (
-            _differing("xlm-roberta-base, against Rust", pair, corpus, texts, counts)
+            _count_differing("xlm-roberta-base, against Rust", pair, corpus, texts, counts)
             <= _OF_1000_AGAINST_RUST[corpus] * len(texts) // 1_000
         )
 
 
-def _differing(name: str, pair: Pair, corpus: str, texts: Iterable[str], counts: Counts) -> int:
+def _count_differing(
+    name: str, pair: Pair, corpus: str, texts: Iterable[str], counts: Counts
+) -> int:
     compared = 0
 
-    def counted() -> Iterable[str]:
+    def count_texts() -> Iterable[str]:
         nonlocal compared
         for text in texts:
             compared += 1
             yield text
 
-    differences = list(pair.differences(counted()))
+    differences = list(pair.differences(count_texts()))
     counts.add(name, corpus, rows=compared, differing=len(differences))
     for difference in differences[:3]:
         counts.note(f"{name}, {corpus}: {difference.text[:100]!r}")

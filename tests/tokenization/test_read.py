@@ -1,4 +1,4 @@
-"""A tokenizer that cannot be compiled exactly is refused, by name, file and reason."""
+"""A tokenizer that cannot be compiled exactly is refused with its name, file and reason."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""vocab.json with merges.txt, or tokenizer.json: read as AutoTokenizer reads them, or refused by merge and by line."""
+"""Byte-level BPE files are read as AutoTokenizer reads them, or refused by merge and line."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ _TEXTS = [
 
 @pytest.fixture(scope="session")
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """RoBERTa's older files, trained on the spot on this project's own headlines."""
+    """RoBERTa's older files, trained on this project's own headlines."""
     folder = tmp_path_factory.mktemp("trained")
     trained = tokenizers().ByteLevelBPETokenizer()
     trained.train_from_iterator(
@@ -51,7 +51,7 @@ def older(_trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def files(older: Path) -> Path:
-    """The same as tokenizer.json."""
+    """The same tokenizer as tokenizer.json."""
     folder = older.with_name("files")
     transformers().AutoTokenizer.from_pretrained(older).save_pretrained(folder)
     for name in ("vocab.json", "merges.txt"):

@@ -1,4 +1,4 @@
-"""Unigram tokenizers over SentencePiece files give the ids of the slow Python tokenizers (sentencepiece 0.2.3)."""
+"""Tokenizers over SentencePiece files give the slow Python ones' ids (sentencepiece 0.2.3)."""
 
 import itertools
 import unicodedata
@@ -26,7 +26,7 @@ _NORMAL, _USER_DEFINED, _UNUSED, _BYTE = 1, 4, 5, 6
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """A family's slow tokenizer over a model trained on the spot."""
+    """A family's slow tokenizer over a small model trained here."""
     return Pair(write_sentencepiece(tmp_path_factory.mktemp("tiny"), request.param).parent)
 
 
@@ -36,7 +36,7 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def published(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
-    """The published ones."""
+    """A published tokenizer."""
     return Pair(PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published")))
 
 
@@ -338,11 +338,11 @@ def test_the_template_is_asked_of_the_tokenizer(
 ) -> None:
     template = read(write_sentencepiece(tmp_path, family).parent).template
 
-    def shown(places: tuple[Place, ...]) -> list[Any]:
+    def list_places(places: tuple[Place, ...]) -> list[Any]:
         return [(*place.ids, place.type) if place.ids else place.type or None for place in places]
 
-    assert shown(template.single) == single
-    assert shown(template.pair) == pair
+    assert list_places(template.single) == single
+    assert list_places(template.pair) == pair
 
 
 def test_a_piece_may_stand_for_several_characters_whose_own_are_unknown(tmp_path: Path) -> None:

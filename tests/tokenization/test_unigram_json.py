@@ -1,4 +1,4 @@
-"""Unigram tokenizers of tokenizer.json give the ids of the Rust tokenizer (tokenizers 0.22, transformers 4.57)."""
+"""Unigram of tokenizer.json gives the Rust ids (tokenizers 0.22, transformers 4.57)."""
 
 import base64
 import itertools
@@ -52,7 +52,7 @@ _TRICKY = (
 
 
 def _charsmap(rules: Mapping[str, str]) -> str:
-    """A charsmap in base64, written by SentencePiece's own format: here one trie node a byte, 256 units each."""
+    """Write a charsmap in base64: here each trie node has a block of 256 units."""
     nodes: dict[bytes, int] = {b"": 0}
     for key in rules:
         for length in range(1, len(key.encode()) + 1):
@@ -102,7 +102,7 @@ def _texts() -> list[str]:
 
 @pytest.fixture(scope="module")
 def pieces() -> list[tuple[str, float]]:
-    """A small Unigram model of this project's own texts."""
+    """A small Unigram model trained on this project's own texts."""
     package = tokenizers()
     tokenizer = package.Tokenizer(package.models.Unigram())
     tokenizer.pre_tokenizer = package.pre_tokenizers.Metaspace()
@@ -264,14 +264,14 @@ def test_ids_equal_for_the_published_vocabularies(original: Pair, shared: Path) 
 
 def test_the_charsmap_is_decoded_as_the_reference_reads_it() -> None:
     raw = base64.b64decode(_charsmap(_RULES))
-    assert charsmap.rules(raw) == _RULES
+    assert charsmap.read_rules(raw) == _RULES
 
 
 def test_precompiled_equals_on_all_short_clusters() -> None:
     step = Precompiled(base64.b64decode(_charsmap(_RULES)))
     reference = tokenizers().normalizers.Precompiled(step.charsmap)
     ours = PrecompiledRules(step)
-    joining = [chr(point) for point in graphemes.joining()]
+    joining = [chr(point) for point in graphemes.joining_characters()]
     firsts = [
         "a",
         "e",
@@ -309,7 +309,7 @@ def _reference_ids(pieces: list[tuple[str, float]], words: list[str]) -> list[li
     return [[token.id for token in reference.tokenize(word)] for word in words]
 
 
-# Words of the second kind are cut at commas, and what stands before a part decides how its sums are rounded.
+# Words of the second kind are cut at commas; the text before a part decides how its sums round.
 @pytest.mark.parametrize("characters", ["aab", "aaaab,"])
 def test_ties_fall_as_in_the_reference(characters: str) -> None:
     scores = [
@@ -348,7 +348,7 @@ _LETTERS = "ab,.\u00e9"
         st.sampled_from([0.0, -1.5, -2.5, -3.1, -4.0]),
         min_size=1,
     ),
-    # A mark stands nowhere but at a word's start.
+    # A mark stands only at a word's start.
     words=st.lists(
         st.from_regex(f"{_MARK}?[{_LETTERS}c\u4e00]{{1,12}}", fullmatch=True),
         min_size=1,
@@ -361,16 +361,16 @@ def test_pieces_equal_for_any_vocabulary(scores: dict[str, float], words: list[s
 
 
 def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
-    apart, neutral, together = cuts.apart([piece for piece, _ in pieces], _MARK)
-    assert apart
+    separators, neutral, exceptions = cuts.find_separators([piece for piece, _ in pieces], _MARK)
+    assert separators
     for piece, _ in pieces:
         for left, right in itertools.pairwise(piece):
             if (
                 _MARK not in (left, right)
                 and not {left, right} & set(neutral)
-                and piece not in together
+                and piece not in exceptions
             ):
-                assert (left in apart) == (right in apart)
+                assert (left in separators) == (right in separators)
 
 
 @pytest.mark.parametrize(
@@ -450,7 +450,7 @@ def test_tokenizer_config_overrides_the_prefix(
 def test_one_long_word_among_many_short_ones_takes_no_memory_for_all_of_them(
     pieces: list[tuple[str, float]],
 ) -> None:
-    # A mask of words by the longest one's characters took 2.5 GB for a text of 0.1 MB; tf.repeat makes such a one.
+    # A mask of [words, longest word], as tf.repeat makes, took 2.5 GB for a text of 0.1 MB.
     model = UnigramWordsModel(UnigramWords(tuple(pieces), 3))
     traced = tf.function(lambda words: model(words)).get_concrete_function(
         tf.TensorSpec([None], tf.string)

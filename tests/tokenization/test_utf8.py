@@ -1,4 +1,4 @@
-"""French in and out of every command, where the locale knows nothing but ASCII."""
+"""French in and out of every command, in a locale that knows only ASCII."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its own name, and every name in it, is French, too."""
+    """A folder whose own name, and every name in it, is French."""
     return tmp_path_factory.mktemp("été")
 
 
@@ -50,7 +50,7 @@ def run(folder: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Path:
-    """An export made under that locale's nose, by relative names: modèle/1."""
+    """An export under relative French names: modèle/1."""
     checkpoint = tiny_checkpoint(
         folder / "entraîné", id2label={str(index): name for index, name in enumerate(LABELS)}
     )

@@ -1,4 +1,4 @@
-"""WordPiece in graph gives the ids of the Rust tokenizer (tokenizers 0.22, through transformers 4.57)."""
+"""WordPiece gives the Rust tokenizer's ids (tokenizers 0.22, through transformers 4.57)."""
 
 import json
 from dataclasses import replace

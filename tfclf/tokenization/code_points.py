@@ -1,8 +1,14 @@
-"""What the reference does to each single code point, asked of the reference itself.
+r"""What the reference does to each single code point, obtained by asking the reference itself.
 
-BERT's normalizer and splitter treat every character by itself, so that a table made by asking about each
-of them is exact, whatever Unicode version the reference was built with; and the export carries it along,
-so that no server's ICU has a say. The one exception is canonical reordering: see `normalizers.character_table`.
+BERT's normalizer and splitter treat every character by itself. A table made by asking about each
+of them is therefore exact, whatever Unicode version the reference was built with. The export
+carries the table, so a server's ICU has no influence. The one exception is canonical reordering:
+see `normalizers.character_table`.
+
+Several thousand characters are asked about in one call, with a fence between them:
+
+>>> list(_ask(str.upper, map(ord, "a\u00dfz")))
+[(97, 'A'), (223, 'SS'), (122, 'Z')]
 """
 
 import functools
@@ -14,10 +20,10 @@ from tfclf._transformers import tokenizers
 from tfclf.tokenization.spec import BertNormalizer, EachCharacter
 
 _SURROGATES = range(0xD800, 0xE000)
-# Stands between the characters of one question; no character becomes it, and nothing changes it. (With NFKD there is
-# one that becomes the first of the two, and BERT's normalizer changes the other.)
+# Separates the characters of one question: no character becomes it, and nothing changes it.
+# Neither fence suits all: with NFKD one character becomes "|", and BERT's normalizer changes "\n".
 _FENCE, _LINE = "|", "\n"
-_QUESTION = 4096
+_QUESTION = 4096  # characters per call
 
 
 def _code_points() -> Iterator[int]:
@@ -27,16 +33,16 @@ def _code_points() -> Iterator[int]:
 def _ask(
     answer: Callable[[str], str], points: Iterable[int], *, fence: str = _FENCE
 ) -> Iterator[tuple[int, str]]:
-    """(code point, what `answer` makes of that character alone) for each of them."""
-    asked = [point for point in points if chr(point) != fence]
-    for start in range(0, len(asked), _QUESTION):
-        part = asked[start : start + _QUESTION]
+    """Yield (code point, what `answer` makes of that character alone) for each but the fence."""
+    questions = [point for point in points if chr(point) != fence]
+    for start in range(0, len(questions), _QUESTION):
+        part = questions[start : start + _QUESTION]
         answers = answer(fence.join(map(chr, part))).split(fence)
         yield from zip(part, answers, strict=True)
 
 
 def _reference_normalizer(spec: BertNormalizer | EachCharacter) -> Any:
-    """The Rust normalizer itself."""
+    """Return the Rust normalizer itself."""
     if isinstance(spec, EachCharacter):
         package = tokenizers().normalizers
         return package.Sequence([getattr(package, step)() for step in spec.steps])
@@ -58,47 +64,53 @@ _PYTHON_STEPS: Mapping[str, Callable[[str], str]] = {
 
 
 @functools.cache
-def normalized(spec: BertNormalizer | EachCharacter) -> dict[int, str]:
-    """Code point -> replacement, for every character that the reference's normalizer changes."""
+def find_changes(spec: BertNormalizer | EachCharacter) -> dict[int, str]:
+    r"""Return code point -> replacement for every character that the reference changes.
+
+    >>> changes = find_changes(BertNormalizer(lowercase=True))
+    >>> changes[ord("A")], changes[ord("\u00e9")], changes[ord("\u4e2d")], changes[0xAD]
+    ('a', 'e', ' \u4e2d ', '')
+    >>> ord("a") in changes
+    False
+    """
     if isinstance(spec, EachCharacter) and spec.library == "python":
-        return _changed_by_python(spec)
+        return _find_python_changes(spec)
     reference = _reference_normalizer(spec)
     fence = _LINE if isinstance(spec, EachCharacter) else _FENCE
     answers = _ask(reference.normalize_str, _code_points(), fence=fence)
     return {point: answer for point, answer in answers if answer != chr(point)}
 
 
-def _changed_by_python(spec: EachCharacter) -> dict[int, str]:
-    changed = {}
+def _find_python_changes(spec: EachCharacter) -> dict[int, str]:
+    changes = {}
     for point in _code_points():
         text = chr(point)
         for step in spec.steps:
             text = _PYTHON_STEPS[step](text)
         if text != chr(point):
-            changed[point] = text
-    return changed
+            changes[point] = text
+    return changes
 
 
 @functools.cache
-def splitting() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(punctuation, white space): the characters that BertPreTokenizer sets apart, and those it drops."""
+def bert_punctuation_and_space() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return (punctuation, white space): what BertPreTokenizer isolates, and what it drops."""
     reference = tokenizers().pre_tokenizers.BertPreTokenizer()
     punctuation, space = [], []
     points = list(_code_points())
     for start in range(0, len(points), _QUESTION):
         part = points[start : start + _QUESTION]
-        # "a" before and after each character: one word if it is a letter, three if punctuation, two if space.
+        # "a" before and after each character: a letter makes one word of them, punctuation three,
+        # white space two. Character i of the part stands at offset 2 * i + 1.
         text = "".join(f"a{chr(point)}" for point in part) + "a"
-        kept = {
-            begin
-            for _, (begin, end) in reference.pre_tokenize_str(text)
-            if end - begin == 1 and begin % 2
-        }
+        isolated: set[int] = set()
         covered: set[int] = set()
         for _, (begin, end) in reference.pre_tokenize_str(text):
             covered.update(range(begin, end))
+            if end - begin == 1:
+                isolated.add(begin)
         for index, point in enumerate(part):
-            if 2 * index + 1 in kept:
+            if 2 * index + 1 in isolated:
                 punctuation.append(point)
             elif 2 * index + 1 not in covered:
                 space.append(point)
@@ -107,33 +119,40 @@ def splitting() -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 @functools.cache
 def word_characters() -> tuple[int, ...]:
-    """What counts as part of a word beside an added token of `single_word`."""
+    """Return the characters that, next to it, keep a `single_word` added token from matching."""
     package = tokenizers()
     reference = package.Tokenizer(package.models.WordLevel({"": 0}, unk_token=""))
     reference.add_tokens([package.AddedToken(_FENCE, single_word=True, normalized=False)])
     added = reference.token_to_id(_FENCE)
-    found = []
+    word: list[int] = []
     points = [point for point in _code_points() if chr(point) != _FENCE]
     for start in range(0, len(points), _QUESTION):
         part = points[start : start + _QUESTION]
-        # The token is found unless the character before it is of a word: after it comes none.
+        # A space follows each token, so only the character before it can prevent the match.
+        # The token after character i ends at offset 3 * i + 2.
         encoding = reference.encode("".join(f"{chr(point)}{_FENCE} " for point in part))
-        alone = {
+        matches = {
             end
             for (_, end), token in zip(encoding.offsets, encoding.ids, strict=True)
             if token == added
         }
-        found += [point for index, point in enumerate(part) if 3 * index + 2 not in alone]
-    return tuple(found)
+        word += [point for index, point in enumerate(part) if 3 * index + 2 not in matches]
+    return tuple(word)
 
 
 @functools.cache
 def byte_level_classes() -> tuple[
     tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]
 ]:
-    r"""(letters, numbers, space, the rest): what the \p{L}, \p{N} and \s of the ByteLevel pre-tokenizer take."""
+    r"""Return (letters, numbers, space, the rest): ByteLevel's \p{L}, \p{N}, \s and all others.
+
+    >>> letters, numbers, space, others = byte_level_classes()
+    >>> ord("\u00e9") in letters, ord("\u0663") in numbers, 0xA0 in space, ord("!") in others
+    (True, True, True, True)
+    """
     reference = tokenizers().pre_tokenizers.ByteLevel(add_prefix_space=False)
-    # Beyond ASCII no word of a text of all characters in order holds two classes: one question a word will do.
+    # In a text of all characters in order, no word beyond ASCII mixes two classes: asking about
+    # each word's first character is enough.
     points = [point for point in _code_points() if point >= 0x80]
     words = [
         (begin, end) for _, (begin, end) in reference.pre_tokenize_str("".join(map(chr, points)))
@@ -141,7 +160,7 @@ def byte_level_classes() -> tuple[
     runs = [[point] for point in range(0x80)] + [points[begin:end] for begin, end in words]
     classes: dict[str, list[int]] = {"a": [], "1": [], "!": [], "": []}
     for run in runs:
-        # A letter prolongs a run of letters, and so on; white space prolongs none of these.
+        # A letter extends a run of letters, and so on; white space extends none of these.
         joined = (
             known for known in "a1!" if len(reference.pre_tokenize_str(known + chr(run[0]))) == 1
         )
@@ -152,13 +171,24 @@ def byte_level_classes() -> tuple[
 
 @functools.cache
 def python_space() -> tuple[int, ...]:
-    """What `str.split` splits at."""
+    r"""Return the characters that `str.split` splits at.
+
+    >>> [point in python_space() for point in map(ord, " \x1c\u3000\u200b")]
+    [True, True, True, False]
+    """
     return tuple(point for point in _code_points() if chr(point).isspace())
 
 
 @functools.cache
-def around_sigma() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(cased characters, those that are passed over), as `str.lower` sees them when it meets a capital sigma."""
+def cased_and_ignorable() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    r"""Return (cased, ignorable) characters, as `str.lower` sees them next to a capital sigma.
+
+    A capital sigma becomes final only after a cased character; ignorable ones are skipped:
+
+    >>> cased, ignorable = cased_and_ignorable()
+    >>> ord("a") in cased, ord("'") in ignorable, ord("1") in cased + ignorable
+    (True, True, False)
+    """
     cased, ignorable = [], []
     for point in _code_points():
         if f"{chr(point)}\u03a3".lower()[-1] == "\u03c2":

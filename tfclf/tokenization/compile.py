@@ -1,4 +1,4 @@
-"""A spec becomes TensorFlow ops."""
+"""Compile a tokenizer spec to TensorFlow ops."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,16 +40,16 @@ from tfclf.tokenization.spec import (
     WordPiece,
 )
 from tfclf.tokenization.splitters import bert, byte_level, keras_byte_words, keras_words, metaspace
-from tfclf.tokenization.utf8 import valid_utf8
+from tfclf.tokenization.utf8 import replace_invalid
 
-# Each record of a spec and the module that does what it says.
+# Record of a spec -> the module that carries it out.
 _PARTS: Mapping[type, Callable[[Any], Any]] = {
     BertNormalizer: character_table.CharacterTable,
     EachCharacter: character_table.CharacterTable,
     Precompiled: precompiled.PrecompiledRules,
     Replace: replacement.Replacement,
     ReplaceSpaces: replacement.Replacement,
-    Strip: replacement.Stripped,
+    Strip: replacement.EndStripper,
     CollapseSpace: python_text.SpaceCollapser,
     PythonLower: python_text.Lower,
     BertSplitter: bert.BertWords,
@@ -57,7 +57,7 @@ _PARTS: Mapping[type, Callable[[Any], Any]] = {
     Metaspace: metaspace.MarkedWords,
     WordPiece: wordpiece.WordPieceModel,
     KerasWords: keras_words.Words,
-    UntilNul: keras_words.Cut,
+    UntilNul: keras_words.NulCutter,
     KerasByteWords: keras_byte_words.ByteWords,
     SentencePiece: sentencepiece_op.SentencePieceModel,
     ByteBpe: byte_bpe.ByteBpeModel,
@@ -67,22 +67,20 @@ _PARTS: Mapping[type, Callable[[Any], Any]] = {
 
 
 class Tokenizer(tf.Module):
-    """string[batch] -> int32[batch, (tokens)], without special tokens around, never truncated.
+    """string[batch] -> int32[batch, (tokens)], without special tokens, never truncated.
 
-    Runs on the CPU wherever it is called: strings have no other place.
+    Always runs on the CPU: strings exist on no other device.
     """
 
     def __init__(self, spec: TokenizerSpec) -> None:
         super().__init__()
         self._normalize = chain.Chain([_PARTS[type(step)](step) for step in spec.normalizer])
-        self._between_added = chain.Chain([_PARTS[type(step)](step) for step in spec.between])
+        self._normalize_between = chain.Chain([_PARTS[type(step)](step) for step in spec.between])
         self._split = _PARTS[type(spec.splitter)](spec.splitter) if spec.splitter else None
         self._model = _PARTS[type(spec.model)](spec.model)
-        # What the reference looks for in normalized text is the content, normalized too.
+        # The reference matches the normalized content of these tokens in the normalized text.
         normalized = [
-            replace(
-                token, content=self._normalize(tf.constant([token.content])).numpy()[0].decode()
-            )
+            replace(token, content=self._normalize_one(token.content))
             for token in spec.added_tokens
             if token.normalized
         ]
@@ -91,22 +89,30 @@ class Tokenizer(tf.Module):
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         with tf.device("/CPU:0"):
-            text = valid_utf8(text)
-            return self._in_raw(text, self._between) if self._in_raw else self._between(text)
+            text = replace_invalid(text)
+            if self._in_raw:
+                return self._in_raw(text, self._tokenize_raw)
+            return self._tokenize_raw(text)
 
-    def _between(self, text: tf.Tensor) -> tf.RaggedTensor:
+    def _tokenize_raw(self, text: tf.Tensor) -> tf.RaggedTensor:
         text = self._normalize(text)
-        return self._in_normalized(text, self._words) if self._in_normalized else self._words(text)
+        if self._in_normalized:
+            return self._in_normalized(text, self._tokenize_normalized)
+        return self._tokenize_normalized(text)
 
-    def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
-        text = self._between_added(text)
+    def _tokenize_normalized(self, text: tf.Tensor) -> tf.RaggedTensor:
+        text = self._normalize_between(text)
         if self._split is None:
             return self._model(text)
         words = self._split(text)
         return merge_inner(self._model(words.values), words.row_splits)
 
+    def _normalize_one(self, content: str) -> str:
+        normalized: bytes = self._normalize(tf.constant([content])).numpy()[0]
+        return normalized.decode()
+
 
 def _added_tokens(added: Sequence[AddedToken]) -> AddedTokens | None:
-    """None where there is nothing to find; the reference never finds an empty token either."""
-    found = [token for token in added if token.content]
-    return AddedTokens(found) if found else None
+    """Return None if there is nothing to match; the reference never matches an empty token."""
+    tokens = [token for token in added if token.content]
+    return AddedTokens(tokens) if tokens else None

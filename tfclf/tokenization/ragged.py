@@ -9,7 +9,13 @@ _Rows = TypeVar("_Rows", tf.Tensor, tf.RaggedTensor)
 
 
 def take_ranges(pool: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    """Row i is pool[starts[i] : starts[i] + lengths[i]].
+    """Gather ranges of a pool as rows: row i is pool[starts[i] : starts[i] + lengths[i]].
+
+    Rows may overlap, repeat, or be empty:
+
+    >>> pool = tf.constant([10, 11, 12, 13])
+    >>> take_ranges(pool, tf.constant([2, 0, 0]), tf.constant([2, 3, 0])).to_list()
+    [[12, 13], [10, 11, 12], []]
 
     Args:
       pool: [values].
@@ -21,48 +27,78 @@ def take_ranges(pool: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Ra
 
 
 class Ranges(NamedTuple):
-    """Rows before they are taken: row i is pool[starts[i] : starts[i] + lengths[i]], both int32[rows]."""
+    """Ragged rows not yet gathered: row i is pool[starts[i] : starts[i] + lengths[i]].
+
+    Selecting and replacing rows moves two numbers per row and no values:
+
+    >>> rows = Ranges.from_ragged(tf.ragged.constant([[1, 2], [3], []], row_splits_dtype=tf.int32))
+    >>> rows.starts.numpy().tolist(), rows.lengths.numpy().tolist()
+    ([0, 2, 3], [2, 1, 0])
+    >>> rows.select(tf.constant([1, 0, 1])).take().to_list()
+    [[3], [1, 2], [3]]
+    >>> rows.with_rows(tf.constant([2]), rows.select(tf.constant([0]))).take().to_list()
+    [[1, 2], [3], [1, 2]]
+
+    Attributes:
+      pool: [values].
+      starts, lengths: int32[rows].
+    """
 
     pool: tf.Tensor
     starts: tf.Tensor
     lengths: tf.Tensor
 
     @classmethod
-    def of(cls, rows: tf.RaggedTensor) -> "Ranges":
-        """[rows, (values)] with int32 row splits."""
+    def from_ragged(cls, rows: tf.RaggedTensor) -> "Ranges":
+        """Describe the rows of [rows, (values)], which has int32 row splits."""
         return cls(rows.values, rows.row_splits[:-1], rows.row_lengths())
 
-    def rows(self, which: tf.Tensor) -> "Ranges":
-        """Row i is row which[i] of these."""
+    def select(self, which: tf.Tensor) -> "Ranges":
+        """Return ranges whose row i is row which[i] of these."""
         return Ranges(self.pool, tf.gather(self.starts, which), tf.gather(self.lengths, which))
 
     def with_rows(self, places: tf.Tensor, rows: "Ranges") -> "Ranges":
-        """These, but row places[i] is row i of `rows`."""
+        """Return these ranges with row places[i] replaced by row i of `rows`."""
         at = tf.cast(places[:, tf.newaxis], tf.int32)
+        # The other pool is appended to this one, so its starts move up by this pool's size.
         return Ranges(
             tf.concat([self.pool, rows.pool], axis=0),
             tf.tensor_scatter_nd_update(self.starts, at, tf.size(self.pool) + rows.starts),
             tf.tensor_scatter_nd_update(self.lengths, at, rows.lengths),
         )
 
-    def taken(self) -> tf.RaggedTensor:
-        """[rows, (values)] with int32 row splits."""
+    def take(self) -> tf.RaggedTensor:
+        """Gather the rows: [rows, (values)] with int32 row splits."""
         return take_ranges(self.pool, self.starts, self.lengths)
 
 
 def merge_inner(rows: tf.RaggedTensor, outer_splits: tf.Tensor) -> tf.RaggedTensor:
-    """[inner, (values)] grouped by int32[outer + 1] splits over the inner rows -> [outer, (values)]."""
+    """Concatenate groups of rows: [inner, (values)] -> [outer, (values)].
+
+    Pieces of words become pieces of texts. Here the first text has two words, the second one:
+
+    >>> pieces = tf.ragged.constant([[7, 8], [9], [5, 5]])
+    >>> merge_inner(pieces, tf.constant([0, 2, 3])).to_list()
+    [[7, 8, 9], [5, 5]]
+
+    Args:
+      outer_splits: int32[outer + 1] row splits over the inner rows.
+    """
     splits = tf.gather(rows.row_splits, outer_splits)
     return tf.RaggedTensor.from_row_splits(rows.values, splits, validate=False)
 
 
-def in_parts(text: tf.Tensor, change: Callable[[tf.Tensor], _Rows]) -> _Rows:
-    """`change`s string[n] in two parts: one op is one thread's work, and TensorFlow runs copies of it side by side.
+def map_halves(text: tf.Tensor, change: Callable[[tf.Tensor], _Rows]) -> _Rows:
+    """Apply `change` to each half of string[n], so that TensorFlow can run both in parallel.
 
-    A loop would keep the graph smaller, but then the parts share one RE2 object for each pattern, whose lock they
-    would both take at every match.
+    One string op runs on one thread; TensorFlow runs two copies of it side by side. A loop would
+    keep the graph smaller, but its iterations would share one RE2 object for each pattern, and
+    contend for that object's lock at every match.
 
-    Returns: what `change(text)` would: dense, or ragged with row splits of the same type.
+    >>> map_halves(tf.constant(["a b", "c", "d e f"]), tf.strings.split).to_list()
+    [[b'a', b'b'], [b'c'], [b'd', b'e', b'f']]
+
+    Returns: what `change(text)` returns: dense, or ragged with row splits of the same type.
     """
     size = tf.size(text) // 2
     changed = [

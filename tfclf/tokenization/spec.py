@@ -1,6 +1,6 @@
-"""What a tokenizer is, as plain records; the parts and their names are those of tokenizer.json.
+"""A tokenizer as plain records; the parts and their names are those of tokenizer.json.
 
-A spec says what to do and nothing of how: `read` makes one from a checkpoint's files, `compile` turns one
+A spec says what to do, not how: `read` makes one from a checkpoint's files, `compile` turns one
 into TensorFlow ops.
 """
 
@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class BertNormalizer:
-    """Cleans, spaces Chinese characters, strips accents, lower-cases. Maps every character by itself.
+    """BERT's cleaning: removes control characters, puts spaces around Chinese ones, strips accents.
 
-    `strip_accents=None` means: as `lowercase` says.
+    Maps every character by itself. `strip_accents=None` means the value of `lowercase`.
     """
 
     clean_text: bool = True
@@ -25,7 +25,7 @@ class BertNormalizer:
 
 @dataclass(frozen=True)
 class Replace:
-    """Each occurrence of the string `pattern` becomes `content`."""
+    """Replacement of each occurrence of the string `pattern` by `content`."""
 
     pattern: str
     content: str
@@ -33,7 +33,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class EachCharacter:
-    """Every character by itself, through `steps` one after the other: NFKD, StripAccents, Lowercase, ...
+    """A map of each character by itself, through `steps` in order: NFKD, StripAccents, Lowercase...
 
     `library` is the one whose Unicode tables count: 'tokenizers' (Rust) or 'python'.
     """
@@ -44,14 +44,15 @@ class EachCharacter:
 
 @dataclass(frozen=True)
 class UntilNul:
-    """A text ends at its first NUL, as in C."""
+    """Truncation at the first NUL, where a C string ends."""
 
 
 @dataclass(frozen=True)
 class Precompiled:
-    """SentencePiece's charsmap as the Rust tokenizers use it: on grapheme clusters below 6 bytes, else characters.
+    """SentencePiece's charsmap, applied as the Rust tokenizers apply it.
 
-    The shortest key that begins a cluster replaces all of it.
+    Grapheme clusters below 6 bytes are looked up whole, others character by character. The shortest
+    key that begins a cluster replaces all of it.
     """
 
     charsmap: bytes
@@ -59,7 +60,7 @@ class Precompiled:
 
 @dataclass(frozen=True)
 class Strip:
-    """White space at the text's ends goes."""
+    """Removal of white space at the text's ends."""
 
     left: bool = True
     right: bool = True
@@ -67,19 +68,19 @@ class Strip:
 
 @dataclass(frozen=True)
 class ReplaceSpaces:
-    """Two or more spaces in a row become `content`."""
+    """Replacement of each run of two or more spaces by `content`."""
 
     content: str
 
 
 @dataclass(frozen=True)
 class CollapseSpace:
-    """Each run of Python's white space becomes one space, and none at either end: `" ".join(text.split())`."""
+    """Python's `" ".join(text.split())`: runs of white space become one space, or none at ends."""
 
 
 @dataclass(frozen=True)
 class PythonLower:
-    """Python's `str.lower`: every character by itself, but for a capital sigma, which looks at its neighbours."""
+    """Python's `str.lower`: each character by itself, except that a capital sigma has context."""
 
 
 # Splitters: string -> words.
@@ -87,15 +88,15 @@ class PythonLower:
 
 @dataclass(frozen=True)
 class BertSplitter:
-    """BertPreTokenizer: splits at white space, and around each punctuation mark."""
+    """BertPreTokenizer: a split at white space, and around each punctuation mark."""
 
 
 @dataclass(frozen=True)
 class ByteLevel:
-    """GPT-2's splitter: words with the space before them, runs of letters, of digits, of others, of white space.
+    """GPT-2's splitter: runs of letters, of digits, of others, each with the space before it.
 
-    `add_prefix_space` puts a space before a text that does not start with one; without `use_regex` the whole text
-    is one word.
+    `add_prefix_space` puts a space before a text that does not start with one. Without `use_regex`
+    the whole text is one word.
     """
 
     add_prefix_space: bool = False
@@ -104,11 +105,11 @@ class ByteLevel:
 
 @dataclass(frozen=True)
 class Metaspace:
-    """Spaces become `mark`, which begins a word.
+    """A split at spaces, each of which becomes a `mark` that begins a word.
 
     Attributes:
-      prefix: every text (every word, with `at_white_space`) that does not begin with a mark gets one.
-      at_white_space: white space of any kind parts words first, and goes.
+      prefix: whether a text (with `at_white_space`, a word) without a mark at its start gets one.
+      at_white_space: whether the text is first split at white space of any kind, which is dropped.
     """
 
     mark: str = "\u2581"
@@ -118,10 +119,10 @@ class Metaspace:
 
 @dataclass(frozen=True)
 class KerasWords:
-    """KerasHub's words for WordPiece, white space and format characters gone, punctuation marks by themselves.
+    """KerasHub's split for WordPiece: at white space, format characters and punctuation marks.
 
-    `strip_accents` takes combining marks off before the text is split, `lowercase` folds the case of each word after
-    it (NFKC_Casefold), `split_on_cjk` makes each Chinese character a word.
+    `strip_accents` removes combining marks before the split; `lowercase` folds the case of each
+    word after it (NFKC_Casefold); `split_on_cjk` makes each Chinese character a word.
     """
 
     lowercase: bool = False
@@ -131,10 +132,10 @@ class KerasWords:
 
 @dataclass(frozen=True)
 class KerasByteWords:
-    """KerasHub's words for byte-level BPE: its own imitation of GPT-2's splitter, as `fit` and `predict` run it."""
+    """KerasHub's split for byte-level BPE, an imitation of GPT-2's, as in `fit` and `predict`."""
 
 
-# Models: word, or text where there is no splitter -> token ids.
+# Models: word, or text if there is no splitter -> token ids.
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class WordPiece:
     Attributes:
       vocabulary: pieces in the order of their ids, which are 0, 1, 2, ...
       unknown: the piece for a word that has no pieces, or more than `max_characters` characters.
-      max_bytes: a limit on a word's bytes besides; None where there is none.
+      max_bytes: an additional limit on a word's bytes; None for none.
     """
 
     vocabulary: tuple[str, ...]
@@ -155,7 +156,7 @@ class WordPiece:
 
     @property
     def largest_id(self) -> int:
-        """Of all the ids that it can give."""
+        """The largest id that it can give."""
         return len(self.vocabulary) - 1
 
 
@@ -166,7 +167,7 @@ class ByteBpe:
     Attributes:
       vocabulary: pieces, written in GPT-2's byte alphabet, in the order of their ids.
       merges: pairs of pieces, first merged first.
-      ignore_merges: a word that is a piece is that piece, whatever the merges say.
+      ignore_merges: whether a word that is a piece stays whole, whatever the merges say.
     """
 
     vocabulary: tuple[str, ...]
@@ -175,13 +176,13 @@ class ByteBpe:
 
     @property
     def largest_id(self) -> int:
-        """Of all the ids that it can give."""
+        """The largest id that it can give."""
         return len(self.vocabulary) - 1
 
 
 @dataclass(frozen=True)
 class Unigram:
-    """SentencePiece's unigram model on whole texts, its own normalization and word marks included.
+    """SentencePiece's unigram model on whole texts, with its own normalization and word marks.
 
     Attributes:
       model: a serialized SentencePiece ModelProto.
@@ -193,7 +194,7 @@ class Unigram:
 
     @property
     def largest_id(self) -> int:
-        """Of all the ids that it can give."""
+        """The largest id that it can give."""
         return max(token for ids in self.ids for token in ids)
 
 
@@ -203,7 +204,7 @@ class UnigramWords:
 
     Attributes:
       pieces: with their scores, in the order of their ids, which are 0, 1, 2, ...
-      unknown_id: for what no piece holds; a run of it is one token.
+      unknown_id: of characters that no piece holds; a run of them is one token.
       mark: the character that words may begin with.
     """
 
@@ -213,13 +214,13 @@ class UnigramWords:
 
     @property
     def largest_id(self) -> int:
-        """Of all the ids that it can give."""
+        """The largest id that it can give."""
         return len(self.pieces) - 1
 
 
 @dataclass(frozen=True)
 class SentencePiece:
-    """A SentencePiece model on whole texts, as the SentencePiece library of TF-Text runs it, ties included.
+    """A SentencePiece model on whole texts, as TF-Text's SentencePiece library runs it, with ties.
 
     Attributes:
       model: a serialized SentencePiece ModelProto.
@@ -231,7 +232,7 @@ class SentencePiece:
 
     @property
     def largest_id(self) -> int:
-        """Of all the ids that it can give."""
+        """The largest id that it can give."""
         return max(self.ids)
 
 
@@ -254,8 +255,10 @@ Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords | SentencePiece
 class AddedToken:
     """A string that is one token wherever it stands in the raw text.
 
-    `normalized` tokens are looked for in the text after normalization instead; `left_strip` and
-    `right_strip` let the match take the white space beside it.
+    Attributes:
+      left_strip, right_strip: whether the match takes the white space on that side.
+      single_word: whether a word character on either side prevents the match.
+      normalized: whether it is matched in the normalized text instead.
     """
 
     content: str
@@ -271,8 +274,8 @@ class Place:
     """One place of a template: special tokens, or a text.
 
     Attributes:
-      ids: of the special tokens; None: the next text.
-      type: the token type (segment id) of what stands there.
+      ids: of the special tokens; None for the next text.
+      type: the token type (segment id) at this place.
     """
 
     ids: tuple[int, ...] | None = None
@@ -281,14 +284,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Template:
-    """What rows look like: `single` has one text place, `pair` two, in the order of the texts."""
+    """The layout of rows: `single` has one place for a text, `pair` has two, in order."""
 
     single: tuple[Place, ...]
     pair: tuple[Place, ...]
 
 
 def bert_template(start: int, end: int, *, types: bool) -> Template:
-    """[CLS] text [SEP], and [CLS] text [SEP] text [SEP]; with `types` the second text and its end are of type 1."""
+    """Return BERT's template: [CLS] text [SEP], and [CLS] text [SEP] text [SEP].
+
+    With `types`, the second text and its [SEP] are of type 1:
+
+    >>> [(place.ids, place.type) for place in bert_template(2, 3, types=True).pair]
+    [((2,), 0), (None, 0), ((3,), 0), (None, 1), ((3,), 1)]
+    """
     first, last = Place((start,)), Place((end,))
     second = (Place(type=int(types)), Place((end,), type=int(types)))
     return Template(single=(first, Place(), last), pair=(first, Place(), last, *second))
@@ -296,20 +305,21 @@ def bert_template(start: int, end: int, *, types: bool) -> Template:
 
 @dataclass(frozen=True)
 class TokenizerSpec:
-    """A whole tokenizer.
+    """A complete tokenizer.
 
     Attributes:
-      normalizer: steps, in their order; none for text that goes in as it is.
-      splitter: None where the model takes whole texts.
+      normalizer: steps in order; empty if the text is used as it is.
+      splitter: None if the model takes whole texts.
       pad_id: fills shorter rows of a dense batch.
-      truncation_side: 'right' cuts a row's end, 'left' its start.
+      truncation_side: 'right' to truncate a row's end, 'left' its start.
       origin: the file it was read from, for error messages.
       padding_side: of a dense batch, as transformers pads: 'right' or 'left'.
-      token_types: whether the tokenizer's class hands token types to the model at all.
-      between: steps on what lies between added tokens: slow Python tokenizers look for those before they normalize.
-      pair_truncation: which text of a pair that is too long loses tokens: 'longest_first' as the Rust tokenizers
-        have it, 'round_robin' (both keep as many, of an odd number the first has one more) or 'waterfall' (the
-        second has what the first leaves).
+      token_types: whether the tokenizer's class gives token types to the model.
+      between: steps on the text between added tokens; slow Python tokenizers match those before
+        they normalize.
+      pair_truncation: which text of a pair that is too long loses tokens: 'longest_first', as in
+        the Rust tokenizers; 'round_robin' (both keep as many; the first keeps one more if the
+        number is odd) or 'waterfall' (the second gets what the first leaves).
     """
 
     normalizer: tuple[Step, ...]

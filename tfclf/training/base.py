@@ -10,25 +10,12 @@ from typing import Any
 from tfclf._transformers import transformers
 from tfclf.checkpoints import weights
 from tfclf.checkpoints.huggingface import read_json
-from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
+from tfclf.errors import CheckpointError, InputError, SourceNotFoundError, TokenizerError
 from tfclf.families import family_of
 from tfclf.files import hash_file
 from tfclf.problem_types import SINGLE_LABEL
-
-_VOCABULARY_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
-_TOKENIZER_FILES = (
-    *_VOCABULARY_FILES,
-    "merges.txt",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "tokenizer_config.json",
-)
+from tfclf.tokenization.file_names import TOKENIZER_CONFIG, TOKENIZER_FILES, VOCABULARY_FILES
+from tfclf.tokenization.read import load_reference
 
 
 @dataclass(frozen=True)
@@ -39,7 +26,7 @@ class Base:
       folder: of its files.
       weights_file: the file to read weights from.
       config: transformers' config, with the labels to train for.
-      tokenizer: the reference: tokenizer.json where there is one, else the slow tokenizer of the older files.
+      tokenizer: the reference, the same that an export of the trained checkpoint is read from.
       labels: in the order of the head's outputs.
       max_length: maximum tokens in a row for both tokenizer and positions, special tokens
         included.
@@ -67,9 +54,7 @@ class Base:
                 "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
                 "model_max_length": self.max_length,
             }
-            (folder / "tokenizer_config.json").write_text(
-                json.dumps(content, indent=2), encoding="utf-8"
-            )
+            (folder / TOKENIZER_CONFIG).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
@@ -101,9 +86,10 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
 
 def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
     package = transformers()
-    if not any((folder / name).is_file() for name in _VOCABULARY_FILES):
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise CheckpointError(
-            f"{folder} holds no tokenizer: expected one of {', '.join(_VOCABULARY_FILES)}. Copy them, too."
+            f"{folder} holds no tokenizer: expected one of {', '.join(VOCABULARY_FILES)}. "
+            f"Copy the tokenizer's files, too."
         )
     try:
         config = package.AutoConfig.from_pretrained(
@@ -112,14 +98,15 @@ def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
             label2id={label: index for index, label in enumerate(labels)},
             problem_type=SINGLE_LABEL,
         )
-        # A slow tokenizer is not converted on the fly: for ALBERT, transformers 4.57 gets that wrong.
-        fast = (folder / "tokenizer.json").is_file()
-        tokenizer = package.AutoTokenizer.from_pretrained(folder, use_fast=fast)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise CheckpointError(
-            f"{folder}: transformers cannot read its config.json or its tokenizer: "
-            f"{str(error).strip()[:300]}. Copy the checkpoint again, with all of its tokenizer files."
+            f"{folder}: transformers cannot read its config.json: {str(error).strip()[:300]}. "
+            f"Copy the checkpoint again, with all of its files."
         ) from error
+    try:
+        tokenizer = load_reference(folder)
+    except TokenizerError as error:
+        raise CheckpointError(str(error)) from error
     if tokenizer.pad_token_id is None:
         raise CheckpointError(
             f"{folder}: its tokenizer has no padding token, without which rows of different "

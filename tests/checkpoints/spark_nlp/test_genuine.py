@@ -23,7 +23,7 @@ from tfclf._transformers import tf_class
 from tfclf.checkpoints import Checkpoint, open_checkpoint
 from tfclf.graph.build import build
 from tfclf.sample_texts import hostile_texts
-from tfclf.tokenization.read import reference
+from tfclf.tokenization.read import load_reference
 
 # Family: archive, published tokenizer, checkpoint that went in.
 FAMILIES = {
@@ -78,7 +78,7 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
         answer = tf.function(
             lambda text: {**graph.classify_text(text), "ids": graph.tokenize(text)}
         )
-        tokenizer = reference(PUBLISHED[published](shared, tmp_path_factory.mktemp(name)))
+        tokenizer = load_reference(PUBLISHED[published](shared, tmp_path_factory.mktemp(name)))
         model = tf_class(checkpoint.family.tf_class).from_pretrained(
             shared / "spark_nlp" / "checkpoints" / name
         )

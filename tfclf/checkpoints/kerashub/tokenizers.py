@@ -15,7 +15,7 @@ import tensorflow_text as tf_text
 
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
 from tfclf.files import list_folder
-from tfclf.tokenization.read.parts import in_order
+from tfclf.tokenization.read.parts import sort_pieces
 from tfclf.tokenization.spec import (
     AddedToken,
     ByteBpe,
@@ -90,7 +90,7 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
     path = _asset(folder, "vocabulary.json")
     try:
         ids = json.loads(path.read_text(encoding="utf-8"))
-        pieces = in_order(ids, path)
+        pieces = sort_pieces(ids, path)
     except (ValueError, TypeError, AttributeError) as error:
         raise TokenizerError(
             f"{path} is no JSON object of pieces and ids ({error}). It may be cut short; download it again."

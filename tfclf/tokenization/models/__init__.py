@@ -1,1 +1,1 @@
-"""Models: words, or whole texts, to token ids; one module an algorithm."""
+"""Models: words, or whole texts, to token ids; one module for each algorithm."""

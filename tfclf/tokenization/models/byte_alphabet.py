@@ -1,17 +1,21 @@
-"""How GPT-2's files write bytes: one character for each, so that any text can stand in a vocabulary."""
+"""GPT-2's byte alphabet: one printable character for each byte, so that vocabularies are text."""
 
 import functools
 from collections.abc import Collection, Mapping
 
 from tfclf.errors import VocabularyError
 
-# 0xc0, 0xc1 and 0xf5 to 0xff occur in no text.
+# 0xc0, 0xc1 and 0xf5 to 0xff occur in no valid UTF-8.
 _OF_UTF8 = frozenset([*range(0xC0), *range(0xC2, 0xF5)])
 
 
 @functools.cache
 def byte_of() -> Mapping[str, int]:
-    """Character -> byte: printable Latin-1 stands for itself, the others count up from U+0100."""
+    r"""Return character -> byte: printable Latin-1 is itself, the others count up from U+0100.
+
+    >>> byte_of()["a"], byte_of()["\u00e9"], byte_of()["\u0120"]
+    (97, 233, 32)
+    """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = sorted(set(range(256)) - set(printable))
     return {chr(byte): byte for byte in printable} | {
@@ -20,7 +24,7 @@ def byte_of() -> Mapping[str, int]:
 
 
 def check_bytes(vocabulary: Collection[str], origin: str) -> None:
-    """Whether there is a piece for every byte. Raises: VocabularyError."""
+    """Check that every byte of UTF-8 has a piece. Raises: VocabularyError."""
     missing = sorted(
         byte
         for character, byte in byte_of().items()
@@ -28,7 +32,8 @@ def check_bytes(vocabulary: Collection[str], origin: str) -> None:
     )
     if missing:
         raise VocabularyError(
-            f"{origin}: the vocabulary of {len(vocabulary)} pieces lacks {len(missing)} of the byte characters, the "
-            f"first of them for byte 0x{missing[0]:02x}. Expected one for every byte that UTF-8 uses, so that no text "
-            f"is lost; take the vocabulary that the checkpoint was trained with."
+            f"{origin}: the vocabulary of {len(vocabulary)} pieces lacks {len(missing)} of the "
+            f"byte characters, the first of them for byte 0x{missing[0]:02x}. Expected one for "
+            f"every byte that UTF-8 uses; without it, text is lost. Take the vocabulary that the "
+            f"checkpoint was trained with."
         )

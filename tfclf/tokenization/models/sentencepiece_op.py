@@ -1,18 +1,21 @@
 """A SentencePiece model run by TF-Text's older op, which is the SentencePiece library itself.
 
-Its newer op, FastSentencepieceTokenize, breaks ties between equal scores in another way. Where a model was trained
-behind this one, this one counts.
+The newer op, FastSentencepieceTokenize, breaks ties between equal scores differently. A model that
+was trained behind the older op must be run by it.
 """
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfclf.errors import VocabularyError
+from tfclf.errors import VocabularyError, first_line
 from tfclf.tokenization.spec import SentencePiece
 
 
 class SentencePieceModel(tf.Module):
-    """string[texts] -> int32[texts, (pieces)]. Raises: VocabularyError for what is no SentencePiece model."""
+    """string[texts] -> int32[texts, (pieces)].
+
+    Raises: VocabularyError if the file is no SentencePiece model.
+    """
 
     def __init__(self, spec: SentencePiece) -> None:
         super().__init__()
@@ -22,7 +25,7 @@ class SentencePieceModel(tf.Module):
         except (tf.errors.OpError, RuntimeError) as error:
             raise VocabularyError(
                 f"TF-Text cannot read this SentencePiece model of {len(spec.model):,} bytes: "
-                f"{str(error).splitlines()[0][:200]}. It may be cut short; download it again."
+                f"{first_line(error, longest=200)}. It may be cut short; download it again."
             ) from error
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:

@@ -1,7 +1,8 @@
 """SentencePiece's unigram model on whole texts, by TF-Text's FastSentencepiece op.
 
-The op takes a rewritten model, in which every character is a piece (see `sentencepiece_model`); what is unknown
-to the original comes out as pieces of one character, and runs of them become one token, as in SentencePiece.
+The op gets a rewritten model in which every character is a piece (see `sentencepiece_model`).
+Characters unknown to the original come out as pieces of one character each; adjacent ones are
+joined to one token, as in SentencePiece.
 """
 
 import itertools
@@ -12,7 +13,7 @@ import tensorflow_text as tf_text
 
 from tfclf.tokenization.models import sentencepiece_model
 from tfclf.tokenization.patterns import character_class, literal
-from tfclf.tokenization.ragged import in_parts, take_ranges
+from tfclf.tokenization.ragged import map_halves, take_ranges
 from tfclf.tokenization.spec import Unigram
 
 
@@ -21,7 +22,7 @@ class UnigramModel(tf.Module):
 
     def __init__(self, spec: Unigram) -> None:
         super().__init__()
-        model = sentencepiece_model.for_op(spec.model)
+        model = sentencepiece_model.rewrite_for_op(spec.model)
         self._op = tf_text.FastSentencepieceTokenizer(model.model)
         self._foreign = character_class(model.foreign)
         self._stand_in = model.stand_in
@@ -37,7 +38,7 @@ class UnigramModel(tf.Module):
         self._starts = tf.constant(np.cumsum([0, *lengths])[:-1], tf.int32)
         self._lengths = tf.constant(lengths, tf.int32)
         self._unknown = tf.constant(model.unknown)
-        # The one token that a piece just becomes; below 0 for unknown pieces and for those that become none or several.
+        # The single token of a piece; -1 for unknown pieces and those with none or several tokens.
         plain = ~np.array(model.unknown) & (np.array(lengths) == 1)
         self._plain = tf.constant(
             [each[0] if is_plain else -1 for each, is_plain in zip(ids, plain, strict=True)],
@@ -45,19 +46,20 @@ class UnigramModel(tf.Module):
         )
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        return in_parts(text, self._tokens)
+        return map_halves(text, self._tokenize)
 
-    def _tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
-        pieces = self._op.tokenize(self._without_foreign(text)).with_row_splits_dtype(tf.int32)
+    def _tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
+        pieces = self._op.tokenize(self._prepare(text)).with_row_splits_dtype(tf.int32)
         tokens = tf.gather(self._plain, pieces.values)
         tokens, splits = tf.cond(
             tf.reduce_min(tokens) < 0,
-            lambda: self._of_pieces(pieces.values, pieces.row_splits),
+            lambda: self._expand(pieces.values, pieces.row_splits),
             lambda: (tokens, pieces.row_splits),
         )
         return tf.RaggedTensor.from_row_splits(tokens, splits, validate=False)
 
-    def _without_foreign(self, text: tf.Tensor) -> tf.Tensor:
+    def _prepare(self, text: tf.Tensor) -> tf.Tensor:
+        """Strip the ends, and write stand-ins for foreign characters and user-defined pieces."""
         for outside in self._outside:
             text = tf.strings.regex_replace(text, outside, "")
         text = tf.strings.regex_replace(text, self._foreign, self._stand_in)
@@ -65,14 +67,24 @@ class UnigramModel(tf.Module):
             text = tf.strings.regex_replace(text, literal(symbol), stand_in)
         return text
 
-    def _of_pieces(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """int32[tokens] and their row splits, of int32[pieces] and theirs: as many for each piece as it says."""
-        unknown = tf.gather(self._unknown, pieces)
+    def _expand(self, pieces: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Replace each piece by its tokens, and each run of unknown pieces by one token.
+
+        With piece 0 unknown (token 9), piece 1 token 5, and piece 2 the tokens 6 7, the rows of
+        pieces [0 0 1] [0 2] become the tokens [9 5] [9 6 7].
+
+        Args:
+          pieces: int32[pieces].
+          splits: int32[rows + 1].
+        Returns: int32[tokens] and their int32[rows + 1] row splits.
+        """
+        unknown = tf.gather(self._unknown, pieces)  # [T T F T F]
+        # Whether a row begins at each piece but the first: splits [0 3 5] give [F F T F].
         begins = (
             tf.scatter_nd(splits[:, tf.newaxis], tf.ones_like(splits), [tf.size(pieces) + 1])[1:-1]
             > 0
         )
-        # A run of unknown characters within a row is one token.
+        # A run of unknown characters continues within a row only: [F T F F F].
         follows = tf.pad(unknown[1:] & unknown[:-1] & ~begins, [[1, 0]])[: tf.size(pieces)]
         tokens = take_ranges(
             self._ids,

@@ -1,1 +1,1 @@
-"""Normalizers: string[n] -> string[n], one module a kind."""
+"""Normalizers: string[n] -> string[n], one module for each kind."""

@@ -1,6 +1,7 @@
-"""SentencePiece's precompiled_charsmap: a double array over UTF-8 bytes, and the replacements that it points to.
+"""SentencePiece's precompiled_charsmap: a double array over UTF-8 bytes, and its replacements.
 
-Source: tokenizers 0.22 and its crate spm_precompiled; the format is Darts-clone's (github.com/s-yata/darts-clone).
+Source: tokenizers 0.22 and its crate spm_precompiled; the format is Darts-clone's
+(github.com/s-yata/darts-clone).
 """
 
 import functools
@@ -10,31 +11,41 @@ import numpy as np
 
 from tfclf.errors import UnknownComponentError
 
+# Fields of a unit: the byte that leads to it, and whether a key ends here.
 _LABEL = (1 << 31) | 0xFF
 _HAS_LEAF = 1 << 8
 _EXTENDED = 1 << 9
+_LONGEST_KEY = 64  # bytes; a trie that goes deeper is taken for a broken one
 
 
 @functools.lru_cache(maxsize=8)
-def rules(charsmap: bytes) -> dict[str, str]:
-    """Key -> replacement, of every key that no shorter one hides: the reference takes the shortest.
+def read_rules(charsmap: bytes) -> dict[str, str]:
+    """Return key -> replacement for every key that no shorter one hides.
 
-    Raises: UnknownComponentError if it is cut short, or has a key that is no text.
+    The reference takes the shortest key. A charsmap that replaces every character by "x":
+
+    >>> rules = read_rules(map_every_character("x", but="a"))
+    >>> rules["b"], rules["\u4e2d"], "a" in rules
+    ('x', 'x', False)
+
+    Raises: UnknownComponentError if it is cut short, or has a key that is not UTF-8.
     """
     try:
-        units, replacements = _parts(charsmap)
+        units, replacements = _split(charsmap)
         return {
             key.decode(): replacements[value : replacements.index(b"\0", value)].decode()
-            for key, value in _keys(units)
+            for key, value in _list_keys(units)
         }
     except (struct.error, IndexError, ValueError, RecursionError) as error:
         raise UnknownComponentError(
-            f"the normalizer's precompiled_charsmap of {len(charsmap)} bytes cannot be read ({error}). Expected that "
-            f"of the SentencePiece model that the checkpoint was trained with; download tokenizer.json again."
+            f"the normalizer's precompiled_charsmap of {len(charsmap)} bytes cannot be read "
+            f"({error}). Expected that of the SentencePiece model that the checkpoint was trained "
+            f"with; download tokenizer.json again."
         ) from error
 
 
-def _parts(charsmap: bytes) -> tuple[np.ndarray, bytes]:
+def _split(charsmap: bytes) -> tuple[np.ndarray, bytes]:
+    """Split a charsmap into uint32[units] and the replacements, each ended by NUL."""
     (size,) = struct.unpack_from("<I", charsmap)
     if size % 4 or 4 + size > len(charsmap):
         raise ValueError(f"its trie should take {size} bytes")
@@ -45,31 +56,37 @@ def _offset(unit: int) -> int:
     return (unit >> 10) << ((unit & _EXTENDED) >> 6)
 
 
-def _keys(units: np.ndarray) -> list[tuple[bytes, int]]:
+def _list_keys(units: np.ndarray) -> list[tuple[bytes, int]]:
+    """Return the keys without a shorter key as prefix, and the offsets of their replacements."""
     labels = np.arange(1, 256, dtype=np.int64)
-    found: list[tuple[bytes, int]] = []
+    keys: list[tuple[bytes, int]] = []
     waiting = [(b"", _offset(int(units[0])))]
     while waiting:
         prefix, base = waiting.pop()
+        # The child by byte b stands at base XOR b, and repeats b as its label.
         children = base ^ labels
         inside = children < len(units)
-        there = labels[inside][(units[children[inside]] & _LABEL) == labels[inside]]
-        for label in there.tolist():
+        present = labels[inside][(units[children[inside]] & _LABEL) == labels[inside]]
+        for label in present.tolist():
             unit = int(units[base ^ label])
             key, below = prefix + bytes([label]), (base ^ label) ^ _offset(unit)
             if unit & _HAS_LEAF:
-                found.append((key, int(units[below]) & 0x7FFFFFFF))
-            elif len(key) < 64:
+                keys.append((key, int(units[below]) & 0x7FFFFFFF))
+            elif len(key) < _LONGEST_KEY:
                 waiting.append((key, below))
             else:
                 raise ValueError("its trie has no end")
-    return found
+    return keys
 
 
-def of_every_character(replacement: str, *, but: str) -> bytes:
-    """A charsmap whose keys are the characters of planes 0, 1 and 14, all with one `replacement`; none for `but`."""
-    # Nodes are prefixes of UTF-8 sequences; each has a block of 256 units for its children. Block 0 holds the root
-    # alone, and block 1 nothing but values, which are all 0, the place of the replacement.
+def map_every_character(replacement: str, *, but: str) -> bytes:
+    """Write a charsmap that maps each character of planes 0, 1 and 14 to one replacement.
+
+    Args:
+      but: the one character without a rule.
+    """
+    # Nodes are prefixes of UTF-8 sequences. Each has a block of 256 units for its children. Block 0
+    # holds only the root; block 1 holds the values, all 0, the offset of the replacement.
     planes = [*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xF0000)]
     keys = [chr(point).encode() for point in planes if chr(point) != but and point]
     prefixes = sorted({key[:length] for key in keys for length in range(len(key))})
@@ -83,11 +100,12 @@ def of_every_character(replacement: str, *, but: str) -> bytes:
         places |= longer
     units[0] = _unit(0, 256 * blocks[b""], 0)
     for key, place in places.items():
-        if key:
-            leaf = key not in blocks
-            units[place] = _unit(place, 256 * (1 if leaf else blocks[key]), key[-1]) | (
-                _HAS_LEAF if leaf else 0
-            )
+        if not key:
+            continue
+        if key in blocks:
+            units[place] = _unit(place, 256 * blocks[key], key[-1])
+        else:
+            units[place] = _unit(place, 256, key[-1]) | _HAS_LEAF
     return (
         struct.pack("<I", units.nbytes)
         + units.astype("<u4").tobytes()
@@ -101,5 +119,5 @@ def _low(place: int) -> int:
 
 
 def _unit(place: int, block: int, label: int) -> int:
-    """A unit at `place` whose children stand in `block`, at label ^ the low byte of `place`."""
+    """Return a unit at `place` whose children stand in `block`, at byte XOR place's low byte."""
     return ((place ^ block) >> 8) << 10 | _EXTENDED | label

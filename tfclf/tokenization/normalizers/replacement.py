@@ -1,4 +1,12 @@
-"""Normalizers that are one scan over the text."""
+r"""Normalizers that are one scan over the text.
+
+>>> Replacement(Replace("``", '"'))(tf.constant(["``a''"])).numpy().tolist()
+[b'"a\'\'']
+>>> Replacement(ReplaceSpaces("_"))(tf.constant(["a b   c"])).numpy().tolist()
+[b'a b_c']
+>>> EndStripper(Strip(left=False, right=True))(tf.constant([" a\t\n"])).numpy().tolist()
+[b' a']
+"""
 
 import tensorflow as tf
 
@@ -23,8 +31,8 @@ class Replacement(tf.Module):
         return tf.strings.regex_replace(text, self._pattern, self._content)
 
 
-class Stripped(tf.Module):
-    """string[n] -> string[n]."""
+class EndStripper(tf.Module):
+    """string[n] -> string[n] without white space at the ends."""
 
     def __init__(self, step: Strip) -> None:
         super().__init__()

@@ -3,28 +3,28 @@
 from pathlib import Path
 
 from tfclf.errors import VocabularyError
-from tfclf.tokenization.read.parts import Part, in_order
+from tfclf.tokenization.read.parts import Part, sort_pieces
 from tfclf.tokenization.spec import BertNormalizer, BertSplitter, WordPiece
 
 
 def normalizer(part: Part, _: Path) -> tuple[BertNormalizer]:
-    """BertNormalizer."""
+    """Read BertNormalizer."""
     return (BertNormalizer(**{key: value for key, value in part.items() if key != "type"}),)
 
 
 def splitter(_part: Part, _path: Path) -> BertSplitter:
-    """BertPreTokenizer."""
+    """Read BertPreTokenizer."""
     return BertSplitter()
 
 
 def model(part: Part, path: Path) -> WordPiece:
-    """WordPiece."""
+    """Read WordPiece. Raises: VocabularyError."""
     if part["unk_token"] not in part["vocab"]:
         raise VocabularyError(
             f"{path}: the unknown piece {part['unk_token']!r} is not in the vocabulary."
         )
     return WordPiece(
-        vocabulary=in_order(part["vocab"], path),
+        vocabulary=sort_pieces(part["vocab"], path),
         unknown=part["unk_token"],
         prefix=part["continuing_subword_prefix"],
         max_characters=part["max_input_chars_per_word"],

@@ -1,4 +1,4 @@
-"""What the readers of tokenizer.json's parts share."""
+"""Helpers that the readers of tokenizer.json's parts share."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,26 +10,38 @@ Part = Mapping[str, Any]
 
 
 def kind_of(part: object) -> object:
-    """The `type` of a part; of what is none, the thing itself."""
+    """Return the `type` of a part; anything that is no JSON object is returned itself.
+
+    >>> kind_of({"type": "Lowercase"}), kind_of({}), kind_of(None)
+    ('Lowercase', None, None)
+    """
     return part.get("type") if isinstance(part, Mapping) else part
 
 
-def unknown(part: str, found: object, known: Iterable[str], path: Path) -> UnknownComponentError:
-    """The error for a part, or an option of one, that the compiler does not know."""
+def unknown_part(
+    part: str, found: object, known: Iterable[str], path: Path
+) -> UnknownComponentError:
+    """Return the error for a part, or an option of a part, that the compiler does not know."""
     return UnknownComponentError(
-        f"{path}: the {part} is {found!r}, which cannot be compiled exactly. Expected {' or '.join(known)}. "
-        f"tfclf never approximates a tokenizer; please report the checkpoint."
+        f"{path}: the {part} is {found!r}, which cannot be compiled exactly. Expected "
+        f"{' or '.join(known)}. tfclf never approximates a tokenizer; please report the checkpoint."
     )
 
 
-def in_order(vocabulary: Mapping[str, int], path: Path) -> tuple[str, ...]:
-    """Pieces by their ids, which must be 0, 1, 2, ... Raises: VocabularyError."""
+def sort_pieces(vocabulary: Mapping[str, int], path: Path) -> tuple[str, ...]:
+    """Sort pieces by their ids, which must be 0, 1, 2, ...
+
+    >>> sort_pieces({"b": 1, "a": 0}, Path("vocab.json"))
+    ('a', 'b')
+
+    Raises: VocabularyError.
+    """
     pieces = sorted(vocabulary, key=vocabulary.__getitem__)
     ids = [vocabulary[piece] for piece in pieces]
     if ids != list(range(len(ids))):
         wrong = next(expected for expected, found in enumerate(ids) if expected != found)
         raise VocabularyError(
-            f"{path}: the vocabulary's ids are not 0 to {len(ids) - 1}: id {wrong} is missing or given twice "
-            f"(near {pieces[wrong]!r}). Every embedding needs exactly one piece."
+            f"{path}: the vocabulary's ids are not 0 to {len(ids) - 1}: id {wrong} is missing or "
+            f"given twice (near {pieces[wrong]!r}). Every embedding needs exactly one piece."
         )
     return tuple(pieces)

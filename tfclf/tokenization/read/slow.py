@@ -1,12 +1,14 @@
-"""Slow Python tokenizers of transformers over a SentencePiece file -> spec.
+"""Read a slow Python tokenizer of transformers over a SentencePiece file to a spec.
 
-What such a class does to the text before and after SentencePiece is Python code, so that each class is named here
-with the steps that are its own. Whatever can be asked of the tokenizer itself is asked: the ids of the pieces, the
-pieces that ALBERT splits once more, the special tokens around texts.
-Source: transformers 4.57, tokenization_utils.py (`PreTrainedTokenizer.tokenize`) and the classes' own files.
+What such a class does to the text before and after SentencePiece is Python code. So each class is
+named here, with the steps that are its own. Whatever the tokenizer itself can tell is asked of it:
+the ids of the pieces, the pieces that ALBERT splits once more, the special tokens around texts.
+Source: transformers 4.57, tokenization_utils.py (`PreTrainedTokenizer.tokenize`) and the classes'
+own files.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +27,44 @@ from tfclf.tokenization.spec import (
     Unigram,
 )
 
-FILES = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model")
 _EACH_LOWER = EachCharacter(("Lowercase",), "python")
 _FIRST, _SECOND = -1, -2  # stand for two texts; no token has such an id
+# An unassigned character: no vocabulary has a piece for it.
+_UNKNOWN_CHARACTER = "\U0010ffff"
 
 
 def spec_of(tokenizer: Any, path: Path) -> TokenizerSpec:
-    """The spec of a slow tokenizer.
+    """Return the spec of a slow tokenizer.
 
+    Args:
+      path: its SentencePiece file.
     Raises: UnknownComponentError for a class or an option that is not known here; VocabularyError.
     """
     name = type(tokenizer).__name__
     if name not in _STEPS:
         raise UnknownComponentError(
-            f"{path.parent}: {name} is Python code of its own, and no tokenizer.json says what it does. Expected one "
-            f"of {', '.join(sorted(_STEPS))}, or a tokenizer.json."
+            f"{path.parent}: {name} is Python code of its own, and no tokenizer.json says what it "
+            f"does. Expected one of {', '.join(sorted(_STEPS))}, or a tokenizer.json."
         )
     if tokenizer.pad_token is None:
         raise VocabularyError(
-            f"{path.parent}: the tokenizer has no pad_token, and rows of a batch need one; name it in "
-            f"tokenizer_config.json."
+            f"{path.parent}: the tokenizer has no pad_token, and rows of a batch need one; name it "
+            f"in tokenizer_config.json."
         )
     if getattr(tokenizer, "sp_model_kwargs", None):
         raise UnknownComponentError(
-            f"{path.parent}: sp_model_kwargs is {tokenizer.sp_model_kwargs!r}, with which SentencePiece draws lots. "
-            f"Expected none; take it out of tokenizer_config.json if training did not rely on it."
+            f"{path.parent}: sp_model_kwargs is {tokenizer.sp_model_kwargs!r}, with which "
+            f"SentencePiece draws lots. Expected none; take it out of tokenizer_config.json if "
+            f"training did not rely on it."
         )
     lowers = bool(getattr(tokenizer, "do_lower_case", False))
     between = _STEPS[name](tokenizer, path)
     raw = path.read_bytes()
+    ids = _piece_ids(tokenizer, sentencepiece_model.parse(raw, str(path)))
     return TokenizerSpec(
         normalizer=(_EACH_LOWER,) if lowers else (),
         splitter=None,
-        model=Unigram(model=raw, ids=_ids(tokenizer, sentencepiece_model.parse(raw, str(path)))),
+        model=Unigram(model=raw, ids=ids),
         added_tokens=_added_tokens(tokenizer, path, lowers=lowers),
         template=_template(tokenizer, path),
         pad_id=tokenizer.pad_token_id,
@@ -69,49 +76,49 @@ def spec_of(tokenizer: Any, path: Path) -> TokenizerSpec:
     )
 
 
-def _cleaning(tokenizer: Any, path: Path) -> tuple[Step, ...]:
-    """`preprocess_text` of ALBERT and XLNet."""
+def _cleaning_steps(tokenizer: Any, path: Path) -> tuple[Step, ...]:
+    """Return the steps of `preprocess_text` of ALBERT and XLNet."""
     if tokenizer.sp_model.PieceToId(",") == tokenizer.sp_model.unk_id():
         raise UnknownComponentError(
-            f"{path} has no piece ',', and {type(tokenizer).__name__} would split unknown words at it. Expected the "
-            f"piece; take the file that the checkpoint was trained with."
+            f"{path} has no piece ',', and {type(tokenizer).__name__} would split unknown words at "
+            f"it. Expected the piece; take the file that the checkpoint was trained with."
         )
     steps: list[Step] = [CollapseSpace()] if tokenizer.remove_space else []
     steps += [Replace("``", '"'), Replace("''", '"')]
     if not tokenizer.keep_accents:
         steps.append(EachCharacter(("NFKD", "StripCombining"), "python"))
-        # Before that, all was made lower character by character; only what NFKD brings forth can be capital.
+        # The text was lower-cased character by character before; only NFKD can produce capitals.
         if tokenizer.do_lower_case:
             steps.append(PythonLower())
     return tuple(steps)
 
 
-def _nothing(_tokenizer: Any, _path: Path) -> tuple[Step, ...]:
-    """XLM-RoBERTa and CamemBERT leave all to SentencePiece."""
+def _no_steps(_tokenizer: Any, _path: Path) -> tuple[Step, ...]:
+    """Return nothing: XLM-RoBERTa and CamemBERT leave all to SentencePiece."""
     return ()
 
 
-def _deberta(tokenizer: Any, path: Path) -> tuple[Step, ...]:
-    """Lower-cased text stays so under the second `str.lower` of this class."""
+def _deberta_steps(tokenizer: Any, path: Path) -> tuple[Step, ...]:
+    """Return nothing: lower-cased text is unchanged by this class's second `str.lower`."""
     if tokenizer.split_by_punct:
         raise UnknownComponentError(
-            f"{path.parent}: split_by_punct is true, which cannot be compiled exactly yet. Expected false. Please "
-            f"report the checkpoint."
+            f"{path.parent}: split_by_punct is true, which cannot be compiled exactly yet. "
+            f"Expected false. Please report the checkpoint."
         )
     return ()
 
 
 _STEPS: Mapping[str, Callable[[Any, Path], tuple[Step, ...]]] = {
-    "AlbertTokenizer": _cleaning,
-    "CamembertTokenizer": _nothing,
-    "DebertaV2Tokenizer": _deberta,
-    "XLMRobertaTokenizer": _nothing,
-    "XLNetTokenizer": _cleaning,
+    "AlbertTokenizer": _cleaning_steps,
+    "CamembertTokenizer": _no_steps,
+    "DebertaV2Tokenizer": _deberta_steps,
+    "XLMRobertaTokenizer": _no_steps,
+    "XLNetTokenizer": _cleaning_steps,
 }
 
 
 class _OnePiece:
-    """Stands for the tokenizer in its own `_tokenize`: whatever the text, SentencePiece finds this one piece."""
+    """A stand-in for the tokenizer in its own `_tokenize`: SentencePiece always finds one piece."""
 
     def __init__(self, tokenizer: Any, piece: str) -> None:
         self._tokenizer = tokenizer
@@ -125,62 +132,65 @@ class _OnePiece:
         return [self._piece]
 
     def EncodeAsPieces(self, text: str) -> list[str]:  # noqa: N802
-        found: list[str] = self._tokenizer.sp_model.EncodeAsPieces(text)
-        return found
+        pieces: list[str] = self._tokenizer.sp_model.EncodeAsPieces(text)
+        return pieces
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)
 
 
-def _ids(tokenizer: Any, proto: Any) -> tuple[tuple[int, ...], ...]:
-    """What becomes of each piece; unknown characters are converted by themselves, not by the name of their piece."""
+def _piece_ids(tokenizer: Any, proto: Any) -> tuple[tuple[int, ...], ...]:
+    """Return the token ids that each piece becomes.
+
+    The unknown piece is converted by a character unknown to every model, because its own name may
+    be converted differently.
+    """
     own = type(tokenizer)._tokenize
-    found = []
+    cleans = _STEPS[type(tokenizer).__name__] is _cleaning_steps
+    ids = []
     for piece in proto.pieces:
-        text = "\U0010ffff" if piece.type == piece.UNKNOWN else piece.piece
-        tokens = (
-            own(_OnePiece(tokenizer, text), "")
-            if _STEPS[type(tokenizer).__name__] is _cleaning
-            else [text]
-        )
-        found.append(tuple(tokenizer.convert_tokens_to_ids(tokens)))
-    return tuple(found)
+        text = _UNKNOWN_CHARACTER if piece.type == piece.UNKNOWN else piece.piece
+        tokens = own(_OnePiece(tokenizer, text), "") if cleans else [text]
+        ids.append(tuple(tokenizer.convert_tokens_to_ids(tokens)))
+    return tuple(ids)
 
 
 def _added_tokens(tokenizer: Any, path: Path, *, lowers: bool) -> tuple[AddedToken, ...]:
-    """A lower-casing class spares special tokens, and then looks for all added ones in the lower-cased text."""
+    """Return the added tokens, to be matched in the raw or in the lower-cased text, or in both.
+
+    A lower-casing class keeps special tokens as they are, and then searches the lower-cased text
+    for all added ones.
+    """
     if tokenizer.split_special_tokens:
         return ()
-    spared = set(tokenizer.all_special_tokens)
-    spared |= {
-        token.content
-        for token in tokenizer.added_tokens_decoder.values()
-        if not token.special and token.normalized
-    }
+    keeps_case = set(tokenizer.all_special_tokens)
+    for token in tokenizer.added_tokens_decoder.values():
+        if not token.special and token.normalized:
+            keeps_case.add(token.content)
     added = []
     for token_id, token in tokenizer.added_tokens_decoder.items():
         if token.single_word:
             raise UnknownComponentError(
-                f"{path.parent}: the added token {token.content!r} has single_word=true, which a slow tokenizer takes "
-                f"in its own way. Expected false. Please report the checkpoint, or set it to false if training did not "
-                f"rely on it."
+                f"{path.parent}: the added token {token.content!r} has single_word=true, which a "
+                f"slow tokenizer treats in its own way. Expected false. Please report the "
+                f"checkpoint, or set it to false if training did not rely on it."
             )
-        # A special token may be one of the model's own, its id then not the one under which it was added.
-        found = AddedToken(
+        # A special token may also be a piece of the model, whose id then counts.
+        raw = AddedToken(
             content=token.content,
             id=tokenizer.convert_tokens_to_ids(token.content) if token.content else token_id,
             left_strip=token.lstrip,
             right_strip=token.rstrip,
         )
-        if not lowers or token.content in spared:
-            added.append(found)
+        if not lowers or token.content in keeps_case:
+            added.append(raw)
         if lowers and "".join(character.lower() for character in token.content) == token.content:
-            added.append(AddedToken(**{**vars(found), "normalized": True}))
+            added.append(replace(raw, normalized=True))
     return tuple(added)
 
 
 def _template(tokenizer: Any, path: Path) -> Template:
-    """Asked with ids that stand for the texts."""
+    """Return the special tokens around texts, by framing two ids that stand for the texts."""
     has_types = "token_type_ids" in tokenizer.model_input_names
 
     def places(*texts: list[int]) -> tuple[Place, ...]:
@@ -188,11 +198,12 @@ def _template(tokenizer: Any, path: Path) -> Template:
         types = (
             tokenizer.create_token_type_ids_from_sequences(*texts) if has_types else [0] * len(ids)
         )
-        found = [token for token in ids if token in (_FIRST, _SECOND)]
-        if len(types) != len(ids) or [[token] for token in found] != list(texts):
+        in_order = [[token] for token in ids if token in (_FIRST, _SECOND)]
+        if len(types) != len(ids) or in_order != list(texts):
             raise UnknownComponentError(
-                f"{path.parent}: {type(tokenizer).__name__} puts {ids} with the types {types} around {len(texts)} "
-                f"texts ({_FIRST}, {_SECOND}). Expected each text once, in order, and a type for each token."
+                f"{path.parent}: {type(tokenizer).__name__} puts {ids} with the types {types} "
+                f"around {len(texts)} texts ({_FIRST}, {_SECOND}). Expected each text once, in "
+                f"order, and a type for each token."
             )
         return tuple(
             Place(None if token in (_FIRST, _SECOND) else (token,), kind)

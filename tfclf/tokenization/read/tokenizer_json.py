@@ -1,11 +1,11 @@
-"""tokenizer.json, part by part -> spec. A part that is not listed here is refused by name."""
+"""Read tokenizer.json to a spec, part by part; a part not listed here is refused by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tfclf.tokenization.read import bert, byte_level, unigram_json
-from tfclf.tokenization.read.parts import Part, kind_of, unknown
+from tfclf.tokenization.read.parts import Part, kind_of, unknown_part
 from tfclf.tokenization.read.templates import template
 from tfclf.tokenization.spec import AddedToken, ByteLevel, Model, Splitter, Step, TokenizerSpec
 
@@ -35,37 +35,33 @@ _MODELS: Mapping[str, Callable[[Part, Path], Model]] = {
 
 
 def check(content: Part, path: Path) -> None:
-    """Whether every part is known. Raises: UnknownComponentError."""
-    unigram_json.joined(_normalizer(content.get("normalizer"), path), path)
+    """Check that every part is known. Raises: UnknownComponentError, VocabularyError."""
+    unigram_json.join_steps(_normalizer(content.get("normalizer"), path), path)
     splitter = _splitter(content.get("pre_tokenizer"), path)
     kind = _model_kind(content.get("model"), path)
     if isinstance(splitter, ByteLevel) != (kind == "BPE"):
-        raise unknown(
-            "model",
-            f"{kind} after {kind_of(content.get('pre_tokenizer'))}",
-            ["BPE after ByteLevel"],
-            path,
-        )
+        found = f"{kind} after {kind_of(content.get('pre_tokenizer'))}"
+        raise unknown_part("model", found, ["BPE after ByteLevel"], path)
     if kind == "BPE":
-        # The Rust library's own errors do not say which merge.
+        # The Rust library's own errors do not name the merge.
         byte_level.model(content["model"], path)
     template(content.get("post_processor"), path, types=True)
 
 
 def spec_of(content: Part, tokenizer: Any, path: Path) -> TokenizerSpec:
-    """The spec of a tokenizer of transformers.
+    """Return the spec of a fast tokenizer of transformers.
 
     Args:
-      content: what its Rust tokenizer says of itself, in the form of tokenizer.json.
+      content: its Rust tokenizer, serialized as in tokenizer.json.
     """
-    # With split_special_tokens they are text like any other.
+    # With split_special_tokens, special tokens are ordinary text.
     kept = [
         entry
         for entry in content["added_tokens"]
         if not (tokenizer.split_special_tokens and entry["special"])
     ]
     return TokenizerSpec(
-        normalizer=unigram_json.joined(_normalizer(content["normalizer"], path), path),
+        normalizer=unigram_json.join_steps(_normalizer(content["normalizer"], path), path),
         splitter=_splitter(content["pre_tokenizer"], path),
         model=_MODELS[_model_kind(content["model"], path)](content["model"], path),
         added_tokens=tuple(
@@ -95,30 +91,35 @@ def _normalizer(part: object, path: Path) -> tuple[Step, ...]:
         return ()
     if isinstance(part, Mapping) and kind_of(part) == "Sequence":
         return tuple(step for each in part["normalizers"] for step in _normalizer(each, path))
-    return _known("normalizer", part, _NORMALIZERS, path)
+    return _read_part("normalizer", part, _NORMALIZERS, path)
 
 
 def _splitter(part: object, path: Path) -> Splitter | None:
-    return None if part is None else _known("pre_tokenizer", part, _SPLITTERS, path)
+    return None if part is None else _read_part("pre_tokenizer", part, _SPLITTERS, path)
 
 
-def _known(
+def _read_part(
     name: str, part: object, readers: Mapping[str, Callable[[Part, Path], _T]], path: Path
 ) -> _T:
     kind = kind_of(part)
     if not isinstance(part, Mapping) or kind not in readers:
-        raise unknown(name, kind, readers, path)
+        raise unknown_part(name, kind, readers, path)
     return readers[str(kind)](part, path)
 
 
+# A key that only this type of model has; older files leave a model's type out.
+_TYPICAL_KEYS = {"max_input_chars_per_word": "WordPiece", "merges": "BPE", "unk_id": "Unigram"}
+
+
 def _model_kind(part: object, path: Path) -> str:
+    """Return a model's type.
+
+    >>> _model_kind({"vocab": {}, "merges": []}, Path("tokenizer.json"))
+    'BPE'
+    """
     kind = kind_of(part)
-    # Older files leave a model's type out.
     if isinstance(part, Mapping) and kind is None:
-        kind = next((name for key, name in _TELLING.items() if key in part), None)
+        kind = next((name for key, name in _TYPICAL_KEYS.items() if key in part), None)
     if not isinstance(part, Mapping) or kind not in _MODELS:
-        raise unknown("model", kind, _MODELS, path)
+        raise unknown_part("model", kind, _MODELS, path)
     return str(kind)
-
-
-_TELLING = {"max_input_chars_per_word": "WordPiece", "merges": "BPE", "unk_id": "Unigram"}

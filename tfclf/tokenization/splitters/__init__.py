@@ -1,1 +1,1 @@
-"""Splitters: string[n] -> string[n, (words)], one module a kind."""
+"""Splitters: string[n] -> string[n, (words)], one module for each kind."""

@@ -1,8 +1,9 @@
-r"""KerasHub's words for byte-level BPE: `split_strings_for_bpe` of its BytePairTokenizer, as it runs inside `tf.data`.
+r"""KerasHub's words for byte-level BPE: `split_strings_for_bpe` of its BytePairTokenizer.
 
-An imitation of GPT-2's splitter without lookahead: a mark, the digit ६, is put where a word's space begins, and taken
-out again at the end. It is repeated here to the letter, the mark included, because texts hold that digit too: there
-KerasHub drops it. Differs from GPT-2 besides in white space beyond ASCII, of which it knows four.
+It is an imitation of GPT-2's splitter without lookahead, as it runs inside `tf.data`: it puts a
+mark, the digit ६, where a word's space begins, and takes it out again at the end. This module
+repeats it to the letter, the mark included, because texts hold that digit too, and KerasHub drops
+it there. Another difference from GPT-2: of the white space beyond ASCII it knows only four.
 Source: KerasHub 0.32, keras_hub/src/tokenizers/byte_pair_tokenizer.py.
 """
 
@@ -11,7 +12,7 @@ import tensorflow as tf
 from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.ragged import merge_inner
 from tfclf.tokenization.spec import KerasByteWords
-from tfclf.tokenization.splitters.keras_words import matching
+from tfclf.tokenization.splitters.keras_words import find_matching
 
 # No byte of valid UTF-8: no pattern matches it, and no text can forge it.
 _FENCE = b"\xff"
@@ -21,11 +22,15 @@ _SPACES = "\u00a0\u2009\u202f\u3000"
 
 
 class ByteWords(tf.Module):
-    """string[n] -> string[n, (words)]."""
+    r"""string[n] -> string[n, (words)].
+
+    >>> ByteWords(KerasByteWords())(tf.constant(["It's 3  days!"])).to_list()
+    [[b'It', b"'s", b' 3', b' ', b' days', b'!']]
+    """
 
     def __init__(self, _: KerasByteWords) -> None:
         super().__init__()
-        letters, digits = _inside(r"\p{L}"), _inside(r"\p{N}")
+        letters, digits = _class_body(r"\p{L}"), _class_body(r"\p{N}")
         self._words = (
             rf"'s|'t|'re|'ve|'m|'ll|'d|[\s{_SPACES}]+[\n\r\t\f{_MARK}{_SPACES}]"
             rf"| ?[{letters}]+| ?[{digits}]+| ?[^\s{letters}{digits}{_SPACES}]+"
@@ -41,5 +46,6 @@ class ByteWords(tf.Module):
         return tf.ragged.boolean_mask(words, (words != "") & (words != _MARK))
 
 
-def _inside(pattern: str) -> str:
-    return character_class(matching(pattern))[1:-1]
+def _class_body(pattern: str) -> str:
+    """Return the inside of a class of all characters that match, to be part of another class."""
+    return character_class(find_matching(pattern))[1:-1]

@@ -1,8 +1,10 @@
-r"""KerasHub's words for WordPiece: `pretokenize` of its WordPieceTokenizer, as it runs inside `tf.data`.
+r"""KerasHub's words for WordPiece: `pretokenize` of its WordPieceTokenizer, as inside `tf.data`.
 
-Differs from BERT's splitter: format characters (zero-width marks, soft hyphens) part words instead of vanishing, only
-ASCII's white space counts, and `lowercase` is NFKC_Casefold of each word after the split, by TF-Text's ICU, so that
-it also turns ﬁ to fi and ½ to 1⁄2 within the word.
+Differences from BERT's splitter:
+- Format characters (zero-width marks, soft hyphens) separate words instead of vanishing.
+- Only ASCII's white space counts.
+- `lowercase` is NFKC_Casefold of each word after the split, by TF-Text's ICU. It also turns ﬁ to
+  fi and ½ to 1⁄2 within the word.
 Source: KerasHub 0.32, keras_hub/src/tokenizers/word_piece_tokenizer.py.
 """
 
@@ -13,7 +15,7 @@ import tensorflow_text as tf_text
 
 from tfclf.tokenization.patterns import character_class
 from tfclf.tokenization.spec import KerasWords, UntilNul
-from tfclf.tokenization.utf8 import is_ascii, only_where
+from tfclf.tokenization.utf8 import change_where, is_ascii
 
 _SPACE = r"[\s\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[!-/:-@\[-`{-~\p{P}]"
@@ -30,8 +32,14 @@ _CJK = [
 ]
 
 
-class Cut(tf.Module):
-    """string[n] -> string[n], each up to its first NUL: TF-Text's RegexSplit, behind KerasHub, reads C strings."""
+class NulCutter(tf.Module):
+    r"""string[n] -> string[n], each up to its first NUL.
+
+    TF-Text's RegexSplit, which KerasHub uses, reads C strings.
+
+    >>> NulCutter(UntilNul())(tf.constant([b"a\0b", b"c"])).numpy().tolist()
+    [b'a', b'c']
+    """
 
     def __init__(self, _: UntilNul) -> None:
         super().__init__()
@@ -41,40 +49,52 @@ class Cut(tf.Module):
 
 
 class Words(tf.Module):
-    """string[n] -> string[n, (words)]."""
+    r"""string[n] -> string[n, (words)].
+
+    >>> words = Words(KerasWords(lowercase=True, strip_accents=True))
+    >>> words(tf.constant(["Caf\u00e9\u00adBar, OK"])).to_list()
+    [[b'cafe', b'bar', b',', b'ok']]
+    """
 
     def __init__(self, spec: KerasWords) -> None:
         super().__init__()
         self._lowercase = spec.lowercase
-        self._marks = character_class(matching(_MARKS)) if spec.strip_accents else ""
-        self._space = character_class(matching(_SPACE))
+        self._marks = character_class(find_matching(_MARKS)) if spec.strip_accents else ""
+        self._space = character_class(find_matching(_SPACE))
         self._alone = character_class(
-            matching(_PUNCTUATION).union(_CJK if spec.split_on_cjk else ())
+            find_matching(_PUNCTUATION).union(_CJK if spec.split_on_cjk else ())
         )
         self._cjk = character_class(_CJK) if spec.split_on_cjk else ""
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         if self._marks:
-            text = only_where(~is_ascii(text), text, self._without_marks)
+            text = change_where(~is_ascii(text), text, self._strip_marks)
         text = tf.strings.regex_replace(text, self._space, " ")
         words = tf.strings.split(tf.strings.regex_replace(text, self._alone, r" \0 "))
-        return words.with_values(self._folded(words.values)) if self._lowercase else words
+        return words.with_values(self._fold_case(words.values)) if self._lowercase else words
 
-    def _without_marks(self, text: tf.Tensor) -> tf.Tensor:
-        # The order of the reference: a mark on a Chinese character does not keep it in a word with its neighbours.
+    def _strip_marks(self, text: tf.Tensor) -> tf.Tensor:
+        # In the reference's order: it separates a Chinese character from its neighbours first, even
+        # if the character has a mark.
         if self._cjk:
             text = tf.strings.regex_replace(text, self._cjk, r" \0 ")
         return tf.strings.regex_replace(tf_text.normalize_utf8(text, "NFD"), self._marks, "")
 
-    def _folded(self, words: tf.Tensor) -> tf.Tensor:
-        return only_where(
+    def _fold_case(self, words: tf.Tensor) -> tf.Tensor:
+        return change_where(
             ~is_ascii(words), tf.strings.lower(words), lambda rows: tf_text.case_fold_utf8(rows)
         )
 
 
 @functools.cache
-def matching(pattern: str) -> frozenset[int]:
-    """The characters that RE2 finds here and now: a class of them leaves a server's Unicode tables no say."""
+def find_matching(pattern: str) -> frozenset[int]:
+    r"""Return the characters that this machine's RE2 matches.
+
+    A class of them makes an export independent of the Unicode tables of a server's RE2.
+
+    >>> sorted(find_matching(r"[a\p{Zl}]"))
+    [97, 8232]
+    """
     points = [*range(0xD800), *range(0xE000, 0x110000)]
-    found = tf.strings.regex_full_match([chr(point) for point in points], pattern).numpy()
-    return frozenset(point for point, matches in zip(points, found, strict=True) if matches)
+    matches = tf.strings.regex_full_match([chr(point) for point in points], pattern).numpy()
+    return frozenset(point for point, matched in zip(points, matches, strict=True) if matched)
