@@ -18,7 +18,7 @@ from samples.checkpoints import (
     tiny_model,
     write_json,
 )
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
 
 

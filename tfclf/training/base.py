@@ -10,24 +10,15 @@ from typing import Any
 
 from tfclf._transformers import transformers
 from tfclf.checkpoints import weights
-from tfclf.checkpoints.huggingface import read_json
+from tfclf.checkpoints.files import CONFIG, read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.families import family_of
 from tfclf.problem_types import SINGLE_LABEL
-
-_VOCABULARY_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
-_TOKENIZER_FILES = (
-    *_VOCABULARY_FILES,
-    "merges.txt",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "tokenizer_config.json",
+from tfclf.tokenization.file_names import (
+    TOKENIZER_CONFIG,
+    TOKENIZER_FILES,
+    TOKENIZER_JSON,
+    VOCABULARY_FILES,
 )
 
 
@@ -54,7 +45,7 @@ class Base:
     def digest(self) -> str:
         """SHA-256 of the weights, in one file or several."""
         sha256 = hashlib.sha256()
-        for path in weights.parts(self.weights_file):
+        for path in weights.list_parts(self.weights_file):
             with path.open("rb") as file:
                 while part := file.read(1 << 20):
                     sha256.update(part)
@@ -62,18 +53,16 @@ class Base:
 
     def copy_tokenizer(self, folder: Path) -> None:
         """Copies the tokenizer's files as they are: a tokenizer saved anew may come out another."""
-        for name in _TOKENIZER_FILES:
+        for name in TOKENIZER_FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
-        if not (folder / "tokenizer_config.json").is_file():
+        if not (folder / TOKENIZER_CONFIG).is_file():
             # What an older checkpoint leaves to its model_type, which not every reader knows.
             content = {
                 "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
                 "model_max_length": self.max_length,
             }
-            (folder / "tokenizer_config.json").write_text(
-                json.dumps(content, indent=2), encoding="utf-8"
-            )
+            (folder / TOKENIZER_CONFIG).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
@@ -90,7 +79,7 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: config.json, weights "
             f"(tf_model.h5 or model.safetensors) and tokenizer files."
         )
-    found_labels = _labels(labels, read_json(folder / "config.json"), folder)
+    found_labels = _labels(labels, read_json(folder / CONFIG), folder)
     weights_file = weights.find(folder)
     config, tokenizer = _read(folder, found_labels)
     return Base(
@@ -105,9 +94,9 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
 
 def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
     package = transformers()
-    if not any((folder / name).is_file() for name in _VOCABULARY_FILES):
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise CheckpointError(
-            f"{folder} holds no tokenizer: expected one of {', '.join(_VOCABULARY_FILES)}. Copy them, too."
+            f"{folder} holds no tokenizer: expected one of {', '.join(VOCABULARY_FILES)}. Copy them, too."
         )
     try:
         config = package.AutoConfig.from_pretrained(
@@ -117,7 +106,7 @@ def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
             problem_type=SINGLE_LABEL,
         )
         # A slow tokenizer is not converted on the fly: for ALBERT, transformers 4.57 gets that wrong.
-        fast = (folder / "tokenizer.json").is_file()
+        fast = (folder / TOKENIZER_JSON).is_file()
         tokenizer = package.AutoTokenizer.from_pretrained(folder, use_fast=fast)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise CheckpointError(

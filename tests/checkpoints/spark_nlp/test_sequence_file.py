@@ -24,7 +24,7 @@ _SAMPLES = {name: sequence_file(_RECORDS, **options) for name, options in _KINDS
 
 
 def read(content: bytes) -> list[bytes]:
-    return list(reader.values(content, origin="part-00000"))
+    return list(reader.read_values(content, origin="part-00000"))
 
 
 @pytest.mark.parametrize("options", _KINDS.values(), ids=_KINDS.keys())

@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from samples.checkpoints import LABELS, tiny_config, tiny_model, write_sentencepiece
-from tfclf.checkpoints.spark_nlp.annotators import ANNOTATORS, short
+from tfclf.checkpoints.spark_nlp.annotators import ANNOTATORS, short_name
 
 Entry = tuple[Any, Any]
 _OBJECT = "Ljava/lang/Object;"
@@ -254,7 +254,7 @@ def spark_nlp_model(
         write_field(folder, "vocabulary", numbered(vocabulary or WORDS))
     named = {str(number): label for number, label in enumerate(labels)}
     model = tiny_model(tiny_config(family, **{"vocab_size": 300, "id2label": named, **config}))
-    name = short(class_name).removesuffix("ForSequenceClassification").lower()
+    name = short_name(class_name).removesuffix("ForSequenceClassification").lower()
     export(model, folder.parent / f"{folder.name}_saved", by_transformers=saved_model)
     pack_weights(
         folder.parent / f"{folder.name}_saved", folder, f"{name}_classification_tensorflow"

@@ -3,7 +3,6 @@
 Takes any `TF*ForSequenceClassification` and is right by construction; pads, so it is slower.
 """
 
-import inspect
 from typing import Any
 
 import tensorflow as tf
@@ -56,8 +55,3 @@ class OriginalEngine(tf.Module):
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
         """int32[batch, length] twice -> float32[batch, classes]; all tokens are of type 0."""
         return self._forward(input_ids, attention_mask, tf.zeros_like(input_ids))
-
-
-def takes_token_types(model: Any) -> bool:
-    """Whether a TF class has a place for them. What the tokenizer says counts besides."""
-    return "token_type_ids" in inspect.signature(model.call).parameters
