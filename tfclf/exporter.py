@@ -1,4 +1,4 @@
-"""Classifier -> SavedModel, written beside its place, checked and renamed: never seen half-written."""
+"""Checkpoint -> SavedModel, written beside its place, then renamed: never seen half-written."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def export(
       folder: the model's base path for TF Serving; its name becomes the model's.
       version: a whole number above 0; the next free one by default. An existing version is never
         overwritten.
-      engine: 'lean' (ours, fast); 'original' (the Hugging Face TF class, traced); or 'auto': lean if
-        it can run the model, else original, and the log says why.
+      engine: 'lean' (ours, fast); 'original' (the Hugging Face TF class, traced); or 'auto': lean
+        if it can run the model, else original, and the log says why.
       precision: 'float32' or 'bfloat16', of the arithmetic.
       storage: number format of the large weights in the file; `precision` by default. 'float16'
         halves a float32 file and is exact only if every weight is a float16 value, as after
@@ -76,8 +76,8 @@ def export(
     )
     if xla_warm_up and graph.ladder is None:  # with engine="auto", known only now
         raise InputError(
-            f"engine={manifest.engine!r} has no {names.SERVING_XLA!r} to warm up. Use engine='lean' if "
-            f"the checkpoint allows it, or leave xla_warm_up (--xla-warm-up) out."
+            f"engine={manifest.engine!r} has no {names.SERVING_XLA!r} to warm up. Use "
+            f"engine='lean' if the checkpoint allows it, or leave xla_warm_up (--xla-warm-up) out."
         )
     versions = {"tfclf": __version__} | package_versions(*_PACKAGES)
     manifest = dataclasses.replace(manifest, versions=versions)
@@ -139,7 +139,8 @@ def _write(graph: Graph, manifest: Manifest, folder: Path, *, xla_warm_up: bool)
 def _set_method_names(signatures: Sequence[Signature], folder: Path) -> None:
     """Name the RPC of each signature.
 
-    TensorFlow 2 names every signature Predict, which TF Serving refuses for Classify and Regress with
+    TensorFlow 2 names every signature Predict, which TF Serving refuses for Classify and Regress
+    with
     --enable_signature_method_name_check.
     """
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))

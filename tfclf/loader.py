@@ -49,9 +49,9 @@ def load(
 
     if model.path.is_dir() and not is_checkpoint(model.path):
         raise SourceNotFoundError(
-            f"{source} holds {list_folder(model.path)}; expected an exported model (saved_model.pb, or "
-            f"numbered version folders with one each) or a checkpoint (config.json, weights, tokenizer "
-            f"files)."
+            f"{source} holds {list_folder(model.path)}; expected an exported model "
+            f"(saved_model.pb, or numbered version folders with one each) or a checkpoint "
+            f"(config.json, weights, tokenizer files)."
         )
     checkpoint = open_checkpoint(model.path)
     return load_checkpoint(checkpoint, name=model.name, engine=engine, precision=precision, xla=xla)
@@ -86,8 +86,8 @@ def load_export(version: Path, *, xla: bool | None = None) -> Classifier:
     # TensorFlow raises IndexError for a checkpoint file that ends too early.
     except (OSError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
         raise SavedModelError(
-            f"{version} cannot be loaded: {first_line(error)}. A file may be missing or cut short; copy "
-            f"or export it again."
+            f"{version} cannot be loaded: {first_line(error)}. A file may be missing or cut short; "
+            f"copy or export it again."
         ) from error
     return Classifier(loaded.signatures, manifest, owner=loaded, xla=xla)
 

@@ -173,7 +173,7 @@ class _Comparison:
         self._compare_embeddings(len(pieces))
 
     def _compare_embeddings(self, pieces: int) -> None:
-        """Compare logits on rows of raw ids that hold each id once; ids from 0 on fill the last row.
+        """Compare logits on rows of raw ids that hold each id; ids from 0 on fill the last row.
 
         With 10 ids and rows of 4: [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]].
         """

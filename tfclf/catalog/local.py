@@ -3,7 +3,7 @@
 | model | place |
 |-|-|
 | a card's export | `saved_models/NAME` of this repository, if this is a checkout of it |
-| a card's archive | `archives/NAME/x.zip` in the cache folder, with a record beside it, `x.zip.json` |
+| a card's archive | `archives/NAME/x.zip` in the cache folder, beside it a record, `x.zip.json` |
 | a model of the hub | huggingface_hub's own cache (HF_HOME, HF_HUB_CACHE) |
 """
 
@@ -102,7 +102,7 @@ class ArchivePlace:
 
 
 def archive_place(cache: Path, name: str, url: str) -> ArchivePlace:
-    """Return the place of an archive: of the model `name`, published at `url`. Raises: CardError."""
+    """Return the place of the archive of model `name`, published at `url`. Raises: CardError."""
     if not file_name(url).endswith(".zip"):
         raise CardError(
             f"the archive of {name} is {url!r}; expected the address of a file that ends in .zip."
@@ -130,7 +130,7 @@ def list_archives(cache: Path) -> Iterator[tuple[str, Path, Record]]:
 
 
 def cache_folder() -> Path:
-    """Return $TFCLF_CACHE, else the folder `tfclf` in the user's cache. Raises: MissingExtraError."""
+    """Return $TFCLF_CACHE, else `tfclf` in the user's cache folder. Raises: MissingExtraError."""
     named = os.environ.get("TFCLF_CACHE")
     if named:
         return Path(named).expanduser()

@@ -1,4 +1,4 @@
-"""Resolving a source: a path, a card's name, an NLU reference or a hub id -> a path on this machine.
+"""Resolving a source (path, card's name, NLU reference or hub id) to a path on this machine.
 
 Nothing is fetched: the error for a model that is not here says how to get it. `load`, `export`,
 `verify` and `evaluate` resolve once; below them only paths travel.
@@ -33,8 +33,8 @@ def find(source: str | Path, *, exports: bool = True) -> LocalModel:
     'distilbert_mini_sequence_classifier_ag_news'
 
     The order: a path that exists; then a card, by name or NLU reference (its export in this
-    repository, its archive in the cache, its checkpoint in the hub's cache); then a hub id, ORG/NAME
-    or ORG/NAME@REVISION, in that cache.
+    repository, its archive in the cache, its checkpoint in the hub's cache); then a hub id,
+    ORG/NAME or ORG/NAME@REVISION, in that cache.
 
     Args:
       exports: whether exports count; if not, only checkpoints do.
@@ -87,7 +87,8 @@ def _find_card(card: Card, source: str, *, exports: bool) -> LocalModel:
         size = f" ({card.archive.size})" if card.archive.size else ""
         file = card.archive.url.rpartition("/")[2]
         raise SourceNotFoundError(
-            f"{source} is not on this machine yet. Get its archive{size} with: tfclf pull {source} - "
+            f"{source} is not on this machine yet. Get its archive{size} with: tfclf pull {source} "
+            f"- "
             f'or download {card.archive.url} by hand and give the file: tfclf.load("{file}")'
         )
     if card.hub_model is not None:
@@ -97,13 +98,13 @@ def _find_card(card: Card, source: str, *, exports: bool) -> LocalModel:
         )
     if bundled is not None:
         raise SourceNotFoundError(
-            f"{source} comes as an export, {bundled}, which predict, evaluate, show and serve take as "
-            f"it is; here a checkpoint is needed, and the card names no archive and no model of the "
-            f"hub."
+            f"{source} comes as an export, {bundled}, which predict, evaluate, show and serve take "
+            f"as it is; here a checkpoint is needed, and the card names no archive and no model of "
+            f"the hub."
         )
     raise SourceNotFoundError(
-        f"{source} is bundled with tfclf's repository ({card.saved_model}), and an installed package "
-        f"does not have it. Run this in the repository, or give the path of that folder."
+        f"{source} is bundled with tfclf's repository ({card.saved_model}), and an installed "
+        f"package does not have it. Run this in the repository, or give the path of that folder."
     )
 
 
@@ -125,16 +126,16 @@ def _exists(path: Path) -> bool:
 
 def _explain_missing(source: str | Path) -> str:
     expected = (
-        "Expected an exported model, a Hugging Face checkpoint (a folder with config.json, weights: "
-        "tf_model.h5 or model.safetensors, and tokenizer files), a KerasHub preset, or an archive of "
-        "Spark NLP (.zip)."
+        "Expected an exported model, a Hugging Face checkpoint (a folder with config.json, "
+        "weights: tf_model.h5 or model.safetensors, and tokenizer files), a KerasHub preset, or an "
+        "archive of Spark NLP (.zip)."
     )
     if isinstance(source, Path):
         return f"{source}: there is no such folder or file. {expected}"
     if hub_id(source) is not None:
         return (
-            f"{source}: there is no such folder or file, and no model of that name in the cache of the "
-            f"Hugging Face hub. If it is one of the hub, get it with: tfclf pull {source}"
+            f"{source}: there is no such folder or file, and no model of that name in the cache of "
+            f"the Hugging Face hub. If it is one of the hub, get it with: tfclf pull {source}"
         )
     near = cards.find_nearest(source)
     hint = f" Nearest cards: {', '.join(near)}." if near else ""

@@ -68,8 +68,8 @@ def _index_by_name() -> dict[str, Card]:
         for key in (card.name, *card.nlu_references):
             if key in by_name:
                 raise CardError(
-                    f"{by_name[key].name}.toml and {card.name}.toml both have the name {key}. Rename "
-                    f"one."
+                    f"{by_name[key].name}.toml and {card.name}.toml both have the name {key}. "
+                    f"Rename one."
                 )
             by_name[key] = card
     return by_name

@@ -115,8 +115,8 @@ def _find_bundled(card: Card) -> Path:
     folder = bundled_export(card)
     if folder is None:
         raise SourceNotFoundError(
-            f"{card.name} is bundled with tfclf's repository ({card.saved_model}), and an installed "
-            f"package does not have it; there is nothing to download. Run this in the repository, or "
-            f"give the path of that folder."
+            f"{card.name} is bundled with tfclf's repository ({card.saved_model}), and an "
+            f"installed package does not have it; there is nothing to download. Run this in the "
+            f"repository, or give the path of that folder."
         )
     return folder

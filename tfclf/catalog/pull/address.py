@@ -1,4 +1,4 @@
-"""Addresses of archives: a mirror's in place of the published one, and without secrets in messages."""
+"""Addresses of archives: a mirror's instead of the published one, and shown without secrets."""
 
 from urllib.parse import urlsplit
 
@@ -8,14 +8,14 @@ from tfclf.errors import InputError
 def apply_mirror(url: str, mirror: str | None) -> str:
     """Return the address that a published file is fetched from.
 
-    >>> apply_mirror("https://s3.amazonaws.com/bucket/models/x.zip", "https://mirror.example/kept")
+    >>> apply_mirror("https://s3.example/bucket/models/x.zip", "https://mirror.example/kept")
     'https://mirror.example/kept/bucket/models/x.zip'
-    >>> apply_mirror("https://s3.amazonaws.com/bucket/models/x.zip", "https://mirror.example/{file}")
+    >>> apply_mirror("https://s3.example/bucket/models/x.zip", "https://mirror.example/{file}")
     'https://mirror.example/x.zip'
 
     Args:
-      mirror: stands in place of scheme and host. With `{file}` in it, it is the whole address, for a
-        mirror that keeps all archives in one folder.
+      mirror: stands in place of scheme and host. With `{file}` in it, it is the whole address, for
+        a mirror that keeps all archives in one folder.
     Raises: InputError for a mirror that is no address.
     """
     if mirror is None:

@@ -46,8 +46,8 @@ def fetch(
     """
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise InputError(
-            f"the SHA-256 is {sha256!r}; expected 64 hexadecimal digits, as `sha256sum x.zip` prints "
-            f"them."
+            f"the SHA-256 is {sha256!r}; expected 64 hexadecimal digits, as `sha256sum x.zip` "
+            f"prints them."
         )
     place, watch = archive_place(settings.cache, name, url), watch or Watch()
     source = apply_mirror(url, settings.mirror)
@@ -58,9 +58,9 @@ def fetch(
         record = _fetch(place, name, source, size, sha256, watch, patience or Patience())
     if sha256 is not None and record.sha256 != sha256.lower():
         raise DownloadError(
-            f"{place.path} has the SHA-256 {record.sha256}; expected {sha256.lower()}. It was fetched "
-            f"from {record.address} on {record.fetched}. If it is not the file you want, remove it and "
-            f"pull again."
+            f"{place.path} has the SHA-256 {record.sha256}; expected {sha256.lower()}. It was "
+            f"fetched from {record.address} on {record.fetched}. If it is not the file you want, "
+            f"remove it and pull again."
         )
     return place.path, record
 
@@ -118,14 +118,14 @@ def _check_content(part: Part, source: str, sha256: str | None) -> str:
         part.drop()
         raise DownloadError(
             f"{source}: the download ({size:,} bytes) has the SHA-256 {digest}; expected "
-            f"{sha256.lower()}. It is another file, or was changed on the way; nothing of it is kept. "
-            f"Try another place with --mirror."
+            f"{sha256.lower()}. It is another file, or was changed on the way; nothing of it is "
+            f"kept. Try another place with --mirror."
         )
     if (flaw := find_zip_flaw(part.path)) is not None:
         part.drop()
         raise DownloadError(
-            f"{source}: the download ({size:,} bytes) is no whole zip file: {flaw}. Nothing of it is "
-            f"kept. Try again later, or another place with --mirror."
+            f"{source}: the download ({size:,} bytes) is no whole zip file: {flaw}. Nothing of it "
+            f"is kept. Try again later, or another place with --mirror."
         )
     return digest
 
@@ -133,8 +133,8 @@ def _check_content(part: Part, source: str, sha256: str | None) -> str:
 def find_zip_flaw(path: Path) -> str | None:
     """Return the reason why a file is no whole zip; None if it is one.
 
-    The directory at the end and the start of each entry are checked. The reader of the entries checks
-    their content; the file's length is known to be right here.
+    The directory at the end and the start of each entry are checked. The reader of the entries
+    checks their content; the file's length is known to be right here.
     """
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
@@ -186,7 +186,7 @@ def _explain_write_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DownloadError(
-            f"{folder} cannot be written: {error.strerror or error}. Free some space there or choose "
-            f"another folder, with --cache or TFCLF_CACHE. The bytes that could be written are kept: "
-            f"the same command resumes there."
+            f"{folder} cannot be written: {error.strerror or error}. Free some space there or "
+            f"choose another folder, with --cache or TFCLF_CACHE. The bytes that could be written "
+            f"are kept: the same command resumes there."
         ) from error

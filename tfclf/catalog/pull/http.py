@@ -25,7 +25,8 @@ _REDIRECTS = 10
 _MAY_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)")
 _BY_HAND = (
-    "The archive may have been moved or taken down. If you know another place, give it with --mirror; "
+    "The archive may have been moved or taken down. If you know another place, give it with "
+    "--mirror; "
     'or get the file by other means and load it as it is: tfclf.load("x.zip").'
 )
 
@@ -103,8 +104,8 @@ def receive(
             if part.size:
                 kept = f" The {part.size:,} bytes so far are kept: the same command resumes there."
             raise DownloadError(
-                f"{hide_secrets(url)}: {error}, {transfer.fruitless} times in a row. Try again later, "
-                f"or from another place with --mirror.{kept}"
+                f"{hide_secrets(url)}: {error}, {transfer.fruitless} times in a row. Try again "
+                f"later, or from another place with --mirror.{kept}"
             ) from error
 
 
@@ -143,7 +144,8 @@ class _Transfer:
             ) from error
         except httpx.InvalidURL as error:
             raise DownloadError(
-                f"{hide_secrets(self._url)} is redirected to an invalid address: {error}. {_BY_HAND}"
+                f"{hide_secrets(self._url)} is redirected to an invalid address: {error}. "
+                f"{_BY_HAND}"
             ) from error
 
     def _count(self, error: _BrokenError) -> _BrokenError:
@@ -219,8 +221,8 @@ class _Transfer:
             start = self._part.size
             self._part.drop()
             raise _BrokenError(
-                f"the request was for the bytes from {start} on of {kept.size}, and the server gave "
-                f"Content-Range: {stated}"
+                f"the request was for the bytes from {start} on of {kept.size}, and the server "
+                f"gave Content-Range: {stated}"
             )
         if (etag := response.headers.get("ETag")) and kept.etag and etag != kept.etag:
             self._part.drop()
@@ -296,8 +298,8 @@ def _choose_wait(error: Any, fruitless: int, patience: Patience) -> float:
         return float(min(patience.longest_wait, patience.first_wait * 2 ** max(0, fruitless - 1)))
     if asked > patience.longest_asked:
         raise DownloadError(
-            f"{error}, and asks to wait {asked:,.0f} seconds (Retry-After). Give the same command again "
-            f"then, or another place with --mirror."
+            f"{error}, and asks to wait {asked:,.0f} seconds (Retry-After). Give the same command "
+            f"again then, or another place with --mirror."
         )
     return asked
 
@@ -309,8 +311,8 @@ def _explain(error: httpx.TransportError, url: str) -> _BrokenError:
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ProxyError):
         raise DownloadError(
-            f"{hide_secrets(url)}: the proxy refuses ({reason}). HTTPS_PROXY, HTTP_PROXY or ALL_PROXY "
-            f"names it; NO_PROXY lists hosts to reach without it."
+            f"{hide_secrets(url)}: the proxy refuses ({reason}). HTTPS_PROXY, HTTP_PROXY or "
+            f"ALL_PROXY names it; NO_PROXY lists hosts to reach without it."
         ) from error
     if isinstance(error, httpx.UnsupportedProtocol):
         raise DownloadError(
@@ -336,8 +338,8 @@ def _refuse_downgrade(url: str) -> Callable[[httpx.Request], None]:
     def check(request: httpx.Request) -> None:
         if url.lower().startswith("https:") and request.url.scheme != "https":
             raise DownloadError(
-                f"{hide_secrets(url)} is redirected to {hide_secrets(str(request.url))}, which is not "
-                f"https. {_BY_HAND}"
+                f"{hide_secrets(url)} is redirected to {hide_secrets(str(request.url))}, which is "
+                f"not https. {_BY_HAND}"
             )
 
     return check

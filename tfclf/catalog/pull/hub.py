@@ -28,7 +28,8 @@ _MOST_LISTED = 10
 def pull(wanted: HubId, settings: Settings, watch: Watch) -> tuple[Path, int]:
     """Fetch the files of a checkpoint that tfclf reads, with weights in one format.
 
-    huggingface_hub resumes, retries and locks. It does not compare digests with the hub's; this does.
+    huggingface_hub resumes, retries and locks. It does not compare digests with the hub's; this
+    does.
 
     Returns: the folder, and its bytes.
     Raises: DownloadError, CheckpointError, SourceNotFoundError, MissingExtraError.
@@ -97,7 +98,7 @@ def _has_preset_weights(files: Mapping[str, Any]) -> bool:
 
 
 def _check_digests(folder: Path, files: Mapping[str, Any], wanted: HubId) -> None:
-    """Compare sizes and digests with the hub's. A file that differs is removed, to be fetched again.
+    """Compare sizes and digests with the hub's; a file that differs is removed.
 
     Raises: DownloadError.
     """
@@ -137,8 +138,8 @@ def _explain_errors(wanted: HubId) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise DownloadError(
-            f"{wanted} is gated: accept its terms on its page of the hub, then say who you are with "
-            f"`hf auth login` or HF_TOKEN."
+            f"{wanted} is gated: accept its terms on its page of the hub, then say who you are "
+            f"with `hf auth login` or HF_TOKEN."
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise SourceNotFoundError(
@@ -161,6 +162,6 @@ def _explain_errors(wanted: HubId) -> Iterator[None]:
             ) from error
         reason = first_line(error).rstrip(".")
         raise DownloadError(
-            f"{wanted} cannot be fetched from the hub: {reason}. Try again later (the bytes so far are "
-            f"kept), or name a mirror of the hub with HF_ENDPOINT."
+            f"{wanted} cannot be fetched from the hub: {reason}. Try again later (the bytes so far "
+            f"are kept), or name a mirror of the hub with HF_ENDPOINT."
         ) from error

@@ -50,6 +50,6 @@ def refuse_offline(what: str) -> DownloadError:
     """Return the error for a file that must be fetched and may not be."""
     return DownloadError(
         f"{what} is not in the cache, and --offline (or TFCLF_OFFLINE, HF_HUB_OFFLINE) forbids to "
-        f"fetch it. Pull it on a machine with a network and copy the cache folder, or take --offline "
-        f"out."
+        f"fetch it. Pull it on a machine with a network and copy the cache folder, or take "
+        f"--offline out."
     )

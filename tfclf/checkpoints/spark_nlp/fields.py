@@ -10,6 +10,7 @@ from tfclf.files import list_folder
 
 # A vocabulary of 250,000 pieces and its numbers take 10 MB.
 _MOST_BYTES = 1 << 29
+_MOST_SHOWN = 80  # characters of a key in an error
 Merge = tuple[str, str]
 
 
@@ -75,13 +76,14 @@ def _read_numbered(folder: NamedPath, name: str, *, in_pairs: bool = False) -> l
     return [by_number[number] for number in range(len(by_number))]
 
 
-def _is_merge(key: java_stream.Value) -> bool:
+def _is_merge(key: object) -> bool:
     return isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key)
 
 
 def _describe(key: object) -> str:
     """Describe a key. The repr of other objects could be endless: a stream may share parts."""
-    return repr(key)[:80] if isinstance(key, str) or _is_merge(key) else "an object"  # type: ignore[arg-type]
+    is_plain = isinstance(key, str) or _is_merge(key)
+    return repr(key)[:_MOST_SHOWN] if is_plain else "an object"
 
 
 def _find_parts(folder: NamedPath, name: str) -> list[Path]:
