@@ -89,8 +89,8 @@ def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
     with pytest.raises(SourceNotFoundError) as told:
         tfclf.load(CARD)
     assert str(told.value) == (
-        f"{CARD} is not on this machine yet. Get its archive (44.9 MB) with: tfclf pull {CARD} - or download "
-        f"{archive.url} by hand and give the file: "
+        f"{CARD} is not on this machine yet. Get its archive (44.9 MB) with: tfclf pull {CARD} - "
+        f"or download {archive.url} by hand and give the file: "
         f'tfclf.load("albert_base_sequence_classifier_ag_news_en_3.4.0_3.0_1639648298937.zip")'
     )
 

@@ -194,7 +194,7 @@ def weights_file(request: pytest.FixtureRequest) -> str:
 def either_format(
     request: pytest.FixtureRequest, weights_file: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """A checkpoint whose weights are as TensorFlow or as PyTorch writes them, and that file's name."""
+    """A checkpoint with weights as TensorFlow or as PyTorch writes them, and their file's name."""
     folder = tmp_path_factory.mktemp("format") / request.param
     return tiny_checkpoint(
         folder, request.param, safetensors=weights_file == "model.safetensors"
@@ -207,7 +207,7 @@ def own_of_either_format(either_format: tuple[Path, str], tmp_path: Path) -> Pat
 
 
 def _spoil(folder: Path, value: float) -> str:
-    """Writes `value` into one weight of an encoder, in whichever format; the weight's last name but one."""
+    """Write `value` into one weight of an encoder; return the last part but one of its name."""
     model = open_checkpoint(folder).load_model()
     weight = next(weight for weight in model.weights if "LayerNorm/gamma" in weight.name)
     weight.assign(np.concatenate([[value], weight.numpy()[1:]]))

@@ -1,4 +1,4 @@
-"""`tfclf pull` as a process: what it prints, how it ends, and what becomes of it when it is killed."""
+"""`tfclf pull` as a process: its output, its exit codes, and a kill in the middle."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""KerasHub presets: ids and logits are those of KerasHub's own classifier, run in the same process."""
+"""KerasHub presets: ids and logits equal those of KerasHub's own classifier in this process."""
 
 import json
 import os

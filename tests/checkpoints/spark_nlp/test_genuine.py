@@ -1,7 +1,8 @@
-"""Archives that Spark NLP 3.4.4 and 5.5.3 wrote themselves, beside the checkpoints that went into them.
+"""Archives that Spark NLP 3.4.4 and 5.5.3 wrote, beside the checkpoints that they were made from.
 
-The reference is the original TF class with the weights of ../shared/spark_nlp/checkpoints, behind the tokenizer of
-training over the original files of ../shared/vocab. What Spark NLP 3.4.4 answered on 200 real rows lies beside.
+The reference is the original TF class with the weights of ../shared/spark_nlp/checkpoints, behind
+the tokenizer of its training over the original files of ../shared/vocab. The outputs of Spark NLP
+3.4.4 on 200 real rows lie beside.
 """
 
 import json
@@ -54,7 +55,7 @@ _HOSTILE = [text[:300] for text in hostile_texts(100)]
 
 @dataclass(frozen=True)
 class Imported:
-    """An archive's checkpoint, and what it and the original answer on Spark NLP's 200 rows and 100 hostile strings."""
+    """An archive's checkpoint, its outputs and the original's, on 200 real, 100 hostile texts."""
 
     checkpoint: Checkpoint
     folder: Path

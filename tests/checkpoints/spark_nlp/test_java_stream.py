@@ -113,7 +113,8 @@ def test_a_class_above_a_class_without_end_is_refused() -> None:
 def test_an_object_that_refers_to_itself_is_refused() -> None:
     content = JavaStream().array([("x", 1)]).content
     own = content.index(b"t\x00\x01x")
-    # The tuple's first part is the tuple: the array's class and the array come before it, its class and a name, too.
+    # The tuple's first part is the tuple: the array's class and the array come before it, its class
+    # and a name, too.
     with pytest.raises(CheckpointError, match="refers to itself, or to a class"):
         read(content[:own] + b"q\x00\x7e\x00\x04" + content[own + 4 :])
 

@@ -1,4 +1,4 @@
-"""Archives of sizes that no other archive has: what config.json would say is read from shapes and graph."""
+"""Archives of unusual sizes: the values of a config.json are read from shapes and graph."""
 
 import gc
 import json
@@ -31,7 +31,8 @@ from tfclf.cli import commands
 from tfclf.errors import CheckpointError
 from tfclf.sample_texts import HEADLINES
 
-# Labels first, then sizes: other ones for each family, and every activation that can be told from a graph.
+# Labels first, then sizes: other ones for each family, and every activation that can be told from a
+# graph.
 CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "distilbert": (
         "distilbert",
@@ -167,7 +168,7 @@ def test_case_is_as_the_archive_says_unless_its_vocabulary_has_no_capital(
 
 
 def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> None:
-    """As transformers of 2021 did: tf.cast(tf.math.divide(dim, n_heads), tf.int32), and no constant."""
+    """transformers of 2021 has tf.cast(tf.math.divide(dim, n_heads), tf.int32), and no constant."""
     heads, width = 4, 32
 
     def change(inside: Path) -> None:
@@ -205,7 +206,8 @@ def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> Non
     assert open_checkpoint(own_model).config["n_heads"] == heads
 
 
-@pytest.mark.verify  # save_pretrained(saved_model=True) takes its time; the genuine archives are of that make, too
+# Slow: save_pretrained(saved_model=True). The genuine archives were saved in the same way.
+@pytest.mark.verify
 def test_a_graph_as_transformers_saves_it_is_read(tmp_path: Path) -> None:
     original = spark_nlp_model(
         tmp_path / "model", "distilbert", saved_model=True, n_layers=1, n_heads=2

@@ -1,4 +1,4 @@
-"""Archives that are hostile, damaged or of another kind are refused with a reason; nothing is left behind."""
+"""Hostile, damaged and foreign archives are refused with a reason; nothing is left behind."""
 
 import contextlib
 import json
