@@ -235,7 +235,7 @@ def test_the_next_free_version_is_taken(own_export: Path, checkpoint: Path) -> N
 
 
 def test_a_version_that_is_there_is_not_overwritten(own_export: Path, checkpoint: Path) -> None:
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(ExportError, match="exists already"):
         tfclf.export(checkpoint, own_export.parent, version=1)
 
 

@@ -259,7 +259,7 @@ def test_sizes_of_another_checkpoint_are_told(own_of_either_format: Path) -> Non
 
 def test_two_numbers_of_labels_are_refused(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", num_labels=3)
-    with pytest.raises(CheckpointError, match=r"num_labels is 3 and id2label names 4"):
+    with pytest.raises(CheckpointError, match=r"num_labels is 3, but id2label names 4"):
         open_checkpoint(own_checkpoint)
 
 

@@ -216,7 +216,7 @@ def test_the_snippet_is_python_that_names_the_card(card: Card) -> None:
             ("test_rows", "rows"),
             "training.rows is no key of a card. Expected one of: training.data_set",
         ),
-        (("name =", 'name = "another"\n# ='), "expected that of the file"),
+        (("name =", 'name = "another"\n# ='), "expected the file's"),
         (
             ("[metrics]\n", '[metrics]\neval_f2 = "good"\n'),
             "metrics.eval_f2 is 'good'; expected a number.",

@@ -207,7 +207,7 @@ def test_a_server_that_says_no_length_is_heard_to_its_end(fetch: Fetch, server: 
 
 def test_a_compressed_body_is_refused(fetch: Fetch, server: FileServer) -> None:
     server.always = Answer(headers={"Content-Encoding": "gzip"})
-    with pytest.raises(DownloadError, match="Content-Encoding gzip, unasked"):
+    with pytest.raises(DownloadError, match="Content-Encoding gzip, which was not asked for"):
         fetch()
 
 

@@ -246,7 +246,7 @@ def test_a_preset_has_no_original_engine(preset: Path) -> None:
         (
             "assets/tokenizer/vocabulary.txt",
             TokenizerError,
-            "vocabulary.txt is not there .found nothing",
+            "vocabulary.txt is missing .found nothing",
         ),
     ],
 )

@@ -216,9 +216,7 @@ class _Stream:
         if known is None:
             raise self._refuse_class(kind)
         if flags != _SERIALIZABLE or fields != known:
-            raise self.refuse(
-                f"the class {name!r} has other fields than those that this reader knows"
-            )
+            raise self.refuse(f"the class {name!r} is not of the version that this reader knows")
         return kind
 
     def _read_field_type(self) -> tuple[str, str]:
