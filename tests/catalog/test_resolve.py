@@ -1,4 +1,4 @@
-"""A name, wherever a model is asked for: found on this machine, or told how to get it."""
+"""Names of models: found on this machine, or an error that says how to get the model."""
 
 import shutil
 import sys
@@ -86,9 +86,9 @@ def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(
 def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
     archive = cards.find(CARD).archive
     assert archive is not None
-    with pytest.raises(SourceNotFoundError) as told:
+    with pytest.raises(SourceNotFoundError) as caught:
         tfclf.load(CARD)
-    assert str(told.value) == (
+    assert str(caught.value) == (
         f"{CARD} is not on this machine yet. Get its archive (44.9 MB) with: tfclf pull {CARD} - "
         f"or download {archive.url} by hand and give the file: "
         f'tfclf.load("albert_base_sequence_classifier_ag_news_en_3.4.0_3.0_1639648298937.zip")'

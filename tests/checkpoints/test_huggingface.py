@@ -76,7 +76,7 @@ def test_fewer_labels_than_classes_are_told_with_both_numbers(own_checkpoint: Pa
 
 
 @pytest.mark.parametrize(
-    ("id2label", "told"),
+    ("id2label", "message"),
     [
         ({"0": "a", "2": "b"}, "expected 0 to 1 without gaps"),
         ({"0": "a", "1": "a"}, "names a more than once"),
@@ -85,9 +85,11 @@ def test_fewer_labels_than_classes_are_told_with_both_numbers(own_checkpoint: Pa
     ],
     ids=["gap", "twice", "no number", "list"],
 )
-def test_labels_out_of_order_are_refused(own_checkpoint: Path, id2label: object, told: str) -> None:
+def test_labels_out_of_order_are_refused(
+    own_checkpoint: Path, id2label: object, message: str
+) -> None:
     edit_json(own_checkpoint / "config.json", id2label=id2label)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_checkpoint)
 
 

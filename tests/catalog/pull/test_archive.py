@@ -216,10 +216,10 @@ def test_a_refusal_is_told_at_once_with_address_code_and_what_to_do(
     fetch: Fetch, server: FileServer, tmp_path: Path, status: int
 ) -> None:
     server.always = Answer(status=status)
-    with pytest.raises(DownloadError) as told:
+    with pytest.raises(DownloadError) as caught:
         fetch()
-    assert f"{server.url}/models/x.zip answers HTTP {status}" in str(told.value)
-    assert "mirror" in str(told.value)
+    assert f"{server.url}/models/x.zip answers HTTP {status}" in str(caught.value)
+    assert "mirror" in str(caught.value)
     assert len(server.asked) == 1
     assert _files(tmp_path) == set()
 

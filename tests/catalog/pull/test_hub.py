@@ -121,7 +121,7 @@ def test_a_false_digest_is_told_and_the_file_removed(
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "told"),
+    ("status", "code", "message"),
     [
         (404, "RepoNotFound", "the hub has no such model, or it is private"),
         (404, "RevisionNotFound", "the model has no such revision"),
@@ -130,12 +130,12 @@ def test_a_false_digest_is_told_and_the_file_removed(
     ],
 )
 def test_what_the_hub_refuses_is_told(
-    pull: Run, served: Hub, status: int, code: str, told: str
+    pull: Run, served: Hub, status: int, code: str, message: str
 ) -> None:
     served.status, served.error_code = status, code
     done = pull("org/name", "--revision", "v1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -173,11 +173,11 @@ def test_spark_nlp_differs_as_often_as_the_page_says(
     apart = int((np.abs(ours - shares).max(axis=1) > 1e-3).sum())
     other = sum(row["result"] != label for row, label in zip(theirs, found.labels, strict=False))
     page = (ROOT / "docs" / "spark-nlp.md").read_text(encoding="utf-8")
-    told = re.search(
+    line = re.search(
         rf"^\| `{family}` \| (\d+) of {len(theirs)} \| (\d+) of {len(theirs)} \|",
         page,
         re.MULTILINE,
     )
-    assert told, f"docs/spark-nlp.md has no line for {family}: {apart}, {other} of {len(theirs)}"
-    assert abs(int(told[1]) - apart) <= _WITHIN_ROUNDING
-    assert abs(int(told[2]) - other) <= _WITHIN_ROUNDING
+    assert line, f"docs/spark-nlp.md has no line for {family}: {apart}, {other} of {len(theirs)}"
+    assert abs(int(line[1]) - apart) <= _WITHIN_ROUNDING
+    assert abs(int(line[2]) - other) <= _WITHIN_ROUNDING

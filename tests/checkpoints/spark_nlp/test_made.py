@@ -31,7 +31,7 @@ from tfclf.cli import commands
 from tfclf.errors import CheckpointError
 from tfclf.sample_texts import HEADLINES
 
-# Labels first, then sizes: other ones for each family, and every activation that can be told from a
+# Labels first, then sizes: other ones for each family, and every activation that is read from a
 # graph.
 CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "distilbert": (

@@ -35,7 +35,7 @@ WEIGHTS = "distilbert_classification_tensorflow"
 
 @pytest.fixture(autouse=True)
 def leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test of this file: what was unpacked is gone when the error has been told."""
+    """Check after every test of this file that unpacked files are gone once the error is raised."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -212,7 +212,7 @@ def test_a_field_that_is_missing_is_named(name: str, own_model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),
+    ("entries", "message"),
     [
         (
             [("a", 0), ("b", 2), ("c", 3), ("d", 4)],
@@ -231,10 +231,10 @@ def test_a_field_that_is_missing_is_named(name: str, own_model: Path) -> None:
     ],
 )
 def test_labels_that_are_no_labels_are_refused(
-    entries: list[tuple[object, object]], told: str, own_model: Path
+    entries: list[tuple[object, object]], message: str, own_model: Path
 ) -> None:
     write_field(own_model, "labels", entries)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_model)
 
 
@@ -319,7 +319,7 @@ def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
         ("[]", "names no class"),
@@ -327,9 +327,9 @@ def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> 
         ("[" * 100_000, "is not JSON"),
     ],
 )
-def test_metadata_that_is_none_is_refused(content: str, told: str, own_model: Path) -> None:
+def test_metadata_that_is_none_is_refused(content: str, message: str, own_model: Path) -> None:
     (own_model / "metadata" / "part-00000").write_text(content, encoding="utf-8")
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_model)
 
 
@@ -365,7 +365,7 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "message"),
     [
         ("saved_model.pb", r"has no saved_model\.pb: found variables\.data"),
         ("variables.index", r"has no variables\.index: found saved_model\.pb"),
@@ -373,10 +373,10 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
     ],
 )
 def test_a_part_of_the_weights_that_is_missing_is_named(
-    file: str, told: str, own_model: Path
+    file: str, message: str, own_model: Path
 ) -> None:
     change_weights(own_model, WEIGHTS, lambda inside: (inside / file).unlink())
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_model)
 
 

@@ -64,7 +64,7 @@ def test_bytes_of_any_kind_give_a_clear_error(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"PK\x03\x04", "does not begin with SEQ"),
         (b"SEQ\x03", "a SequenceFile of version 3"),
@@ -83,8 +83,8 @@ def test_bytes_of_any_kind_give_a_clear_error(content: bytes) -> None:
         (_SAMPLES["plain"][:-4] + b"\x00\x00", "more bytes are expected|states another length"),
     ],
 )
-def test_what_is_no_field_is_refused_by_name(content: bytes, told: str) -> None:
-    with pytest.raises(CheckpointError, match=told):
+def test_what_is_no_field_is_refused_by_name(content: bytes, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
         read(content)
 
 
