@@ -22,7 +22,7 @@ class TransformersReference:
       tokenizer_folder: the folder that transformers reads the tokenizer from.
     """
 
-    packages = ("transformers", "tokenizers")
+    packages: tuple[str, ...] = ("transformers", "tokenizers")
 
     def __init__(self, checkpoint: Checkpoint, tokenizer_folder: Path) -> None:
         self._classes = len(checkpoint.labels)

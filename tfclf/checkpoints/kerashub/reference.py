@@ -31,7 +31,7 @@ class KerasHubReference:
     A `checkpoint.Reference`.
     """
 
-    packages = ("keras", "keras-hub", "tensorflow-text")
+    packages: tuple[str, ...] = ("keras", "keras-hub", "tensorflow-text")
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._classifier = keras_hub().models.TextClassifier.from_preset(str(checkpoint.folder))
@@ -72,12 +72,12 @@ class KerasHubReference:
         # ids [[1, 0, 7, 0, 0]] with pad 0, reversed [[0, 0, 7, 0, 1]]: argmax 2, length 5 - 2 = 3.
         is_token = ids != self._tokenizer.pad_token_id
         lengths = ids.shape[1] - np.argmax(is_token[:, ::-1], axis=1)
-        columns = {"input_ids": ids}
+        padded = {"input_ids": ids}
         if self._types:
-            columns["token_type_ids"] = encoded["segment_ids"].numpy()
+            padded["token_type_ids"] = encoded["segment_ids"].numpy()
         return {
             name: [row[:length].tolist() for row, length in zip(rows, lengths, strict=True)]
-            for name, rows in columns.items()
+            for name, rows in padded.items()
         }
 
     def logits(self, encoded: Mapping[str, Sequence[Sequence[int]]]) -> np.ndarray:
