@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import tfclf
 from tfclf._transformers import transformers
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.read import read
 

@@ -36,7 +36,7 @@ print(json.dumps({{
 _READING = """
 from tfclf._transformers import tf_class
 tf_class("TFBertForSequenceClassification")
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.tokenization.read import read
 """
 

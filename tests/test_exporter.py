@@ -207,14 +207,17 @@ def test_it_loads_and_answers_where_transformers_and_keras_cannot_be_imported(ei
         """
         import importlib.abc, sys
 
+        BLOCKED = {"transformers", "tf_keras", "tokenizers", "safetensors", "keras"}
+
         class Blocker(importlib.abc.MetaPathFinder):
             def find_spec(self, name, path=None, target=None):
-                if name.split(".")[0] in {"transformers", "tf_keras", "tokenizers", "safetensors", "keras"}:
+                if name.split(".")[0] in BLOCKED:
                     raise ImportError(f"{name} is blocked")
 
-        import tensorflow  # looks for Keras while it is imported, to offer tf.keras, and goes on without
-        for name in [name for name in sys.modules if name.split(".")[0] in {"keras", "tf_keras"}]:
-            del sys.modules[name]
+        import tensorflow  # imports Keras if it can, to offer tf.keras
+        for name in list(sys.modules):
+            if name.split(".")[0] in {"keras", "tf_keras"}:
+                del sys.modules[name]
         sys.meta_path.insert(0, Blocker())
         import tfclf
         print(tfclf.load(sys.argv[1]).predict(["Shares jump after earnings"])[0].label)
@@ -232,7 +235,7 @@ def test_the_next_free_version_is_taken(own_export: Path, checkpoint: Path) -> N
 
 
 def test_a_version_that_is_there_is_not_overwritten(own_export: Path, checkpoint: Path) -> None:
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(ExportError, match="exists already"):
         tfclf.export(checkpoint, own_export.parent, version=1)
 
 

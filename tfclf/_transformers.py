@@ -8,6 +8,7 @@ Two environment variables must be set before the first import, and nowhere else:
 """
 
 import functools
+import inspect
 import os
 from typing import Any
 
@@ -72,3 +73,8 @@ def sentencepiece() -> tuple[Any, Any]:
 def tf_class(name: str) -> Any:
     """Return the class `name` of transformers, e.g. TFDistilBertForSequenceClassification."""
     return getattr(transformers(), name)
+
+
+def takes_token_types(model: Any) -> bool:
+    """Return whether a TF class has an input for token types. Its tokenizer may still give none."""
+    return "token_type_ids" in inspect.signature(model.call).parameters

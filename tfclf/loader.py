@@ -1,77 +1,99 @@
-"""From whatever names a model to a Classifier."""
+"""Loading a classifier: an exported model, or a checkpoint."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from tfclf._tensorflow import load_text_ops
-from tfclf.catalog import resolve as sources
+from tfclf.catalog import resolve
 from tfclf.classifier import Classifier
 from tfclf.errors import SavedModelError, SourceNotFoundError, first_line
 from tfclf.files import list_folder
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.versions import saved_model_folder
 
+if TYPE_CHECKING:
+    from tfclf.checkpoints.checkpoint import Checkpoint
+
 
 def load(
     source: str | Path, *, engine: str = "auto", precision: str = "float32", xla: bool | None = None
 ) -> Classifier:
-    """Loads a classifier.
+    """Load a classifier.
 
+    >>> import tfclf
     >>> tfclf.load("saved_models/distilbert_mini_sequence_classifier_ag_news").labels
     ('World', 'Sports', 'Business', 'Sci/Tech')
 
     Args:
-      source: the folder of an exported model (the newest of its versions, or one version's own
-        folder), or of a Hugging Face checkpoint or a KerasHub preset; the folder or the zip of a
-        Spark NLP model. Or a name: a card's, its NLU reference, or a hub id, `ORG/NAME`, of what is
-        on this machine already; `tfclf pull NAME` gets it.
-      engine, precision: for a checkpoint; as `export` takes them. An export has its own.
-      xla: whether calls take the signature `serving_xla`, which XLA compiles for the shapes of a
-        short ladder; by default where TensorFlow sees a GPU and the model has it.
-    Raises: SourceError, TokenizerError; MissingExtraError where a checkpoint needs transformers;
-      InputError for `xla=True` where the model has no `serving_xla`.
+      source: one of these:
+        - the folder of an exported model (its newest version is loaded), or of one version;
+        - the folder of a Hugging Face checkpoint or a KerasHub preset;
+        - the folder or the zip of a Spark NLP model;
+        - the name of a model that is on this machine already: a card's name, its NLU reference, or
+          a hub id, `ORG/NAME`. `tfclf pull NAME` gets it.
+      engine, precision: for a checkpoint, as in `export`. An export has its own.
+      xla: whether calls use the signature `serving_xla`, which XLA compiles for a short list of
+        shapes; by default if TensorFlow sees a GPU and the model has the signature.
+    Raises: SourceError, TokenizerError; MissingExtraError if a checkpoint needs transformers;
+      InputError for `xla=True` if the model has no `serving_xla`.
     """
-    found = sources.find(source)
-    folder = found.path
-    version = saved_model_folder(folder)
+    model = resolve.find(source)
+    version = saved_model_folder(model.path)
     if version is not None:
-        return _load_export(version, xla)
-    from tfclf.checkpoints import is_checkpoint, open_checkpoint
+        return load_export(version, xla=xla)
+    # transformers is imported here, and an export does not need it.
+    from tfclf.checkpoints.opening import is_checkpoint, open_checkpoint
+
+    if model.path.is_dir() and not is_checkpoint(model.path):
+        raise SourceNotFoundError(
+            f"{source} holds {list_folder(model.path)}; expected an exported model "
+            f"(saved_model.pb, or numbered version folders with one each) or a checkpoint "
+            f"(config.json, weights, tokenizer files)."
+        )
+    checkpoint = open_checkpoint(model.path)
+    return load_checkpoint(checkpoint, name=model.name, engine=engine, precision=precision, xla=xla)
+
+
+def load_checkpoint(
+    checkpoint: "Checkpoint",
+    *,
+    name: str,
+    engine: str = "auto",
+    precision: str = "float32",
+    xla: bool | None = None,
+) -> Classifier:
+    """Build a classifier from a checkpoint; the arguments are those of `load`."""
     from tfclf.graph.build import build
     from tfclf.graph.signatures import signatures_of
 
-    if folder.is_dir() and not is_checkpoint(folder):
-        raise SourceNotFoundError(
-            f"{source} holds {list_folder(folder)}; expected an exported model (saved_model.pb, or numbered version "
-            f"folders with one each) or a checkpoint (config.json, weights, tokenizer files)."
-        )
-    graph, manifest = build(
-        open_checkpoint(folder), name=found.name, engine=engine, precision=precision
-    )
+    graph, manifest = build(checkpoint, name=name, engine=engine, precision=precision)
     functions = {
-        signature.name: _by_keyword(signature.trace(graph), tuple(signature.inputs))
+        signature.name: _name_arguments(signature.trace(graph), tuple(signature.inputs))
         for signature in signatures_of(graph)
     }
     return Classifier(functions, manifest, owner=graph, xla=xla)
 
 
-def _load_export(version: Path, xla: bool | None) -> Classifier:
+def load_export(version: Path, *, xla: bool | None = None) -> Classifier:
+    """Load the export in a version's own folder. Raises: SavedModelError, InputError."""
     load_text_ops()
     manifest = Manifest.read(version)
     try:
         loaded = tf.saved_model.load(str(version))
-    # IndexError: what TensorFlow makes of a checkpoint file that ends too early.
+    # TensorFlow raises IndexError for a checkpoint file that ends too early.
     except (OSError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
-        reason = first_line(error)
         raise SavedModelError(
-            f"{version} cannot be loaded: {reason}. A file may be missing or cut short; copy or export it again."
+            f"{version} cannot be loaded: {first_line(error)}. A file may be missing or cut short; "
+            f"copy or export it again."
         ) from error
     return Classifier(loaded.signatures, manifest, owner=loaded, xla=xla)
 
 
-def _by_keyword(
+def _name_arguments(
     function: Callable[..., Mapping[str, tf.Tensor]], inputs: Sequence[str]
 ) -> Callable[..., Mapping[str, tf.Tensor]]:
+    """Return the function with keyword arguments, as a SavedModel's signatures have them."""
     return lambda **given: function(*(given[name] for name in inputs))

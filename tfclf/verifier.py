@@ -1,4 +1,4 @@
-"""Proof: the original tokenizer and TF class run beside an export, on the same strings."""
+"""Proof of equality: the original tokenizer and model run beside an export, on the same strings."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf._version import package_versions
-from tfclf.checkpoints import Checkpoint, open_checkpoint
+from tfclf.catalog import resolve
+from tfclf.checkpoints.checkpoint import Checkpoint, Reference
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.classifier import Classifier
 from tfclf.errors import InputError
 from tfclf.files import hash_files
-from tfclf.graph.engines.original import takes_token_types
-from tfclf.loader import load
+from tfclf.loader import load_checkpoint, load_export
 from tfclf.problem_types import activation_of
 from tfclf.progress import shown
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.saved_model.certificate import Agreement, Certificate, Difference
 from tfclf.saved_model.versions import latest_version
-from tfclf.tokenization.read import load_reference
 
 # Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
 TOLERANCES = {"float32": 1e-5, "bfloat16": 5e-2}
-_BATCH = 16
+_ROWS = 16  # of a batch for the model; the tokenizer takes _CHUNK at once
+_CHUNK = 8 * _ROWS
 _BUILT_IN_HOSTILE = 500
 _SHOWN_DIFFERENCES = 5
+_SHOWN_CHARACTERS = 200
+_PIECES_PER_TEXT = 100
 _LONGEST_ROW_OF_IDS = 512
 
 
@@ -40,138 +43,70 @@ def verify(
     *,
     progress: bool = False,
 ) -> Certificate:
-    """Compares an export with the checkpoint that it came from, and stores the certificate in the export.
+    """Compare an export with the checkpoint it came from, and store the certificate in the export.
 
-    >>> tfclf.verify("saved_models/news/1", "my_checkpoint").equal
+    >>> import tfclf
+    >>> tfclf.verify("saved_models/news/1", "my_checkpoint").equal  # doctest: +SKIP
     True
 
-    Beside an export in bfloat16 the lean engine runs in float32 on the same texts; the certificate
-    states how near each of the two stays to the original.
+    Beside an export in bfloat16 the lean engine runs in float32 on the same texts. The certificate
+    states how close each of the two stays to the original.
 
     Args:
-      path: an exported model: one version's folder, or the model's, for its newest version.
-      source: the folder of the Hugging Face checkpoint, or of the KerasHub preset (needs
-        keras-hub); or the Spark NLP model.
+      path: an exported model: the folder of one version, or the model's, for its newest version.
+      source: the checkpoint: the folder of a Hugging Face checkpoint or of a KerasHub preset (needs
+        keras-hub), the folder or the zip of a Spark NLP model; or its name, as in `tfclf.load`.
       texts: to compare on; by default headlines, hostile strings and rows past the length limit.
-      progress: shows a bar on standard error.
-    Raises: SourceNotFoundError, SavedModelError, CheckpointError, InputError where there is no
-      text.
+      progress: whether to show a bar on standard error.
+    Raises: SourceNotFoundError, SavedModelError, CheckpointError; InputError if there is no text.
     """
     version = latest_version(path).folder
-    # The certificate speaks of `serving_default`, also where there is a GPU.
-    export = load(version, xla=False)
-    checkpoint = open_checkpoint(source)
-    original = (
-        checkpoint.load_reference(checkpoint)
-        if checkpoint.load_reference
-        else _Original(checkpoint)
-    )
-    given = (
-        list(texts)
-        if texts is not None
-        else [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *_long_texts()]
-    )
-    if not given:
+    # The certificate is about `serving_default`, also on a machine with a GPU.
+    export = load_export(version, xla=False)
+    model = resolve.find(source, exports=False)
+    checkpoint = open_checkpoint(model.path)
+    reference = checkpoint.load_reference()
+    rows = list(texts) if texts is not None else _built_in_texts()
+    if not rows:
         raise InputError("there is no text to compare on; expected at least one row.")
-    beside = (
-        {}
-        if export.manifest.precision == "float32"
-        else {"float32": load(source, precision="float32")}
-    )
-    comparison = _Comparison(export, original, beside)
-    batches = comparison.run(given)
-    for _ in shown(batches, total=len(given), unit="rows") if progress else batches:
+    beside = {}
+    if export.manifest.precision != "float32":
+        beside["float32"] = load_checkpoint(checkpoint, name=model.name)
+    comparison = _Comparison(export, checkpoint, reference, beside)
+    batches = comparison.run(rows)
+    for _ in shown(batches, total=len(rows), unit="rows") if progress else batches:
         pass
     certificate = comparison.certificate(texts="built-in" if texts is None else "given")
     dataclasses.replace(export.manifest, certificate=certificate.to_dict()).write(version)
     return certificate
 
 
-def _long_texts() -> tuple[str, ...]:
-    return ("news " * 600, " ".join(HEADLINES) * 20)
+def _built_in_texts() -> list[str]:
+    too_long = ("news " * 600, " ".join(HEADLINES) * 20)
+    return [*HEADLINES, *hostile_texts(_BUILT_IN_HOSTILE), *too_long]
 
 
-class _Original:
-    """The checkpoint's own tokenizer and TF class."""
-
-    packages = ("transformers", "tokenizers")
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
-        self._tokenizer = load_reference(checkpoint.tokenizer_folder or checkpoint.folder)
-        self._model = checkpoint.load_model()
-        # What the tokenizer hands to the model: token types, too, if its class has them.
-        self._tokenizer.padding_side = checkpoint.family.padding_side(self._tokenizer.padding_side)
-        taken = {"input_ids"} | ({"token_type_ids"} if takes_token_types(self._model) else set())
-        self.inputs = [name for name in self._tokenizer.model_input_names if name in taken]
-        self._limit = int(min(self._tokenizer.model_max_length, checkpoint.max_positions))
-        signature = {
-            name: tf.TensorSpec([None, None], tf.int32) for name in [*self.inputs, "attention_mask"]
-        }
-        self._forward = tf.function(
-            lambda inputs: self._model(inputs, training=False, return_dict=True).logits,
-            input_signature=[signature],
-        )
-
-    @property
-    def name(self) -> str:
-        return f"{type(self._model).__name__}, {type(self._tokenizer).__name__}"
-
-    @property
-    def vocabulary(self) -> list[str]:
-        """Every piece, in the order of the ids; added tokens included."""
-        pieces: dict[str, int] = self._tokenizer.get_vocab()
-        return sorted(pieces, key=pieces.__getitem__)
-
-    @property
-    def added_tokens(self) -> list[str]:
-        """What is one token wherever it stands."""
-        return [str(token) for token in self._tokenizer.added_tokens_decoder.values()]
-
-    def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
-        """As the checkpoint's problem_type has it; a regression has none."""
-        activation = activation_of(self.checkpoint.problem_type)
-        return None if activation is None else activation(logits).numpy()
-
-    def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
-        """Texts, or texts and their pairs -> input_ids and, where the class has them, token_type_ids."""
-        columns = [list(column) for column in texts]
-        encoded = self._tokenizer(*columns, truncation=True, max_length=self._limit)
-        return {name: encoded[name] for name in self.inputs}
-
-    def logits(self, encoded: dict[str, list[list[int]]]) -> np.ndarray:
-        """Rows of about one length go together; the order stays."""
-        rows = encoded["input_ids"]
-        logits = np.zeros((len(rows), len(self.checkpoint.labels)), np.float32)
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        for start in range(0, len(rows), _BATCH):
-            part = order[start : start + _BATCH]
-            columns = {name: [column[index] for index in part] for name, column in encoded.items()}
-            padded = self._tokenizer.pad(columns, return_attention_mask=True, return_tensors="np")
-            logits[part] = self._forward(
-                {name: tf.cast(ids, tf.int32) for name, ids in padded.items()}
-            ).numpy()
-        return logits
-
-
-class _Nearness:
-    """How near one classifier stays to the original, batch by batch."""
+class _Distance:
+    """The largest distance of one classifier from the original, over all batches."""
 
     def __init__(self) -> None:
         self._rows = self._same_labels = 0
         self._logits = 0.0
         self._probabilities: float | None = None
 
-    def count(
-        self, answers: Mapping[str, tf.Tensor], logits: np.ndarray, shares: np.ndarray | None
+    def add(
+        self,
+        outputs: Mapping[str, tf.Tensor],
+        logits: np.ndarray,
+        probabilities: np.ndarray | None,
     ) -> None:
-        """Adds a batch: our answers, and the original's logits and probabilities."""
-        found = answers["logits"].numpy()
+        """Add a batch: the classifier's outputs, and the original's logits and probabilities."""
+        ours = outputs["logits"].numpy()
         self._rows += len(logits)
-        self._same_labels += int((found.argmax(axis=1) == logits.argmax(axis=1)).sum())
-        self._logits = max(self._logits, float(np.abs(found - logits).max(initial=0)))
-        if shares is not None and "probabilities" in answers:
-            difference = np.abs(answers["probabilities"].numpy() - shares).max(initial=0)
+        self._same_labels += int((ours.argmax(axis=1) == logits.argmax(axis=1)).sum())
+        self._logits = max(self._logits, float(np.abs(ours - logits).max(initial=0)))
+        if probabilities is not None and "probabilities" in outputs:
+            difference = np.abs(outputs["probabilities"].numpy() - probabilities).max(initial=0)
             self._probabilities = max(self._probabilities or 0.0, float(difference))
 
     def agreement(self) -> Agreement:
@@ -180,95 +115,106 @@ class _Nearness:
 
 
 class _Comparison:
-    """Counts, batch by batch.
+    """Counts of an export's differences from its original, batch by batch.
 
     Args:
-      beside: other classifiers, by their precision, that run on the same texts.
+      beside: other classifiers by their precision, run on the same texts.
     """
 
     def __init__(
-        self, export: Classifier, original: _Original, beside: Mapping[str, Classifier]
+        self,
+        export: Classifier,
+        checkpoint: Checkpoint,
+        reference: Reference,
+        beside: Mapping[str, Classifier],
     ) -> None:
-        self._export = export
-        self._original = original
-        self._beside = beside
-        self._nearness = {
-            precision: _Nearness() for precision in (export.manifest.precision, *beside)
+        self._export, self._checkpoint = export, checkpoint
+        self._reference, self._beside = reference, beside
+        self._distances = {
+            precision: _Distance() for precision in (export.manifest.precision, *beside)
         }
         self._tolerance = TOLERANCES[export.manifest.precision]
-        self._labels = original.checkpoint.labels
+        self._labels = checkpoint.labels
         self._rows = self._pairs = self._token_mismatches = self._label_mismatches = 0
         self._largest = 0.0
         self._logits_equal = True
         self._differences: list[Difference] = []
-        expected, found = original.checkpoint.problem_type, export.manifest.problem_type
+        expected, found = checkpoint.problem_type, export.manifest.problem_type
         self._problem_type_equal = expected == found
         if not self._problem_type_equal:
             self._note(0, "problem_type", "", expected, found)
 
     def run(self, texts: Sequence[str]) -> Iterator[str]:
-        """Compares, and yields each text when it is done."""
-        size = 8 * _BATCH
+        """Compare, and yield each text when it is done."""
         self._compare_vocabulary()
-        for start in range(0, len(texts), size):
-            part = texts[start : start + size]
-            self._compare_texts(start, part)
-            # Each text with its neighbour: pairs meet the truncation of both.
-            self._compare_pairs(
-                start, part[:_BATCH], [*part[1 : _BATCH + 1], part[0]][: len(part[:_BATCH])]
-            )
-            yield from part
+        for start in range(0, len(texts), _CHUNK):
+            chunk = texts[start : start + _CHUNK]
+            self._compare_texts(start, chunk)
+            # Pair each text with its neighbour, because pairs truncate both texts.
+            first = chunk[:_ROWS]
+            second = [*chunk[1 : _ROWS + 1], chunk[0]][: len(first)]
+            self._compare_pairs(start, first, second)
+            yield from chunk
 
     def _compare_vocabulary(self) -> None:
-        """Every piece as a word, every added token in company, and every embedding once."""
-        pieces = self._original.vocabulary
-        texts = [" ".join(pieces[start : start + 100]) for start in range(0, len(pieces), 100)]
+        """Compare every piece as a word, every added token among text, and every embedding."""
+        pieces = self._reference.vocabulary
+        texts = [
+            " ".join(pieces[start : start + _PIECES_PER_TEXT])
+            for start in range(0, len(pieces), _PIECES_PER_TEXT)
+        ]
         texts += [
             f"a {token}b{token.lower()} {token.upper()} {token}{token}"
-            for token in self._original.added_tokens
+            for token in self._reference.added_tokens
         ]
-        for start in range(0, len(texts), 8 * _BATCH):
-            part = texts[start : start + 8 * _BATCH]
-            self._compare_tokens(start, part, self._original.encode(part)["input_ids"])
-        # Rows of raw ids, so that no embedding goes unread; the last row is filled up from the first.
-        # No longer than most models take: one without a limit would get a single row.
+        for start in range(0, len(texts), _CHUNK):
+            chunk = texts[start : start + _CHUNK]
+            self._compare_tokens(start, chunk, self._reference.encode(chunk)["input_ids"])
+        self._compare_embeddings(len(pieces))
+
+    def _compare_embeddings(self, pieces: int) -> None:
+        """Compare logits on rows of raw ids that hold each id; ids from 0 on fill the last row.
+
+        With 10 ids and rows of 4: [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]].
+        """
+        # Models with no limit of length would get all ids in one row.
         length = min(self._export.max_length, _LONGEST_ROW_OF_IDS)
-        known = min(len(pieces), self._original.checkpoint.config.get("vocab_size", len(pieces)))
+        known = min(pieces, self._checkpoint.config.get("vocab_size", pieces))
         ids = np.resize(np.arange(known), (-(-known // length), length))
-        for start in range(0, len(ids), _BATCH):
-            rows = ids[start : start + _BATCH]
-            encoded = {name: np.zeros_like(rows).tolist() for name in self._original.inputs}
+        for start in range(0, len(ids), _ROWS):
+            rows = ids[start : start + _ROWS]
+            encoded = {name: np.zeros_like(rows).tolist() for name in self._reference.inputs}
             encoded["input_ids"] = rows.tolist()
-            found = self._export.call_encode(rows, np.ones_like(rows))["logits"].numpy()
+            logits = self._export.call_encode(rows, np.ones_like(rows))["logits"].numpy()
             names = [f"the ids {row[0]} to {row[-1]}" for row in rows]
-            self._compare_logits(start, names, self._original.logits(encoded), found)
+            self._compare_values(start, names, self._reference.logits(encoded), logits)
 
     def _compare_tokens(
         self, start: int, texts: Sequence[str], expected: Sequence[Sequence[int]]
     ) -> None:
-        found = self._export.tokenize(texts).to_list()
-        for index, (text, ours, theirs) in enumerate(zip(texts, found, expected, strict=True)):
+        tokens = self._export.tokenize(texts).to_list()
+        for index, (text, ours, theirs) in enumerate(zip(texts, tokens, expected, strict=True)):
             if ours != theirs:
                 self._token_mismatches += 1
                 self._note(start + index, "tokens", text, theirs, ours)
 
     def _compare_texts(self, start: int, texts: Sequence[str]) -> None:
-        expected = self._original.encode(texts)
-        self._compare_tokens(start, texts, expected["input_ids"])
-        answers = self._export(texts)
-        logits = self._original.logits(expected)
-        shares = self._original.probabilities(logits)
-        differs = self._compare_logits(start, texts, logits, answers["logits"].numpy())
-        if shares is not None and "probabilities" in answers:
-            self._compare_logits(
-                start, texts, shares, answers["probabilities"].numpy(), what="probabilities"
-            )
-        for precision, nearness in self._nearness.items():
-            ours = self._beside[precision](texts) if precision in self._beside else answers
-            nearness.count(ours, logits, shares)
-        for index, (row, label) in enumerate(zip(logits, answers["label"].numpy(), strict=True)):
+        encoded = self._reference.encode(texts)
+        self._compare_tokens(start, texts, encoded["input_ids"])
+        outputs = self._export(texts)
+        logits = self._reference.logits(encoded)
+        activation = activation_of(self._checkpoint.problem_type)
+        probabilities = None if activation is None else activation(logits).numpy()
+        differs = self._compare_values(start, texts, logits, outputs["logits"].numpy())
+        if probabilities is not None and "probabilities" in outputs:
+            ours = outputs["probabilities"].numpy()
+            self._compare_values(start, texts, probabilities, ours, what="probabilities")
+        for precision, distance in self._distances.items():
+            beside = self._beside.get(precision)
+            distance.add(outputs if beside is None else beside(texts), logits, probabilities)
+        for index, (row, label) in enumerate(zip(logits, outputs["label"].numpy(), strict=True)):
             best = self._labels[int(row.argmax())]
-            # Within the tolerance of a tie either label is right.
+            # Either label is right if the two largest logits differ by no more than the tolerance.
             tied = np.ptp(np.sort(row)[-2:]) <= self._tolerance
             if label.decode() != best and (differs[index] or not tied):
                 self._label_mismatches += 1
@@ -276,13 +222,13 @@ class _Comparison:
         self._rows += len(texts)
 
     def _compare_pairs(self, start: int, first: Sequence[str], second: Sequence[str]) -> None:
-        logits = self._original.logits(self._original.encode(first, second))
-        found = self._export.call_pairs(first, second)["logits"].numpy()
-        pairs = [f"{one} [and] {two}" for one, two in zip(first, second, strict=True)]
-        self._compare_logits(start, pairs, logits, found)
+        expected = self._reference.logits(self._reference.encode(first, second))
+        logits = self._export.call_pairs(first, second)["logits"].numpy()
+        pairs = [f"{text} [and] {pair}" for text, pair in zip(first, second, strict=True)]
+        self._compare_values(start, pairs, expected, logits)
         self._pairs += len(first)
 
-    def _compare_logits(
+    def _compare_values(
         self,
         start: int,
         texts: Sequence[str],
@@ -291,32 +237,28 @@ class _Comparison:
         *,
         what: str = "logits",
     ) -> np.ndarray:
+        """Compare float32[batch, classes] twice, and return the rows that differ as bool[batch]."""
         difference = np.abs(expected - found).max(axis=1)
-        # NaN compares as neither, so that the question is asked this way round.
-        differs: np.ndarray = ~(
-            difference <= self._tolerance * np.maximum(1, np.abs(expected).max(axis=1))
-        )
-        for index in np.flatnonzero(differs):
+        allowed = self._tolerance * np.maximum(1, np.abs(expected).max(axis=1))
+        # Not `difference > allowed`, which is false for NaN.
+        differs: np.ndarray = ~(difference <= allowed)
+        for index in map(int, np.flatnonzero(differs)):
             self._logits_equal = False
-            self._note(
-                start + int(index),
-                what,
-                texts[int(index)],
-                expected[index].tolist(),
-                found[index].tolist(),
-            )
+            values = expected[index].tolist(), found[index].tolist()
+            self._note(start + index, what, texts[index], *values)
         self._largest = max(self._largest, float(difference.max(initial=0)))
         return differs
 
     def _note(self, row: int, what: str, text: str, expected: Any, found: Any) -> None:
         if len(self._differences) < _SHOWN_DIFFERENCES:
-            self._differences.append(Difference(row, what, text[:200], expected, found))
+            shortened = text[:_SHOWN_CHARACTERS]
+            self._differences.append(Difference(row, what, shortened, expected, found))
 
     def certificate(self, *, texts: str) -> Certificate:
         labels_equal = self._labels == self._export.labels
-        named_alike = labels_equal and self._problem_type_equal
+        same_head = labels_equal and self._problem_type_equal
         return Certificate(
-            equal=named_alike
+            equal=same_head
             and self._logits_equal
             and not self._token_mismatches
             and not self._label_mismatches,
@@ -327,13 +269,13 @@ class _Comparison:
             largest_logit_difference=self._largest,
             tolerance=self._tolerance,
             labels_equal=labels_equal,
-            reference=self._original.name,
-            versions=package_versions("tensorflow", *self._original.packages),
-            source_checksums=hash_files(self._original.checkpoint.folder),
+            reference=self._reference.name,
+            versions=package_versions("tensorflow", *self._reference.packages),
+            source_checksums=hash_files(self._checkpoint.folder),
             made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             differences=tuple(self._differences),
             texts=texts,
             agreement={
-                precision: nearness.agreement() for precision, nearness in self._nearness.items()
+                precision: distance.agreement() for precision, distance in self._distances.items()
             },
         )

@@ -8,8 +8,8 @@ import pytest
 
 from tests.catalog.pull.server import FileServer, zip_of
 from tfclf.catalog import pull as download
+from tfclf.catalog.local import Record
 from tfclf.catalog.pull import archive
-from tfclf.catalog.pull.cache import Record
 
 Fetch = Callable[..., tuple[Path, Record]]
 

@@ -1,4 +1,4 @@
-"""A name, wherever a model is asked for: found on this machine, or told how to get it."""
+"""Names of models: found on this machine, or an error that says how to get the model."""
 
 import shutil
 import sys
@@ -16,7 +16,6 @@ from tests.catalog.pull.server import FileServer
 from tfclf.catalog import cards
 from tfclf.catalog import pull as download
 from tfclf.catalog import resolve as sources
-from tfclf.checkpoints import open_checkpoint
 from tfclf.errors import SourceNotFoundError
 
 CARD = "en.classify.albert.ag_news"
@@ -31,7 +30,9 @@ def own_hub_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [BUNDLED, "distilbert_mini_sequence_classifier_ag_news"])
 def test_a_bundled_model_is_found_by_its_card(name: str) -> None:
-    assert sources.find(name) == sources.Found(DEMO, "distilbert_mini_sequence_classifier_ag_news")
+    assert sources.find(name) == sources.LocalModel(
+        DEMO, "distilbert_mini_sequence_classifier_ag_news"
+    )
 
 
 def test_the_one_liner_of_a_card_runs() -> None:
@@ -52,9 +53,9 @@ def test_a_path_object_is_no_name() -> None:
 
 
 def test_a_pulled_archive_is_found(server: FileServer) -> None:
-    mirrored = download.settings(mirror=server.url)
+    mirrored = download.read_settings(mirror=server.url)
     pulled = download.pull(CARD, settings=mirrored)
-    assert sources.find(CARD) == sources.Found(
+    assert sources.find(CARD) == sources.LocalModel(
         pulled.path, "albert_base_sequence_classifier_ag_news"
     )
     assert sources.find(cards.find(CARD).name, exports=False).path == pulled.path
@@ -71,7 +72,7 @@ def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(
         / "albert_tiny_sequence_classifier_ag_news_en_3.4.4_3.0.zip"
     )
     server.content = genuine.read_bytes()
-    download.pull(CARD, settings=download.settings(mirror=server.url))
+    download.pull(CARD, settings=download.read_settings(mirror=server.url))
     classifier = tfclf.load(CARD)
     assert (classifier.manifest.name, classifier.manifest.family) == (
         cards.find(CARD).name,
@@ -85,11 +86,11 @@ def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(
 def test_a_card_that_is_not_there_says_exactly_how_to_get_it() -> None:
     archive = cards.find(CARD).archive
     assert archive is not None
-    with pytest.raises(SourceNotFoundError) as told:
+    with pytest.raises(SourceNotFoundError) as caught:
         tfclf.load(CARD)
-    assert str(told.value) == (
-        f"{CARD} is not on this machine yet. Get its archive (44.9 MB) with: tfclf pull {CARD} - or download "
-        f"{archive.url} by hand and give the file: "
+    assert str(caught.value) == (
+        f"{CARD} is not on this machine yet. Get its archive (44.9 MB) with: tfclf pull {CARD} - "
+        f"or download {archive.url} by hand and give the file: "
         f'tfclf.load("albert_base_sequence_classifier_ag_news_en_3.4.0_3.0_1639648298937.zip")'
     )
 
@@ -136,7 +137,7 @@ def test_a_bundled_export_is_no_checkpoint() -> None:
     with pytest.raises(
         SourceNotFoundError, match=r"comes as an export, .*; here a checkpoint is needed"
     ):
-        open_checkpoint(BUNDLED)
+        sources.find(BUNDLED, exports=False)
 
 
 def test_what_serves_takes_a_bundled_card_and_paths() -> None:

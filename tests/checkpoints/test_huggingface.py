@@ -18,7 +18,7 @@ from samples.checkpoints import (
     tiny_model,
     write_json,
 )
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
 
 
@@ -76,7 +76,7 @@ def test_fewer_labels_than_classes_are_told_with_both_numbers(own_checkpoint: Pa
 
 
 @pytest.mark.parametrize(
-    ("id2label", "told"),
+    ("id2label", "message"),
     [
         ({"0": "a", "2": "b"}, "expected 0 to 1 without gaps"),
         ({"0": "a", "1": "a"}, "names a more than once"),
@@ -85,9 +85,11 @@ def test_fewer_labels_than_classes_are_told_with_both_numbers(own_checkpoint: Pa
     ],
     ids=["gap", "twice", "no number", "list"],
 )
-def test_labels_out_of_order_are_refused(own_checkpoint: Path, id2label: object, told: str) -> None:
+def test_labels_out_of_order_are_refused(
+    own_checkpoint: Path, id2label: object, message: str
+) -> None:
     edit_json(own_checkpoint / "config.json", id2label=id2label)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_checkpoint)
 
 
@@ -194,7 +196,7 @@ def weights_file(request: pytest.FixtureRequest) -> str:
 def either_format(
     request: pytest.FixtureRequest, weights_file: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """A checkpoint whose weights are as TensorFlow or as PyTorch writes them, and that file's name."""
+    """A checkpoint with weights as TensorFlow or as PyTorch writes them, and their file's name."""
     folder = tmp_path_factory.mktemp("format") / request.param
     return tiny_checkpoint(
         folder, request.param, safetensors=weights_file == "model.safetensors"
@@ -207,7 +209,7 @@ def own_of_either_format(either_format: tuple[Path, str], tmp_path: Path) -> Pat
 
 
 def _spoil(folder: Path, value: float) -> str:
-    """Writes `value` into one weight of an encoder, in whichever format; the weight's last name but one."""
+    """Write `value` into one weight of an encoder; return the last part but one of its name."""
     model = open_checkpoint(folder).load_model()
     weight = next(weight for weight in model.weights if "LayerNorm/gamma" in weight.name)
     weight.assign(np.concatenate([[value], weight.numpy()[1:]]))
@@ -259,7 +261,7 @@ def test_sizes_of_another_checkpoint_are_told(own_of_either_format: Path) -> Non
 
 def test_two_numbers_of_labels_are_refused(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", num_labels=3)
-    with pytest.raises(CheckpointError, match=r"num_labels is 3 and id2label names 4"):
+    with pytest.raises(CheckpointError, match=r"num_labels is 3, but id2label names 4"):
         open_checkpoint(own_checkpoint)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tfclf
 from samples.checkpoints import tiny_checkpoint, tiny_config, tiny_model
 from tfclf._transformers import tf_class, transformers
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.families import known
 from tfclf.graph.engines.lean import LeanEngine
 from tfclf.graph.engines.lean.sizes import Sizes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tfclf
 from samples.checkpoints import DEMO_FILES, edit_json, tiny_checkpoint
 from tfclf._transformers import transformers
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import InputError
 from tfclf.families import known
 from tfclf.graph import serving_graph

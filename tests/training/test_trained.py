@@ -24,7 +24,7 @@ def test_training_learns(trained: TrainingResult) -> None:
 
 
 def test_the_output_is_a_checkpoint_that_tfclf_opens(trained: TrainingResult) -> None:
-    from tfclf.checkpoints import open_checkpoint
+    from tfclf.checkpoints.opening import open_checkpoint
 
     checkpoint = open_checkpoint(trained.folder)
     assert checkpoint.labels == LABELS

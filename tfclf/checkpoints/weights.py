@@ -1,4 +1,4 @@
-"""Weights files into an original TF class: TensorFlow's h5, safetensors of either framework, in one part or several."""
+"""Weights files into a TF class: TensorFlow's h5, safetensors of either framework, shards."""
 
 import contextlib
 import json
@@ -13,13 +13,11 @@ from typing import Any
 import tensorflow as tf
 
 from tfclf._transformers import transformers
+from tfclf.checkpoints.files import SAFETENSORS_WEIGHTS, TORCH_WEIGHTS, WEIGHTS
 from tfclf.errors import CheckpointError, MissingExtraError, first_line
 from tfclf.files import list_folder
 
-_TENSORFLOW_FILES = ("tf_model.h5", "tf_model.h5.index.json")
-_SAFETENSORS_FILES = ("model.safetensors", "model.safetensors.index.json")
-_TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-# Among them AssertionError, KeyError and TypeError: how the TF classes refuse sizes that make no sense.
+# The TF classes refuse impossible sizes with AssertionError, KeyError, TypeError and others.
 _LOAD_ERRORS = (
     OSError,
     ValueError,
@@ -36,11 +34,11 @@ _LOAD_ERRORS = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """A TF class instance, and what its weights file did not have for it.
+    """An instance of a TF class, and the weights that its file did not have.
 
     Attributes:
-      missing: names of weights that are not in the file, and so are new.
-      mismatched: (name, shape in the file, shape by config.json) of weights that are new, too.
+      missing: names of weights that are not in the file; they keep their random initial values.
+      mismatched: (name, shape in the file, shape by config.json); these are random, too.
     """
 
     model: Any
@@ -49,35 +47,40 @@ class Loaded:
 
 
 def find(folder: Path) -> Path:
-    """The weights file of a checkpoint: TensorFlow's own before another's.
+    """Find the weights file of a checkpoint; TensorFlow's own comes first.
 
-    Raises: CheckpointError where there is none, or only one that takes torch to read.
+    Raises: CheckpointError if there is none, or only one that torch alone can read.
     """
-    for name in (*_TENSORFLOW_FILES, *_SAFETENSORS_FILES):
+    for name in WEIGHTS:
         if (folder / name).is_file():
             return folder / name
-    for name in _TORCH_FILES:
+    for name in TORCH_WEIGHTS:
         if (folder / name).is_file():
             raise CheckpointError(
-                f"{folder / name} is a pickle that only torch can read, and torch is not used here. Expected "
-                f"tf_model.h5 or model.safetensors. Where torch is installed, save the checkpoint again: "
-                f"AutoModelForSequenceClassification.from_pretrained(...).save_pretrained(..., safe_serialization=True)"
+                f"{folder / name} is a pickle, which only torch can read, and torch is not used "
+                f"here. Expected tf_model.h5 or model.safetensors. With torch installed, save the "
+                f"checkpoint again: AutoModelForSequenceClassification.from_pretrained(...)"
+                f".save_pretrained(..., safe_serialization=True)"
             )
     raise CheckpointError(
         f"{folder} holds no weights: found {list_folder(folder)}; expected one of "
-        f"{', '.join((*_TENSORFLOW_FILES, *_SAFETENSORS_FILES))}. Copy the checkpoint again with its weights."
+        f"{', '.join(WEIGHTS)}. Copy the checkpoint again with its weights."
     )
 
 
-def parts(file: Path) -> list[Path]:
-    """The files that hold the numbers: `file` itself, or those that it lists. Raises: CheckpointError."""
+def list_parts(file: Path) -> list[Path]:
+    """Return the files that hold the numbers: `file`, or the shards that it lists.
+
+    Raises: CheckpointError.
+    """
     if not file.name.endswith(".index.json"):
         return [file]
     try:
         names = sorted(set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{file} is no list of weights files ({error!r}); expected JSON with a weight_map. Download it again."
+            f"{file} does not list weights files ({error!r}); expected JSON with a weight_map. "
+            f"Download it again."
         ) from error
     for name in names:
         if not (file.parent / name).is_file():
@@ -88,53 +91,61 @@ def parts(file: Path) -> list[Path]:
 
 
 def load(original: Any, config: Any, file: Path) -> Loaded:
-    """Builds `original`, a TF class, with the numbers of `file`; what is missing is left to the caller to judge.
+    """Build `original`, a TF class, with the numbers of `file`; the caller judges missing ones.
 
     Args:
-      config: transformers' config, whose sizes count.
-      file: as `find` gives it.
-    Raises: CheckpointError for a file that cannot be read, or that holds NaN or infinity.
+      config: transformers' config, which sets the sizes.
+      file: as `find` returns it.
+    Raises: CheckpointError for an unreadable file, and for NaN or infinity in it.
     """
-    found = parts(file)
-    of_tensorflow = (
-        {_is_tensorflow_format(part) for part in found}
-        if file.name in _SAFETENSORS_FILES
-        else {True}
-    )
+    parts = list_parts(file)
     try:
         with warnings.catch_warnings():
-            # Of transformers' own code: deprecated parts, unseeded initializers.
+            # transformers' own code warns of deprecated parts and unseeded initializers.
             warnings.simplefilter("ignore")
-            if False in of_tensorflow:
-                loaded = _load_torch_format(original, config, found)
+            if _is_tensorflow_format(file, parts):
+                loaded = _load_tensorflow_format(original, config, file, parts)
             else:
-                loaded = _load_tensorflow_format(original, config, file, found)
+                loaded = _load_torch_format(original, config, parts)
     except _LOAD_ERRORS as error:
         raise CheckpointError(
-            f"{file} ({sum(part.stat().st_size for part in found):,} bytes) cannot be read as weights of "
-            f"{original.__name__} with the sizes of config.json beside it: {first_line(error)}. The file may be cut "
-            f"short, or the two are not of one checkpoint; download both again."
+            f"{file} ({sum(part.stat().st_size for part in parts):,} bytes) cannot be read as "
+            f"weights of {original.__name__} with the sizes of config.json beside it: "
+            f"{first_line(error)}. The file may be cut short, or the two do not belong to one "
+            f"checkpoint; download both again."
         ) from error
-    for weight in loaded.model.weights:
-        if weight.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(weight))):
-            count = math.prod(weight.shape)
-            broken = count - int(tf.math.count_nonzero(tf.math.is_finite(weight)))
-            raise CheckpointError(
-                f"{file}: {broken:,} of the {count:,} numbers of {scope_free(weight.name, 1)} are NaN or infinite; "
-                f"expected finite ones. The training diverged or the file was damaged; take an earlier checkpoint."
-            )
+    _check_finite(loaded.model, file)
     return loaded
 
 
-def scope_free(name: str, scopes: int) -> str:
-    """A variable's name without its outer `scopes`, which Keras numbers anew in each process."""
+def _check_finite(model: Any, file: Path) -> None:
+    for weight in model.weights:
+        if not weight.dtype.is_floating:
+            continue
+        finite = tf.math.is_finite(weight)
+        if not bool(tf.reduce_all(finite)):
+            count = math.prod(weight.shape)
+            broken = count - int(tf.math.count_nonzero(finite))
+            raise CheckpointError(
+                f"{file}: {broken:,} of the {count:,} numbers of {remove_scopes(weight.name, 1)} "
+                f"are NaN or infinite; expected finite numbers. The training diverged or the file "
+                f"was damaged; take an earlier checkpoint."
+            )
+
+
+def remove_scopes(name: str, scopes: int) -> str:
+    """Return a variable's name without its outer scopes, which Keras numbers in each process.
+
+    >>> remove_scopes("tf_bert_for_sequence_classification_3/bert/pooler/dense/bias:0", 1)
+    'bert/pooler/dense/bias:0'
+    """
     return "/".join(name.split("/")[scopes:])
 
 
 def _load_tensorflow_format(
-    original: Any, config: Any, file: Path, found: Sequence[Path]
+    original: Any, config: Any, file: Path, parts: Sequence[Path]
 ) -> Loaded:
-    if file.name in _SAFETENSORS_FILES:
+    if file.name in SAFETENSORS_WEIGHTS:
         model, report = original.from_pretrained(
             file.parent,
             config=config,
@@ -151,32 +162,35 @@ def _load_tensorflow_format(
             file.parent, config=config, ignore_mismatched_sizes=True, use_safetensors=False
         )
     except _LOAD_ERRORS:
-        # One missing variable fails the whole load with a message that names none.
+        # One missing variable fails the whole load, and the message names none: find it here.
         with contextlib.suppress(*_LOAD_ERRORS):
             model = original(config)
             model.build_in_name_scope()
-            loaded = _compared_with_h5(model, found)
+            loaded = _compare_with_h5(model, parts)
             if loaded.missing:
                 return loaded
         raise
-    return _compared_with_h5(model, found)
+    return _compare_with_h5(model, parts)
 
 
-def _compared_with_h5(model: Any, found: Sequence[Path]) -> Loaded:
-    """Transformers reports whole layers only, dropout among them; this compares variable by variable."""
+def _compare_with_h5(model: Any, parts: Sequence[Path]) -> Loaded:
+    """Compare a model with its h5 files, variable by variable.
+
+    transformers itself reports whole layers only, even layers without weights such as dropout.
+    """
     import h5py
 
     stored: dict[str, tuple[int, ...]] = {}
 
-    def see(name: str, item: Any) -> None:
+    def record_shape(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            # Below a layer, and below the class that it was saved from.
-            stored[scope_free(name, 2)] = tuple(item.shape)
+            # The outer scopes are the layer and the class that was saved.
+            stored[remove_scopes(name, 2)] = tuple(item.shape)
 
-    for part in found:
+    for part in parts:
         with h5py.File(part) as file:
-            file.visititems(see)
-    names = {scope_free(weight.name, 1): tuple(weight.shape) for weight in model.weights}
+            file.visititems(record_shape)
+    names = {remove_scopes(weight.name, 1): tuple(weight.shape) for weight in model.weights}
     return Loaded(
         model,
         tuple(name for name in names if name not in stored),
@@ -188,17 +202,21 @@ def _compared_with_h5(model: Any, found: Sequence[Path]) -> Loaded:
     )
 
 
-class _Archive(Mapping[str, Any]):
-    """Arrays by name, read from safetensors files one at a time: the whole is never in memory twice."""
+class _Arrays(Mapping[str, Any]):
+    """Arrays by name, read from safetensors files one at a time, so that memory holds one of them.
+
+    Args:
+      prefix: comes before every name, unless the files have it already. A file saved from a model
+        without a head lacks it; with it, a missing weight has one name either way.
+    """
 
     def __init__(self, files: Sequence[Path], *, prefix: str, stack: ExitStack) -> None:
         from safetensors import safe_open
 
         opened = [stack.enter_context(safe_open(file, framework="np")) for file in files]
-        found = {name: file for file in opened for name in file.keys()}  # noqa: SIM118
-        # A model without a head leaves the prefix out; with it, what is missing has one name either way.
-        added = "" if any(name.startswith(prefix) for name in found) else prefix
-        self._places = {added + name: (file, name) for name, file in found.items()}
+        by_name = {name: file for file in opened for name in file.keys()}  # noqa: SIM118
+        added = "" if any(name.startswith(prefix) for name in by_name) else prefix
+        self._places = {added + name: (file, name) for name, file in by_name.items()}
 
     def shape(self, name: str) -> tuple[int, ...]:
         file, inside = self._places[name]
@@ -219,9 +237,9 @@ class _Archive(Mapping[str, Any]):
 
 
 def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loaded:
-    """PyTorch's format, without torch.
+    """Load PyTorch's format, without torch.
 
-    transformers 4.54 to 4.57.6 cannot do it by themselves: `from_pretrained` of a TF class fails with
+    transformers 4.54 to 4.57.6 cannot: `from_pretrained` of a TF class fails with
     "'builtins.safe_open' object is not iterable".
     """
     model = original(config)
@@ -229,50 +247,58 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
     utilities = transformers().modeling_tf_pytorch_utils
     mismatched = []
     with ExitStack() as stack:
-        archive = _Archive(files, prefix=f"{model.base_model_prefix}.", stack=stack)
-        # The ignore_mismatched_sizes of transformers overlooks the ValueError that numpy raises.
+        arrays = _Arrays(files, prefix=f"{model.base_model_prefix}.", stack=stack)
+        # transformers' ignore_mismatched_sizes does not catch the ValueError that numpy raises.
         for weight in model.weights:
             name, transposed = utilities.convert_tf_weight_name_to_pt_weight_name(
                 weight.name, "", weight.shape
             )
-            if name in archive and math.prod(archive.shape(name)) != math.prod(weight.shape):
-                shape = archive.shape(name)
-                ours = shape if transposed is utilities.TransposeType.NO else shape[::-1]
+            if name in arrays and math.prod(arrays.shape(name)) != math.prod(weight.shape):
+                stored = arrays.shape(name)
+                if transposed is not utilities.TransposeType.NO:
+                    stored = stored[::-1]
                 mismatched.append(
-                    (scope_free(weight.name, 1).removesuffix(":0"), ours, tuple(weight.shape))
+                    (remove_scopes(weight.name, 1).removesuffix(":0"), stored, tuple(weight.shape))
                 )
-                archive.leave_out(name)
+                arrays.leave_out(name)
         model, report = utilities.load_pytorch_state_dict_in_tf2_model(
             model,
-            archive,
+            arrays,
             tf_inputs=False,
             allow_missing_keys=True,
             output_loading_info=True,
             tf_to_pt_weight_rename=getattr(model, "tf_to_pt_weight_rename", None),
         )
-    new = {name for name, _, _ in mismatched}
-    missing = tuple(name.replace(".", "/") for name in report["missing_keys"])
+    # A weight of another shape is missing to transformers, which names it in PyTorch's way.
+    layers = {name.rpartition("/")[0] for name, _, _ in mismatched}
+    missing = (name.replace(".", "/") for name in report["missing_keys"])
     return Loaded(
-        model, tuple(name for name in missing if not _among(name, new)), tuple(mismatched)
+        model,
+        tuple(name for name in missing if name.rpartition("/")[0] not in layers),
+        tuple(mismatched),
     )
 
 
-def _among(torch_name: str, names: set[str]) -> bool:
-    return torch_name.rpartition("/")[0] in {name.rpartition("/")[0] for name in names}
+def _is_tensorflow_format(file: Path, parts: Sequence[Path]) -> bool:
+    """Return whether a TF class wrote the weights: an h5 file always, safetensors by metadata."""
+    if file.name not in SAFETENSORS_WEIGHTS:
+        return True
+    return all(_read_format(part) == "tf" for part in parts)
 
 
-def _is_tensorflow_format(file: Path) -> bool:
+def _read_format(part: Path) -> str | None:
+    """Return the framework that a safetensors file names. Raises: CheckpointError."""
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise MissingExtraError(
-            "safetensors", extra="checkpoints", purpose=f"reading {file}"
+            "safetensors", extra="checkpoints", purpose=f"reading {part}"
         ) from error
     try:
-        with safe_open(file, framework="np") as opened:
-            return (opened.metadata() or {}).get("format") == "tf"
+        with safe_open(part, framework="np") as opened:
+            return (opened.metadata() or {}).get("format")
     except SafetensorError as error:
         raise CheckpointError(
-            f"{file} ({file.stat().st_size:,} bytes) is not a whole safetensors file: {first_line(error)}. "
-            f"Download it again."
+            f"{part} ({part.stat().st_size:,} bytes) is not a whole safetensors file: "
+            f"{first_line(error)}. Download it again."
         ) from error

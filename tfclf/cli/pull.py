@@ -72,10 +72,10 @@ def pull(
 
     Repeat the same command to resume an interrupted download. Nothing is fetched twice.
     """
+    from tfclf.catalog.pull import identify, read_settings
     from tfclf.catalog.pull import pull as fetch
-    from tfclf.catalog.pull import pullable, settings
 
-    chosen = settings(cache=cache, offline=offline, mirror=mirror)
+    chosen = read_settings(cache=cache, offline=offline, mirror=mirror)
     if kept:
         _list(chosen.cache, machine=machine)
         return
@@ -89,7 +89,7 @@ def pull(
             f"--sha256 and --revision are for one model; found {len(names)}. Pull them one by one."
         )
     for name in names:
-        pullable(name)  # refuse a wrong name before the first byte
+        identify(name)  # refuse a wrong name before the first byte
     watch = _Terminal(bar=not machine)
     for name in names:
         pulled = fetch(name, settings=chosen, revision=revision, sha256=sha256, watch=watch)
@@ -110,9 +110,9 @@ def _print_pulled(pulled: "Pulled", cache: Path | None) -> None:
             f"Next: tfclf predict {pulled.name} TEXT, or tfclf serve {pulled.name}", err=True
         )
         return
-    from tfclf.catalog.pull.room import size_of
+    from tfclf.catalog.pull.disk_space import format_size
 
-    typer.echo(f"{pulled.path}  ({size_of(pulled.size or 0)})")
+    typer.echo(f"{pulled.path}  ({format_size(pulled.size or 0)})")
     # `load` looks only into the default cache.
     named = pulled.path if cache is not None and pulled.kind == "archive" else pulled.name
     train = f", or tfclf train {named} ROWS -o FOLDER" if pulled.kind == "checkpoint" else ""
@@ -120,16 +120,16 @@ def _print_pulled(pulled: "Pulled", cache: Path | None) -> None:
 
 
 def _list(cache: Path, *, machine: bool) -> None:
-    from tfclf.catalog.pull.cache import kept
-    from tfclf.catalog.pull.room import size_of
+    from tfclf.catalog.local import list_archives
+    from tfclf.catalog.pull.disk_space import format_size
 
-    rows = list(kept(cache))
+    rows = list(list_archives(cache))
     for name, path, record in rows:
         if machine:
             content = {"name": name, "path": str(path), **dataclasses.asdict(record)}
             typer.echo(json.dumps(content, ensure_ascii=False))
         else:
-            typer.echo(f"{name}  {size_of(record.size)}  {record.fetched[:10]}  {path}")
+            typer.echo(f"{name}  {format_size(record.size)}  {record.fetched[:10]}  {path}")
     if not rows and not machine:
         typer.echo(f"{cache} holds no archive.")
     if not machine:

@@ -4,10 +4,11 @@ import logging
 
 import tensorflow as tf
 
-from tfclf.checkpoints import Checkpoint
+from tfclf._transformers import takes_token_types
+from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import CheckpointError, InputError, first_line
 from tfclf.graph.engines.lean import LeanEngine, explain_not_lean
-from tfclf.graph.engines.original import OriginalEngine, takes_token_types
+from tfclf.graph.engines.original import OriginalEngine
 from tfclf.graph.framing import Frame
 from tfclf.graph.serving_graph import Engine, ServingGraph
 from tfclf.problem_types import PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
@@ -59,7 +60,7 @@ def build(
         raise InputError(
             "engine='original' has no 'serving_xla', which a ladder is for. Use engine='lean'."
         )
-    spec = checkpoint.read_tokenizer(checkpoint.folder)
+    spec = checkpoint.read_tokenizer()
     _check_vocabulary(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
     frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
@@ -68,7 +69,7 @@ def build(
         encoder = LeanEngine(
             checkpoint.family,
             checkpoint.config,
-            checkpoint.load_variables() if checkpoint.load_variables else checkpoint.load_model(),
+            checkpoint.load_weights(),
             folder=checkpoint.folder,
             ladder=_choose_ladder(ladder, checkpoint.max_length),
             precision=precision,

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfclf._transformers import transformers
 from tfclf.checkpoints import weights
-from tfclf.checkpoints.huggingface import read_json
+from tfclf.checkpoints.files import CONFIG, read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError, TokenizerError
 from tfclf.families import family_of
 from tfclf.files import hash_file
@@ -41,14 +41,14 @@ class Base:
 
     def digest(self) -> str:
         """Return the SHA-256 of the weights, in one file or several."""
-        return hash_file(*weights.parts(self.weights_file))
+        return hash_file(*weights.list_parts(self.weights_file))
 
     def copy_tokenizer(self, folder: Path) -> None:
         """Copy the tokenizer's files unchanged: saving a tokenizer again may change it."""
-        for name in _TOKENIZER_FILES:
+        for name in TOKENIZER_FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
-        if not (folder / "tokenizer_config.json").is_file():
+        if not (folder / TOKENIZER_CONFIG).is_file():
             # Older checkpoints leave these to model_type, which not every reader knows.
             content = {
                 "tokenizer_class": type(self.tokenizer).__name__.removesuffix("Fast"),
@@ -71,7 +71,7 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: "
             f"config.json, weights (tf_model.h5 or model.safetensors) and tokenizer files."
         )
-    chosen = _choose_labels(labels, read_json(folder / "config.json"), folder)
+    chosen = _choose_labels(labels, read_json(folder / CONFIG), folder)
     weights_file = weights.find(folder)
     config, tokenizer = _read(folder, chosen)
     return Base(

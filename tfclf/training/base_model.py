@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from tfclf.catalog.cards import Card
-from tfclf.catalog.pull import hub_folder, hub_id
+from tfclf.catalog.local import hub_folder, hub_id
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError
 from tfclf.files import list_folder, read_json_object
 

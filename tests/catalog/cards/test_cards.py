@@ -196,7 +196,7 @@ def test_the_snippet_is_python_that_names_the_card(card: Card) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             ("language =", "langauge ="),
@@ -216,7 +216,7 @@ def test_the_snippet_is_python_that_names_the_card(card: Card) -> None:
             ("test_rows", "rows"),
             "training.rows is no key of a card. Expected one of: training.data_set",
         ),
-        (("name =", 'name = "another"\n# ='), "expected that of the file"),
+        (("name =", 'name = "another"\n# ='), "expected the file's"),
         (
             ("[metrics]\n", '[metrics]\neval_f2 = "good"\n'),
             "metrics.eval_f2 is 'good'; expected a number.",
@@ -225,14 +225,14 @@ def test_the_snippet_is_python_that_names_the_card(card: Card) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_that_is_no_card_is_refused(
-    tmp_path: Path, change: tuple[str, str], said: str
+    tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     source = ROOT / "tfclf" / "catalog" / "cards" / f"{BUNDLED[0].name}.toml"
     text = source.read_text(encoding="utf-8")
     assert change[0] in text
     spoilt = tmp_path / source.name
     spoilt.write_text(text.replace(change[0], change[1], 1), encoding="utf-8")
-    with pytest.raises(CardError, match=re.escape(said)) as caught:
+    with pytest.raises(CardError, match=re.escape(message)) as caught:
         read(spoilt)
     assert str(spoilt) in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""As much of the Hugging Face hub as huggingface_hub asks for to fetch a model; and its cache, made by hand."""
+"""A small Hugging Face hub, enough for huggingface_hub to fetch a model; and its cache by hand."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ class Hub(LocalServer):
     """Serves one model, `org/name`, with `files`, those of `large` as LFS.
 
     Attributes:
-      status: 200, or what it answers to everything.
+      status: of every response.
       sent: names of the files that were fetched, in order.
       false_digest: whether it states another SHA-256 of large files than they have.
     """

@@ -1,4 +1,4 @@
-"""A server of one file that misbehaves as it is told: a list of answers, each given once, then good ones."""
+"""A server of one file that misbehaves on demand: listed answers once each, then good ones."""
 
 import email.utils
 import hashlib
@@ -24,7 +24,8 @@ class Answer:
       cut: bytes of the body after which the connection is closed.
       ranges: whether Range is heard.
       content: in place of the server's file.
-      before: called when the head of the answer is sent and nothing of the body; and `after` so many bytes of it.
+      before: called when the head of the answer is sent and nothing of the body; and `after` so
+        many bytes of it.
     """
 
     status: int = 200

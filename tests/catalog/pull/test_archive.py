@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from tests.catalog.conftest import Fetch
 from tests.catalog.pull.server import Answer, FileServer, etag_of, zip_of
 from tfclf.catalog import pull as download
-from tfclf.catalog.pull import Settings, room
-from tfclf.catalog.pull.address import address, shown
-from tfclf.catalog.pull.archive import _flaw
-from tfclf.catalog.pull.http import _retry_after
+from tfclf.catalog.pull import Settings, disk_space
+from tfclf.catalog.pull.address import apply_mirror, hide_secrets
+from tfclf.catalog.pull.archive import find_zip_flaw
+from tfclf.catalog.pull.http import parse_retry_after
 from tfclf.catalog.pull.part import Head, Part
 from tfclf.errors import CardError, DownloadError, InputError, MissingExtraError
 
@@ -207,7 +207,7 @@ def test_a_server_that_says_no_length_is_heard_to_its_end(fetch: Fetch, server: 
 
 def test_a_compressed_body_is_refused(fetch: Fetch, server: FileServer) -> None:
     server.always = Answer(headers={"Content-Encoding": "gzip"})
-    with pytest.raises(DownloadError, match="Content-Encoding gzip, unasked"):
+    with pytest.raises(DownloadError, match="Content-Encoding gzip, which was not asked for"):
         fetch()
 
 
@@ -216,10 +216,10 @@ def test_a_refusal_is_told_at_once_with_address_code_and_what_to_do(
     fetch: Fetch, server: FileServer, tmp_path: Path, status: int
 ) -> None:
     server.always = Answer(status=status)
-    with pytest.raises(DownloadError) as told:
+    with pytest.raises(DownloadError) as caught:
         fetch()
-    assert f"{server.url}/models/x.zip answers HTTP {status}" in str(told.value)
-    assert "mirror" in str(told.value)
+    assert f"{server.url}/models/x.zip answers HTTP {status}" in str(caught.value)
+    assert "mirror" in str(caught.value)
     assert len(server.asked) == 1
     assert _files(tmp_path) == set()
 
@@ -265,14 +265,14 @@ def test_a_server_that_asks_to_wait_for_hours_is_told(
 
 def test_retry_after_may_be_a_date() -> None:
     then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
-    assert 0 < (_retry_after(email.utils.format_datetime(then, usegmt=True)) or 0) <= 3600
-    assert _retry_after("Mon, 01 Jan 2001 00:00:00 GMT") == 0
+    assert 0 < (parse_retry_after(email.utils.format_datetime(then, usegmt=True)) or 0) <= 3600
+    assert parse_retry_after("Mon, 01 Jan 2001 00:00:00 GMT") == 0
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
-    assert (_retry_after(value) or 0) >= 0
+    assert (parse_retry_after(value) or 0) >= 0
 
 
 def test_redirects_are_followed(fetch: Fetch, server: FileServer) -> None:
@@ -297,13 +297,15 @@ def test_redirects_without_end_are_told(fetch: Fetch, server: FileServer) -> Non
 def test_a_redirect_out_of_https_is_refused(server: FileServer) -> None:
     import httpx
 
-    from tfclf.catalog.pull.http import _keeps_https
+    from tfclf.catalog.pull.http import _refuse_downgrade
 
     with pytest.raises(DownloadError, match="which is not https"):
-        _keeps_https("https://models.example/x.zip")(
+        _refuse_downgrade("https://models.example/x.zip")(
             httpx.Request("GET", "http://models.example/x.zip")
         )
-    _keeps_https("http://models.example/x.zip")(httpx.Request("GET", "http://models.example/y.zip"))
+    _refuse_downgrade("http://models.example/x.zip")(
+        httpx.Request("GET", "http://models.example/y.zip")
+    )
 
 
 def test_a_server_that_is_not_there_is_told(fetch: Fetch, tmp_path: Path) -> None:
@@ -363,7 +365,7 @@ def test_a_mirror_stands_in_place_of_the_host(server: FileServer, tmp_path: Path
     ],
 )
 def test_addresses_of_a_mirror(mirror: str | None, expected: str) -> None:
-    assert address("https://a.example/m/x.zip", mirror) == expected
+    assert apply_mirror("https://a.example/m/x.zip", mirror) == expected
 
 
 @pytest.mark.parametrize(
@@ -371,14 +373,14 @@ def test_addresses_of_a_mirror(mirror: str | None, expected: str) -> None:
 )
 def test_a_mirror_that_is_no_address_is_told(mirror: str) -> None:
     with pytest.raises(InputError, match="expected an address such as"):
-        address("https://a.example/m/x.zip", mirror)
+        apply_mirror("https://a.example/m/x.zip", mirror)
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_any_mirror_gives_an_address_or_an_error(mirror: str) -> None:
     try:
-        found = address("https://a.example/m/x.zip", mirror)
+        found = apply_mirror("https://a.example/m/x.zip", mirror)
     except InputError:
         return
     assert found.lower().startswith(("http://", "https://"))
@@ -386,7 +388,7 @@ def test_any_mirror_gives_an_address_or_an_error(mirror: str) -> None:
 
 def test_secrets_of_an_address_are_not_shown() -> None:
     assert (
-        shown("https://user:secret@b.example/m/x.zip?signature=secret")
+        hide_secrets("https://user:secret@b.example/m/x.zip?signature=secret")
         == "https://b.example/m/x.zip"
     )
 
@@ -445,7 +447,7 @@ def test_a_slow_server_is_waited_for(fetch: Fetch, server: FileServer) -> None:
     ],
 )
 def test_a_published_size_is_read(size: str | None, count: int | None) -> None:
-    assert room.bytes_of(size) == count
+    assert disk_space.parse_size(size) == count
 
 
 def test_a_disk_too_small_for_the_published_size_is_told_before(
@@ -504,10 +506,10 @@ def test_a_missing_package_names_the_extra(
 def test_without_platformdirs_a_cache_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "platformdirs", None)
     monkeypatch.setenv("TFCLF_CACHE", "named")
-    assert download.settings().cache == Path("named")
+    assert download.read_settings().cache == Path("named")
     monkeypatch.delenv("TFCLF_CACHE")
     with pytest.raises(MissingExtraError, match="platformdirs"):
-        download.settings()
+        download.read_settings()
 
 
 def test_a_file_system_without_locks_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -537,21 +539,21 @@ SMALL = zip_of(size=400)
 @given(cut=st.integers(0, len(SMALL) - 1))
 def test_a_zip_cut_anywhere_is_no_whole_zip(scratch: Path, cut: int) -> None:
     scratch.write_bytes(SMALL[:cut])
-    assert _flaw(scratch) is not None
+    assert find_zip_flaw(scratch) is not None
 
 
 @settings(max_examples=30, deadline=None)
 @given(first=st.integers(0, len(SMALL) - 2), length=st.integers(1, 500))
 def test_a_zip_with_a_hole_is_no_whole_zip(scratch: Path, first: int, length: int) -> None:
     scratch.write_bytes(SMALL[:first] + SMALL[first + length :])
-    assert _flaw(scratch) is not None
+    assert find_zip_flaw(scratch) is not None
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_zip_or_have_a_flaw(scratch: Path, content: bytes) -> None:
+def test_any_bytes_are_a_zip_or_have_afind_zip_flaw(scratch: Path, content: bytes) -> None:
     scratch.write_bytes(content)
-    assert isinstance(_flaw(scratch), str)
+    assert isinstance(find_zip_flaw(scratch), str)
 
 
 @settings(max_examples=30, deadline=None)
@@ -562,7 +564,7 @@ def test_whatever_lies_beside_a_part_it_is_gone_on_with_or_dropped(
     part = Part(scratch.with_name("x.part"))
     part.path.write_bytes(b"abc")
     part.path.with_name("x.part.json").write_bytes(content)
-    assert part.head("http://a.example/x.zip") is None
+    assert part.read_head("http://a.example/x.zip") is None
     assert part.size == 0
 
 
@@ -570,4 +572,4 @@ def test_a_part_longer_than_its_file_is_dropped(tmp_path: Path) -> None:
     part = Part(tmp_path / "x.part")
     part.start(Head("u", size=2, etag='"e"'))
     part.path.write_bytes(b"abc")
-    assert part.head("u") is None
+    assert part.read_head("u") is None

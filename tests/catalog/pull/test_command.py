@@ -1,4 +1,4 @@
-"""`tfclf pull` as a process: what it prints, how it ends, and what becomes of it when it is killed."""
+"""`tfclf pull` as a process: its output, its exit codes, and a kill in the middle."""
 
 import hashlib
 import json
@@ -105,7 +105,7 @@ def test_the_cache_is_listed(run: Run, server: FileServer, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "there is nothing to pull. Name a card"),
         (["en.classify.alber.ag_news"], "Nearest: en.classify.albert.ag_news"),
@@ -119,12 +119,12 @@ def test_the_cache_is_listed(run: Run, server: FileServer, tmp_path: Path) -> No
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_an_error_ends_with_2_and_no_traceback(
-    run: Run, arguments: list[str], told: str, tmp_path: Path
+    run: Run, arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
-    assert told in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "cache").exists()
 
 

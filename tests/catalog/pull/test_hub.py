@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.catalog.pull.hub import COMMIT, Hub, in_cache
-from tfclf.catalog.pull import hub, hub_folder, hub_id
-from tfclf.checkpoints import weights
+from tfclf.catalog.local import HubId, hub_folder, hub_id
+from tfclf.catalog.pull.hub import choose_files
 from tfclf.errors import SourceNotFoundError
 
 FILES = {
@@ -85,7 +85,7 @@ def test_only_what_is_read_is_fetched(pull: Run, served: Hub, tmp_path: Path) ->
 )
 def test_weights_of_one_format_are_chosen(there: set[str], fetched: set[str]) -> None:
     files = dict.fromkeys([*there, "config.json", "notes.txt"], None)
-    assert set(hub._chosen(files, hub.HubId("org/name"))) == {"config.json", *fetched}
+    assert set(choose_files(files, HubId("org/name"))) == {"config.json", *fetched}
 
 
 def test_a_preset_of_keras_hub_is_fetched_whole() -> None:
@@ -97,14 +97,7 @@ def test_a_preset_of_keras_hub_is_fetched_whole() -> None:
         "assets/tokenizer/vocabulary.txt",
     }
     files = dict.fromkeys([*preset, "README.md"], None)
-    assert set(hub._chosen(files, hub.HubId("org/name"))) == preset
-
-
-def test_the_order_of_formats_is_that_of_the_reader() -> None:
-    assert (
-        tuple(first for first, *_ in hub._WEIGHTS)
-        == weights._TENSORFLOW_FILES + weights._SAFETENSORS_FILES
-    )
+    assert set(choose_files(files, HubId("org/name"))) == preset
 
 
 def test_a_model_of_a_pickle_alone_is_refused_before_it_is_fetched(pull: Run, served: Hub) -> None:
@@ -128,7 +121,7 @@ def test_a_false_digest_is_told_and_the_file_removed(
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "told"),
+    ("status", "code", "message"),
     [
         (404, "RepoNotFound", "the hub has no such model, or it is private"),
         (404, "RevisionNotFound", "the model has no such revision"),
@@ -137,12 +130,12 @@ def test_a_false_digest_is_told_and_the_file_removed(
     ],
 )
 def test_what_the_hub_refuses_is_told(
-    pull: Run, served: Hub, status: int, code: str, told: str
+    pull: Run, served: Hub, status: int, code: str, message: str
 ) -> None:
     served.status, served.error_code = status, code
     done = pull("org/name", "--revision", "v1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

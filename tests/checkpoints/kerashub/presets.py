@@ -19,7 +19,8 @@ class Kind:
 
     Attributes:
       name: the classes' common beginning.
-      vocabulary: shared vocabularies' folder -> the tokenizer's arguments; None where the bundled model's file serves.
+      vocabulary: shared vocabularies' folder -> the tokenizer's arguments; None where the bundled
+        model's file serves.
       sizes: of its backbone besides the common ones.
     """
 
@@ -72,7 +73,7 @@ def tiny_classifier(
     tokenizer: dict[str, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """A text classifier; biases and norms are random too, since zeros and ones would hide mistakes."""
+    """Make a text classifier; biases and norms are random too, as zeros and ones hide mistakes."""
     kind, models = KINDS[name], keras_hub.models
     if kind.vocabulary is None:
         files: dict[str, Any] = {
@@ -111,7 +112,7 @@ def tiny_classifier(
 
 
 def outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
-    """What KerasHub makes of texts, or of texts and their pairs, in the way of `fit` and `predict`: by tf.data."""
+    """Tokenize texts, or texts and their pairs, as KerasHub's `fit` and `predict` do, by tf.data."""
     columns = tuple(tf.constant(list(column)) for column in texts)
     rows = tf.data.Dataset.from_tensor_slices(columns if len(columns) > 1 else columns[0]).batch(32)
     if len(columns) > 1:

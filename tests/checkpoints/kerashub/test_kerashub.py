@@ -1,4 +1,4 @@
-"""KerasHub presets: ids and logits are those of KerasHub's own classifier, run in the same process."""
+"""KerasHub presets: ids and logits equal those of KerasHub's own classifier in this process."""
 
 import json
 import os
@@ -246,7 +246,7 @@ def test_a_preset_has_no_original_engine(preset: Path) -> None:
         (
             "assets/tokenizer/vocabulary.txt",
             TokenizerError,
-            "vocabulary.txt is not there .found nothing",
+            "vocabulary.txt is missing .found nothing",
         ),
     ],
 )

@@ -1,7 +1,8 @@
-"""Archives that Spark NLP 3.4.4 and 5.5.3 wrote themselves, beside the checkpoints that went into them.
+"""Archives that Spark NLP 3.4.4 and 5.5.3 wrote, beside the checkpoints that they were made from.
 
-The reference is the original TF class with the weights of ../shared/spark_nlp/checkpoints, behind the tokenizer of
-training over the original files of ../shared/vocab. What Spark NLP 3.4.4 answered on 200 real rows lies beside.
+The reference is the original TF class with the weights of ../shared/spark_nlp/checkpoints, behind
+the tokenizer of its training over the original files of ../shared/vocab. The outputs of Spark NLP
+3.4.4 on 200 real rows lie beside.
 """
 
 import json
@@ -20,7 +21,8 @@ from samples import corpora
 from samples.checkpoints import ROOT
 from samples.tokenizers import PUBLISHED
 from tfclf._transformers import tf_class
-from tfclf.checkpoints import Checkpoint, open_checkpoint
+from tfclf.checkpoints.checkpoint import Checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.graph.build import build
 from tfclf.sample_texts import hostile_texts
 from tfclf.tokenization.read import load_reference
@@ -53,7 +55,7 @@ _HOSTILE = [text[:300] for text in hostile_texts(100)]
 
 @dataclass(frozen=True)
 class Imported:
-    """An archive's checkpoint, and what it and the original answer on Spark NLP's 200 rows and 100 hostile strings."""
+    """An archive's checkpoint, its outputs and the original's, on 200 real, 100 hostile texts."""
 
     checkpoint: Checkpoint
     folder: Path
@@ -150,7 +152,7 @@ def test_a_newer_spark_nlp_writes_the_same_model(
         older.problem_type,
     )
     assert newer.config == older.config
-    assert newer.read_tokenizer(archive).model == older.read_tokenizer(archive).model
+    assert newer.read_tokenizer().model == older.read_tokenizer().model
     for one, other in zip(newer.load_model().weights, older.load_model().weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
@@ -171,11 +173,11 @@ def test_spark_nlp_differs_as_often_as_the_page_says(
     apart = int((np.abs(ours - shares).max(axis=1) > 1e-3).sum())
     other = sum(row["result"] != label for row, label in zip(theirs, found.labels, strict=False))
     page = (ROOT / "docs" / "spark-nlp.md").read_text(encoding="utf-8")
-    told = re.search(
+    line = re.search(
         rf"^\| `{family}` \| (\d+) of {len(theirs)} \| (\d+) of {len(theirs)} \|",
         page,
         re.MULTILINE,
     )
-    assert told, f"docs/spark-nlp.md has no line for {family}: {apart}, {other} of {len(theirs)}"
-    assert abs(int(told[1]) - apart) <= _WITHIN_ROUNDING
-    assert abs(int(told[2]) - other) <= _WITHIN_ROUNDING
+    assert line, f"docs/spark-nlp.md has no line for {family}: {apart}, {other} of {len(theirs)}"
+    assert abs(int(line[1]) - apart) <= _WITHIN_ROUNDING
+    assert abs(int(line[2]) - other) <= _WITHIN_ROUNDING

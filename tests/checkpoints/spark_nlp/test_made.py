@@ -1,4 +1,4 @@
-"""Archives of sizes that no other archive has: what config.json would say is read from shapes and graph."""
+"""Archives of unusual sizes: the values of a config.json are read from shapes and graph."""
 
 import gc
 import json
@@ -26,12 +26,13 @@ from tests.checkpoints.spark_nlp.writers import (
     write_metadata,
     zipped,
 )
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.cli import commands
 from tfclf.errors import CheckpointError
 from tfclf.sample_texts import HEADLINES
 
-# Labels first, then sizes: other ones for each family, and every activation that can be told from a graph.
+# Labels first, then sizes: other ones for each family, and every activation that is read from a
+# graph.
 CASES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "distilbert": (
         "distilbert",
@@ -162,12 +163,12 @@ def test_case_is_as_the_archive_says_unless_its_vocabulary_has_no_capital(
     write_field(own_model, "vocabulary", numbered(vocabulary))
     write_metadata(own_model, annotator_of("distilbert"), caseSensitive=case_sensitive)
     checkpoint = open_checkpoint(own_model)
-    normalizer = checkpoint.read_tokenizer(checkpoint.folder).normalizer[0]
+    normalizer = checkpoint.read_tokenizer().normalizer[0]
     assert getattr(normalizer, "lowercase", None) is lowercases
 
 
 def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> None:
-    """As transformers of 2021 did: tf.cast(tf.math.divide(dim, n_heads), tf.int32), and no constant."""
+    """transformers of 2021 has tf.cast(tf.math.divide(dim, n_heads), tf.int32), and no constant."""
     heads, width = 4, 32
 
     def change(inside: Path) -> None:
@@ -205,7 +206,8 @@ def test_a_head_width_that_the_graph_divides_out_is_read(own_model: Path) -> Non
     assert open_checkpoint(own_model).config["n_heads"] == heads
 
 
-@pytest.mark.verify  # save_pretrained(saved_model=True) takes its time; the genuine archives are of that make, too
+# Slow: save_pretrained(saved_model=True). The genuine archives were saved in the same way.
+@pytest.mark.verify
 def test_a_graph_as_transformers_saves_it_is_read(tmp_path: Path) -> None:
     original = spark_nlp_model(
         tmp_path / "model", "distilbert", saved_model=True, n_layers=1, n_heads=2
@@ -222,7 +224,7 @@ def test_a_graph_as_transformers_saves_it_is_read(tmp_path: Path) -> None:
 def test_a_byte_level_vocabulary_keeps_the_order_of_its_merges(tmp_path: Path) -> None:
     spark_nlp_model(tmp_path / "model", "roberta", num_hidden_layers=1)
     checkpoint = open_checkpoint(tmp_path / "model")
-    assert checkpoint.read_tokenizer(checkpoint.folder).model.merges == MERGES  # type: ignore[union-attr]
+    assert checkpoint.read_tokenizer().model.merges == MERGES  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("below", ["", "tiny_sequence_classifier_en_3.4.4/"])
@@ -256,7 +258,7 @@ def test_the_classifier_of_a_pipeline_is_found_among_harmless_stages(
     )
     with pytest.raises(
         CheckpointError,
-        match=r"what Normalizer does with the text would be lost.*stage 2_DistilBert",
+        match=r"the effect of Normalizer on the text would be lost.*stage 2_DistilBert",
     ):
         open_checkpoint(tmp_path / "pipeline")
 
@@ -269,7 +271,7 @@ def test_what_is_unpacked_goes_with_the_checkpoint_and_not_before(
     checkpoint = open_checkpoint(archive)
     assert len(list(tmp_path.iterdir())) == 1
     checkpoint.load_model()
-    checkpoint.read_tokenizer(checkpoint.folder)
+    checkpoint.read_tokenizer()
     assert sorted(archive.parent.iterdir()) == before
     del checkpoint
     gc.collect()

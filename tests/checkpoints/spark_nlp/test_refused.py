@@ -1,4 +1,4 @@
-"""Archives that are hostile, damaged or of another kind are refused with a reason; nothing is left behind."""
+"""Hostile, damaged and foreign archives are refused with a reason; nothing is left behind."""
 
 import contextlib
 import json
@@ -25,8 +25,9 @@ from tests.checkpoints.spark_nlp.writers import (
     write_metadata,
     zipped,
 )
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.checkpoints.spark_nlp import archive as archive_module
+from tfclf.checkpoints.spark_nlp.archive import NamedPath
 from tfclf.errors import CheckpointError, SourceNotFoundError, TokenizerError
 
 WEIGHTS = "distilbert_classification_tensorflow"
@@ -34,7 +35,7 @@ WEIGHTS = "distilbert_classification_tensorflow"
 
 @pytest.fixture(autouse=True)
 def leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test of this file: what was unpacked is gone when the error has been told."""
+    """Check after every test of this file that unpacked files are gone once the error is raised."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -211,7 +212,7 @@ def test_a_field_that_is_missing_is_named(name: str, own_model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),
+    ("entries", "message"),
     [
         (
             [("a", 0), ("b", 2), ("c", 3), ("d", 4)],
@@ -222,18 +223,18 @@ def test_a_field_that_is_missing_is_named(name: str, own_model: Path) -> None:
         ([("a", 0), ("b", 1)], "names 2 labels, and the model gives 4 values"),
         (
             [("a", -1), ("b", 0), ("c", 1), ("d", 2)],
-            "numbers 'a' with what is no whole number from 0",
+            "does not number 'a' with a whole number from 0",
         ),
-        ([("a", "0")], "numbers 'a' with what is no whole number"),
-        ([(("a", "b"), 0)], "numbers what is not a string"),
+        ([("a", "0")], "does not number 'a' with a whole number"),
+        ([(("a", "b"), 0)], "expected a string in the field labels"),
         ([], "labels is empty"),
     ],
 )
 def test_labels_that_are_no_labels_are_refused(
-    entries: list[tuple[object, object]], told: str, own_model: Path
+    entries: list[tuple[object, object]], message: str, own_model: Path
 ) -> None:
     write_field(own_model, "labels", entries)
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_model)
 
 
@@ -259,8 +260,8 @@ def test_a_vocabulary_without_its_special_tokens_is_told_with_the_archives_name(
 ) -> None:
     write_field(own_model, "vocabulary", numbered(["[PAD]", "a", "b"]))
     checkpoint = open_checkpoint(own_model)
-    with pytest.raises(TokenizerError, match=rf"^{own_model}/vocab\.txt has .* is not among them"):
-        checkpoint.read_tokenizer(checkpoint.folder)
+    with pytest.raises(TokenizerError, match=rf"^{own_model}: the tokenizer .* is not among them"):
+        checkpoint.read_tokenizer()
 
 
 def test_merges_that_are_no_pairs_are_refused(tmp_path: Path) -> None:
@@ -268,9 +269,9 @@ def test_merges_that_are_no_pairs_are_refused(tmp_path: Path) -> None:
 
     write_field(tmp_path, "merges", numbered(["th", "he"]))
     with pytest.raises(
-        CheckpointError, match="numbers what is not two strings, as merges should be"
+        CheckpointError, match="numbers 'th'; expected two strings in the field merges"
     ):
-        fields.merges(tmp_path)
+        fields.read_merges(NamedPath(tmp_path, tmp_path))
 
 
 def test_fields_in_parquet_are_refused_with_the_setting_that_made_them(own_model: Path) -> None:
@@ -291,7 +292,7 @@ def test_an_archive_for_another_engine_is_refused(file: str, own_model: Path) ->
 
 def test_another_annotator_is_named(shared: Path) -> None:
     with pytest.raises(
-        CheckpointError, match="the model is a BertEmbeddings, and what can be read here is Albert"
+        CheckpointError, match="the model is a BertEmbeddings, and can be read here: Albert"
     ):
         open_checkpoint(shared / "spark_nlp" / "embeddings_folder_sample")
 
@@ -301,7 +302,7 @@ def test_a_field_of_a_foreign_class_is_refused_with_its_name(shared: Path) -> No
 
     folder = shared / "spark_nlp" / "embeddings_folder_sample" / "1_NerDLModel_159c71b98c0a"
     with pytest.raises(CheckpointError, match=r"class '.*DatasetEncoderParams;'"):
-        fields.pieces(folder, "datasetParams")
+        fields.read_pieces(NamedPath(folder, folder), "datasetParams")
 
 
 def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> None:
@@ -312,12 +313,13 @@ def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> 
         .read_text(encoding="utf-8")
         .splitlines()
     )
-    found = fields.pieces(shared / "spark_nlp" / "embeddings_folder_sample", "vocabulary")
+    folder = shared / "spark_nlp" / "embeddings_folder_sample"
+    found = fields.read_pieces(NamedPath(folder, folder), "vocabulary")
     assert list(found) == expected
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
         ("[]", "names no class"),
@@ -325,9 +327,9 @@ def test_a_vocabulary_of_eight_parts_found_in_the_wild_is_read(shared: Path) -> 
         ("[" * 100_000, "is not JSON"),
     ],
 )
-def test_metadata_that_is_none_is_refused(content: str, told: str, own_model: Path) -> None:
+def test_metadata_that_is_none_is_refused(content: str, message: str, own_model: Path) -> None:
     (own_model / "metadata" / "part-00000").write_text(content, encoding="utf-8")
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_model)
 
 
@@ -363,7 +365,7 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "message"),
     [
         ("saved_model.pb", r"has no saved_model\.pb: found variables\.data"),
         ("variables.index", r"has no variables\.index: found saved_model\.pb"),
@@ -371,10 +373,10 @@ def test_a_pipeline_without_one_classifier_is_refused(count: int, tmp_path: Path
     ],
 )
 def test_a_part_of_the_weights_that_is_missing_is_named(
-    file: str, told: str, own_model: Path
+    file: str, message: str, own_model: Path
 ) -> None:
     change_weights(own_model, WEIGHTS, lambda inside: (inside / file).unlink())
-    with pytest.raises(CheckpointError, match=told):
+    with pytest.raises(CheckpointError, match=message):
         open_checkpoint(own_model)
 
 
@@ -434,7 +436,7 @@ def test_a_graph_with_changed_bytes_gives_a_config_or_a_clear_error(
         variables = weights.Variables(folder, anchor=family.weights.word_embeddings, origin="x")
         with contextlib.suppress(CheckpointError):
             graph = Graph(folder / "saved_model.pb", "StatefulPartitionedCall:0", origin="x")
-            json.dumps(architecture.config_of(family, variables.shapes, graph, origin="x"))
+            json.dumps(architecture.read_config(family, variables.shapes, graph, origin="x"))
 
 
 @settings(

@@ -24,7 +24,7 @@ _SAMPLES = {name: sequence_file(_RECORDS, **options) for name, options in _KINDS
 
 
 def read(content: bytes) -> list[bytes]:
-    return list(reader.values(content, origin="part-00000"))
+    return list(reader.read_values(content, origin="part-00000"))
 
 
 @pytest.mark.parametrize("options", _KINDS.values(), ids=_KINDS.keys())
@@ -64,27 +64,27 @@ def test_bytes_of_any_kind_give_a_clear_error(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"PK\x03\x04", "does not begin with SEQ"),
         (b"SEQ\x03", "a SequenceFile of version 3"),
         (
             sequence_file([]).replace(b"NullWritable", b"LongWritable"),
-            "keys are of the class '.*LongWritable'",
+            "keys of the class '.*LongWritable'",
         ),
         (
             sequence_file([]).replace(b"BytesWritable", b"Other_ritable"),
-            "values are of the class '.*Other_ritable'",
+            "values of the class '.*Other_ritable'",
         ),
         (
             _SAMPLES["zlib"].replace(b"Default", b"SnappyX"),
             "compressed with '.*SnappyXCodec', which is not read here",
         ),
-        (_SAMPLES["plain"][:-4] + b"\x00\x00", "2? ?bytes more are due|says another length"),
+        (_SAMPLES["plain"][:-4] + b"\x00\x00", "more bytes are expected|states another length"),
     ],
 )
-def test_what_is_no_field_is_refused_by_name(content: bytes, told: str) -> None:
-    with pytest.raises(CheckpointError, match=told):
+def test_what_is_no_field_is_refused_by_name(content: bytes, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
         read(content)
 
 
@@ -99,5 +99,5 @@ def test_compressed_data_never_grows_past_the_limit(
 
 def test_a_record_that_promises_more_than_the_file_holds_takes_no_memory() -> None:
     content = sequence_file([]) + struct.pack(">ii", 2**31 - 1, 0) + zlib.compress(b"x")
-    with pytest.raises(CheckpointError, match=r"2,147,483,647 bytes more are due"):
+    with pytest.raises(CheckpointError, match=r"2,147,483,647 more bytes are expected"):
         read(content)

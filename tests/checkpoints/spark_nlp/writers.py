@@ -1,4 +1,4 @@
-"""What Spark NLP writes, written without it: Java's serialized objects, SequenceFiles, whole archives."""
+"""Writers of Spark NLP's files without Spark: Java objects, SequenceFiles, whole archives."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from samples.checkpoints import LABELS, tiny_config, tiny_model, write_sentencepiece
-from tfclf.checkpoints.spark_nlp.annotators import ANNOTATORS, short
+from tfclf.checkpoints.spark_nlp.annotators import ANNOTATORS, short_name
 
 Entry = tuple[Any, Any]
 _OBJECT = "Ljava/lang/Object;"
@@ -45,7 +45,7 @@ def byte_pieces() -> tuple[str, ...]:
 
 
 class JavaStream:
-    """Objects as java.io.ObjectOutputStream writes them, classes and strings by reference the second time."""
+    """A java.io.ObjectOutputStream, which repeats classes and strings by reference."""
 
     def __init__(self) -> None:
         self.content = b"\xac\xed\x00\x05"
@@ -229,8 +229,8 @@ def spark_nlp_model(
 
     Args:
       vocabulary: of the families that have one in a field; a small one by default.
-      saved_model: writes the graph by `save_pretrained(saved_model=True)`, as Spark NLP's notebooks do, which takes
-        long; else the same signature with a graph a tenth as large.
+      saved_model: whether to write the graph by `save_pretrained(saved_model=True)`, as Spark NLP's
+        notebooks do, which is slow; else the same signature with a graph a tenth as large.
       parameters: in the metadata.
       config: of the TF class, over samples/checkpoints.py's.
     Returns: the TF class instance that it was made of.
@@ -254,7 +254,7 @@ def spark_nlp_model(
         write_field(folder, "vocabulary", numbered(vocabulary or WORDS))
     named = {str(number): label for number, label in enumerate(labels)}
     model = tiny_model(tiny_config(family, **{"vocab_size": 300, "id2label": named, **config}))
-    name = short(class_name).removesuffix("ForSequenceClassification").lower()
+    name = short_name(class_name).removesuffix("ForSequenceClassification").lower()
     export(model, folder.parent / f"{folder.name}_saved", by_transformers=saved_model)
     pack_weights(
         folder.parent / f"{folder.name}_saved", folder, f"{name}_classification_tensorflow"
@@ -285,7 +285,7 @@ def export(model: Any, folder: Path, *, by_transformers: bool) -> None:
 def pack_weights(
     saved: Path, folder: Path, name: str, *, method: int = zipfile.ZIP_DEFLATED
 ) -> None:
-    """The inner zip: a bare GraphDef, and the variables' files under names of one level; the field of signatures."""
+    """Write the inner zip (a bare GraphDef, the variables' files) and the field of signatures."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     read = SavedModel()

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tfclf
 from samples.checkpoints import tiny_checkpoint
 from tfclf._transformers import transformers
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.families import known
 from tfclf.graph.build import ENGINES
 from tfclf.sample_texts import HEADLINES, hostile_texts

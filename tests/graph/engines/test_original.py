@@ -12,7 +12,7 @@ import tensorflow as tf
 import tfclf
 from samples.checkpoints import OTHERS, edit_json, other_checkpoint, tiny_checkpoint
 from tfclf._transformers import transformers
-from tfclf.checkpoints import open_checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import CheckpointError, InputError, TokenizerError, UnknownFamilyError
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.saved_model.buckets import Ladder

@@ -1,4 +1,4 @@
-"""What a model card says, as records."""
+"""A model card as records."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Archive:
-    """Where the published model is.
+    """The archive of the published model.
 
     Attributes:
       url: address of the zip that Spark NLP wrote.
-      size: as the card prints it ("44.9 MB"); None where it does not.
-      sha256: of the zip; None where nobody has published it.
+      size: as the card prints it ("44.9 MB"); None if it does not.
+      sha256: of the zip; None if nobody has published it.
     """
 
     url: str
@@ -24,7 +24,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class SparkNlp:
-    """How the old system knows the model."""
+    """The model in Spark NLP."""
 
     annotator: str
     compatibility: str
@@ -32,14 +32,14 @@ class SparkNlp:
 
 @dataclass(frozen=True)
 class Training:
-    """How to get such a model oneself.
+    """How to train such a model.
 
     Attributes:
       data_set: name of the data set; `tfclf.data` reads its files.
-      test_rows: rows of the split that the published metrics are of.
-      base_model: hub id of the checkpoint to start from; None where there is no such checkpoint.
+      test_rows: rows of the split behind the published metrics.
+      base_model: hub id of the checkpoint to start from; None if there is no such checkpoint.
       recipe: fields of `tfclf.training.Recipe`.
-      assumed: which of these the card does not say, so that they were chosen here.
+      assumed: fields of the recipe that the card does not state; their values were chosen here.
     """
 
     data_set: str
@@ -56,23 +56,23 @@ class Card:
     Attributes:
       name: of the model, and of the file.
       title, description: for people.
-      nlu_references: what `nlu.load` takes: "en.classify.albert.ag_news".
+      nlu_references: the names for `nlu.load`: "en.classify.albert.ag_news".
       language: ISO 639-1.
       family: transformers' model_type.
       case_sensitive: whether the tokenizer keeps upper case.
-      labels: in the order of the card; the order of the head's outputs is the checkpoint's own.
+      labels: in the order of the card; the checkpoint has its own order of outputs.
       max_length: tokens in a row, special tokens included.
       licence: as published.
       published: the day.
       example: the text of the card's own snippet.
-      training: how to get such a model oneself.
+      training: how to train such a model.
       metrics: the published figures, under the card's names for them.
-      metrics_by_class: label to precision, recall, f1-score and support, where they are published.
-      spark_nlp: how the old system knows the model; None where it does not.
-      archive: where the published model is; None where there is none.
-      hub_model: hub id of the fine-tuned checkpoint; None where it is not known.
-      saved_model: folder of an export in this project's repository; None where there is none.
-      notes: what one should know to read the card's figures.
+      metrics_by_class: label to precision, recall, f1-score and support; empty if unpublished.
+      spark_nlp: the model in Spark NLP; None if it is not there.
+      archive: the archive of the published model; None if there is none.
+      hub_model: hub id of the fine-tuned checkpoint; None if it is unknown.
+      saved_model: folder of an export in this project's repository; None if there is none.
+      notes: remarks needed to read the card's figures.
     """
 
     name: str
@@ -97,5 +97,5 @@ class Card:
     notes: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As `tfclf cards NAME --json` prints it."""
+        """Return the card as `tfclf cards NAME --json` prints it."""
         return {**dataclasses.asdict(self), "published": self.published.isoformat()}

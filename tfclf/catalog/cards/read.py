@@ -1,4 +1,4 @@
-"""A card's TOML file to its record: every key known, every value of the kind that the record says."""
+"""A card's TOML file -> its record; unknown keys and values of another type are errors."""
 
 import dataclasses
 import sys
@@ -18,27 +18,27 @@ else:
 
 
 def read(path: Path) -> Card:
-    """The card in a file. Raises: CardError."""
+    """Read the card in a file. Raises: CardError."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CardError(f"{path} is not TOML ({error}). Correct the file.") from error
-    card: Card = _record(Card, content, path, "")
+    card: Card = _make_record(Card, content, path, "")
     if card.name != path.stem:
-        raise CardError(f"{path}: name is {card.name!r}; expected that of the file, {path.stem!r}.")
+        raise CardError(f"{path}: name is {card.name!r}; expected the file's, {path.stem!r}.")
     if len(set(card.labels)) != len(card.labels) or len(card.labels) < 2:
         raise CardError(
             f"{path}: labels are {', '.join(card.labels)}; expected two or more, each once."
         )
-    strange = sorted(set(card.metrics_by_class) - set(card.labels))
-    if strange:
+    unknown = sorted(set(card.metrics_by_class) - set(card.labels))
+    if unknown:
         raise CardError(
-            f"{path}: metrics_by_class has {', '.join(strange)}; expected labels of the card."
+            f"{path}: metrics_by_class has {', '.join(unknown)}; expected labels of the card."
         )
     return card
 
 
-def _record(kind: type[Any], content: Mapping[str, Any], path: Path, prefix: str) -> Any:
+def _make_record(kind: type[Any], content: Mapping[str, Any], path: Path, prefix: str) -> Any:
     hints = get_type_hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(content) - set(fields))
@@ -47,34 +47,46 @@ def _record(kind: type[Any], content: Mapping[str, Any], path: Path, prefix: str
             f"{path}: {prefix}{unknown[0]} is no key of a card. Expected one of: "
             f"{', '.join(prefix + name for name in fields)}."
         )
-    missing = [
-        name
-        for name, field in fields.items()
-        if name not in content
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise CardError(
-            f"{path} lacks {prefix}{missing[0]}. Add it: tfclf/catalog/cards/card.py says what it is."
-        )
+    for name, field in fields.items():
+        if name not in content and _is_required(field):
+            raise CardError(
+                f"{path} lacks {prefix}{name}. Add it: tfclf/catalog/cards/card.py describes it."
+            )
     return kind(
-        **{name: _value(hints[name], value, path, prefix + name) for name, value in content.items()}
+        **{
+            name: convert_value(hints[name], value, path, prefix + name)
+            for name, value in content.items()
+        }
     )
 
 
-def _value(kind: Any, value: Any, path: Path, name: str) -> Any:
-    """The value as the record has it; of `X | None` a file can only hold an X, for TOML has no null."""
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def convert_value(kind: Any, value: Any, path: Path, name: str) -> Any:
+    """Convert a value of TOML to the type of a record's field.
+
+    >>> convert_value(float, 1, Path("x.toml"), "metrics.accuracy")
+    1.0
+    >>> convert_value(tuple[str, ...], ["neg", "pos"], Path("x.toml"), "labels")
+    ('neg', 'pos')
+
+    Raises: CardError for a value of another type.
+    """
+    # TOML has no null: a field of the type `X | None` holds an X in a file.
     if isinstance(kind, types.UnionType) or get_origin(kind) is Union:
-        (kind,) = (one for one in get_args(kind) if one is not type(None))
+        (kind,) = (part for part in get_args(kind) if part is not type(None))
     origin = get_origin(kind)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
-        return _record(kind, value, path, f"{name}.")
+        return _make_record(kind, value, path, f"{name}.")
     if origin is tuple and isinstance(value, list):
-        return tuple(_value(get_args(kind)[0], one, path, name) for one in value)
+        return tuple(convert_value(get_args(kind)[0], part, path, name) for part in value)
     if origin is Mapping and isinstance(value, dict):
         return {
-            key: _value(get_args(kind)[1], one, path, f"{name}.{key}") for key, one in value.items()
+            key: convert_value(get_args(kind)[1], part, path, f"{name}.{key}")
+            for key, part in value.items()
         }
     if kind is Any:
         return value
@@ -82,10 +94,10 @@ def _value(kind: Any, value: Any, path: Path, name: str) -> Any:
         return float(value)
     if kind in (str, int, bool, date) and type(value) is kind:
         return value.strip() if kind is str else value
-    raise CardError(f"{path}: {name} is {value!r}; expected {_called(kind)}.")
+    raise CardError(f"{path}: {name} is {value!r}; expected {_describe_type(kind)}.")
 
 
-def _called(kind: Any) -> str:
+def _describe_type(kind: Any) -> str:
     names = {
         str: "text",
         int: "a whole number",

@@ -1,6 +1,6 @@
-"""Getting published models: archives of the cards over HTTP, checkpoints from the Hugging Face hub.
+"""Fetching published models: a card's archive over HTTP, a checkpoint from the Hugging Face hub.
 
-address, settings, room, watch -> part -> http; cache -> archive; hub. Only `pull` touches the network.
+Only this package touches the network; it fills the places that `tfclf.catalog.local` reads.
 """
 
 from dataclasses import dataclass
@@ -8,40 +8,27 @@ from pathlib import Path
 
 from tfclf.catalog import cards
 from tfclf.catalog.cards import Card
-from tfclf.catalog.pull import cache, hub
+from tfclf.catalog.local import HubId, bundled_export, hub_id
+from tfclf.catalog.pull import hub
 from tfclf.catalog.pull.archive import fetch
 from tfclf.catalog.pull.http import Patience
-from tfclf.catalog.pull.hub import HubId, hub_folder, hub_id
-from tfclf.catalog.pull.settings import Settings, cache_folder, settings
+from tfclf.catalog.pull.settings import Settings, read_settings
 from tfclf.catalog.pull.watch import Watch
-from tfclf.errors import InputError, MissingExtraError, SourceNotFoundError
-from tfclf.saved_model.versions import saved_model_folder
+from tfclf.errors import InputError, SourceNotFoundError
 
-__all__ = [
-    "Patience",
-    "Pulled",
-    "Settings",
-    "Watch",
-    "bundled_export",
-    "cached_archive",
-    "hub_folder",
-    "hub_id",
-    "pull",
-    "pullable",
-    "settings",
-]
+__all__ = ["Patience", "Pulled", "Settings", "Watch", "identify", "pull", "read_settings"]
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """What `pull` got, or found to be there.
+    """A model that `pull` fetched, or found on this machine.
 
     Attributes:
       name: as `tfclf.load` takes it.
       kind: "archive" (of Spark NLP), "checkpoint" (of the hub) or "bundled" (nothing to fetch).
       path: the archive, or the folder.
-      size: bytes; None of a bundled model.
-      sha256, address: of an archive; None of others.
+      size: bytes; None for a bundled model.
+      sha256, address: of an archive; None for others.
     """
 
     name: str
@@ -52,8 +39,8 @@ class Pulled:
     address: str | None = None
 
 
-def pullable(name: str) -> Card | HubId:
-    """What a name stands for: a card, by name or NLU reference, or a checkpoint of the hub.
+def identify(name: str) -> Card | HubId:
+    """Return the card of a name or NLU reference, or the hub id.
 
     Raises: SourceNotFoundError, which names the nearest cards.
     """
@@ -79,22 +66,25 @@ def pull(
     watch: Watch | None = None,
     patience: Patience | None = None,
 ) -> Pulled:
-    """Fetches a card's archive, or a checkpoint of the hub, so that `tfclf.load(name)` finds it.
+    """Fetch a card's archive, or a checkpoint of the hub, so that `tfclf.load(name)` finds it.
 
-    >>> pull("en.classify.albert.ag_news", settings=settings()).path.name
-    'albert_base_sequence_classifier_ag_news_en_3.4.0_3.0_1639648298937.zip'
+    A card with a bundled export needs no download:
+
+    >>> pull("en.classify.distilbert_mini.ag_news", settings=Settings(Path("cache"))).kind
+    'bundled'
 
     Args:
       name: a card's name or NLU reference, or a hub id: ORG/NAME, ORG/NAME@REVISION.
       revision: of a hub id: a branch, a tag or a commit.
-      sha256: that the archive must have; the card's by default, where it has one.
+      sha256: the digest that the archive must have; the card's by default, if it has one.
     Raises: SourceNotFoundError, DownloadError, CheckpointError, InputError, MissingExtraError.
     """
-    wanted, watch = pullable(name), watch or Watch()
+    wanted, watch = identify(name), watch or Watch()
     if isinstance(wanted, Card) and wanted.archive is not None:
         if revision is not None:
             raise InputError(
-                f"--revision {revision} is for a model of the hub, and {name} is a card with an archive."
+                f"--revision {revision} is for a model of the hub, and {name} is a card with an "
+                f"archive."
             )
         path, record = fetch(
             wanted.name,
@@ -108,11 +98,12 @@ def pull(
         return Pulled(name, "archive", path, record.size, record.sha256, record.address)
     if sha256 is not None:
         raise InputError(
-            f"--sha256 is for a card's archive, and {name} has none; the hub's digests are checked anyway."
+            f"--sha256 is for a card's archive, and {name} has none; the hub's digests are checked "
+            f"anyway."
         )
     if isinstance(wanted, Card):
         if wanted.hub_model is None:
-            return Pulled(name, "bundled", _bundled(wanted))
+            return Pulled(name, "bundled", _find_bundled(wanted))
         wanted = hub_id(wanted.hub_model) or HubId(wanted.hub_model)
     if revision is not None:
         wanted = HubId(wanted.repository, revision)
@@ -120,30 +111,12 @@ def pull(
     return Pulled(name if cards.is_name(name) else str(wanted), "checkpoint", folder, size)
 
 
-def bundled_export(card: Card) -> Path | None:
-    """The card's export in a checkout of the repository: that of this module, or the working directory's."""
-    if card.saved_model is None:
-        return None
-    places = (Path(__file__).parents[3] / card.saved_model, Path(card.saved_model))
-    return next((place for place in places if saved_model_folder(place) is not None), None)
-
-
-def _bundled(card: Card) -> Path:
+def _find_bundled(card: Card) -> Path:
     folder = bundled_export(card)
     if folder is None:
         raise SourceNotFoundError(
-            f"{card.name} is bundled with tfclf's repository ({card.saved_model}), and an installed package does not "
-            f"have it; there is nothing to download. Run this in the repository, or give the path of that folder."
+            f"{card.name} is bundled with tfclf's repository ({card.saved_model}), and an "
+            f"installed package does not have it; there is nothing to download. Run this in the "
+            f"repository, or give the path of that folder."
         )
     return folder
-
-
-def cached_archive(card: Card) -> Path | None:
-    """The archive of a card that was pulled before; nothing is fetched."""
-    if card.archive is None:
-        return None
-    try:
-        place = cache.place(cache_folder(), card.name, card.archive.url)
-    except MissingExtraError:  # without it nothing can have been pulled
-        return None
-    return place.path if place.record() is not None else None

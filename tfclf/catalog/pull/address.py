@@ -1,22 +1,21 @@
-"""Addresses of archives: a mirror's in place of the published one, and as messages show them."""
+"""Addresses of archives: a mirror's instead of the published one, and shown without secrets."""
 
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tfclf.errors import InputError
 
 
-def address(url: str, mirror: str | None) -> str:
-    """Where a published file is fetched from.
+def apply_mirror(url: str, mirror: str | None) -> str:
+    """Return the address that a published file is fetched from.
 
-    >>> address("https://s3.amazonaws.com/bucket/models/x.zip", "https://mirror.example/kept")
+    >>> apply_mirror("https://s3.example/bucket/models/x.zip", "https://mirror.example/kept")
     'https://mirror.example/kept/bucket/models/x.zip'
-    >>> address("https://s3.amazonaws.com/bucket/models/x.zip", "https://mirror.example/{file}")
+    >>> apply_mirror("https://s3.example/bucket/models/x.zip", "https://mirror.example/{file}")
     'https://mirror.example/x.zip'
 
     Args:
-      mirror: stands in place of scheme and host; or, with `{file}` in it, is the whole address, for a mirror that
-        keeps the archives side by side.
+      mirror: stands in place of scheme and host. With `{file}` in it, it is the whole address, for
+        a mirror that keeps all archives in one folder.
     Raises: InputError for a mirror that is no address.
     """
     if mirror is None:
@@ -28,8 +27,8 @@ def address(url: str, mirror: str | None) -> str:
         usable = False
     if not usable or not mirror.isprintable() or " " in mirror:
         raise InputError(
-            f"the mirror is {mirror!r}; expected an address such as https://mirror.example/models, which then stands "
-            f"in place of the published address' scheme and host."
+            f"the mirror is {mirror!r}; expected an address such as https://mirror.example/models, "
+            f"which replaces scheme and host of the published address."
         )
     published = urlsplit(url)
     if "{file}" in mirror:
@@ -38,13 +37,12 @@ def address(url: str, mirror: str | None) -> str:
     return f"{mirror.rstrip('/')}{published.path}{query}"
 
 
-def file_name(url: str) -> str:
-    """The last part of its path."""
-    return PurePosixPath(unquote(urlsplit(url).path)).name
+def hide_secrets(url: str) -> str:
+    """Return an address without user, password and query, which may be secrets.
 
-
-def shown(url: str) -> str:
-    """Without user, password and query: those may be secrets."""
+    >>> hide_secrets("https://user:password@mirror.example/x.zip?signature=1234")
+    'https://mirror.example/x.zip'
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()

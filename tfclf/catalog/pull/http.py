@@ -1,4 +1,4 @@
-"""One file over HTTP into a part file: resumed after a break, retried with growing waits, its length checked."""
+"""One file over HTTP into a part file: resumed, retried with growing waits, its length checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfclf._version import __version__
-from tfclf.catalog.pull.address import shown
+from tfclf.catalog.pull.address import hide_secrets
 from tfclf.catalog.pull.part import Head, Part
 from tfclf.catalog.pull.watch import Watch
 from tfclf.errors import DownloadError, MissingExtraError
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     import httpx
 
 _REDIRECTS = 10
+# Statuses that another attempt may not meet.
 _MAY_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)")
 _BY_HAND = (
-    "The archive may have been moved or taken down. If you know another place, give it with --mirror; or get the file "
-    'by other means and load it as it is: tfclf.load("x.zip").'
+    "The archive may have been moved or taken down. If you know another place, give it with "
+    "--mirror; "
+    'or get the file by other means and load it as it is: tfclf.load("x.zip").'
 )
 
 
@@ -35,9 +37,10 @@ class Patience:
 
     Attributes:
       tries: attempts in a row that bring no new byte.
-      first_wait, longest_wait: seconds between two of them; each is twice the one before.
-      longest_asked: seconds that a server may ask for in Retry-After; where it asks for more, the download fails.
-      connect_seconds, read_seconds: for a connection, and for its next bytes.
+      first_wait, longest_wait: seconds between two attempts; each wait is twice the one before.
+      longest_asked: the longest Retry-After, in seconds, that is obeyed; a longer one fails the
+        download.
+      connect_seconds, read_seconds: time limits of connecting, and of waiting for the next bytes.
     """
 
     tries: int = 6
@@ -50,7 +53,7 @@ class Patience:
 
 
 class _BrokenError(Exception):
-    """An attempt failed, and another may not; `wait` is what the server asked for."""
+    """A failed attempt, which is worth another; `wait` is the server's Retry-After in seconds."""
 
     def __init__(self, reason: str, *, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -60,20 +63,21 @@ class _BrokenError(Exception):
 def receive(
     url: str, part: Part, *, check: Callable[[int | None], None], watch: Watch, patience: Patience
 ) -> Head:
-    """Fetches what is not there yet of a file.
+    """Fetch the missing bytes of a file.
 
     Args:
-      part: gets the bytes; those that it has of the same file are not fetched again.
-      check: called with the bytes still to come, before they do; None where the server does not say how many.
-    Returns: what the server says of the file, whose size then is that of the part, where it says a size.
+      part: receives the bytes; those that it has of the same file are not fetched again.
+      check: called with the number of bytes still to come, before they do; None if the server does
+        not state it.
+    Returns: the server's facts about the file; its size, if stated, is that of the part.
     Raises: DownloadError, MissingExtraError.
     """
-    httpx, tenacity = _packages()
+    httpx, tenacity = _import_packages()
     with httpx.Client(
         timeout=httpx.Timeout(patience.read_seconds, connect=patience.connect_seconds),
         max_redirects=_REDIRECTS,
         follow_redirects=True,
-        event_hooks={"request": [_keeps_https(url)]},
+        event_hooks={"request": [_refuse_downgrade(url)]},
         headers={
             "User-Agent": f"tfclf/{__version__}",
             "Accept": "*/*",
@@ -84,7 +88,9 @@ def receive(
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_BrokenError),
             stop=lambda _: transfer.fruitless >= patience.tries,
-            wait=lambda state: _wait(state.outcome.exception(), transfer.fruitless, patience),
+            wait=lambda state: _choose_wait(
+                state.outcome.exception(), transfer.fruitless, patience
+            ),
             sleep=patience.sleep,
             before_sleep=lambda state: watch.note(
                 f"{state.outcome.exception()}; going on in {state.next_action.sleep:.0f} s"
@@ -94,14 +100,12 @@ def receive(
         try:
             return retrying(transfer.attempt)  # type: ignore[no-any-return]
         except _BrokenError as error:
-            kept = (
-                f" The {part.size:,} bytes so far are kept: the same command goes on there."
-                if part.size
-                else ""
-            )
+            kept = ""
+            if part.size:
+                kept = f" The {part.size:,} bytes so far are kept: the same command resumes there."
             raise DownloadError(
-                f"{shown(url)}: {error}, {transfer.fruitless} times in a row. Try again later, or from another place "
-                f"with --mirror.{kept}"
+                f"{hide_secrets(url)}: {error}, {transfer.fruitless} times in a row. Try again "
+                f"later, or from another place with --mirror.{kept}"
             ) from error
 
 
@@ -109,7 +113,7 @@ class _Transfer:
     """Attempts at one file.
 
     Attributes:
-      fruitless: attempts since the last that brought bytes which no attempt had brought.
+      fruitless: attempts since the last one that brought new bytes.
     """
 
     def __init__(
@@ -120,13 +124,8 @@ class _Transfer:
         check: Callable[[int | None], None],
         watch: Watch,
     ) -> None:
-        self._client, self._url, self._part, self._check, self._watch = (
-            client,
-            url,
-            part,
-            check,
-            watch,
-        )
+        self._client, self._url, self._part = client, url, part
+        self._check, self._watch = check, watch
         self._furthest = part.size
         self.fruitless = 0
 
@@ -136,38 +135,43 @@ class _Transfer:
         try:
             return self._attempt()
         except httpx.TransportError as error:
-            raise self._broken(_transport(error, self._url)) from error
+            raise self._count(_explain(error, self._url)) from error
         except _BrokenError as error:
-            raise self._broken(error) from error
+            raise self._count(error) from error
         except httpx.TooManyRedirects as error:
             raise DownloadError(
-                f"{shown(self._url)} is redirected more than {_REDIRECTS} times. {_BY_HAND}"
+                f"{hide_secrets(self._url)} is redirected more than {_REDIRECTS} times. {_BY_HAND}"
             ) from error
         except httpx.InvalidURL as error:
             raise DownloadError(
-                f"{shown(self._url)} leads to what is no address: {error}. {_BY_HAND}"
+                f"{hide_secrets(self._url)} is redirected to an invalid address: {error}. "
+                f"{_BY_HAND}"
             ) from error
 
-    def _broken(self, error: _BrokenError) -> _BrokenError:
+    def _count(self, error: _BrokenError) -> _BrokenError:
         self.fruitless = 1 if self._part.size > self._furthest else self.fruitless + 1
         self._furthest = max(self._furthest, self._part.size)
         return error
 
     def _attempt(self) -> Head:
-        kept = self._part.head(self._url)
+        kept = self._part.read_head(self._url)
         if kept is not None and kept.size == self._part.size:
             return kept
-        headers = (
-            {"Range": f"bytes={self._part.size}-", "If-Range": kept.validator or ""} if kept else {}
-        )
+        headers = {}
+        if kept is not None:
+            headers = {"Range": f"bytes={self._part.size}-", "If-Range": kept.validator or ""}
         with self._client.stream("GET", self._url, headers=headers) as response:
             _check_status(response, self._url)
-            if kept is not None and response.status_code == 416 and self._is_all(response, kept):
+            if (
+                kept is not None
+                and response.status_code == 416
+                and self._is_complete(response, kept)
+            ):
                 return dataclasses.replace(kept, size=self._part.size)
             if kept is not None and response.status_code == 206:
-                head = self._goes_on(response, kept)
-            else:  # the first time; or the file is another now, or the server knows no ranges
-                head = self._begins(response)
+                head = self._resume(response, kept)
+            else:  # a first request, a file that changed, or a server without ranges
+                head = self._begin(response)
             done = self._part.size
             self._check(None if head.size is None else head.size - done)
             with self._part.path.open("ab") as file:
@@ -178,14 +182,14 @@ class _Transfer:
         if head.size is not None and done != head.size:
             if done > head.size:
                 self._part.drop()
-            raise _BrokenError(f"{done:,} bytes came where {head.size:,} were announced")
+            raise _BrokenError(f"{done:,} bytes came, and {head.size:,} were announced")
         return head
 
-    def _begins(self, response: httpx.Response) -> Head:
+    def _begin(self, response: httpx.Response) -> Head:
         if response.status_code != 200:
             self._part.drop()
             raise _BrokenError(
-                f"the server answered {response.status_code} to a request for {_asked(response)}"
+                f"the server answered {response.status_code} to a request for {_describe(response)}"
             )
         length = response.headers.get("Content-Length", "")
         head = Head(
@@ -197,13 +201,16 @@ class _Transfer:
         self._part.start(head)
         return head
 
-    def _is_all(self, response: httpx.Response, kept: Head) -> bool:
-        """Whether a server that first announced more, or nothing, now says that there is no more than what came."""
+    def _is_complete(self, response: httpx.Response, kept: Head) -> bool:
+        """Return whether the server now says that the bytes so far are the whole file.
+
+        It may have announced more before, or nothing.
+        """
         if response.headers.get("ETag", kept.etag) != kept.etag:
             return False
         return str(response.headers.get("Content-Range")) == f"bytes */{self._part.size}"
 
-    def _goes_on(self, response: httpx.Response, kept: Head) -> Head:
+    def _resume(self, response: httpx.Response, kept: Head) -> Head:
         stated = response.headers.get("Content-Range", "nothing")
         match = _CONTENT_RANGE.fullmatch(stated)
         if (
@@ -211,56 +218,67 @@ class _Transfer:
             or int(match[1]) != self._part.size
             or match[3] not in ("*", str(kept.size or match[3]))
         ):
-            have = self._part.size
+            start = self._part.size
             self._part.drop()
             raise _BrokenError(
-                f"the server was asked for bytes from {have} on of {kept.size}, and gave Content-Range: {stated}"
+                f"the request was for the bytes from {start} on of {kept.size}, and the server "
+                f"gave Content-Range: {stated}"
             )
         if (etag := response.headers.get("ETag")) and kept.etag and etag != kept.etag:
             self._part.drop()
             raise _BrokenError(
-                "the file was changed on the server in the meantime, so that it has to begin again"
+                "the file was changed on the server in the meantime; the download begins again"
             )
         if kept.size is None and match[3] != "*":
             return dataclasses.replace(kept, size=int(match[3]))
         return kept
 
 
-def _asked(response: httpx.Response) -> str:
+def _describe(response: httpx.Response) -> str:
     return "a range" if "Range" in response.request.headers else "the file"
 
 
 def _check_status(response: httpx.Response, url: str) -> None:
-    """Raises: DownloadError for an answer that another attempt would not better; _BrokenError for one that it might."""
+    """Check the status of a response.
+
+    Raises: _BrokenError if another attempt may help, else DownloadError.
+    """
     code = response.status_code
-    told = f"HTTP {code} {response.reason_phrase}".rstrip()
-    where = shown(url)
-    if (final := shown(str(response.url))) != where:
+    status = f"HTTP {code} {response.reason_phrase}".rstrip()
+    where = hide_secrets(url)
+    if (final := hide_secrets(str(response.url))) != where:
         where += f" (redirected to {final})"
-    if code == 416:  # what is there is as much as the server has, or more
+    if code == 416:  # the part is as long as the server's file, or longer
         return
     if code in _MAY_PASS:
         raise _BrokenError(
-            f"{where} answers {told}", wait=_retry_after(response.headers.get("Retry-After"))
+            f"{where} answers {status}", wait=parse_retry_after(response.headers.get("Retry-After"))
         )
     if code in (401, 407):
+        asker, address = ("proxy", "proxy") if code == 407 else ("server", "mirror")
         raise DownloadError(
-            f"{where} answers {told}: {'the proxy' if code == 407 else 'the server'} wants a user and a password. Put "
-            f"them into the {'proxy' if code == 407 else 'mirror'}'s address: https://USER:PASSWORD@HOST."
+            f"{where} answers {status}: the {asker} wants a user and a password. Put them into the "
+            f"{address}'s address: https://USER:PASSWORD@HOST."
         )
     if code >= 400:
-        raise DownloadError(f"{where} answers {told}. {_BY_HAND}")
+        raise DownloadError(f"{where} answers {status}. {_BY_HAND}")
     if code not in (200, 206):
-        raise DownloadError(f"{where} answers {told}; expected 200 and the file. {_BY_HAND}")
+        raise DownloadError(f"{where} answers {status}; expected 200 and the file. {_BY_HAND}")
     if (encoding := response.headers.get("Content-Encoding", "identity").lower()) != "identity":
         raise DownloadError(
-            f"{where} sends the file as Content-Encoding {encoding}, unasked; its length and digest cannot be checked "
-            f"so. Give another place with --mirror."
+            f"{where} sends the file as Content-Encoding {encoding}, which was not asked for; its "
+            f"length and digest cannot be checked so. Give another place with --mirror."
         )
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, from a number of them or from a date; None for what is neither."""
+def parse_retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, a number or a date; None for anything else.
+
+    >>> parse_retry_after("120"), parse_retry_after("Fri, 31 Dec 1999 23:59:59 GMT")
+    (120.0, 0.0)
+    >>> parse_retry_after("soon") is None
+    True
+    """
     if value is None:
         return None
     if value.isascii() and value.isdecimal():
@@ -274,36 +292,37 @@ def _retry_after(value: str | None) -> float | None:
     return max(0.0, (then - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
 
 
-def _wait(error: Any, fruitless: int, patience: Patience) -> float:
+def _choose_wait(error: Any, fruitless: int, patience: Patience) -> float:
     asked: float | None = error.wait
     if asked is None:
         return float(min(patience.longest_wait, patience.first_wait * 2 ** max(0, fruitless - 1)))
     if asked > patience.longest_asked:
         raise DownloadError(
-            f"{error}, and asks to wait {asked:,.0f} seconds (Retry-After). Give the same command again then, or "
-            f"another place with --mirror."
+            f"{error}, and asks to wait {asked:,.0f} seconds (Retry-After). Give the same command "
+            f"again then, or another place with --mirror."
         )
     return asked
 
 
-def _transport(error: httpx.TransportError, url: str) -> _BrokenError:
-    """What a failing connection is called. Raises: DownloadError where another attempt would not help."""
+def _explain(error: httpx.TransportError, url: str) -> _BrokenError:
+    """Explain a failed connection. Raises: DownloadError if another attempt would not help."""
     import httpx
 
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ProxyError):
         raise DownloadError(
-            f"{shown(url)}: the proxy refuses ({reason}). It is the one that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY "
-            f"names; NO_PROXY lists hosts to reach without it."
+            f"{hide_secrets(url)}: the proxy refuses ({reason}). HTTPS_PROXY, HTTP_PROXY or "
+            f"ALL_PROXY names it; NO_PROXY lists hosts to reach without it."
         ) from error
     if isinstance(error, httpx.UnsupportedProtocol):
         raise DownloadError(
-            f"{shown(url)} is, or leads to, no http or https address: {reason}. {_BY_HAND}"
+            f"{hide_secrets(url)} is no http or https address, or is redirected to another kind: "
+            f"{reason}. {_BY_HAND}"
         ) from error
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         raise DownloadError(
-            f"{shown(url)}: the server's certificate is not trusted ({reason}). Where a proxy stands between, name its "
-            f"authority with SSL_CERT_FILE."
+            f"{hide_secrets(url)}: the server's certificate is not trusted ({reason}). If a proxy "
+            f"stands between, name its certificate authority with SSL_CERT_FILE."
         ) from error
     kind = {
         httpx.ConnectTimeout: "no connection in time",
@@ -313,19 +332,20 @@ def _transport(error: httpx.TransportError, url: str) -> _BrokenError:
     return _BrokenError(kind)
 
 
-def _keeps_https(url: str) -> Callable[[httpx.Request], None]:
-    """Refuses a redirect from https to http, where anybody on the way could put another file in place."""
+def _refuse_downgrade(url: str) -> Callable[[httpx.Request], None]:
+    """Return a hook that refuses redirects from https to http, which lets others swap the file."""
 
     def check(request: httpx.Request) -> None:
         if url.lower().startswith("https:") and request.url.scheme != "https":
             raise DownloadError(
-                f"{shown(url)} is redirected to {shown(str(request.url))}, which is not https. {_BY_HAND}"
+                f"{hide_secrets(url)} is redirected to {hide_secrets(str(request.url))}, which is "
+                f"not https. {_BY_HAND}"
             )
 
     return check
 
 
-def _packages() -> tuple[Any, Any]:
+def _import_packages() -> tuple[Any, Any]:
     try:
         import httpx
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""A download that is not done: the bytes so far, and beside them what the server said of the whole."""
+"""An unfinished download: the bytes so far, and beside them the server's facts about the whole."""
 
 import dataclasses
 import json
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Head:
-    """What a server says of a file.
+    """The server's facts about a file.
 
     Attributes:
-      url: as it was asked for.
-      size: bytes of the whole; None where the server does not say.
-      etag, last_modified: by which a later answer is known to be of the same file.
+      url: as requested.
+      size: bytes of the whole; None if the server does not state it.
+      etag, last_modified: show whether a later response is about the same file.
     """
 
     url: str
@@ -23,7 +23,7 @@ class Head:
 
     @property
     def validator(self) -> str | None:
-        """What If-Range takes: a weak ETag it does not (RFC 9110, 13.1.5)."""
+        """The value for If-Range, which does not take a weak ETag (RFC 9110, 13.1.5)."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
 
 
@@ -36,32 +36,32 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes that are there."""
+        """The bytes that are there."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def head(self, url: str) -> Head | None:
-        """What the bytes are of, if they can be gone on with; else None, and they are gone."""
+    def read_head(self, url: str) -> Head | None:
+        """Return the facts about the bytes if a download of `url` can resume; else drop them."""
         try:
             head = Head(**json.loads(self._head_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             head = None
-        have = self.size
+        size = self.size
         if (
             head is not None
             and head.url == url
-            and 0 < have <= (head.size or have)
-            and (head.size == have or head.validator)
+            and 0 < size <= (head.size or size)
+            and (head.size == size or head.validator)
         ):
             return head
         self.drop()
         return None
 
     def start(self, head: Head) -> None:
-        """Empties it, for a file from its first byte."""
+        """Empty the part, for a download from the first byte."""
         self.drop()
         self._head_path.write_text(json.dumps(dataclasses.asdict(head)), encoding="utf-8")
 
     def drop(self) -> None:
-        """Removes both files; the bytes first, so that they are never taken for another file's."""
+        """Remove both files; the bytes first, so that they never pass for another file's."""
         self.path.unlink(missing_ok=True)
         self._head_path.unlink(missing_ok=True)

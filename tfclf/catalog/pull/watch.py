@@ -1,23 +1,23 @@
-"""Who is told how a download goes."""
+"""The listener of a download's progress."""
 
 
 class Watch:
-    """Says nothing; the command line has one that draws a bar.
+    """A listener that ignores everything; the command line has one that draws a bar.
 
     Attributes:
-      draws: whether there may be bars of others, too: huggingface_hub's.
+      draws: whether others may draw bars too, such as huggingface_hub.
     """
 
     draws: bool = False
 
     def note(self, line: str) -> None:
-        """Something that a person may want to know: a wait, a retry."""
+        """Report a line for people: a wait, a retry."""
 
     def begins(self, what: str, *, size: str | None, address: str) -> None:
-        """`what` is about to be fetched; its size as far as it is known now."""
+        """Report that `what` is about to be fetched; `size` is None if it is not known yet."""
 
     def at(self, done: int, total: int | None) -> None:
-        """So many bytes are there."""
+        """Report the bytes that are there."""
 
     def ends(self) -> None:
-        """It is there, or failed."""
+        """Report the end, of a success or of a failure."""

@@ -1,51 +1,93 @@
-"""KerasHub presets: what `save_to_preset` of a text classifier writes. Read as files, without Keras.
+"""KerasHub presets, as `save_to_preset` of a text classifier writes them; read without Keras.
 
-config.json (the backbone), task.json (the classifier, its preprocessor and tokenizer), model.weights.h5,
-task.weights.h5, assets/tokenizer/. Reading them here needs neither KerasHub nor a second Keras beside that of the TF
-classes, and runs no code that a config.json names.
+| file | holds |
+|-|-|
+| config.json | the backbone |
+| task.json | the classifier, its preprocessor and tokenizer |
+| model.weights.h5, task.weights.h5 | the weights of the backbone and of the head |
+| assets/tokenizer/ | the vocabulary |
+
+Reading needs neither KerasHub nor a second Keras beside that of the TF classes, and runs no code
+that a config.json names.
 """
 
 import difflib
-import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf.checkpoints.checkpoint import Checkpoint
-from tfclf.checkpoints.huggingface import read_json
+from tfclf.checkpoints.checkpoint import Checkpoint, Reference
+from tfclf.checkpoints.files import CONFIG, PRESET_TASK, read_json
 from tfclf.checkpoints.kerashub import weights
 from tfclf.checkpoints.kerashub.backbones import BACKBONES, Backbone
-from tfclf.checkpoints.kerashub.reference import Reference
+from tfclf.checkpoints.kerashub.reference import KerasHubReference
 from tfclf.errors import CheckpointError, UnknownFamilyError
 from tfclf.problem_types import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from tfclf.tokenization.spec import TokenizerSpec
 
-# What KerasHub pads and cuts to where nothing is said.
+# KerasHub pads and truncates to this length if the preset states none.
 _SEQUENCE_LENGTH = 512
 _TRUNCATIONS = ("round_robin", "waterfall")
 _PROBLEM_TYPES = {"softmax": SINGLE_LABEL, "sigmoid": MULTI_LABEL}
 
 
+@dataclass(frozen=True, kw_only=True)
+class KerasHubCheckpoint(Checkpoint):
+    """A KerasHub preset.
+
+    Attributes:
+      backbone: the declaration of its class.
+      weights_files: each with the scope of its variables.
+      tokenizer: the tokenizer's config, from task.json.
+      truncation: the way to truncate pairs: "round_robin" or "waterfall".
+    """
+
+    backbone: Backbone
+    weights_files: tuple[tuple[str, Path], ...]
+    tokenizer: dict[str, Any]
+    truncation: str
+
+    def load_model(self) -> Any:
+        """Refuse: there is no TF class for a preset."""
+        raise CheckpointError(
+            f"{self.folder} is a KerasHub preset, and the original engine runs Hugging Face TF "
+            f"classes only. Use engine='lean', the default."
+        )
+
+    def load_weights(self) -> Any:
+        """Read the arrays by the names of `family.weights`."""
+        return weights.load(self.weights_files, self.family, self.config)
+
+    def read_tokenizer(self) -> TokenizerSpec:
+        """Read the tokenizer of the preset's own files."""
+        return self.backbone.read_tokenizer(self.tokenizer, self.folder, self.truncation)
+
+    def load_reference(self) -> Reference:
+        """Load KerasHub's own classifier; needs the extra `kerashub`."""
+        return KerasHubReference(self)
+
+
 def is_preset(folder: Path) -> bool:
-    """Whether config.json names a KerasHub backbone, where a Hugging Face checkpoint has a model_type."""
-    path = folder / "config.json"
+    """Return whether config.json names a KerasHub backbone instead of a model_type."""
+    path = folder / CONFIG
     config = read_json(path) if path.is_file() else {}
     return "model_type" not in config and "class_name" in config and "config" in config
 
 
-def read(folder: Path) -> Checkpoint:
-    """Reads everything but the weights.
+def read(folder: Path) -> KerasHubCheckpoint:
+    """Read everything but the weights.
 
     Raises: CheckpointError, UnknownFamilyError, UnknownComponentError.
     """
-    described = read_json(folder / "config.json")
-    backbone = _backbone(described["class_name"], folder)
-    task = _task(backbone, folder)
-    preprocessor, tokenizer = _preprocessor(task, folder)
+    described = read_json(folder / CONFIG)
+    backbone = _find_backbone(described["class_name"], folder)
+    task = _read_task(backbone, folder)
+    preprocessor, tokenizer = _split_preprocessor(task, folder)
     classes = task.get("num_classes")
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
         raise CheckpointError(
-            f"{folder}/task.json: num_classes is {classes!r}; expected a whole number above 0."
+            f"{folder / PRESET_TASK}: num_classes is {classes!r}; expected a whole number above 0."
         )
     config = {
         **described["config"],
@@ -56,64 +98,63 @@ def read(folder: Path) -> Checkpoint:
         "pooled_dim": task.get("hidden_dim"),
     }
     _check_sizes(config, backbone, folder)
-    files = weights.find(folder)
     positions = int(config[backbone.family.config_keys.positions])
-    return Checkpoint(
+    return KerasHubCheckpoint(
         folder=folder,
         config=config,
         family=backbone.family,
         labels=tuple(f"LABEL_{index}" for index in range(classes)),
-        problem_type=_problem_type(task.get("activation"), classes, folder),
+        problem_type=_pick_problem_type(task.get("activation"), classes, folder),
         max_length=min(int(preprocessor.get("sequence_length") or _SEQUENCE_LENGTH), positions),
         max_positions=positions,
-        load_model=functools.partial(_no_original, folder),
-        load_variables=functools.partial(weights.load, files, backbone.family, config),
-        read_tokenizer=functools.partial(
-            _read_tokenizer, backbone, tokenizer, _truncation(preprocessor, folder)
-        ),
-        load_reference=Reference,
+        backbone=backbone,
+        weights_files=weights.find(folder),
+        tokenizer=tokenizer,
+        truncation=_read_truncation(preprocessor, folder),
     )
 
 
-def _backbone(class_name: object, folder: Path) -> Backbone:
+def _find_backbone(class_name: object, folder: Path) -> Backbone:
     if isinstance(class_name, str) and class_name in BACKBONES:
         return BACKBONES[class_name]
     near = difflib.get_close_matches(str(class_name), BACKBONES, n=1)
     did_you_mean = f" Did you mean {near[0]}?" if near else ""
     raise UnknownFamilyError(
-        f"{folder}/config.json: the KerasHub preset has a {class_name!r}, which is not among those that can be "
-        f"loaded.{did_you_mean} Known: {', '.join(sorted(BACKBONES))}."
+        f"{folder / CONFIG}: the KerasHub preset has a {class_name!r}, which is not among the "
+        f"backbones that can be loaded.{did_you_mean} Known: {', '.join(sorted(BACKBONES))}."
     )
 
 
-def _task(backbone: Backbone, folder: Path) -> dict[str, Any]:
-    path = folder / "task.json"
+def _read_task(backbone: Backbone, folder: Path) -> dict[str, Any]:
+    path = folder / PRESET_TASK
     if not path.is_file():
         raise CheckpointError(
-            f"{folder} is a KerasHub preset without task.json: a {backbone.class_name} alone, which cannot classify. "
-            f"Expected the preset of a {backbone.tasks[0]}, written by its save_to_preset after fine-tuning."
+            f"{folder} is a KerasHub preset without task.json: a {backbone.class_name} alone, "
+            f"which cannot classify. Expected the preset of a {backbone.tasks[0]}, written by its "
+            f"save_to_preset after fine-tuning."
         )
     described = read_json(path)
-    if described.get("class_name") not in backbone.tasks or not isinstance(
-        described.get("config"), dict
-    ):
+    class_name, task = described.get("class_name"), described.get("config")
+    if class_name not in backbone.tasks or not isinstance(task, dict):
         raise CheckpointError(
-            f"{path}: the preset's task is {described.get('class_name')!r}; expected {backbone.tasks[0]}. Other tasks "
-            f"do not classify text."
+            f"{path}: the preset's task is {class_name!r}; expected {backbone.tasks[0]}. Other "
+            f"tasks do not classify text."
         )
-    task: dict[str, Any] = described["config"]
     return task
 
 
-def _preprocessor(task: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Its config and its tokenizer's, from task.json: where KerasHub takes them from, too."""
+def _split_preprocessor(
+    task: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the configs of preprocessor and tokenizer, from task.json as in KerasHub itself."""
     try:
         preprocessor = task["preprocessor"]["config"]
         return preprocessor, preprocessor["tokenizer"]["config"]
     except (KeyError, TypeError):
         raise CheckpointError(
-            f"{folder}/task.json: the classifier was saved without a preprocessor, so that its tokenizer is unknown. "
-            f"Give it the one that it was trained behind (preprocessor=...) and call save_to_preset again."
+            f"{folder / PRESET_TASK}: the classifier was saved without a preprocessor, so its "
+            f"tokenizer is unknown. Give it the preprocessor of its training (preprocessor=...) "
+            f"and call save_to_preset again."
         ) from None
 
 
@@ -128,55 +169,40 @@ def _check_sizes(config: Mapping[str, Any], backbone: Backbone, folder: Path) ->
         "vocabulary_size",
     ]
     needed += [shared.groups, shared.layers_in_group, "embedding_dim"] if shared else []
-    needed += (
-        ["num_segments"]
-        if backbone.family.weights and backbone.family.weights.token_type_embeddings
-        else []
-    )
+    if backbone.has_token_types:
+        needed.append("num_segments")
     for key in needed:
-        found = config.get(key)
-        if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        size = config.get(key)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise CheckpointError(
-                f"{folder}/config.json: {key} is {found!r}; expected a whole number above 0."
+                f"{folder / CONFIG}: {key} is {size!r}; expected a whole number above 0."
             )
     dtype = config.get("dtype")
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
     if name is not None and not str(name).removeprefix("mixed_").startswith(("float", "bfloat")):
         raise CheckpointError(
-            f"{folder}/config.json: the weights are quantized ({name!r}). Expected float32, float16 or bfloat16; save "
-            f"the preset before it is quantized."
+            f"{folder / CONFIG}: the weights are quantized ({name!r}). Expected float32, float16 "
+            f"or bfloat16; save the preset before it is quantized."
         )
 
 
-def _problem_type(activation: object, classes: int, folder: Path) -> str:
-    """The head's activation says it; without one the logits are those of a softmax, as in KerasHub's own loss."""
+def _pick_problem_type(activation: object, classes: int, folder: Path) -> str:
+    """Read it off the head's activation; KerasHub's own loss takes none for a softmax."""
     if activation in (None, "linear"):
         return REGRESSION if classes == 1 else SINGLE_LABEL
     if isinstance(activation, str) and activation in _PROBLEM_TYPES:
         return _PROBLEM_TYPES[activation]
     raise CheckpointError(
-        f"{folder}/task.json: the classifier's activation is {activation!r}; expected none, 'linear', 'softmax' or "
-        f"'sigmoid'."
+        f"{folder / PRESET_TASK}: the classifier's activation is {activation!r}; expected none, "
+        f"'linear', 'softmax' or 'sigmoid'."
     )
 
 
-def _truncation(preprocessor: Mapping[str, Any], folder: Path) -> str:
-    found = preprocessor.get("truncate", _TRUNCATIONS[0])
-    if found not in _TRUNCATIONS:
+def _read_truncation(preprocessor: Mapping[str, Any], folder: Path) -> str:
+    truncation = preprocessor.get("truncate", _TRUNCATIONS[0])
+    if truncation not in _TRUNCATIONS:
         raise CheckpointError(
-            f"{folder}/task.json: truncate is {found!r}; expected {' or '.join(_TRUNCATIONS)}."
+            f"{folder / PRESET_TASK}: truncate is {truncation!r}; expected "
+            f"{' or '.join(_TRUNCATIONS)}."
         )
-    return str(found)
-
-
-def _read_tokenizer(
-    backbone: Backbone, tokenizer: dict[str, Any], truncate: str, folder: Path
-) -> TokenizerSpec:
-    return backbone.read_tokenizer(tokenizer, folder, truncate)
-
-
-def _no_original(folder: Path) -> Any:
-    raise CheckpointError(
-        f"{folder} is a KerasHub preset, and the original engine runs Hugging Face TF classes only. Use engine='lean', "
-        f"the default."
-    )
+    return str(truncation)

@@ -1,8 +1,11 @@
-"""The KerasHub classes that can be loaded: where each keeps what the lean engine needs, as data.
+"""The KerasHub classes that can be loaded: the place of each number that the lean engine needs.
 
-A backbone is one of our families with KerasHub's names: of the sizes in config.json, and of the variables in
-model.weights.h5 and task.weights.h5 (as `weights.py` reads them: `backbone/` and `task/` before the layer's path,
-`{group}` and `{layer}` for the encoder's layers). What KerasHub has in its code, and not in a file, is stated here.
+A backbone is one of our families under KerasHub's names:
+- of the sizes in config.json;
+- of the variables in model.weights.h5 and task.weights.h5, as `weights.py` reads them: `backbone/`
+  or `task/` before the layer's path, `{group}` and `{layer}` for the encoder's layers.
+
+Values that KerasHub keeps in its code, and in no file, are stated here.
 Source: KerasHub 0.32, `*_backbone.py` and `*_text_classifier.py`.
 """
 
@@ -24,11 +27,13 @@ class Backbone:
     """One KerasHub backbone and the text classifier made of it.
 
     Attributes:
-      class_name: as config.json has it.
-      tasks: its classifier's class, as task.json has it; the second name is that of keras-nlp before 0.15.
-      family: with KerasHub's names.
+      class_name: its name in config.json.
+      tasks: the names of its classifier's class in task.json; the second is keras-nlp's, before
+        0.15.
+      family: under KerasHub's names.
       activation: of the feed-forward part.
-      read_tokenizer: the tokenizer's config, the preset's folder and the way to cut pairs -> spec.
+      read_tokenizer: takes the tokenizer's config, the preset's folder and the way to truncate
+        pairs.
     """
 
     class_name: str
@@ -37,11 +42,17 @@ class Backbone:
     activation: str
     read_tokenizer: Callable[[dict[str, Any], Path, str], TokenizerSpec]
 
+    @property
+    def has_token_types(self) -> bool:
+        """Whether the model has an embedding for each of the two texts of a pair."""
+        weights = self.family.weights
+        return weights is not None and weights.token_type_embeddings is not None
+
 
 def _family(
     model_type: str, weights: Weights, head_activations: tuple[str, ...], **options: Any
 ) -> Family:
-    """KerasHub counts positions from 0 in every backbone, and has the epsilon in its code."""
+    """Declare a family; KerasHub counts positions from 0, and keeps the epsilon in its code."""
     return replace(
         known()[model_type],
         config_keys=ConfigKeys(
@@ -92,7 +103,7 @@ DISTILBERT = Backbone(
         layer_norm_epsilon=1e-12,
     ),
     activation="gelu",
-    read_tokenizer=tokenizers.word_piece,
+    read_tokenizer=tokenizers.read_word_piece,
 )
 BERT = Backbone(
     class_name="BertBackbone",
@@ -109,7 +120,7 @@ BERT = Backbone(
         layer_norm_epsilon=1e-12,
     ),
     activation="gelu_new",
-    read_tokenizer=tokenizers.word_piece_with_types,
+    read_tokenizer=tokenizers.read_word_piece_with_types,
 )
 ALBERT = Backbone(
     class_name="AlbertBackbone",
@@ -130,21 +141,21 @@ ALBERT = Backbone(
         shared_layers=SharedLayers(groups="num_groups", layers_in_group="num_inner_repetitions"),
     ),
     activation="gelu_new",
-    read_tokenizer=tokenizers.albert,
+    read_tokenizer=tokenizers.read_albert,
 )
 ROBERTA = Backbone(
     class_name="RobertaBackbone",
     tasks=("RobertaTextClassifier", "RobertaClassifier"),
     family=_family("roberta", _ROBERTA_WEIGHTS, ("tanh", "linear"), layer_norm_epsilon=1e-5),
     activation="gelu",
-    read_tokenizer=tokenizers.roberta,
+    read_tokenizer=tokenizers.read_roberta,
 )
 XLM_ROBERTA = Backbone(
     class_name="XLMRobertaBackbone",
     tasks=("XLMRobertaTextClassifier", "XLMRobertaClassifier"),
     family=_family("xlm-roberta", _ROBERTA_WEIGHTS, ("tanh", "linear"), layer_norm_epsilon=1e-5),
     activation="gelu",
-    read_tokenizer=tokenizers.xlm_roberta,
+    read_tokenizer=tokenizers.read_xlm_roberta,
 )
 
 BACKBONES = {

@@ -1,4 +1,4 @@
-"""KerasHub's own classifier and preprocessor: what an export of a preset is compared with."""
+"""The original of a preset: KerasHub's own classifier and preprocessor."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,12 @@ import tensorflow as tf
 
 from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import MissingExtraError
-from tfclf.problem_types import activation_of
 
 _BATCH = 16
 
 
 def keras_hub() -> Any:
-    """KerasHub, on TensorFlow. Raises: MissingExtraError where it is not installed."""
+    """Import KerasHub, on TensorFlow. Raises: MissingExtraError if it is not installed."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         import keras_hub as package
@@ -26,15 +25,17 @@ def keras_hub() -> Any:
     return package
 
 
-class Reference:
-    """The original of a preset, in the way of `fit` and `predict`: its preprocessor inside a tf.function."""
+class KerasHubReference:
+    """A preset run as `fit` and `predict` run it, its preprocessor inside a tf.function.
 
-    packages = ("keras", "keras-hub", "tensorflow-text")
+    A `checkpoint.Reference`.
+    """
+
+    packages: tuple[str, ...] = ("keras", "keras-hub", "tensorflow-text")
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
         self._classifier = keras_hub().models.TextClassifier.from_preset(str(checkpoint.folder))
-        # The activation that its config asks for is applied by `probabilities`.
+        # The head's own activation comes off: logits are compared.
         self._classifier.output_dense.activation = lambda logits: logits
         preprocessor = self._classifier.preprocessor
         self._tokenizer = preprocessor.tokenizer
@@ -42,12 +43,12 @@ class Reference:
             checkpoint.family.weights and checkpoint.family.weights.token_type_embeddings
         )
         self.inputs = ["input_ids", *(["token_type_ids"] if self._types else [])]
-        # By name: a tuple of two without it would be taken for texts and labels.
+        # By name: a tuple of two without it would be read as texts and labels.
         self._preprocess = tf.function(lambda texts: preprocessor(x=texts))
 
     @property
     def name(self) -> str:
-        """The classes that answer."""
+        """The classes of the model and the tokenizer."""
         return f"{type(self._classifier).__name__}, {type(self._tokenizer).__name__}"
 
     @property
@@ -58,38 +59,35 @@ class Reference:
 
     @property
     def added_tokens(self) -> list[str]:
-        """What is one token wherever it stands."""
+        """The tokens that are cut out of a text before it is tokenized."""
         return list(getattr(self._tokenizer, "unsplittable_tokens", None) or ())
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray | None:
-        """As the classifier's activation has it; a regression has none."""
-        activation = activation_of(self.checkpoint.problem_type)
-        return None if activation is None else activation(logits).numpy()
-
     def encode(self, *texts: Sequence[str]) -> dict[str, list[list[int]]]:
-        """Texts, or texts and their pairs -> input_ids and, where the class has them, token_type_ids."""
+        """Tokenize texts, or texts and their pairs; truncated, special tokens included."""
         columns = tuple(tf.constant(list(column)) for column in texts)
         encoded = self._preprocess(columns if len(columns) > 1 else columns[0])
         ids = encoded["token_ids"].numpy()
-        # A row ends with its closing token; the mask would also pass over a pad token that the text spells.
-        filled = ids != self._tokenizer.pad_token_id
-        lengths = ids.shape[1] - np.argmax(filled[:, ::-1], axis=1)
-        found = {"input_ids": ids} | (
-            {"token_type_ids": encoded["segment_ids"].numpy()} if self._types else {}
-        )
+        # Padding ends a row, so its length is the place of the last other token. Counting the mask
+        # would also drop a pad token that the text itself spells:
+        # ids [[1, 0, 7, 0, 0]] with pad 0, reversed [[0, 0, 7, 0, 1]]: argmax 2, length 5 - 2 = 3.
+        is_token = ids != self._tokenizer.pad_token_id
+        lengths = ids.shape[1] - np.argmax(is_token[:, ::-1], axis=1)
+        padded = {"input_ids": ids}
+        if self._types:
+            padded["token_type_ids"] = encoded["segment_ids"].numpy()
         return {
             name: [row[:length].tolist() for row, length in zip(rows, lengths, strict=True)]
-            for name, rows in found.items()
+            for name, rows in padded.items()
         }
 
     def logits(self, encoded: Mapping[str, Sequence[Sequence[int]]]) -> np.ndarray:
-        """Rows of token ids -> float32[batch, classes]."""
-        parts = [
+        """Run the model on rows of token ids -> float32[batch, classes]."""
+        batches = [
             self._forward({name: rows[start : start + _BATCH] for name, rows in encoded.items()})
             for start in range(0, len(encoded["input_ids"]), _BATCH)
         ]
-        found: np.ndarray = np.concatenate(parts)
-        return found
+        logits: np.ndarray = np.concatenate(batches)
+        return logits
 
     def _forward(self, encoded: Mapping[str, Sequence[Sequence[int]]]) -> np.ndarray:
         ids = tf.ragged.constant(encoded["input_ids"], tf.int32)
@@ -101,5 +99,5 @@ class Reference:
             inputs["segment_ids"] = tf.ragged.constant(
                 encoded["token_type_ids"], tf.int32
             ).to_tensor(0)
-        found: np.ndarray = self._classifier(inputs, training=False).numpy()
-        return found
+        logits: np.ndarray = self._classifier(inputs, training=False).numpy()
+        return logits

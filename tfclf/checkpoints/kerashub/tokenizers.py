@@ -1,7 +1,8 @@
 """A preset's tokenizer: its config in task.json and its files in assets/tokenizer -> spec.
 
-The reference is what KerasHub runs inside `tf.data`, and so in `fit`, `predict` and `evaluate`. Called by itself, a
-KerasHub tokenizer of 2026 runs other code, in Python, that gives other ids in places; no model was trained with those.
+The reference is the code that KerasHub runs inside `tf.data`, and so in `fit`, `predict` and
+`evaluate`. A KerasHub tokenizer of 2026 that is called by itself runs other code, in Python, with
+other ids in places; no model was trained with those.
 Source: KerasHub 0.32, keras_hub/src/tokenizers and `*_tokenizer.py`.
 """
 
@@ -13,7 +14,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
+from tfclf.checkpoints.files import PRESET_TASK
+from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError, first_line
 from tfclf.files import list_folder
 from tfclf.tokenization.read.parts import sort_pieces
 from tfclf.tokenization.spec import (
@@ -31,10 +33,10 @@ from tfclf.tokenization.spec import (
 )
 
 _ASSETS = Path("assets") / "tokenizer"
-# tf_text.FastWordpieceTokenizer's own limit, which KerasHub leaves as it is.
+# The default limit of tf_text.FastWordpieceTokenizer, which KerasHub does not change.
 _MOST_BYTES = 100
-# Options that a spec has no word for, with the one value that asks for nothing.
-_ALWAYS = {
+# Options that a spec cannot express, each with the value that switches it off.
+_OPTIONS_OFF = {
     "sequence_length": None,
     "split": True,
     "special_tokens_in_strings": False,
@@ -46,20 +48,23 @@ _ALWAYS = {
 Config = Mapping[str, Any]
 
 
-def word_piece(
+def read_word_piece(
     config: Config, folder: Path, truncate: str, *, types: bool = False
 ) -> TokenizerSpec:
-    """WordPieceTokenizer. Raises: TokenizerError, UnknownComponentError, VocabularyError."""
+    """Read a WordPieceTokenizer.
+
+    Raises: TokenizerError, UnknownComponentError, VocabularyError.
+    """
     _check_options(config, folder)
-    path = _asset(folder, "vocabulary.txt")
-    vocabulary = tuple(_lines(path))
+    path = _find_asset(folder, "vocabulary.txt")
+    vocabulary = tuple(_read_lines(path))
     ids = {piece: index for index, piece in enumerate(vocabulary)}
     if len(ids) < len(vocabulary):
-        twice = next(piece for index, piece in enumerate(vocabulary) if ids[piece] != index)
+        repeated = next(piece for index, piece in enumerate(vocabulary) if ids[piece] != index)
         raise VocabularyError(
-            f"{path} holds {twice!r} twice; expected distinct pieces, one for each embedding."
+            f"{path} holds {repeated!r} twice; expected distinct pieces, one for each embedding."
         )
-    start, end, pad, _ = _special(ids, ("[CLS]", "[SEP]", "[PAD]", config["oov_token"]), path)
+    start, end, pad, _ = _ids_of(ids, ("[CLS]", "[SEP]", "[PAD]", config["oov_token"]), path)
     return TokenizerSpec(
         normalizer=(UntilNul(),),
         splitter=KerasWords(lowercase=config["lowercase"], strip_accents=config["strip_accents"]),
@@ -79,31 +84,32 @@ def word_piece(
     )
 
 
-def word_piece_with_types(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
-    """WordPieceTokenizer for a model that tells the two texts of a pair apart."""
-    return word_piece(config, folder, truncate, types=True)
+def read_word_piece_with_types(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
+    """Read a WordPieceTokenizer for a model with token types for the two texts of a pair."""
+    return read_word_piece(config, folder, truncate, types=True)
 
 
-def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
-    """BytePairTokenizer. Raises: TokenizerError, UnknownComponentError, VocabularyError."""
+def read_roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
+    """Read a BytePairTokenizer. Raises: TokenizerError, UnknownComponentError, VocabularyError."""
     _check_options(config, folder)
-    path = _asset(folder, "vocabulary.json")
+    path = _find_asset(folder, "vocabulary.json")
     try:
         ids = json.loads(path.read_text(encoding="utf-8"))
         pieces = sort_pieces(ids, path)
     except (ValueError, TypeError, AttributeError) as error:
         raise TokenizerError(
-            f"{path} is no JSON object of pieces and ids ({error}). It may be cut short; download it again."
+            f"{path} is no JSON object of pieces and ids ({error}). It may be cut short; download "
+            f"it again."
         ) from error
-    merges = [
-        line.split(" ") for line in _lines(_asset(folder, "merges.txt")) if "#version:" not in line
-    ]
+    lines = _read_lines(_find_asset(folder, "merges.txt"))
+    merges = [line.split(" ") for line in lines if "#version:" not in line]
     wrong = next((merge for merge in merges if len(merge) != 2), None)
     if wrong is not None:
         raise VocabularyError(
-            f"{folder / _ASSETS / 'merges.txt'} holds {' '.join(wrong)!r}; expected two pieces a line."
+            f"{folder / _ASSETS / 'merges.txt'} holds {' '.join(wrong)!r}; expected two pieces a "
+            f"line."
         )
-    start, end, pad, _ = _special(ids, ("<s>", "</s>", "<pad>", "<mask>"), path)
+    start, end, pad, _ = _ids_of(ids, ("<s>", "</s>", "<pad>", "<mask>"), path)
     unsplittable = config.get("unsplittable_tokens") or ("<s>", "</s>", "<pad>", "<mask>")
     return TokenizerSpec(
         normalizer=(UntilNul(),),
@@ -111,7 +117,7 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
         model=ByteBpe(vocabulary=pieces, merges=tuple((first, second) for first, second in merges)),
         added_tokens=tuple(
             AddedToken(token, token_id, normalized=True)
-            for token, token_id in zip(unsplittable, _special(ids, unsplittable, path), strict=True)
+            for token, token_id in zip(unsplittable, _ids_of(ids, unsplittable, path), strict=True)
         ),
         template=_roberta_template(start, end),
         pad_id=pad,
@@ -121,23 +127,30 @@ def roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
     )
 
 
-def albert(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
-    """SentencePieceTokenizer. Raises: TokenizerError, UnknownComponentError, VocabularyError."""
+def read_albert(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
+    """Read a SentencePieceTokenizer.
+
+    Raises: TokenizerError, UnknownComponentError, VocabularyError.
+    """
     _check_options(config, folder)
-    path = _asset(folder, "vocabulary.spm")
-    model, pieces = _sentencepiece(path)
+    path = _find_asset(folder, "vocabulary.spm")
+    model, pieces = _read_sentencepiece(path)
     ids = {piece: index for index, piece in enumerate(pieces)}
-    start, end, pad, _ = _special(ids, ("[CLS]", "[SEP]", "<pad>", "[MASK]"), path)
+    start, end, pad, _ = _ids_of(ids, ("[CLS]", "[SEP]", "<pad>", "[MASK]"), path)
     template = bert_template(start, end, types=True)
     return _sentencepiece_spec(model, range(len(pieces)), template, pad, path, truncate)
 
 
-def xlm_roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
-    """SentencePieceTokenizer, its ids moved up by one. Raises: TokenizerError, UnknownComponentError."""
+def read_xlm_roberta(config: Config, folder: Path, truncate: str) -> TokenizerSpec:
+    """Read a SentencePieceTokenizer, its ids moved up by one.
+
+    Raises: TokenizerError, UnknownComponentError.
+    """
     _check_options(config, folder)
-    path = _asset(folder, "vocabulary.spm")
-    model, pieces = _sentencepiece(path)
-    # <s> <pad> </s> <unk> come first; the model's own piece 0 is the unknown one.
+    path = _find_asset(folder, "vocabulary.spm")
+    model, pieces = _read_sentencepiece(path)
+    # <s> <pad> </s> <unk> have the ids 0 to 3. The model's own pieces are <unk> <s> </s> , ...:
+    # piece 0 becomes 3, and every other piece i becomes i + 1.
     ids = [3, *range(2, len(pieces) + 1)]
     return _sentencepiece_spec(model, ids, _roberta_template(0, 2), 1, path, truncate)
 
@@ -158,8 +171,8 @@ def _sentencepiece_spec(
     )
 
 
-def _sentencepiece(path: Path) -> tuple[bytes, list[str]]:
-    """The model, and its pieces in their order."""
+def _read_sentencepiece(path: Path) -> tuple[bytes, list[str]]:
+    """Return the model, and its pieces in the order of their ids."""
     model = path.read_bytes()
     try:
         library = tf_text.SentencepieceTokenizer(model, out_type=tf.int32)
@@ -167,8 +180,8 @@ def _sentencepiece(path: Path) -> tuple[bytes, list[str]]:
         pieces = library.id_to_string(tf.range(size)).numpy()
     except (tf.errors.OpError, RuntimeError) as error:
         raise VocabularyError(
-            f"{path} ({len(model):,} bytes) is no SentencePiece model: {str(error).splitlines()[0][:200]}. It may be "
-            f"cut short; download it again."
+            f"{path} ({len(model):,} bytes) is no SentencePiece model: "
+            f"{first_line(error, longest=200)}. It may be cut short; download it again."
         ) from error
     return model, [piece.decode("utf-8") for piece in pieces]
 
@@ -181,27 +194,28 @@ def _roberta_template(start: int, end: int) -> Template:
 
 
 def _check_options(config: Config, folder: Path) -> None:
-    for option, expected in _ALWAYS.items():
+    for option, expected in _OPTIONS_OFF.items():
         if config.get(option, expected) != expected:
             raise UnknownComponentError(
-                f"{folder}/task.json: the tokenizer has {option}={config[option]!r}, which cannot be compiled exactly. "
-                f"Expected {expected!r}. tfclf never approximates a tokenizer; please report the preset."
+                f"{folder / PRESET_TASK}: the tokenizer has {option}={config[option]!r}, which "
+                f"cannot be compiled exactly. Expected {expected!r}. tfclf never approximates a "
+                f"tokenizer; please report the preset."
             )
 
 
-def _asset(folder: Path, name: str) -> Path:
+def _find_asset(folder: Path, name: str) -> Path:
     path = folder / _ASSETS / name
     if not path.is_file():
-        beside = list_folder(path.parent) if path.parent.is_dir() else "no such folder"
+        found = list_folder(path.parent) if path.parent.is_dir() else "no such folder"
         raise TokenizerError(
-            f"{path} is not there (found {beside}), and the tokenizer that task.json names is made of it. "
-            f"Save the preset again with its preprocessor, or download it whole."
+            f"{path} is missing (found {found}), and the tokenizer that task.json names is made of "
+            f"it. Save the preset again with its preprocessor, or download it whole."
         )
     return path
 
 
-def _lines(path: Path) -> list[str]:
-    """As KerasHub reads them: without the white space at their ends."""
+def _read_lines(path: Path) -> list[str]:
+    """Read lines as KerasHub does: without the white space at their ends."""
     try:
         with path.open(encoding="utf-8") as file:
             return [line.rstrip() for line in file]
@@ -211,11 +225,11 @@ def _lines(path: Path) -> list[str]:
         ) from error
 
 
-def _special(ids: Mapping[str, int], tokens: Sequence[str], path: Path) -> list[int]:
+def _ids_of(ids: Mapping[str, int], tokens: Sequence[str], path: Path) -> list[int]:
     missing = [token for token in tokens if token not in ids]
     if missing:
         raise VocabularyError(
-            f"{path} has {len(ids)} pieces and {missing[0]!r} is not among them, which KerasHub's tokenizer needs. "
-            f"The file may be cut short, or of another preset."
+            f"{path} has {len(ids)} pieces and {missing[0]!r} is not among them, which KerasHub's "
+            f"tokenizer needs. The file may be cut short, or belong to another preset."
         )
     return [ids[token] for token in tokens]

@@ -1,7 +1,8 @@
 """model.weights.h5 and task.weights.h5 -> variables by the names that `backbones.py` declares.
 
-Keras numbers a model's layers by their class (`transformer_encoder`, `transformer_encoder_1`, ...) and a layer's
-variables by their order (`vars/0`, `vars/1`). Attention kernels have an axis for the heads, which comes off here.
+Keras numbers the layers of a class (`transformer_encoder`, `transformer_encoder_1`, ...) and the
+variables of a layer (`vars/0`, `vars/1`). Attention kernels have an axis for the heads; it is
+merged here.
 Source: Keras 3.15, keras/src/saving/saving_lib.py.
 """
 
@@ -13,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from tfclf.checkpoints.files import PRESET_BACKBONE_WEIGHTS, PRESET_TASK_WEIGHTS
 from tfclf.errors import CheckpointError, MissingExtraError, first_line
 from tfclf.families.declaration import Family
 from tfclf.files import list_folder
 
 _ENCODER_LAYER = re.compile(r"^transformer_encoder(?:_(\d+))?/")
-# What vars/0 and vars/1 are, by the ending of the layer's name; a dense layer's where none fits.
+# The variables vars/0, vars/1 by the ending of the layer's name; any other layer is a dense one.
 _PARTS = (
     ("norm", ("/gamma", "/beta")),
     ("normalization", ("/gamma", "/beta")),
@@ -28,78 +30,80 @@ _DENSE = ("/kernel", "/bias")
 
 
 def find(folder: Path) -> tuple[tuple[str, Path], ...]:
-    """The files that hold the weights, each with the scope of its variables.
+    """Find the weights files, each with the scope of its variables.
 
-    Raises: CheckpointError where one is not there.
+    Raises: CheckpointError if one is missing.
     """
-    task = folder / "task.weights.h5"
+    task = folder / PRESET_TASK_WEIGHTS
     if not task.is_file():
         raise CheckpointError(
-            f"{folder} holds no task.weights.h5, the classifier's own layers: found {list_folder(folder)}. A backbone "
-            f"without its fine-tuned head cannot classify; expected what save_to_preset of a text classifier writes."
+            f"{folder} holds no {task.name}, the classifier's own layers: found "
+            f"{list_folder(folder)}. A backbone without its fine-tuned head cannot classify; "
+            f"expected the files that save_to_preset of a text classifier writes."
         )
-    return (*(("backbone", file) for file in _backbone_files(folder)), ("task", task))
+    return (*(("backbone", file) for file in _find_backbone_files(folder)), ("task", task))
 
 
-def _backbone_files(folder: Path) -> list[Path]:
-    single, index = folder / "model.weights.h5", folder / "model.weights.json"
+def _find_backbone_files(folder: Path) -> list[Path]:
+    single, index = (folder / name for name in PRESET_BACKBONE_WEIGHTS)
     if single.is_file():
         return [single]
     if not index.is_file():
         raise CheckpointError(
-            f"{folder} holds no model.weights.h5: found {list_folder(folder)}. Download the preset again with its weights."
+            f"{folder} holds no {single.name}: found {list_folder(folder)}. Download the preset "
+            f"again with its weights."
         )
     try:
-        listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        names = sorted(
-            {name for value in listed for name in ([value] if isinstance(value, str) else value)}
-        )
+        names: set[str] = set()
+        for listed in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values():
+            names |= {listed} if isinstance(listed, str) else set(listed)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(
-            f"{index} does not list the files of the weights ({error!r}). Download it again."
+            f"{index} does not list weights files ({error!r}). Download it again."
         ) from error
-    for name in names:
+    for name in sorted(names):
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"{index} lists {name}, which is not in {folder}. Download it too."
             )
-    return [folder / name for name in names]
+    return [folder / name for name in sorted(names)]
 
 
 def load(
     files: tuple[tuple[str, Path], ...], family: Family, config: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Every variable, float32.
+    """Read every variable as float32.
 
-    Raises: CheckpointError where a file is broken or a variable is missing, not finite or of another shape.
+    Raises: CheckpointError for a broken file, and for a variable that is missing, not finite or of
+      another shape.
     """
     in_group = config[family.shared_layers.layers_in_group] if family.shared_layers else 0
     variables: dict[str, np.ndarray] = {}
     for scope, file in files:
-        for path, value in _stored(file):
-            variables[_renamed(scope, path, in_group)] = value
-    places = " and ".join(dict.fromkeys(str(file) for _, file in files))
-    found = {name: _without_heads(name, value) for name, value in variables.items()}
-    for name, shape in _expected(family, config).items():
-        if name not in found:
+        for path, value in _read_variables(file):
+            name = rename(scope, path, in_group)
+            variables[name] = merge_heads(name, value)
+    origin = " and ".join(dict.fromkeys(str(file) for _, file in files))
+    for name, shape in _expected_shapes(family, config).items():
+        if name not in variables:
             raise CheckpointError(
-                f"{places}: the variable {name} is missing. Expected the weights of a text classifier with the sizes "
-                f"of config.json beside them; download them again."
+                f"{origin}: the variable {name} is missing. Expected the weights of a text "
+                f"classifier with the sizes of config.json beside them; download them again."
             )
-        if found[name].shape != shape:
+        if variables[name].shape != shape:
             raise CheckpointError(
-                f"{places}: {name} has the shape {found[name].shape}; config.json and task.json ask for {shape}. The "
-                f"files are not of one preset."
+                f"{origin}: {name} has the shape {variables[name].shape}; config.json and "
+                f"task.json ask for {shape}. The files do not belong to one preset."
             )
-        if not np.isfinite(found[name]).all():
+        if not np.isfinite(variables[name]).all():
             raise CheckpointError(
-                f"{places}: {name} holds values that are no finite numbers; training has diverged."
+                f"{origin}: {name} holds values that are no finite numbers; training has diverged."
             )
-    return found
+    return variables
 
 
-def _stored(file: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """(path, value) of everything below `layers`."""
+def _read_variables(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (path, value) of every variable below `layers`."""
     try:
         import h5py
     except ImportError as error:
@@ -108,7 +112,7 @@ def _stored(file: Path) -> Iterator[tuple[str, np.ndarray]]:
         ) from error
     try:
         with h5py.File(file) as opened:
-            # The second name is that of files from before Keras 3.
+            # Files from before Keras 3 have the second name.
             root = opened.get("layers", opened.get("_layer_checkpoint_dependencies"))
             paths: list[str] = []
             if root is not None:
@@ -116,37 +120,57 @@ def _stored(file: Path) -> Iterator[tuple[str, np.ndarray]]:
                     lambda path, item: paths.append(path) if hasattr(item, "shape") else None
                 )
             for path in paths:
-                yield path, _float32(root[path])
+                yield path, _to_float32(root[path])
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        reason = first_line(error)
         raise CheckpointError(
-            f"{file} ({file.stat().st_size:,} bytes) cannot be read: {reason}. It may be cut short; download it again."
+            f"{file} ({file.stat().st_size:,} bytes) cannot be read: {first_line(error)}. It may "
+            f"be cut short; download it again."
         ) from error
 
 
-def _float32(stored: Any) -> np.ndarray:
-    """A bfloat16 is kept as two bytes without a meaning: the upper half of a float32."""
+def _to_float32(stored: Any) -> np.ndarray:
+    """Convert a stored array; a bfloat16 is stored as raw bytes, the upper half of a float32."""
     value = np.asarray(stored)
     if stored.attrs.get("dtype") == "bfloat16" and value.dtype.itemsize == 2:
         return (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     return value.astype(np.float32)
 
 
-def _renamed(scope: str, path: str, in_group: int) -> str:
-    """`transformer_encoder_3/x/vars/0` -> `backbone/transformer_encoder/{group}/{layer}/x/kernel`."""
+def rename(scope: str, path: str, in_group: int) -> str:
+    """Return the name of a variable that Keras stored under `path`.
+
+    >>> rename("backbone", "transformer_encoder_3/_feedforward_output_dense/vars/1", 0)
+    'backbone/transformer_encoder/0/3/_feedforward_output_dense/bias'
+    >>> rename("backbone", "transformer_encoder_3/_feedforward_layer_norm/vars/0", 2)
+    'backbone/transformer_encoder/1/1/_feedforward_layer_norm/gamma'
+    >>> rename("backbone", "reversible_embedding/vars/0", 0)
+    'backbone/reversible_embedding'
+
+    Args:
+      in_group: layers in a group of shared layers; 0 if no layers are shared.
+    """
     layer, _, variable = path.rpartition("/vars/")
     match = _ENCODER_LAYER.match(layer)
     if match:
-        group, place = divmod(int(match[1] or 0), in_group) if in_group else (0, int(match[1] or 0))
-        layer = f"transformer_encoder/{group}/{place}/{layer[match.end() :]}"
+        number = int(match[1] or 0)
+        group, index = divmod(number, in_group) if in_group else (0, number)
+        layer = f"transformer_encoder/{group}/{index}/{layer[match.end() :]}"
     kind = re.sub(r"_\d+$", "", layer.rpartition("/")[2])
     parts = next((parts for ending, parts in _PARTS if kind.endswith(ending)), _DENSE)
     known = variable.isdecimal() and int(variable) < len(parts)
     return f"{scope}/{layer}{parts[int(variable)]}" if known else f"{scope}/{path}"
 
 
-def _without_heads(name: str, value: np.ndarray) -> np.ndarray:
-    """[width, heads, head width] -> [width, width] for what goes in, [heads, head width, width] for what comes out."""
+def merge_heads(name: str, value: np.ndarray) -> np.ndarray:
+    """Merge the axes of heads and head size of an attention variable; return any other as it is.
+
+    >>> merge_heads("x/_self_attention_layer/query_dense/kernel", np.zeros((8, 2, 4))).shape
+    (8, 8)
+    >>> merge_heads("x/_self_attention_layer/output_dense/kernel", np.zeros((2, 4, 8))).shape
+    (8, 8)
+    >>> merge_heads("x/_self_attention_layer/query_dense/bias", np.zeros((2, 4))).shape
+    (8,)
+    """
     if "/_self_attention_layer/" not in name:
         return value
     if name.endswith("/output_dense/kernel"):
@@ -154,20 +178,20 @@ def _without_heads(name: str, value: np.ndarray) -> np.ndarray:
     return value.reshape(value.shape[0], -1) if name.endswith("/kernel") else value.reshape(-1)
 
 
-def _expected(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of each variable that the engine reads."""
+def _expected_shapes(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each variable that the engine reads."""
     names, keys, shared = family.weights, family.config_keys, family.shared_layers
     assert names is not None
-    width, inner, classes = (
+    hidden_size, intermediate_size, classes = (
         int(config[key]) for key in (keys.hidden_size, keys.intermediate_size, "num_classes")
     )
-    narrow = int(config.get("embedding_dim", width))
+    embedding_size = int(config.get("embedding_dim", hidden_size))
     shapes: dict[str, tuple[int, ...]] = {
-        names.word_embeddings: (int(config["vocabulary_size"]), narrow),
-        names.position_embeddings: (int(config[keys.positions]), narrow),
+        names.word_embeddings: (int(config["vocabulary_size"]), embedding_size),
+        names.position_embeddings: (int(config[keys.positions]), embedding_size),
     }
     if names.token_type_embeddings:
-        shapes[names.token_type_embeddings] = (int(config["num_segments"]), narrow)
+        shapes[names.token_type_embeddings] = (int(config["num_segments"]), embedding_size)
 
     def norm(name: str, size: int) -> None:
         shapes.update({f"{name}/gamma": (size,), f"{name}/beta": (size,)})
@@ -175,9 +199,9 @@ def _expected(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int,
     def dense(name: str, before: int, after: int) -> None:
         shapes.update({f"{name}/kernel": (before, after), f"{name}/bias": (after,)})
 
-    norm(names.embeddings_norm, narrow)
+    norm(names.embeddings_norm, embedding_size)
     if names.embeddings_projection:
-        dense(names.embeddings_projection, narrow, width)
+        dense(names.embeddings_projection, embedding_size, hidden_size)
     groups, in_group = (
         (config[shared.groups], config[shared.layers_in_group])
         if shared
@@ -186,12 +210,12 @@ def _expected(family: Family, config: Mapping[str, Any]) -> dict[str, tuple[int,
     for group in range(groups):
         for layer in range(in_group):
             for name in (names.query, names.key, names.value, names.attention_output):
-                dense(name.format(group=group, layer=layer), width, width)
-            dense(names.inner.format(group=group, layer=layer), width, inner)
-            dense(names.output.format(group=group, layer=layer), inner, width)
+                dense(name.format(group=group, layer=layer), hidden_size, hidden_size)
+            dense(names.inner.format(group=group, layer=layer), hidden_size, intermediate_size)
+            dense(names.output.format(group=group, layer=layer), intermediate_size, hidden_size)
             for name in (names.attention_norm, names.output_norm):
-                norm(name.format(group=group, layer=layer), width)
-    pooled = int(config.get("pooled_dim") or width)
-    dense(names.head[0], width, pooled)
+                norm(name.format(group=group, layer=layer), hidden_size)
+    pooled = int(config.get("pooled_dim") or hidden_size)
+    dense(names.head[0], hidden_size, pooled)
     dense(names.head[1], pooled, classes)
     return shapes

@@ -1,4 +1,4 @@
-"""The Spark NLP annotators that can be read: each a declared family with Spark NLP's names, as data.
+"""The Spark NLP annotators that can be read: each a declared family under Spark NLP's names.
 
 Source: Spark NLP 5.5.3, com.johnsnowlabs.nlp.annotators.classifier.dl, and `loadSavedModel` there.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _PACKAGE = "com.johnsnowlabs.nlp.annotators.classifier.dl."
 PIPELINE = "org.apache.spark.ml.PipelineModel"
-# Stages of a pipeline that do no more than hand the text on, in the form that Spark NLP wants it in.
+# Pipeline stages that only pass the text on, in the form that Spark NLP needs.
 HARMLESS_STAGES = ("DocumentAssembler", "Finisher", "Tokenizer", "TokenizerModel", "RegexTokenizer")
 
 
@@ -17,18 +17,19 @@ class Annotator:
 
     Attributes:
       model_type: the family's.
-      tokenizer_class: of transformers, with which its models are trained.
+      tokenizer_class: the class of transformers that its models are trained with.
       vocabulary: the file that this tokenizer reads: vocab.txt, vocab.json or a SentencePiece file.
-      sentencepiece: the archive's file with the SentencePiece model; None where fields hold the vocabulary.
-      case: whether `caseSensitive` is for the tokenizer to follow. RoBERTa's kin know no other than true.
-      case_sensitive: where an archive does not say it.
+      sentencepiece: the archive's SentencePiece file; None if fields hold the vocabulary.
+      follows_case: whether the tokenizer follows `caseSensitive`. RoBERTa's kin are always case
+        sensitive.
+      case_sensitive: the value if an archive states none.
     """
 
     model_type: str
     tokenizer_class: str
     vocabulary: str
     sentencepiece: str | None = None
-    case: bool = False
+    follows_case: bool = False
     case_sensitive: bool = True
 
 
@@ -40,14 +41,16 @@ ANNOTATORS = {
             "AlbertTokenizer",
             "spiece.model",
             "albert_spp",
-            case=True,
+            follows_case=True,
             case_sensitive=False,
         ),
-        "Bert": Annotator("bert", "BertTokenizer", "vocab.txt", case=True),
+        "Bert": Annotator("bert", "BertTokenizer", "vocab.txt", follows_case=True),
         "CamemBert": Annotator(
             "camembert", "CamembertTokenizer", "sentencepiece.bpe.model", "camembert_spp"
         ),
-        "DistilBert": Annotator("distilbert", "DistilBertTokenizer", "vocab.txt", case=True),
+        "DistilBert": Annotator(
+            "distilbert", "DistilBertTokenizer", "vocab.txt", follows_case=True
+        ),
         "RoBerta": Annotator("roberta", "RobertaTokenizer", "vocab.json"),
         "XlmRoBerta": Annotator(
             "xlm-roberta", "XLMRobertaTokenizer", "sentencepiece.bpe.model", "xlmroberta_spp"
@@ -56,6 +59,10 @@ ANNOTATORS = {
 }
 
 
-def short(class_name: str) -> str:
-    """The name without its package."""
+def short_name(class_name: str) -> str:
+    """Return a class's name without its package.
+
+    >>> short_name("com.johnsnowlabs.nlp.DocumentAssembler")
+    'DocumentAssembler'
+    """
     return class_name.rpartition(".")[2]

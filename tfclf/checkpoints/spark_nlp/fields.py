@@ -1,61 +1,65 @@
-"""The fields of a Spark NLP model: `fields/NAME/part-*`, each part a SequenceFile of arrays of tuples."""
+"""The fields of a Spark NLP model: `fields/NAME/part-*`, SequenceFiles of arrays of tuples."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tfclf.checkpoints.spark_nlp import java_stream, sequence_file
+from tfclf.checkpoints.spark_nlp.archive import NamedPath
 from tfclf.errors import CheckpointError
 from tfclf.files import list_folder
 
 # A vocabulary of 250,000 pieces and its numbers take 10 MB.
 _MOST_BYTES = 1 << 29
-_PIECE, _MERGE = "a string", "two strings"
+_MOST_SHOWN = 80  # characters of a key in an error
 Merge = tuple[str, str]
 
 
-def pieces(folder: Path, name: str) -> tuple[str, ...]:
-    """A field that numbers strings (labels, pieces of a vocabulary), in the order of the numbers, from 0.
+def read_pieces(folder: NamedPath, name: str) -> tuple[str, ...]:
+    """Read a field that numbers strings (labels, a vocabulary), in the order of the numbers.
 
-    Raises: CheckpointError where it is missing, broken, or has gaps.
+    Raises: CheckpointError if it is missing or broken, or its numbers have gaps.
     """
-    return tuple(key for key in _numbered(folder, name) if isinstance(key, str))
+    return tuple(key for key in _read_numbered(folder, name) if isinstance(key, str))
 
 
-def merges(folder: Path) -> tuple[Merge, ...]:
-    """The field of the byte pairs that BPE joins, in the order of training. Raises: CheckpointError."""
-    found = [key for key in _numbered(folder, "merges", paired=True) if isinstance(key, tuple)]
-    # Spark NLP takes the version line of merges.txt for the first of them.
-    return tuple(found[1:] if found and found[0][0].startswith("#version") else found)
+def read_merges(folder: NamedPath) -> tuple[Merge, ...]:
+    """Read the pairs that BPE merges, in the order of training. Raises: CheckpointError."""
+    keys = _read_numbered(folder, "merges", in_pairs=True)
+    merges = [key for key in keys if isinstance(key, tuple)]
+    # Spark NLP reads the version line of merges.txt as the first merge.
+    return tuple(merges[1:] if merges and merges[0][0].startswith("#version") else merges)
 
 
-def texts(folder: Path, name: str) -> Mapping[str, str]:
-    """A field of strings by strings. Raises: CheckpointError."""
-    found: dict[str, str] = {}
-    for origin, key, value in _pairs(folder, name):
+def read_strings(folder: NamedPath, name: str) -> Mapping[str, str]:
+    """Read a field of strings by strings. Raises: CheckpointError."""
+    strings: dict[str, str] = {}
+    for origin, key, value in _read_entries(folder, name):
         if not isinstance(key, str) or not isinstance(value, str):
             raise CheckpointError(
                 f"{origin} holds an entry that is not two strings; expected a name and a text."
             )
-        found[key] = value
-    return found
+        strings[key] = value
+    return strings
 
 
-def _numbered(folder: Path, name: str, *, paired: bool = False) -> list[str | Merge]:
+def _read_numbered(folder: NamedPath, name: str, *, in_pairs: bool = False) -> list[str | Merge]:
     by_number: dict[int, str | Merge] = {}
     path = folder / "fields" / name
-    for origin, key, number in _pairs(folder, name):
-        if not _is_merge(key) if paired else not isinstance(key, str):
+    for origin, key, number in _read_entries(folder, name):
+        if not (_is_merge(key) if in_pairs else isinstance(key, str)):
             raise CheckpointError(
-                f"{origin} numbers what is not {_MERGE if paired else _PIECE}, as {name} should be."
+                f"{origin} numbers {_describe(key)}; expected "
+                f"{'two strings' if in_pairs else 'a string'} in the field {name}."
             )
         if not isinstance(number, int) or number < 0:
             raise CheckpointError(
-                f"{origin} numbers {_shown(key)} with what is no whole number from 0."
+                f"{origin} does not number {_describe(key)} with a whole number from 0."
             )
         if number in by_number:
             raise CheckpointError(
-                f"{path} gives the number {number} to {_shown(by_number[number])} and to {_shown(key)}; expected "
-                f"distinct numbers. The model was saved from broken files; save it again."
+                f"{path} gives the number {number} to {_describe(by_number[number])} and to "
+                f"{_describe(key)}; expected distinct numbers. The model was saved from broken "
+                f"files; save it again."
             )
         by_number[number] = key  # type: ignore[assignment]
     if not by_number:
@@ -65,60 +69,66 @@ def _numbered(folder: Path, name: str, *, paired: bool = False) -> list[str | Me
     missing = next((number for number in range(len(by_number)) if number not in by_number), None)
     if missing is not None:
         raise CheckpointError(
-            f"{path} numbers {len(by_number):,} entries up to {max(by_number):,}, and none with {missing:,}; expected "
-            f"numbers without gaps. A part of it may be missing (found {list_folder(path)}), or a line came twice in the "
-            f"file that it was made from."
+            f"{path} numbers {len(by_number):,} entries up to {max(by_number):,}, and none with "
+            f"{missing:,}; expected numbers without gaps. A part of it may be missing (found "
+            f"{list_folder(path.path)}), or the file that it was made from had a line twice."
         )
     return [by_number[number] for number in range(len(by_number))]
 
 
-def _is_merge(key: java_stream.Value) -> bool:
+def _is_merge(key: object) -> bool:
     return isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key)
 
 
-def _shown(key: object) -> str:
-    """Never the repr of what a stream has built: shared parts of it could make that endless."""
-    return repr(key)[:80] if isinstance(key, str) or _is_merge(key) else "an object"  # type: ignore[arg-type]
+def _describe(key: object) -> str:
+    """Describe a key. The repr of other objects could be endless: a stream may share parts."""
+    is_plain = isinstance(key, str) or _is_merge(key)
+    return repr(key)[:_MOST_SHOWN] if is_plain else "an object"
 
 
-def _pairs(folder: Path, name: str) -> list[tuple[Path, java_stream.Value, java_stream.Value]]:
+def _find_parts(folder: NamedPath, name: str) -> list[Path]:
     path = folder / "fields" / name
-    if not path.is_dir():
-        held = (
-            list_folder(folder / "fields")
-            if (folder / "fields").is_dir()
-            else "no folder of fields"
-        )
+    if not path.path.is_dir():
+        fields = path.path.parent
+        found = list_folder(fields) if fields.is_dir() else "no folder of fields"
         raise CheckpointError(
-            f"{folder} has no field {name!r}: found {held}. Expected fields/{name} with its parts, as Spark NLP saves "
-            f"it; copy or download the model again."
+            f"{folder} has no field {name!r}: found {found}. Expected fields/{name} with its "
+            f"parts, as Spark NLP saves it; copy or download the model again."
         )
-    parts = sorted(part for part in path.iterdir() if part.name.startswith("part-"))
+    parts = sorted(part for part in path.path.iterdir() if part.name.startswith("part-"))
     if not parts:
         raise CheckpointError(
-            f"{path} holds {list_folder(path)}; expected files part-00000 and so on."
+            f"{path} holds {list_folder(path.path)}; expected files part-00000 and so on."
         )
     if any(part.suffix == ".parquet" for part in parts):
         raise CheckpointError(
-            f"{path} holds Parquet files: Spark NLP wrote it with performance.serialization=dataset, in a format of "
-            f"its own classes (Kryo). Expected serialization 'object', its default; save the model again with that."
+            f"{path} holds Parquet files: Spark NLP wrote it with "
+            f"performance.serialization=dataset, in a format of its own classes (Kryo). Expected "
+            f"serialization 'object', its default; save the model again with that."
         )
     if (size := sum(part.stat().st_size for part in parts)) > _MOST_BYTES:
         raise CheckpointError(
             f"{path} takes {size:,} bytes; expected a vocabulary, at most {_MOST_BYTES:,}."
         )
-    found = []
-    for part in parts:
-        for record in sequence_file.values(part.read_bytes(), origin=part):
-            entries = java_stream.read_object(record, origin=part)
+    return parts
+
+
+def _read_entries(
+    folder: NamedPath, name: str
+) -> Iterator[tuple[NamedPath, java_stream.Value, java_stream.Value]]:
+    """Yield (file, key, value) of every entry. Raises: CheckpointError."""
+    for part in _find_parts(folder, name):
+        origin = folder / "fields" / name / part.name
+        for record in sequence_file.read_values(part.read_bytes(), origin=origin):
+            entries = java_stream.read_object(record, origin=origin)
             if not isinstance(entries, list):
                 raise CheckpointError(
-                    f"{part} holds a record that is no array; expected one of tuples."
+                    f"{origin} holds a record that is no array; expected an array of tuples."
                 )
             for entry in entries:
                 if not isinstance(entry, tuple) or len(entry) != 2:
                     raise CheckpointError(
-                        f"{part} holds an array of what are no pairs; expected tuples of two."
+                        f"{origin} holds an array with an entry that is no pair; expected tuples "
+                        f"of two."
                     )
-                found.append((part, *entry))
-    return found
+                yield origin, *entry

@@ -1,6 +1,7 @@
 """The tokenizer that the archive's model was trained with, as the files that transformers reads.
 
-Spark NLP runs tokenizers of its own, which split otherwise; what it keeps in an archive is enough to have the original.
+Spark NLP runs tokenizers of its own, which split texts in another way. Its archive holds enough to
+restore the original.
 """
 
 import dataclasses
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from tfclf._transformers import sentencepiece
 from tfclf.checkpoints.spark_nlp import fields
-from tfclf.checkpoints.spark_nlp.archive import Files
 from tfclf.checkpoints.spark_nlp.metadata import Metadata
 from tfclf.errors import CheckpointError, TokenizerError
 from tfclf.files import list_folder
+from tfclf.tokenization.file_names import MERGES_TXT, TOKENIZER_CONFIG, VOCAB_JSON, VOCAB_TXT
 from tfclf.tokenization.read import read
 from tfclf.tokenization.spec import TokenizerSpec
 
@@ -26,9 +27,9 @@ _SPECIAL = re.compile(r"[\[<].*[\]>]")
 
 
 def write(metadata: Metadata, folder: Path) -> None:
-    """Vocabulary and tokenizer_config.json, into a folder that has a config.json.
+    """Write the vocabulary and tokenizer_config.json into a folder that has a config.json.
 
-    Raises: CheckpointError for fields that are missing, broken, or that no vocabulary file can say.
+    Raises: CheckpointError for fields that are missing or broken, or that no file can express.
     """
     annotator = metadata.annotator
     settings: dict[str, object] = {
@@ -37,32 +38,30 @@ def write(metadata: Metadata, folder: Path) -> None:
     }
     if annotator.sentencepiece:
         _copy_model(metadata, folder / annotator.vocabulary)
-    elif annotator.vocabulary == "vocab.json":
-        pieces = fields.pieces(metadata.folder, "vocabulary")
-        numbered = {piece: number for number, piece in enumerate(pieces)}
-        (folder / "vocab.json").write_text(
-            json.dumps(numbered, ensure_ascii=False), encoding="utf-8"
-        )
-        _write_lines(
-            folder / "merges.txt", ["#version: 0.2", *map(" ".join, fields.merges(metadata.folder))]
-        )
+    elif annotator.vocabulary == VOCAB_JSON:
+        pieces = fields.read_pieces(metadata.folder, "vocabulary")
+        ids = {piece: number for number, piece in enumerate(pieces)}
+        (folder / VOCAB_JSON).write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
+        merges = map(" ".join, fields.read_merges(metadata.folder))
+        _write_lines(folder / MERGES_TXT, ["#version: 0.2", *merges])
     else:
-        pieces = fields.pieces(metadata.folder, "vocabulary")
+        pieces = fields.read_pieces(metadata.folder, "vocabulary")
         if broken := next((piece for piece in pieces if "\n" in piece or "\r" in piece), None):
             raise CheckpointError(
-                f"{metadata.folder}/fields/vocabulary has the piece {broken[:80]!r}; expected none with a line end."
+                f"{metadata.folder}/fields/vocabulary has the piece {broken[:80]!r}; expected "
+                f"pieces without a line end."
             )
-        _write_lines(folder / "vocab.txt", pieces)
-    if annotator.case:
+        _write_lines(folder / VOCAB_TXT, pieces)
+    if annotator.follows_case:
         settings["do_lower_case"] = _lowercases(metadata, folder / annotator.vocabulary)
     elif not metadata.case_sensitive:
         _LOG.warning(
-            "%s: caseSensitive is false, and %s, with which such models are trained, knows no lower case: texts keep "
-            "their capitals.",
+            "%s: caseSensitive is false, but %s, with which such models are trained, has no lower "
+            "case: texts keep their capitals.",
             metadata.path,
             annotator.tokenizer_class,
         )
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    (folder / TOKENIZER_CONFIG).write_text(json.dumps(settings), encoding="utf-8")
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -70,46 +69,56 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def _copy_model(metadata: Metadata, target: Path) -> None:
-    path = metadata.folder / str(metadata.annotator.sentencepiece)
+    path = metadata.folder.path / str(metadata.annotator.sentencepiece)
     if not path.is_file():
         raise CheckpointError(
-            f"{metadata.folder} has no {path.name}, the SentencePiece model: found {list_folder(metadata.folder)}. Copy or "
-            f"download the model again."
+            f"{metadata.folder} has no {path.name}, the SentencePiece model: found "
+            f"{list_folder(path.parent)}. Copy or download the model again."
         )
     shutil.copyfile(path, target)
 
 
 def _lowercases(metadata: Metadata, vocabulary: Path) -> bool:
-    """As `caseSensitive` says; but a vocabulary without a capital was made, and trained with, in lower case."""
+    """Return whether the tokenizer lower-cases texts.
+
+    `caseSensitive` decides, with one exception: a vocabulary without any capital letter was made,
+    and trained with, in lower case.
+    """
     if not metadata.case_sensitive:
         return True
-    if any(
-        _CAPITAL.search(piece) for piece in _pieces(vocabulary) if not _SPECIAL.fullmatch(piece)
-    ):
-        return False
+    for piece in _read_pieces(vocabulary):
+        if _CAPITAL.search(piece) and not _SPECIAL.fullmatch(piece):
+            return False
     _LOG.warning(
-        "%s: caseSensitive is true, and no piece of the vocabulary has a capital letter, so that the model was trained "
-        "in lower case: texts are lower-cased.",
+        "%s: caseSensitive is true, but no piece of the vocabulary has a capital letter, so the "
+        "model was trained in lower case: texts are lower-cased.",
         metadata.path,
     )
     return True
 
 
-def _pieces(vocabulary: Path) -> Iterable[str]:
+def _read_pieces(vocabulary: Path) -> Iterable[str]:
     if vocabulary.suffix == ".txt":
         return vocabulary.read_text(encoding="utf-8").split("\n")
     _, messages = sentencepiece()
     model = messages.ModelProto()
     try:
         model.ParseFromString(vocabulary.read_bytes())
-    except Exception:  # the reader of the tokenizer says what is wrong with it
+    except Exception:  # `read_spec` explains what is wrong with the file
         return ()
     return [piece.piece for piece in model.pieces]
 
 
-def read_spec(files: Files, folder: Path, _: Path) -> TokenizerSpec:
-    """The tokenizer in `folder`, which is of `files`, under the archive's own name. Raises: TokenizerError."""
+def read_spec(folder: Path, *, source: Path) -> TokenizerSpec:
+    """Read the tokenizer that `write` left in `folder`.
+
+    Args:
+      source: the archive, which the spec and errors name.
+    Raises: TokenizerError.
+    """
     try:
-        return dataclasses.replace(read(folder), origin=str(files.source))
+        return dataclasses.replace(read(folder), origin=str(source))
     except TokenizerError as error:
-        raise type(error)(files.told(str(error))) from error
+        raise type(error)(
+            f"{source}: the tokenizer that its fields describe is refused: {error}"
+        ) from error

@@ -1,7 +1,7 @@
-"""The variables of an archive: names and shapes, and later their values; and the TF class built anew with them.
+"""The variables of an archive (names, shapes, later values), and the TF class rebuilt with them.
 
-The checkpoint's keys are numbers; `_CHECKPOINTABLE_OBJECT_GRAPH`, which Keras wrote into it, maps each to the name of
-the variable in the TF class.
+The keys in the archive's TensorFlow checkpoint are numbers. `_CHECKPOINTABLE_OBJECT_GRAPH`, which
+Keras wrote into it, maps each to the name of the variable in the TF class.
 """
 
 import math
@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from tfclf._transformers import tf_class, transformers
-from tfclf.checkpoints.weights import scope_free
+from tfclf.checkpoints.weights import remove_scopes
 from tfclf.errors import CheckpointError, first_line
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -30,14 +30,14 @@ class Variables:
 
     Args:
       folder: holds variables.index and variables.data-*.
-      anchor: the name of one of them; the scope before it is the class's own.
+      anchor: the name of one variable; the scope before it is the class's own.
       origin: how errors name the archive.
-    Raises: CheckpointError for files that are no checkpoint, or one of another make.
+    Raises: CheckpointError for files that are no TensorFlow checkpoint, or one of another version.
     """
 
     def __init__(self, folder: Path, *, anchor: str, origin: object) -> None:
         self._folder, self._origin = folder, origin
-        with self._reading():
+        with self._explain_errors():
             reader = tf.train.load_checkpoint(str(folder / _PREFIX))
             shapes = {
                 key: tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()
@@ -46,17 +46,18 @@ class Variables:
             self._check_size(shapes, types)
             if _OBJECT_GRAPH not in shapes:
                 raise CheckpointError(
-                    f"{origin}: its checkpoint has no {_OBJECT_GRAPH}, which names the variables. Expected what "
-                    f"TensorFlow 2 saves; the archive is of an older make."
+                    f"{origin}: its checkpoint has no {_OBJECT_GRAPH}, which names the variables. "
+                    f"Expected a checkpoint as TensorFlow 2 saves it; this one is older."
                 )
-            names = _names(reader.get_tensor(_OBJECT_GRAPH))
+            names = _read_names(reader.get_tensor(_OBJECT_GRAPH))
         scope = next(
             (name.removesuffix(anchor) for name in names if name.endswith(f"/{anchor}")), None
         )
         if scope is None:
             raise CheckpointError(
-                f"{origin}: none of its {len(names)} variables is {anchor!r} of the TF class. Found "
-                f"{', '.join(sorted(names)[:5]) or 'none'}; the archive is of another kind of model."
+                f"{origin}: none of its {len(names)} variables is {anchor!r} of the TF class. "
+                f"Found {', '.join(sorted(names)[:5]) or 'none'}; the archive holds another kind "
+                f"of model."
             )
         self._keys = {
             name.removeprefix(scope): key
@@ -71,46 +72,51 @@ class Variables:
     def _check_size(
         self, shapes: Mapping[str, tuple[int, ...]], types: Mapping[str, tf.DType]
     ) -> None:
-        """What the index promises must be there: TensorFlow makes room for it before it reads."""
+        """Compare the index with the data: TensorFlow allocates memory for it before it reads."""
         promised = sum(
             math.prod(shape) * max(types[key].size or 0, 1) for key, shape in shapes.items()
         )
-        found = sum(part.stat().st_size for part in self._folder.glob(f"{_PREFIX}.data-*"))
-        if promised > found:
+        stored = sum(part.stat().st_size for part in self._folder.glob(f"{_PREFIX}.data-*"))
+        if promised > stored:
             raise CheckpointError(
-                f"{self._origin}: variables.index lists {promised:,} bytes of weights, and the variables.data files "
-                f"beside it hold {found:,}. They were cut short or are of two models; copy or download it again."
+                f"{self._origin}: variables.index lists {promised:,} bytes of weights, and the "
+                f"variables.data files beside it hold {stored:,}. They were cut short or belong to "
+                f"two models; copy or download it again."
             )
 
     def _check_types(self, types: Mapping[str, tf.DType]) -> None:
-        wrong = next((name for name, found in types.items() if not found.is_floating), None)
-        if wrong is not None:
-            raise CheckpointError(
-                f"{self._origin}: the variable {wrong} is of type {types[wrong].name}; expected floating-point numbers."
-            )
+        for name, dtype in types.items():
+            if not dtype.is_floating:
+                raise CheckpointError(
+                    f"{self._origin}: the variable {name} is of type {dtype.name}; expected "
+                    f"floating-point numbers."
+                )
 
-    def values(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(name, float32 value) of each, one at a time. Raises: CheckpointError, also for NaN and infinity."""
-        with self._reading():
+    def read_values(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (name, float32 value) of each variable, one at a time.
+
+        Raises: CheckpointError, also for NaN and infinity.
+        """
+        with self._explain_errors():
             reader = tf.train.load_checkpoint(str(self._folder / _PREFIX))
         for name, key in self._keys.items():
-            with self._reading():
+            with self._explain_errors():
                 value = np.asarray(reader.get_tensor(key)).astype(np.float32)
             if not np.isfinite(value).all():
                 raise CheckpointError(
-                    f"{self._origin}: the variable {name} holds values that are no finite numbers; the training "
-                    f"diverged or the file was damaged."
+                    f"{self._origin}: the variable {name} holds values that are no finite numbers; "
+                    f"the training diverged or the file was damaged."
                 )
             yield name, value
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except _ERRORS as error:
             raise CheckpointError(
-                f"{self._origin}: its variables cannot be read: {first_line(error)}. They may be cut short or damaged; "
-                f"copy or download it again."
+                f"{self._origin}: its variables cannot be read: {first_line(error)}. They may be "
+                f"cut short or damaged; copy or download it again."
             ) from error
         except DecodeError as error:
             raise CheckpointError(
@@ -118,8 +124,8 @@ class Variables:
             ) from error
 
 
-def _names(content: bytes) -> dict[str, str]:
-    """The checkpoint's key of each variable, by its full name."""
+def _read_names(content: bytes) -> dict[str, str]:
+    """Return the checkpoint's key of each variable, by the variable's full name."""
     graph = TrackableObjectGraph()
     graph.ParseFromString(content)
     return {
@@ -133,39 +139,43 @@ def _names(content: bytes) -> dict[str, str]:
 def load_model(
     class_name: str, config: Mapping[str, Any], variables: Variables, *, origin: object
 ) -> Any:
-    """The original TF class with the archive's weights, every one of them, and no other.
+    """Build the original TF class with the archive's weights.
 
-    Raises: CheckpointError where the two do not match.
+    Raises: CheckpointError if the archive lacks one of the class's weights, or has others.
     """
     with warnings.catch_warnings():
-        # Of transformers' own code: deprecated parts, unseeded initializers.
+        # transformers' own code warns of deprecated parts and unseeded initializers.
         warnings.simplefilter("ignore")
         model = tf_class(class_name)(transformers().AutoConfig.for_model(**config))
         model.build_in_name_scope()
-    left = {scope_free(weight.name, 1).removesuffix(":0"): weight for weight in model.weights}
-    _check(left, variables.shapes, class_name, origin)
-    for name, value in variables.values():
-        left[name].assign(value)
+    by_name = {remove_scopes(weight.name, 1).removesuffix(":0"): weight for weight in model.weights}
+    expected = {name: tuple(weight.shape) for name, weight in by_name.items()}
+    _check_shapes(expected, variables.shapes, class_name, origin)
+    for name, value in variables.read_values():
+        by_name[name].assign(value)
     return model
 
 
-def _check(
-    left: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], class_name: str, origin: object
+def _check_shapes(
+    expected: Mapping[str, tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
+    class_name: str,
+    origin: object,
 ) -> None:
-    expected = {name: tuple(weight.shape) for name, weight in left.items()}
     if missing := sorted(expected.keys() - shapes.keys()):
         raise CheckpointError(
-            f"{origin} lacks {len(missing)} of the weights of {class_name}, among them {', '.join(missing[:3])}. "
-            f"Expected all of them; copy or download it again."
+            f"{origin} lacks {len(missing)} of the weights of {class_name}, among them "
+            f"{', '.join(missing[:3])}. Expected all of them; copy or download it again."
         )
     if more := sorted(shapes.keys() - expected.keys()):
         raise CheckpointError(
-            f"{origin} has {len(more)} weights that {class_name} does not have, among them {', '.join(more[:3])}. "
-            f"The model was changed before it was saved, and cannot be rebuilt."
+            f"{origin} has {len(more)} weights that {class_name} does not have, among them "
+            f"{', '.join(more[:3])}. The model was changed before it was saved, and cannot be "
+            f"rebuilt."
         )
     for name, shape in expected.items():
         if shapes[name] != shape:
             raise CheckpointError(
-                f"{origin}: the variable {name} has the shape {list(shapes[name])}, where {class_name} with the sizes "
-                f"of the others has {list(shape)}. The file is damaged."
+                f"{origin}: the variable {name} has the shape {list(shapes[name])}; {class_name} "
+                f"with the sizes of the other variables has {list(shape)}. The file is damaged."
             )

@@ -3,7 +3,6 @@
 It takes any `TF*ForSequenceClassification` and is right by construction. It pads, so it is slower.
 """
 
-import inspect
 from typing import Any
 
 import tensorflow as tf
@@ -58,8 +57,3 @@ class OriginalEngine(tf.Module):
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
         """Encode int32[batch, length] twice -> float32[batch, classes]; all tokens have type 0."""
         return self._forward(input_ids, attention_mask, tf.zeros_like(input_ids))
-
-
-def takes_token_types(model: Any) -> bool:
-    """Tell whether a TF class takes token types; the tokenizer must give them, too."""
-    return "token_type_ids" in inspect.signature(model.call).parameters

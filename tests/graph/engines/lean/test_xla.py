@@ -18,7 +18,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 import tfclf
 from samples.checkpoints import ROOT, edit_json, tiny_checkpoint
 from tests.graph.engines.lean import xla_programs
-from tfclf.checkpoints import Checkpoint, open_checkpoint
+from tfclf.checkpoints.checkpoint import Checkpoint
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import InputError
 from tfclf.families import known
 from tfclf.graph.build import build
