@@ -1,8 +1,11 @@
 """What many tests need: where shared files are, checkpoints, exports."""
 
+import ctypes
 import gc
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,27 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: no garbage collection need look at its millions of objects again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave to `make verify` the cases of a test that its marker `sample` does not name.
+
+    A case is named by a parameter's value, or by a tuple of the values of several parameters.
+    """
+    for sample in item.iter_markers("sample"):
+        values = set(map(str, item.callspec.params.values()))  # type: ignore[attr-defined]
+        cases = [case if isinstance(case, tuple) else (case,) for case in sample.args]
+        if not any(values.issuperset(map(str, case)) for case in cases):
+            item.add_marker("verify")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _free_memory() -> Iterator[None]:
+    """Give back what a module loaded: graphs lie in cycles, and the allocator keeps their pages."""
+    yield
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def pytest_terminal_summary(

@@ -58,6 +58,7 @@ def test_a_wrong_piece_is_caught(own_export: Path, own_checkpoint: Path) -> None
     assert certificate.differences[0].what == "tokens"
 
 
+@pytest.mark.sample("bert")
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
 @pytest.mark.parametrize(
     "tokenizer_class", ["BertTokenizer", "DistilBertTokenizer", "PreTrainedTokenizerFast"]

@@ -47,6 +47,7 @@ def value_model(
     return tfclf.export(source, folder / "model", engine=request.param), source
 
 
+@pytest.mark.sample("albert", "distilbert", "roberta")
 def test_a_regression_gives_the_originals_value(
     regression: Path, classifier: tfclf.Classifier
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_regression_gives_the_originals_value(
     np.testing.assert_allclose(answers["logits"].numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.sample("distilbert")
 def test_a_regression_has_no_probabilities_and_keeps_its_label(
     classifier: tfclf.Classifier,
 ) -> None:

@@ -88,6 +88,7 @@ def _windows(
     return answers["logits"].numpy(), answers["windows"].numpy().tolist()
 
 
+@pytest.mark.sample("distilbert", "roberta")
 @pytest.mark.parametrize("stride", [0, STRIDE])
 def test_logits_are_the_originals_mean_over_the_originals_windows(
     classifier: tfclf.Classifier, source: Path, stride: int
@@ -110,6 +111,7 @@ def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.sample("distilbert")
 def test_texts_that_fit_get_the_very_same_logits(classifier: tfclf.Classifier) -> None:
     texts = [*HEADLINES[:3], LONG[0], ""]
     fits = [0, 1, 2, 4]

@@ -124,6 +124,7 @@ def test_the_ids_are_those_of_kerashub(
 
 
 # An odd and an even number of places for the two; both ways to cut.
+@pytest.mark.sample("DistilBert", "Roberta")
 @pytest.mark.parametrize(
     ("name", "truncate", "length"),
     [(name, "round_robin", 20) for name in sorted(KINDS)]
