@@ -25,11 +25,12 @@ _TOGETHER = ("tests/client/", "tests/server/conformance/")
 _COUNTS = pytest.StashKey[Counts]()
 
 
-# The same examples in every run: what passed passes again, however slow the machine is. For others, which may find
-# what these do not: `pytest --hypothesis-profile=explore`.
+# The same examples in every run: what passed passes again, however slow the machine is. `make verify` tries more of
+# them. For others, which may find what these do not: `pytest --hypothesis-profile=explore`.
 _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.register_profile("suite", _CALM, derandomize=True)
-settings.register_profile("explore", _CALM, derandomize=False)
+settings.register_profile("suite", _CALM, derandomize=True, max_examples=40)
+settings.register_profile("verify", _CALM, derandomize=True, max_examples=300)
+settings.register_profile("explore", _CALM, derandomize=False, max_examples=300)
 settings.load_profile("suite")
 
 

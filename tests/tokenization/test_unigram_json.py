@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import corpora
@@ -222,7 +222,6 @@ def test_ids_equal_on_tricky_and_hostile_strings(small: Pair) -> None:
     assert list(small.differences([*_TRICKY, *_texts(), *hostile_texts(1_000, seed=11)])) == []
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(), max_size=4))
 def test_ids_equal_on_any_text(small: Pair, texts: list[str]) -> None:
     assert list(small.differences(texts)) == []
@@ -341,7 +340,6 @@ def test_pieces_equal_where_every_node_of_the_trie_has_many_children() -> None:
 _LETTERS = "ab,.\u00e9"
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     scores=st.dictionaries(
         st.text(_LETTERS + _MARK, min_size=1, max_size=5),

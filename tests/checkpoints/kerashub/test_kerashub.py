@@ -33,6 +33,8 @@ TOLERANCE = 1e-5
 # KerasHub's loop over byte pairs needs minutes for a word of ten thousand letters.
 HOSTILE = [text[:300] for text in hostile_texts(1000)]
 PAIRS = list(zip(HOSTILE[:200], HOSTILE[200:400], strict=True))
+_ALL = pytest.param(HOSTILE, marks=pytest.mark.verify, id="hostile")
+_SOME = pytest.param(HOSTILE[:200], id="200 hostile")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def ours(clf: tfclf.Classifier, texts: list[str], key: str = "logits") -> np.nda
     return found
 
 
-@pytest.mark.parametrize("texts", [list(HEADLINES), HOSTILE], ids=["headlines", "hostile"])
+@pytest.mark.parametrize("texts", [pytest.param(list(HEADLINES), id="headlines"), _SOME, _ALL])
 def test_the_logits_are_those_of_kerashub(
     both: tuple[Any, tfclf.Classifier], texts: list[str]
 ) -> None:
@@ -110,11 +112,12 @@ def test_the_logits_are_those_of_kerashub_on_real_rows(
     )
 
 
+@pytest.mark.parametrize("hostile", [_SOME, _ALL])
 def test_the_ids_are_those_of_kerashub(
-    both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]
+    both: tuple[Any, tfclf.Classifier], mixed_rows: list[str], hostile: list[str]
 ) -> None:
     classifier, clf = both
-    texts = [*HOSTILE, *mixed_rows]
+    texts = [*hostile, *mixed_rows]
     found = clf.tokenize(tf.constant(texts)).to_list()
     assert [
         row
@@ -124,17 +127,18 @@ def test_the_ids_are_those_of_kerashub(
 
 
 # An odd and an even number of places for the two; both ways to cut.
-@pytest.mark.sample("DistilBert", "Roberta")
+@pytest.mark.sample(("DistilBert", 40), ("Roberta", 40))
+@pytest.mark.parametrize("rows", [40, 200])
 @pytest.mark.parametrize(
     ("name", "truncate", "length"),
     [(name, "round_robin", 20) for name in sorted(KINDS)]
     + [("DistilBert", "round_robin", 21), ("DistilBert", "waterfall", 20)],
 )
 def test_the_logits_of_pairs_are_those_of_kerashub(
-    name: str, truncate: str, length: int, make: Make
+    name: str, truncate: str, length: int, rows: int, make: Make
 ) -> None:
     classifier, folder = make(name, preprocessor={"sequence_length": length, "truncate": truncate})
-    first, second = (list(column) for column in zip(*PAIRS, strict=True))
+    first, second = (list(column) for column in zip(*PAIRS[:rows], strict=True))
     found = tfclf.load(folder).call_pairs(first, second)["logits"].numpy()
     np.testing.assert_allclose(
         found, outputs(classifier, first, second), atol=TOLERANCE, rtol=TOLERANCE
