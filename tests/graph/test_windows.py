@@ -99,6 +99,7 @@ def test_logits_are_the_originals_mean_over_the_originals_windows(
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.sample("lean")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
     tmp_path: Path, engine: str
@@ -119,6 +120,7 @@ def test_texts_that_fit_get_the_very_same_logits(classifier: tfclf.Classifier) -
     np.testing.assert_array_equal(found[fits], classifier(texts)["logits"].numpy()[fits])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("at_once", [3, 1000])
 def test_how_many_windows_are_encoded_at_once_does_not_matter(
     short_checkpoint: Path, short: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch, at_once: int

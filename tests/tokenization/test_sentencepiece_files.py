@@ -176,6 +176,7 @@ def test_a_text_of_300_kilobytes_equals(tiny: Pair) -> None:
     assert list(tiny.differences(["news \u00e9 " * 40_000])) == []
 
 
+@pytest.mark.sample("albert")
 @pytest.mark.parametrize("family", ["albert", "xlnet"])
 @pytest.mark.parametrize(
     "changes",
@@ -201,6 +202,7 @@ def test_deberta_may_lower_case(tmp_path: Path) -> None:
     assert list(Pair(tmp_path).differences(corpora.hostile(200, seed=4))) == []
 
 
+@pytest.mark.sample("xlm-roberta")
 @pytest.mark.parametrize("family", ["albert", "xlm-roberta"])
 @pytest.mark.parametrize(
     "options",
@@ -244,6 +246,7 @@ _ADDED = {
 }
 
 
+@pytest.mark.sample("albert", "deberta-v2", "xlm-roberta")
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "changes",

@@ -103,6 +103,7 @@ def test_the_logits_are_those_of_kerashub(
     )
 
 
+@pytest.mark.sample("Albert", "DistilBert")
 def test_the_logits_are_those_of_kerashub_on_real_rows(
     both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]
 ) -> None:
@@ -190,6 +191,7 @@ def test_weights_in_several_files_are_read(keras_hub: Any, make: Make) -> None:
     )
 
 
+@pytest.mark.sample("bfloat16")
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_weights_of_two_bytes_are_read(
     dtype: str, keras_hub: Any, make: Make, tmp_path: Path
@@ -216,6 +218,7 @@ def test_an_export_is_verified_against_kerashub(preset: Path, tmp_path: Path) ->
     assert tfclf.load(version).manifest.serving_versions == "2.12 to 2.20"
 
 
+@pytest.mark.verify
 def test_an_export_of_other_weights_is_not_equal(preset: Path, make: Make, tmp_path: Path) -> None:
     version = tfclf.export(make("DistilBert", seed=1)[1], tmp_path / "export")
     assert not tfclf.verify(version, preset, list(HEADLINES)).equal

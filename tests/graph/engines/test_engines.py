@@ -119,7 +119,7 @@ def test_an_empty_batch_gives_empty_outputs(engine: tfclf.Classifier) -> None:
     assert shapes == {"label": (0,), "score": (0,), "probabilities": (0, 4), "logits": (0, 4)}
 
 
-@pytest.mark.sample("distilbert", "lean")
+@pytest.mark.sample("distilbert", ("bert", "lean"), ("roberta", "lean"))
 def test_pairs_equal_the_original(engine: tfclf.Classifier, family_checkpoint: Path) -> None:
     model = open_checkpoint(family_checkpoint).load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(family_checkpoint)
