@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 
-.PHONY: help venv demo demo-model demo-checkpoint test check verify bench docs lint-deployments clean
+.PHONY: help venv demo demo-model demo-checkpoint test test-fast check verify bench docs lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -51,8 +51,12 @@ check: $(VENV)/.dev  ## lint, types, imports along the road
 test: check  ## everything that must pass before a commit lands
 	$(BIN)/pytest -m "not verify" --numprocesses auto --maxprocesses 4 --dist loadfile
 
+test-fast: check  ## the same without what exports, trains, proves or starts processes: a minute, for the inner loop
+	$(BIN)/pytest -m "not verify and not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
+
 verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARED (default ../shared)
 	$(BIN)/pytest -m verify
+	$(BIN)/pytest -m hypothesis --hypothesis-profile=verify
 
 bench: $(VENV)/.dev  ## speed against named peers, into bench/results
 	$(BIN)/python -m bench

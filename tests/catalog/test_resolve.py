@@ -61,6 +61,7 @@ def test_a_pulled_archive_is_found(server: FileServer) -> None:
     assert sources.find(cards.find(CARD).name, exports=False).path == pulled.path
 
 
+@pytest.mark.verify
 def test_a_genuine_archive_is_pulled_and_predicts_by_its_reference(
     server: FileServer, shared: Path
 ) -> None:

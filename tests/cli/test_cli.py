@@ -1,6 +1,7 @@
 """The command line: output and exit codes."""
 
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 
 import tfclf
 from samples.checkpoints import DEMO, LABELS, edit_json
-from tfclf import cli
+from tfclf import cli, loader
 from tfclf.cli.commands import ALL
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.certificate import Agreement, Certificate
@@ -23,9 +24,20 @@ from tfclf.saved_model.manifest import Manifest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def load_once() -> Callable[..., tfclf.Classifier]:
+    """tfclf.load, which loads what it has loaded before no second time."""
+    return functools.cache(loader.load)
+
+
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    load_once: Callable[..., tfclf.Classifier],
+) -> Run:
     """Run `tfclf` in this process, which has TensorFlow loaded; `process` is closer to a user."""
+    monkeypatch.setattr(loader, "load", load_once)
 
     def tfclf(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
         raw = stdin.encode() if isinstance(stdin, str) else stdin
@@ -196,9 +208,7 @@ def test_verify_ends_with_1_and_the_rows_that_differ(
     run: Run, own_export: Path, own_checkpoint: Path
 ) -> None:
     path = own_checkpoint / "tokenizer.json"
-    path.write_text(
-        path.read_text(encoding="utf-8").replace('"talks":', '"talkz":'), encoding="utf-8"
-    )
+    path.write_text(path.read_text(encoding="utf-8").replace('"the":', '"thee":'), encoding="utf-8")
     done = run("verify", own_export, "--source", own_checkpoint)
     assert done.returncode == 1
     assert done.stdout.startswith("DIFFERS from the original")

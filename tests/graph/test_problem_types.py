@@ -47,6 +47,7 @@ def value_model(
     return tfclf.export(source, folder / "model", engine=request.param), source
 
 
+@pytest.mark.sample("distilbert", "roberta")
 def test_a_regression_gives_the_originals_value(
     regression: Path, classifier: tfclf.Classifier
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_regression_gives_the_originals_value(
     np.testing.assert_allclose(outputs["logits"].numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.sample("distilbert")
 def test_a_regression_has_no_probabilities_and_keeps_its_label(
     classifier: tfclf.Classifier,
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_regression_has_no_probabilities_and_keeps_its_label(
     assert list(tfclf.to_pandas([prediction]).columns) == ["label", "score", "truncated"]
 
 
+@pytest.mark.sample("lean")
 def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) -> None:
     classifier = tfclf.load(value_model[0])
     values = classifier.call_pairs(HEADLINES, HEADLINES[::-1])
@@ -93,6 +96,7 @@ def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(
     assert set(signatures["encode"].outputs) == {"logits"}
 
 
+@pytest.mark.sample("lean")
 def test_regress_and_its_warm_up_give_the_value(value_model: tuple[Path, Path]) -> None:
     loaded = tf.saved_model.load(str(value_model[0]))
     kinds = []
@@ -116,6 +120,7 @@ def test_regress_and_its_warm_up_give_the_value(value_model: tuple[Path, Path]) 
     assert set(kinds) == {"predict_log", "regress_log"}
 
 
+@pytest.mark.sample("lean")
 def test_verify_proves_a_regression(value_model: tuple[Path, Path]) -> None:
     certificate = tfclf.verify(*value_model, texts=HEADLINES)
     assert certificate.equal
@@ -132,6 +137,7 @@ def test_verify_proves_a_multi_label_model(own_checkpoint: Path, tmp_path: Path)
     assert 0 < certificate.agreement["float32"].largest_probability_difference < 1e-6  # type: ignore[operator]
 
 
+@pytest.mark.sample("lean")
 def test_verify_catches_another_problem_type(
     value_model: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -188,6 +194,7 @@ def test_a_problem_type_that_contradicts_the_labels_is_refused(
         tfclf.load(own_checkpoint)
 
 
+@pytest.mark.sample("lean")
 def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path]) -> None:
     import typer
 
@@ -204,6 +211,7 @@ def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path
     assert set(json.loads(line)) == {"text", "label", "score", "truncated"}
 
 
+@pytest.mark.sample("lean")
 def test_evaluate_refuses_a_regression(value_model: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
         evaluate_command([str(value_model[0]), str(tmp_path / "rows.csv")], machine=True)

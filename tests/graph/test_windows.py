@@ -91,6 +91,7 @@ def _run_windows(
     return outputs["logits"].numpy(), outputs["windows"].numpy().tolist()
 
 
+@pytest.mark.sample("distilbert", "roberta")
 @pytest.mark.parametrize("stride", [0, STRIDE])
 def test_logits_are_the_originals_mean_over_the_originals_windows(
     classifier: tfclf.Classifier, source: Path, stride: int
@@ -101,6 +102,7 @@ def test_logits_are_the_originals_mean_over_the_originals_windows(
     np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.sample("lean")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
     tmp_path: Path, engine: str
@@ -113,13 +115,15 @@ def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
     np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.sample("distilbert")
 def test_texts_that_fit_get_the_very_same_logits(classifier: tfclf.Classifier) -> None:
-    texts = [*HEADLINES[:3], LONG[0], ""]
+    texts = ["the news", "news " * (LIMIT - 2), "a", LONG[0], ""]
     fits = [0, 1, 2, 4]
     logits, _ = _run_windows(classifier, texts, stride=STRIDE)
     np.testing.assert_array_equal(logits[fits], classifier(texts)["logits"].numpy()[fits])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("at_once", [3, 1000])
 def test_how_many_windows_are_encoded_at_once_does_not_matter(
     short_checkpoint: Path, short: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch, at_once: int

@@ -14,6 +14,7 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from tests.server import http2
@@ -44,10 +45,20 @@ def server(echo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def assert_answers(server: ServerProcess) -> None:
     with server.channel() as channel:
-        assert PredictionServiceStub(channel).Predict(HELLO, timeout=SECONDS).outputs[
-            "length"
-        ].int_val[:] == [5]
+        assert hello(PredictionServiceStub(channel)).outputs["length"].int_val[:] == [5]
     assert rest(server, inputs=["hello"]).json()["outputs"]["length"] == [5]
+
+
+def hello(stub: PredictionServiceStub) -> PredictResponse:
+    """Ask again if the call is cancelled: in a crowd the server ends calls that wait for a second.
+
+    On a busy machine this call may be one of them.
+    """
+    for _ in range(9):
+        call = stub.Predict.future(HELLO, timeout=SECONDS)
+        if call.code() is not grpc.StatusCode.CANCELLED:
+            return call.result()
+    return stub.Predict(HELLO, timeout=SECONDS)
 
 
 def rest(server: ServerProcess, **document: object) -> httpx.Response:

@@ -16,7 +16,7 @@ from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.buckets import Ladder
 from tfclf.server import serve
 
-LADDER = Ladder((64, 512), (1, 8))
+LADDER = Ladder((64, 512), (8,))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.read import load_reference, read
+from tfclf.tokenization.spec import Template, TokenizerSpec
 
 
 class Difference(NamedTuple):
@@ -17,14 +20,23 @@ class Difference(NamedTuple):
     reference: list[int]
 
 
+@lru_cache(maxsize=4)
+def _compiled(spec: TokenizerSpec) -> Callable[[tf.Tensor], tf.RaggedTensor]:
+    """The graph of a spec. Many folders of the tests come to the same spec, and tracing takes a second."""
+    tokenizer = Tokenizer(spec)
+    traced: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
+        lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    return traced
+
+
 class Pair:
     """A checkpoint folder's tokenizer, compiled, beside its reference, or beside another one."""
 
     def __init__(self, folder: Path, *, other: Any = None) -> None:
-        tokenizer = Tokenizer(read(folder))
-        self._ours: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
-            lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
-        )
+        spec = read(folder)
+        # The graph does not hold the template, and many folders differ only in theirs.
+        self._ours = _compiled(replace(spec, template=Template((), ()), origin="a test's folder"))
         self._reference = other or load_reference(folder)
 
     def differences(self, texts: Iterable[str]) -> Iterator[Difference]:

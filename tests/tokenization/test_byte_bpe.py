@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tfclf._transformers import tokenizers
@@ -153,7 +153,6 @@ def test_words_equal_on_hostile_strings(splitters: tuple[ByteLevelSplitter, Any]
     _check_words(splitters, list(hostile_texts(3_000, seed=1)))
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(_TRICKY, max_size=4))
 def test_words_equal_on_any_text(
     splitters: tuple[ByteLevelSplitter, Any], texts: list[str]
@@ -220,7 +219,6 @@ def test_ids_equal_with_a_prefix_space(trained: ByteBpe) -> None:
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(_TRICKY, max_size=4))
 def test_ids_equal_on_any_text(small: _Pair, texts: list[str]) -> None:
     assert list(small.differences(texts)) == []
@@ -320,7 +318,6 @@ def _any_merges(draw: st.DrawFn) -> list[tuple[str, str]]:
     return draw(st.permutations(merges))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     _any_merges(),
     st.booleans(),

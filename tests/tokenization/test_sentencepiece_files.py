@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from samples import corpora
@@ -54,7 +54,6 @@ def test_ids_equal_on_real_rows(published: Pair, mixed_rows: list[str], shared: 
     assert list(published.differences([*mixed_rows, *corpora.allocine(shared)[:100]])) == []
 
 
-@settings(max_examples=50, deadline=None)
 @given(texts=st.lists(st.text(), max_size=4))
 def test_ids_equal_on_any_text(tiny: Pair, texts: list[str]) -> None:
     assert list(tiny.differences(texts)) == []
@@ -131,7 +130,6 @@ _FRAGMENTS = (
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(pieces=st.lists(st.sampled_from(_FRAGMENTS), max_size=9))
 def test_any_mixture_of_what_is_special_equals(tiny: Pair, pieces: list[str]) -> None:
     assert list(tiny.differences(["".join(pieces)])) == []
@@ -152,7 +150,6 @@ def test_every_character_equals_alone_and_in_a_word(published: Pair) -> None:
     assert list(published.differences(" a".join(group) for group in groups)) == []
 
 
-@settings(max_examples=50, deadline=None)
 @given(raw=st.binary())
 def test_invalid_utf8_reads_as_the_replacement_character(tiny: Pair, raw: bytes) -> None:
     replaced = raw.decode("utf-8", errors="replace")
@@ -179,6 +176,7 @@ def test_a_text_of_300_kilobytes_equals(tiny: Pair) -> None:
     assert list(tiny.differences(["news \u00e9 " * 40_000])) == []
 
 
+@pytest.mark.sample("albert")
 @pytest.mark.parametrize("family", ["albert", "xlnet"])
 @pytest.mark.parametrize(
     "changes",
@@ -204,6 +202,7 @@ def test_deberta_may_lower_case(tmp_path: Path) -> None:
     assert list(Pair(tmp_path).differences(corpora.hostile(200, seed=4))) == []
 
 
+@pytest.mark.sample("xlm-roberta")
 @pytest.mark.parametrize("family", ["albert", "xlm-roberta"])
 @pytest.mark.parametrize(
     "options",
@@ -247,6 +246,7 @@ _ADDED = {
 }
 
 
+@pytest.mark.sample("albert", "deberta-v2", "xlm-roberta")
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "changes",

@@ -104,12 +104,14 @@ def test_show_names_the_labels(run: Run, model: Path) -> None:
     assert (shown["name"], shown["labels"]) == ("modèle", list(LABELS))
 
 
+@pytest.mark.verify
 def test_evaluate_measures_labels_in_french(run: Run, model: Path, rows: Path) -> None:
     assert all(
         label in "\n".join(_lines(run("evaluate", model, rows, COLUMNS="200"))) for label in LABELS
     )
 
 
+@pytest.mark.verify
 def test_export_and_verify_keep_them(run: Run, folder: Path, model: Path) -> None:
     written = json.loads(_lines(run("export", "entraîné", "modèle exporté", "--json"))[0])
     assert written["path"] == "modèle exporté/1"

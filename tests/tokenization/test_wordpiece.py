@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from samples.checkpoints import (
@@ -63,13 +63,11 @@ def test_ids_equal_on_all_ag_news_test_rows(original: Pair, ag_news: list[str]) 
     assert list(original.differences(ag_news)) == []
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.text(), max_size=4))
 def test_ids_equal_on_any_text(bundled: Pair, texts: list[str]) -> None:
     assert list(bundled.differences(texts)) == []
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary())
 def test_invalid_utf8_reads_as_the_replacement_character(bundled: Pair, raw: bytes) -> None:
     replaced = raw.decode("utf-8", errors="replace")

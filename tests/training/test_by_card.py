@@ -134,15 +134,18 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return Run(data_set, folder / "model", done.stdout, done.stderr)
 
 
+@pytest.mark.sample("ag_news")
 def test_it_learns_far_beyond_chance(run: Run) -> None:
     assert run.metrics["test"]["eval_accuracy"] > 0.8
 
 
+@pytest.mark.sample("ag_news")
 def test_the_head_is_in_the_data_sets_order(run: Run) -> None:
     config = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
     assert list(config["id2label"].values()) == list(_WORDS[run.data_set])
 
 
+@pytest.mark.sample("ag_news")
 def test_metrics_say_what_came_from_the_card_and_what_did_not(run: Run) -> None:
     card = cards.find(_CARDS[run.data_set])
     origin = run.metrics["origin"]
@@ -160,6 +163,7 @@ def test_metrics_say_what_came_from_the_card_and_what_did_not(run: Run) -> None:
     assert run.metrics["recipe"]["seed"] == card.training.recipe["seed"]
 
 
+@pytest.mark.sample("ag_news")
 def test_the_plan_is_printed_before_the_training(run: Run) -> None:
     printed = " ".join(run.stderr.split())
     card = cards.find(_CARDS[run.data_set])
@@ -168,18 +172,21 @@ def test_the_plan_is_printed_before_the_training(run: Run) -> None:
     assert "save_steps 500 tfclf's default" in printed
 
 
+@pytest.mark.sample("ag_news")
 def test_the_cards_figure_stands_beside_ours(run: Run) -> None:
     training = cards.find(_CARDS[run.data_set]).training
     published = cards.find(_CARDS[run.data_set]).metrics["eval_accuracy"]
     assert f"The card: accuracy {published:.4f} on {training.test_rows:,} rows; here " in run.stdout
 
 
+@pytest.mark.sample("ag_news")
 def test_all_rows_of_the_folder_are_read(run: Run) -> None:
     labels = len(_WORDS[run.data_set])
     rows = run.metrics["rows"]
     assert (rows["train"] + rows["held_back"], rows["test"]) == (24 * labels, 6 * labels)
 
 
+@pytest.mark.sample("ag_news")
 def test_the_trained_checkpoint_is_as_right_where_it_is_used(run: Run) -> None:
     from tfclf import load
 

@@ -27,6 +27,7 @@ def test_a_resumed_training_equals_an_unbroken_one_from_its_last_save_on(
     assert_same_weights(result.folder, trained.folder)
 
 
+@pytest.mark.sample(15)
 @pytest.mark.parametrize(("step", "when"), [(2, "before_any_save"), (15, "at_an_epochs_last_step")])
 def test_a_training_killed_early_and_resumed_equals_an_unbroken_one(
     step: int,
@@ -94,6 +95,7 @@ def test_changed_labels_are_refused(again: Callable[..., TrainingResult]) -> Non
         again(labels=LABELS[::-1])
 
 
+@pytest.mark.verify
 @pytest.mark.usefixtures("interrupted")
 def test_how_often_it_saves_may_change(again: Callable[..., TrainingResult]) -> None:
     assert again(recipe=replace(RECIPE, save_steps=100)).best_epoch

@@ -33,6 +33,8 @@ TOLERANCE = 1e-5
 # KerasHub's loop over byte pairs needs minutes for a word of ten thousand letters.
 HOSTILE = [text[:300] for text in hostile_texts(1000)]
 PAIRS = list(zip(HOSTILE[:200], HOSTILE[200:400], strict=True))
+_ALL = pytest.param(HOSTILE, marks=pytest.mark.verify, id="hostile")
+_SOME = pytest.param(HOSTILE[:200], id="200 hostile")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def ours(clf: tfclf.Classifier, texts: list[str], key: str = "logits") -> np.nda
     return found
 
 
-@pytest.mark.parametrize("texts", [list(HEADLINES), HOSTILE], ids=["headlines", "hostile"])
+@pytest.mark.parametrize("texts", [pytest.param(list(HEADLINES), id="headlines"), _SOME, _ALL])
 def test_the_logits_are_those_of_kerashub(
     both: tuple[Any, tfclf.Classifier], texts: list[str]
 ) -> None:
@@ -101,6 +103,7 @@ def test_the_logits_are_those_of_kerashub(
     )
 
 
+@pytest.mark.sample("Albert", "DistilBert")
 def test_the_logits_are_those_of_kerashub_on_real_rows(
     both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]
 ) -> None:
@@ -110,11 +113,12 @@ def test_the_logits_are_those_of_kerashub_on_real_rows(
     )
 
 
+@pytest.mark.parametrize("hostile", [_SOME, _ALL])
 def test_the_ids_are_those_of_kerashub(
-    both: tuple[Any, tfclf.Classifier], mixed_rows: list[str]
+    both: tuple[Any, tfclf.Classifier], mixed_rows: list[str], hostile: list[str]
 ) -> None:
     classifier, clf = both
-    texts = [*HOSTILE, *mixed_rows]
+    texts = [*hostile, *mixed_rows]
     found = clf.tokenize(tf.constant(texts)).to_list()
     assert [
         row
@@ -124,16 +128,18 @@ def test_the_ids_are_those_of_kerashub(
 
 
 # An odd and an even number of places for the two; both ways to cut.
+@pytest.mark.sample(("DistilBert", 40), ("Roberta", 40))
+@pytest.mark.parametrize("rows", [40, 200])
 @pytest.mark.parametrize(
     ("name", "truncate", "length"),
     [(name, "round_robin", 20) for name in sorted(KINDS)]
     + [("DistilBert", "round_robin", 21), ("DistilBert", "waterfall", 20)],
 )
 def test_the_logits_of_pairs_are_those_of_kerashub(
-    name: str, truncate: str, length: int, make: Make
+    name: str, truncate: str, length: int, rows: int, make: Make
 ) -> None:
     classifier, folder = make(name, preprocessor={"sequence_length": length, "truncate": truncate})
-    first, second = (list(column) for column in zip(*PAIRS, strict=True))
+    first, second = (list(column) for column in zip(*PAIRS[:rows], strict=True))
     found = tfclf.load(folder).call_pairs(first, second)["logits"].numpy()
     np.testing.assert_allclose(
         found, outputs(classifier, first, second), atol=TOLERANCE, rtol=TOLERANCE
@@ -185,6 +191,7 @@ def test_weights_in_several_files_are_read(keras_hub: Any, make: Make) -> None:
     )
 
 
+@pytest.mark.sample("bfloat16")
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_weights_of_two_bytes_are_read(
     dtype: str, keras_hub: Any, make: Make, tmp_path: Path
@@ -211,6 +218,7 @@ def test_an_export_is_verified_against_kerashub(preset: Path, tmp_path: Path) ->
     assert tfclf.load(version).manifest.serving_versions == "2.12 to 2.20"
 
 
+@pytest.mark.verify
 def test_an_export_of_other_weights_is_not_equal(preset: Path, make: Make, tmp_path: Path) -> None:
     version = tfclf.export(make("DistilBert", seed=1)[1], tmp_path / "export")
     assert not tfclf.verify(version, preset, list(HEADLINES)).equal

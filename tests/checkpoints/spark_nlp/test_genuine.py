@@ -113,6 +113,7 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
     return make
 
 
+@pytest.mark.sample("albert", "distilbert")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_config_is_that_of_the_checkpoint_that_went_in(
     family: str, imported: Callable[[str], Imported]
@@ -125,6 +126,7 @@ def test_the_config_is_that_of_the_checkpoint_that_went_in(
     assert found.checkpoint.max_length == 512
 
 
+@pytest.mark.sample("albert", "distilbert")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_token_ids_are_those_of_training(
     family: str, imported: Callable[[str], Imported]
@@ -133,6 +135,7 @@ def test_the_token_ids_are_those_of_training(
     assert found.ids == found.right_ids
 
 
+@pytest.mark.sample("albert", "distilbert")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_logits_are_those_of_the_original(
     family: str, imported: Callable[[str], Imported]
@@ -157,6 +160,7 @@ def test_a_newer_spark_nlp_writes_the_same_model(
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+@pytest.mark.sample("albert", "distilbert")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_spark_nlp_differs_as_often_as_the_page_says(
     family: str, imported: Callable[[str], Imported]

@@ -66,6 +66,7 @@ def _compute_logits(
     return np.concatenate(parts)
 
 
+@pytest.mark.sample("distilbert", "lean")
 def test_logits_equal_on_real_rows_of_mixed_length(
     engine: tfclf.Classifier, reference: Logits, mixed_rows: list[str]
 ) -> None:
@@ -85,6 +86,7 @@ def test_logits_equal_on_500_real_rows_of_mixed_length(
     )
 
 
+@pytest.mark.sample("distilbert")
 @pytest.mark.parametrize("batch", [1, 7, 8, 9, 33])
 def test_logits_equal_whatever_the_batch_size(
     engine: tfclf.Classifier, reference: Logits, batch: int
@@ -95,6 +97,7 @@ def test_logits_equal_whatever_the_batch_size(
     )
 
 
+@pytest.mark.sample("distilbert")
 @pytest.mark.parametrize(
     "neighbours", [["x"], ["news " * 600], list(HEADLINES), [""] * 20], ids=["1", "long", "8", "20"]
 )
@@ -110,6 +113,7 @@ def test_a_row_answers_the_same_whatever_else_is_in_its_batch(
         )
 
 
+@pytest.mark.sample("distilbert")
 def test_an_empty_batch_gives_empty_outputs(engine: tfclf.Classifier) -> None:
     shapes = {
         name: tuple(value.shape) for name, value in engine(tf.constant([], tf.string)).items()
@@ -117,6 +121,7 @@ def test_an_empty_batch_gives_empty_outputs(engine: tfclf.Classifier) -> None:
     assert shapes == {"label": (0,), "score": (0,), "probabilities": (0, 4), "logits": (0, 4)}
 
 
+@pytest.mark.sample("distilbert", ("bert", "lean"), ("roberta", "lean"))
 def test_pairs_equal_the_original(engine: tfclf.Classifier, family_checkpoint: Path) -> None:
     model = open_checkpoint(family_checkpoint).load_model()
     tokenizer = transformers().AutoTokenizer.from_pretrained(family_checkpoint)
@@ -129,6 +134,7 @@ def test_pairs_equal_the_original(engine: tfclf.Classifier, family_checkpoint: P
     np.testing.assert_allclose(logits, expected, atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.sample("distilbert")
 def test_bfloat16_stays_near_float32(family_checkpoint: Path, reference: Logits) -> None:
     logits = _compute_logits(tfclf.load(family_checkpoint, precision="bfloat16"), HEADLINES)
     np.testing.assert_allclose(logits, reference(HEADLINES), atol=0.1, rtol=0)

@@ -50,11 +50,13 @@ def _run_reference(folder: Path, texts: Sequence[str]) -> np.ndarray:
     return logits
 
 
+@pytest.mark.sample("deberta-v2", "xlnet")
 def test_an_export_gives_the_original_s_logits(other: Path, loaded_other: tfclf.Classifier) -> None:
     logits = loaded_other(TEXTS)["logits"]
     np.testing.assert_allclose(logits, _run_reference(other, TEXTS), atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.sample("deberta-v2")
 def test_an_export_says_which_engine_it_has(loaded_other: tfclf.Classifier, other: Path) -> None:
     manifest = loaded_other.manifest
     assert (manifest.engine, manifest.family) == (
@@ -63,15 +65,18 @@ def test_an_export_says_which_engine_it_has(loaded_other: tfclf.Classifier, othe
     )
 
 
+@pytest.mark.sample("deberta-v2")
 def test_verify_finds_an_export_equal(other: Path, exported_other: Path) -> None:
     certificate = tfclf.verify(exported_other, other, [*HEADLINES, "news " * 600])
     assert certificate.equal, certificate.differences
 
 
+@pytest.mark.sample("deberta-v2")
 def test_an_empty_batch_gives_empty_outputs(loaded_other: tfclf.Classifier) -> None:
     assert loaded_other(tf.constant([], tf.string))["logits"].shape == (0, 4)
 
 
+@pytest.mark.sample("deberta-v2")
 def test_tokenize_and_encode_give_what_serving_default_gives(
     other: Path, loaded_other: tfclf.Classifier
 ) -> None:
@@ -84,6 +89,7 @@ def test_tokenize_and_encode_give_what_serving_default_gives(
     np.testing.assert_allclose(logits, classifier(HEADLINES)["logits"], atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.sample("gpt2")
 def test_a_line_in_the_log_says_why(other: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="tfclf"):
         tfclf.load(other)
@@ -91,6 +97,7 @@ def test_a_line_in_the_log_says_why(other: Path, caplog: pytest.LogCaptureFixtur
     assert "engine='original'" in caplog.text
 
 
+@pytest.mark.sample("gpt2")
 def test_the_lean_engine_asked_for_by_name_is_refused(other: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"the lean engine cannot run it: no family is declared.*'original'"
@@ -126,6 +133,7 @@ def test_bfloat16_of_what_only_the_original_runs_is_refused(tmp_path: Path) -> N
         tfclf.load(folder, precision="bfloat16")
 
 
+@pytest.mark.sample("gpt2")
 def test_a_warm_up_of_xla_is_refused_where_the_engine_turns_out_to_have_none(
     other: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +142,7 @@ def test_a_warm_up_of_xla_is_refused_where_the_engine_turns_out_to_have_none(
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.sample("gpt2")
 def test_a_ladder_is_refused_where_the_engine_turns_out_to_have_no_use_for_it(
     other: Path, tmp_path: Path
 ) -> None:

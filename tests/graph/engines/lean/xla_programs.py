@@ -14,17 +14,17 @@ import numpy as np
 import tfclf
 from tfclf.saved_model.buckets import Ladder
 
-LADDER = Ladder((8, 24, 64), (1, 4, 16))
-BATCHES = 500
+LADDER = Ladder((8, 64), (1, 16))
 
 
-def count(checkpoint: Path, folder: Path, dump: Path) -> Mapping[str, float]:
+def count(checkpoint: Path, folder: Path, dump: Path, batches: int) -> Mapping[str, float]:
     """Count programs after each step, and find the largest logit difference with and without XLA.
 
     Args:
       checkpoint: a model whose rows hold up to 64 tokens.
       folder: for an export.
       dump: the folder in XLA_FLAGS; XLA writes a file there for each program before optimizing it.
+      batches: the number of random batches to run.
     """
 
     def count_programs() -> int:
@@ -41,7 +41,7 @@ def count(checkpoint: Path, folder: Path, dump: Path) -> Mapping[str, float]:
     counts["usual batches"] = count_programs()
     dice = random.Random(0)
     differences = [0.0]
-    for _ in range(BATCHES):
+    for _ in range(batches):
         longest = dice.choice((1, 10, 40, 100))
         texts = ["news " * dice.randint(0, longest) for _ in range(dice.randint(0, 70))]
         difference = np.abs(xla(texts)["logits"].numpy() - plain(texts)["logits"].numpy())
@@ -50,4 +50,6 @@ def count(checkpoint: Path, folder: Path, dump: Path) -> Mapping[str, float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(count(*map(Path, sys.argv[1:]))))
+    checkpoint, folder, dump = map(Path, sys.argv[1:4])
+    counts = count(checkpoint, folder, dump, batches=int(sys.argv[4]))
+    sys.stdout.write(json.dumps(counts))
