@@ -23,8 +23,8 @@ from tests.counts import Counts
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
 _TOGETHER = ("tests/client/", "tests/server/conformance/")
-# What exports, trains, proves, or starts processes: `make test-fast` leaves it out, and `make test` begins with it, the
-# longest first, so that no worker is left alone with it at the end.
+# Files that export, train, prove, or start processes. `make test-fast` leaves them out. `make test`
+# starts with them, longest first, so no worker is left alone with one at the end.
 _SLOW = (
     "tests/client/",
     "tests/docs/test_docs.py",
@@ -68,8 +68,8 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 _COUNTS = pytest.StashKey[Counts]()
 
 
-# Every run draws the same examples, so a test that passed passes again on any machine. `make verify`
-# draws more of them; `pytest --hypothesis-profile=explore` draws others, which may find more.
+# Every run draws the same examples, so a test that passed passes again on any machine.
+# `make verify` draws more; `pytest --hypothesis-profile=explore` draws others, which may find more.
 _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("suite", _CALM, derandomize=True, max_examples=40)
 settings.register_profile("verify", _CALM, derandomize=True, max_examples=300)
@@ -104,7 +104,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _place(item: pytest.Item) -> int:
-    """Of a test's file in _SLOW; behind all of them where it is not there."""
+    """Return the place of a test's file in _SLOW; one behind the last if it is not there."""
     places = (place for place, path in enumerate(_SLOW) if item.nodeid.startswith(path))
     return next(places, len(_SLOW))
 

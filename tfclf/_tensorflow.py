@@ -65,5 +65,6 @@ def load_text_ops() -> None:
     except (tf.errors.OpError, OSError, RuntimeError) as error:
         raise TfclfError(
             f"{library} does not load into TensorFlow {tf.__version__}: "
-            f"{first_line(error, longest=200)}. tensorflow-text must have TensorFlow's own minor version."
+            f"{first_line(error, longest=200)}. "
+            f"Install tensorflow-text of the same minor version."
         ) from error

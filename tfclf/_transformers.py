@@ -2,9 +2,9 @@
 
 Two environment variables must be set before the first import, and nowhere else:
 - TF_USE_LEGACY_KERAS: the TF classes are Keras 2 models, and `tf.keras` must mean tf-keras to them.
-- USE_TORCH=0: transformers imports torch where it finds it, and a current torch brings a triton whose LLVM
-  aborts the process beside TensorFlow 2.21 ("Option 'bitcode-mdindex-threshold' registered more
-  than once").
+- USE_TORCH=0: transformers imports torch if it is installed. A current torch brings a triton whose
+  LLVM aborts the process beside TensorFlow 2.21 ("Option 'bitcode-mdindex-threshold' registered
+  more than once").
 """
 
 import functools

@@ -10,9 +10,9 @@ from typing import Any, overload
 import tensorflow as tf
 
 from tfclf.errors import InputError
-from tfclf.inputs import as_pairs, as_text_tensor, check_several, paired
-from tfclf.prediction import Prediction, predictions_of
-from tfclf.progress import shown
+from tfclf.inputs import as_pairs, as_text_tensor, check_texts, pair_rows
+from tfclf.prediction import Prediction, make_predictions
+from tfclf.progress import show_progress
 from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import compose_text
 from tfclf.saved_model.manifest import Manifest
@@ -188,15 +188,15 @@ class Classifier(tf.Module):
                 progress=progress,
             )
             return one
-        check_several(texts)
+        check_texts(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
         model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
         total = len(texts) if isinstance(texts, Sequence) else None
-        rows = paired(texts, pairs) if pairs is not None else zip(texts, strict=True)
+        rows = pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
         predictions = self._predict_rows(rows, batch_size, model)
         if progress:
-            predictions = shown(predictions, total=total, unit="texts")
+            predictions = show_progress(predictions, total=total, unit="texts")
         return predictions if total is None else list(predictions)
 
     def _predict_rows(
@@ -209,7 +209,7 @@ class Classifier(tf.Module):
                 tensors = [as_text_tensor(column, name=name) for name, column in columns]
             except InputError as error:
                 raise InputError(f"in the batch that starts at text {done}: {error}") from None
-            yield from predictions_of(model(*tensors), self.labels)
+            yield from make_predictions(model(*tensors), self.labels)
             done += len(batch)
 
     def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> _Model:

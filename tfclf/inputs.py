@@ -1,8 +1,8 @@
 r"""Texts as Python gives them: a string tensor comes out, or an error that says what came in.
 
->>> list(encoded(["caf\u00e9", b"raw"]))
+>>> list(encode_texts(["caf\u00e9", b"raw"]))
 [b'caf\xc3\xa9', b'raw']
->>> check_several("one text")
+>>> check_texts("one text")
 Traceback (most recent call last):
 tfclf.errors.InputError: texts is a bare str 'one text'; expected a list of texts: [text].
 """
@@ -38,17 +38,18 @@ def as_text_tensor(texts: Any, *, name: str = "texts") -> tf.Tensor:
                 f"{name} is a tensor {texts.dtype.name}{shape}; expected string[batch]."
             )
         return texts
-    return tf.constant(list(encoded(texts, name=name)), tf.string, shape=None)
+    return tf.constant(list(encode_texts(texts, name=name)), tf.string, shape=None)
 
 
-def check_several(texts: Any, *, name: str = "texts") -> None:
+def check_texts(texts: Any, *, name: str = "texts") -> None:
     """Refuse what cannot be a list of texts.
 
     Raises: InputError for None, a number, a bare string, a dict.
     """
     if isinstance(texts, str | bytes):
         raise InputError(
-            f"{name} is a bare {type(texts).__name__} {_short(texts)}; expected a list of texts: [text]."
+            f"{name} is a bare {type(texts).__name__} {_short(texts)}; "
+            f"expected a list of texts: [text]."
         )
     if not isinstance(texts, Iterable) or isinstance(texts, dict):
         raise InputError(
@@ -68,16 +69,16 @@ def as_pairs(pair: Any) -> list[str] | None:
     return None if pair is None else [pair]
 
 
-def paired(texts: Iterable[str], pairs: Iterable[str]) -> Iterator[tuple[str, str]]:
+def pair_rows(texts: Iterable[str], pairs: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Iterate over rows of (text, pair), read side by side.
 
-    >>> list(paired(["a", "b"], iter(["c", "d"])))
+    >>> list(pair_rows(["a", "b"], iter(["c", "d"])))
     [('a', 'c'), ('b', 'd')]
 
     Raises: InputError if `pairs` cannot be a list of texts, or if the lengths differ: at once if
       both have a length, otherwise when the shorter one ends.
     """
-    check_several(pairs, name="pairs")
+    check_texts(pairs, name="pairs")
     if isinstance(texts, Sized) and isinstance(pairs, Sized) and len(texts) != len(pairs):
         raise _unequal(f"there are {len(texts)} texts and {len(pairs)} pairs")
     return _side_by_side(iter(texts), iter(pairs))
@@ -99,17 +100,17 @@ def _unequal(found: str) -> InputError:
     )
 
 
-def encoded(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
+def encode_texts(texts: Any, *, name: str = "texts") -> Iterator[bytes]:
     """Encode each text as UTF-8.
 
     A lone surrogate becomes invalid UTF-8, which the graph reads as U+FFFD.
     """
-    check_several(texts, name=name)
+    check_texts(texts, name=name)
     for index, text in enumerate(texts):
-        yield encoded_text(text, name=name, index=index)
+        yield encode_text(text, name=name, index=index)
 
 
-def encoded_text(text: Any, *, name: str, index: int) -> bytes:
+def encode_text(text: Any, *, name: str, index: int) -> bytes:
     """Encode one text, `texts[index]`. Raises: InputError unless it is str or bytes."""
     if isinstance(text, str):
         return text.encode("utf-8", "surrogatepass")

@@ -47,13 +47,13 @@ class Prediction:
         return content
 
 
-def predictions_of(
+def make_predictions(
     outputs: Mapping[str, Iterable[Any]], labels: Sequence[str]
 ) -> Iterator[Prediction]:
     """Make one Prediction per row of a model's outputs.
 
     >>> outputs = {"label": [b"up"], "score": [0.9], "probabilities": [[0.9, 0.1]]}
-    >>> next(predictions_of(outputs, ["up", "down"])).probabilities
+    >>> next(make_predictions(outputs, ["up", "down"])).probabilities
     {'up': 0.9, 'down': 0.1}
 
     Args:

@@ -10,12 +10,12 @@ _QUIET_SECONDS = 1.0
 _Item = TypeVar("_Item")
 
 
-def shown(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_Item]:
+def show_progress(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_Item]:
     """Yield the items; after a second, show a bar with count, rate and time left on standard error.
 
     Nothing is shown if standard error is not a terminal.
 
-    >>> list(shown("abc", total=3, unit="letters"))
+    >>> list(show_progress("abc", total=3, unit="letters"))
     ['a', 'b', 'c']
     """
     from rich.console import Console

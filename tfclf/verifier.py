@@ -20,7 +20,7 @@ from tfclf.errors import InputError
 from tfclf.files import hash_files
 from tfclf.loader import load_checkpoint, load_export
 from tfclf.problem_types import activation_of
-from tfclf.progress import shown
+from tfclf.progress import show_progress
 from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.saved_model.certificate import Agreement, Certificate, Difference
 from tfclf.saved_model.versions import latest_version
@@ -74,7 +74,7 @@ def verify(
         beside["float32"] = load_checkpoint(checkpoint, name=model.name)
     comparison = _Comparison(export, checkpoint, reference, beside)
     batches = comparison.run(rows)
-    for _ in shown(batches, total=len(rows), unit="rows") if progress else batches:
+    for _ in show_progress(batches, total=len(rows), unit="rows") if progress else batches:
         pass
     certificate = comparison.certificate(texts="built-in" if texts is None else "given")
     dataclasses.replace(export.manifest, certificate=certificate.to_dict()).write(version)

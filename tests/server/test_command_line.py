@@ -250,18 +250,6 @@ def test_a_second_server_on_its_port_ends_before_it_loads_anything(
     assert "loaded model" not in said
 
 
-def test_a_second_server_on_its_socket_does_not_take_it(
-    single: SingleModel, run_program: "ProgramRunner"
-) -> None:
-    path = f"{single.folder}/grpc.sock"
-    code, said = run_program(
-        "--port=0", f"--grpc_socket_path={path}", f"--model_base_path={single.folder}/models/echo"
-    )
-    assert code == 2
-    assert f"cannot listen on the UNIX socket {path}: another process listens there" in said
-    assert single.ask(predict_request({"text": strings("a")}), f"unix:{path}")
-
-
 def test_sigterm_ends_it_with_0_within_its_drain_time(single: SingleModel) -> None:
     """The last test of this server."""
     with grpc.insecure_channel(f"127.0.0.1:{single.port}") as channel:

@@ -22,7 +22,7 @@ class Difference(NamedTuple):
 
 @lru_cache(maxsize=4)
 def _compiled(spec: TokenizerSpec) -> Callable[[tf.Tensor], tf.RaggedTensor]:
-    """The graph of a spec. Many folders of the tests come to the same spec, and tracing takes a second."""
+    """Compile a spec. Many test folders have the same spec, and tracing takes a second."""
     tokenizer = Tokenizer(spec)
     traced: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
         lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]

@@ -24,7 +24,7 @@ from tfclf.client.options import Options, check_seconds, check_timeout, check_wh
 from tfclf.client.tls import Tls
 from tfclf.inputs import as_pairs
 from tfclf.prediction import Prediction
-from tfclf.progress import shown
+from tfclf.progress import show_progress
 
 _T = TypeVar("_T")
 
@@ -230,7 +230,7 @@ class AsyncClient:
 
 
 async def _show_progress(rows: AsyncIterator[_T], total: int | None) -> AsyncIterator[_T]:
-    ticks = shown(itertools.count(), total=total, unit="texts")
+    ticks = show_progress(itertools.count(), total=total, unit="texts")
     try:
         async for row in rows:
             next(ticks)

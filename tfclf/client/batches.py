@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from tfclf.errors import InputError
-from tfclf.inputs import check_several, encoded_text, paired
+from tfclf.inputs import check_texts, encode_text, pair_rows
 
 Row = tuple[bytes, ...]  # (text,) or (text, pair)
 Batch = list[Row]
@@ -21,17 +21,15 @@ def read_rows(texts: Iterable[Any], pairs: Iterable[Any] | None) -> Iterator[Row
     Raises: InputError, like `Classifier.predict`: at once if `texts` cannot be several texts, and
       during iteration if one of them is not text.
     """
-    check_several(texts)
+    check_texts(texts)
     if pairs is None:
-        return (
-            (encoded_text(text, name="texts", index=index),) for index, text in enumerate(texts)
-        )
+        return ((encode_text(text, name="texts", index=index),) for index, text in enumerate(texts))
     return (
         (
-            encoded_text(text, name="texts", index=index),
-            encoded_text(pair, name="pairs", index=index),
+            encode_text(text, name="texts", index=index),
+            encode_text(pair, name="pairs", index=index),
         )
-        for index, (text, pair) in enumerate(paired(texts, pairs))
+        for index, (text, pair) in enumerate(pair_rows(texts, pairs))
     )
 
 
@@ -39,7 +37,7 @@ async def read_rows_async(texts: AsyncIterable[Any]) -> AsyncIterator[Row]:
     """Encode texts like `read_rows`, from an async iterable."""
     index = 0
     async for text in texts:
-        yield (encoded_text(text, name="texts", index=index),)
+        yield (encode_text(text, name="texts", index=index),)
         index += 1
 
 

@@ -17,7 +17,7 @@ from tfclf.client.options import Options, check_seconds, check_timeout, check_wh
 from tfclf.client.tls import Tls
 from tfclf.inputs import as_pairs
 from tfclf.prediction import Prediction
-from tfclf.progress import shown
+from tfclf.progress import show_progress
 
 _T = TypeVar("_T")
 
@@ -148,7 +148,7 @@ class Client:
         total = len(texts) if isinstance(texts, Sequence) else None
         predictions = self._stream(rows, self._conversation.predict, batch_size, timeout)
         if progress:
-            predictions = shown(predictions, total=total, unit="texts")
+            predictions = show_progress(predictions, total=total, unit="texts")
         return predictions if total is None else list(predictions)
 
     def tokenize(

@@ -20,7 +20,7 @@ from tfclf.client.reasons import Reason
 from tfclf.client.refusals import to_client_error
 from tfclf.client.served import ServedModel, count_tokens, describe
 from tfclf.errors import ClientError
-from tfclf.prediction import Prediction, predictions_of
+from tfclf.prediction import Prediction, make_predictions
 from tfclf.saved_model import signature_names
 
 _T = TypeVar("_T")
@@ -144,7 +144,7 @@ class Conversation:
                     **outputs,
                     "truncated": [None if limit is None or n >= limit else False for n in counts],
                 }
-            return list(predictions_of(outputs, served.labels))
+            return list(make_predictions(outputs, served.labels))
 
         return await self._ask(make_request, read, timeout)
 

@@ -108,6 +108,13 @@ def test_multi_inference_answers_all_tasks_by_one_run(served: Served) -> None:
     assert scores == [one.value for one in both[1].regression_result.regressions]
 
 
+def test_multi_inference_feeds_signatures_that_have_inputs_of_their_own(served: Served) -> None:
+    elsewhere = (REGRESS, model_spec(signature="elsewhere"))
+    classes, value = served.stub.MultiInference(multi_request(TWO, CLASSES, elsewhere)).results
+    assert classes.classification_result == served.stub.Classify(classify_request(TWO)).result
+    assert [one.value for one in value.regression_result.regressions] == [0.5, 3]
+
+
 EMPTY: Mapping[str, Input] = {
     "no kind": Input(),
     "no examples": example_list(),
@@ -226,11 +233,6 @@ _MULTI: Mapping[str, tuple[MultiInferenceRequest, str, str]] = {
         multi_request(TWO, (CLASSIFY, model_spec(signature="S"))),
         "INVALID_ARGUMENT",
         "Requested signature not found in model graph: S",
-    ),
-    "inputs of two tensors": (
-        multi_request(TWO, CLASSES, (REGRESS, model_spec(signature="elsewhere"))),
-        "INVALID_ARGUMENT",
-        "Input tensor must be the same for all Signatures.",
     ),
     "another method": (
         multi_request(TWO, ("tensorflow/serving/predict", model_spec())),

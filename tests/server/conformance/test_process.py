@@ -1,5 +1,6 @@
 """The process: flags, ports, health, metrics, a bad configuration."""
 
+import socket
 from pathlib import Path
 
 import grpc
@@ -9,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from tests.server.conformance.conftest import METRICS_PATH
-from tests.server.conformance.engines import Served, run_to_end
+from tests.server.conformance.engines import Served, run_engine, run_to_end
 from tests.server.conformance.models import Models
 from tests.server.messages import classify_request, example, example_list, predict_request, strings
 
@@ -58,6 +59,41 @@ def test_grpc_is_on_a_socket_too(single: Served, models: Models) -> None:
             PredictionServiceStub(channel).Predict(request, timeout=60).model_spec.version.value
             == 1
         )
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["left behind", "in use"])
+def test_a_socket_at_the_path_is_replaced(
+    engine: str, folder: Path, models: Models, listens: bool
+) -> None:
+    path = models.folder / f"socket-{listens}"  # short: a socket's path has at most 107 bytes
+    with socket.socket(socket.AF_UNIX) as before:
+        before.bind(str(path))
+        if listens:
+            before.listen()
+        flags = [
+            f"--grpc_socket_path={path}",
+            "--model_name=one",
+            f"--model_base_path={models.bases['numbers']}",
+        ]
+        with run_engine(engine, flags, folder, models=["one"]):
+            request = predict_request({"x": tf.make_tensor_proto([1.0])}, model="one")
+            with grpc.insecure_channel(f"unix:{path}") as channel:
+                assert PredictionServiceStub(channel).Predict(request, timeout=60).outputs
+
+
+def test_a_file_that_is_no_socket_is_left_alone_and_ends_the_server(
+    engine: str, folder: Path, models: Models
+) -> None:
+    path = models.folder / "no-socket"
+    path.write_text("kept", encoding="utf-8")
+    flags = [
+        f"--grpc_socket_path={path}",
+        "--model_name=one",
+        f"--model_base_path={models.bases['numbers']}",
+    ]
+    done = run_to_end(engine, ["--port=0", *flags], folder)
+    assert done.returncode != 0
+    assert path.read_text(encoding="utf-8") == "kept"
 
 
 def test_a_bad_models_config_ends_the_server_and_is_named(

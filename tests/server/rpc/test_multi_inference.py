@@ -112,10 +112,6 @@ def test_no_model(scorer_refusal: Refusal, request_: MultiInferenceRequest) -> N
             (REGRESS, model_spec(signature="nothing")),
             "Requested signature not found in model graph: nothing",
         ),
-        (
-            (REGRESS, model_spec(signature="elsewhere")),
-            "Input tensor must be the same for all Signatures.",
-        ),
         ((CLASSIFY, model_spec(signature="two_inputs")), "Expected one input Tensor."),
         ((REGRESS, model_spec(signature="two_regress_outputs")), "Expected one output Tensor."),
         (
@@ -171,7 +167,9 @@ def test_a_deadline_that_passes(scorer_refusal: Refusal) -> None:
     assert code == "DEADLINE_EXCEEDED"
 
 
-def test_signatures_of_tf2_do_not_share_an_input(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_signatures_with_inputs_of_their_own_get_the_same_examples(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     base = tmp_path_factory.mktemp("models") / "native"
     save_native_scorer(base / "1")
     tasks = [
@@ -180,10 +178,12 @@ def test_signatures_of_tf2_do_not_share_an_input(tmp_path_factory: pytest.TempPa
     ]
     with serve(base, port=0) as server, grpc.insecure_channel(server.address) as channel:
         stub = PredictionServiceStub(channel)
-        assert len(stub.MultiInference(multi_request(TWO, tasks[0])).results) == 1
-        with pytest.raises(grpc.RpcError) as raised:
-            stub.MultiInference(multi_request(TWO, *tasks))
-    assert raised.value.details() == "Input tensor must be the same for all Signatures."
+        classes, value = stub.MultiInference(multi_request(TWO, *tasks)).results
+        assert (
+            classes.classification_result
+            == stub.Classify(ClassificationRequest(model_spec=tasks[0][1], input=TWO)).result
+        )
+    assert [one.value for one in value.regression_result.regressions] == [0.5, 3]
 
 
 def test_an_export_answers() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from tests.server.messages import predict_request, strings
 from tfclf.errors import InputError, ServerError
 from tfclf.server import serve
 from tfclf.server.process import ServerOptions
@@ -46,23 +48,17 @@ def test_a_socket_that_a_killed_process_left_is_fine(place: str) -> None:
         ("dangling", "the path exists and is not a socket"),
         ("x" * 108, "the path has more than 107 bytes"),
         ("é" * 54, "the path has more than 107 bytes"),
-        ("listened", "another process listens there"),
     ],
 )
-def test_what_grpc_could_not_bind_or_would_take_from_others_says_why(
-    place: str, path: str, reason: str
-) -> None:
+def test_what_grpc_could_not_bind_says_why(place: str, path: str, reason: str) -> None:
     Path("file").touch()
     Path("folder").mkdir()
     Path("dangling").symlink_to("nowhere")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("listened")
-        listener.listen()
-        with pytest.raises(
-            ServerError,
-            match=f"cannot listen on the UNIX socket {path}: {reason}.*Give another path",
-        ):
-            check_socket(path)
+    with pytest.raises(
+        ServerError,
+        match=f"cannot listen on the UNIX socket {path}: {reason}.*Give another path",
+    ):
+        check_socket(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -82,6 +78,21 @@ def test_a_server_takes_over_a_socket_that_was_left_behind(
         with grpc.insecure_channel(server.address) as channel:
             grpc.channel_ready_future(channel).result(timeout=10)
     assert not Path(place).exists()
+
+
+def test_of_two_servers_with_one_socket_the_last_has_it(
+    place: str, half_plus_two_base: Path, echo_base: Path
+) -> None:
+    options = ServerOptions(port=None, socket_path=place, drain_seconds=0)
+    with (
+        start(find_models(half_plus_two_base), options=options),
+        start(find_models(echo_base), options=options) as last,
+        grpc.insecure_channel(last.address) as channel,
+    ):
+        response = PredictionServiceStub(channel).Predict(
+            predict_request({"text": strings("a")}, model="echo"), timeout=60
+        )
+    assert response.model_spec.name == "echo"
 
 
 @pytest.mark.parametrize("threads", [{"grpc_threads": -1}, {"rest_threads": -1}])

@@ -135,7 +135,9 @@ def _read_labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 def _pick_problem_type(config: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     # Without problem_type, transformers decides by the number of labels.
     stated = config.get("problem_type")
-    return str(stated) if stated else (REGRESSION if len(labels) == 1 else SINGLE_LABEL)
+    if stated:
+        return str(stated)
+    return REGRESSION if len(labels) == 1 else SINGLE_LABEL
 
 
 def _read_config(folder: Path) -> Any:

@@ -36,17 +36,19 @@ class ExampleOutputs:
 def run_examples(
     servable: Servable,
     sent: Input,
-    feed: str,
+    feeds: Sequence[str],
     fetches: Sequence[str],
     *,
     call: RequestContext | None = None,
 ) -> ExampleOutputs:
-    """Run the graph once on serialized tf.Examples: `feed` -> `fetches`, both names of tensors.
+    """Run the graph once on serialized tf.Examples: `feeds` -> `fetches`, both names of tensors.
+
+    Each of `feeds` gets all examples.
 
     Raises: RequestError.
     """
     examples = serialize_examples(sent)
-    outputs = servable.run({feed: examples}, fetches, call=call)
+    outputs = servable.run(dict.fromkeys(feeds, examples), fetches, call=call)
     return ExampleOutputs(len(examples), dict(zip(fetches, outputs, strict=True)))
 
 

@@ -30,7 +30,7 @@ def classify(
     feed, fetches = classification.select_tensors(
         signature, check_method_name=servable.check_method_names
     )
-    outputs = run_examples(servable, request.input, feed, fetches, call=call)
+    outputs = run_examples(servable, request.input, [feed], fetches, call=call)
     return ClassificationResponse(
         model_spec=_echo_spec(servable, request.model_spec),
         result=classification.to_result(signature, outputs),
@@ -48,7 +48,7 @@ def regress(
     feed, fetches = regression.select_tensors(
         signature, check_method_name=servable.check_method_names
     )
-    outputs = run_examples(servable, request.input, feed, fetches, call=call)
+    outputs = run_examples(servable, request.input, [feed], fetches, call=call)
     return RegressionResponse(
         model_spec=_echo_spec(servable, request.model_spec),
         result=regression.to_result(signature, outputs),
@@ -60,15 +60,15 @@ def multi_inference(
 ) -> MultiInferenceResponse:
     """Answer a MultiInferenceRequest: several signatures on the same tf.Examples, in one run.
 
-    The signatures must read the same tensor. Those of a TF1-style model may; `tf.saved_model.save`
-    gives each signature an input of its own.
+    The signatures may share an input tensor, as in TF1-style models, or each have one of its own, as
+    `tf.saved_model.save` writes them.
 
     Args:
       servable: the Servable for `first_spec`; versions named by other tasks are ignored.
     Raises: RequestError.
     """
-    feed, fetches = _select_tensors_of_all(servable, request)
-    outputs = run_examples(servable, request.input, feed, fetches, call=call)
+    feeds, fetches = _select_tensors_of_all(servable, request)
+    outputs = run_examples(servable, request.input, feeds, fetches, call=call)
     response = MultiInferenceResponse()
     for task in request.tasks:
         signature = servable.signatures[_signature_name(task.model_spec)]
@@ -87,10 +87,11 @@ def first_spec(request: MultiInferenceRequest) -> ModelSpec:
 
 def _select_tensors_of_all(
     servable: Servable, request: MultiInferenceRequest
-) -> tuple[str, list[str]]:
-    """Return the name of the tensor to feed, and the names of those to fetch, each once."""
-    model = feed = ""
+) -> tuple[list[str], list[str]]:
+    """Return the names of the tensors to feed and to fetch, each once."""
+    model = ""
     names: set[str] = set()
+    feeds: set[str] = set()
     fetches: set[str] = set()
     for task in request.tasks:
         if not task.model_spec.name:
@@ -109,11 +110,9 @@ def _select_tensors_of_all(
         task_feed, task_fetches = _select_tensors(
             servable.signatures[name], task.method_name, servable
         )
-        feed = feed or task_feed
-        if task_feed != feed:
-            raise invalid_argument("Input tensor must be the same for all Signatures.")
+        feeds.add(task_feed)
         fetches.update(task_fetches)
-    return feed, sorted(fetches)
+    return sorted(feeds), sorted(fetches)
 
 
 def _select_tensors(

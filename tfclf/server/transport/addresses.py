@@ -1,6 +1,5 @@
 """Hosts, ports and UNIX sockets, checked before a server listens on them."""
 
-import contextlib
 import errno
 import os
 import socket
@@ -53,7 +52,10 @@ def check_port(host: str, port: int) -> None:
 def check_socket(path: str) -> None:
     """Check whether the server could listen there, before it loads a model.
 
-    Raises: ServerError, also if another server listens; gRPC would silently take its socket.
+    A socket that stands at the path is fine, even if another process listens there: gRPC replaces
+    it, as TF Serving does, so a restart never fails on it.
+
+    Raises: ServerError.
     """
     folder = Path(path).parent
     reason = ""
@@ -63,15 +65,12 @@ def check_socket(path: str) -> None:
         reason = f"{folder} cannot be written to"
         if not folder.is_dir():
             reason = f"there is no folder {folder}"
-    elif os.path.lexists(path):
-        if not _is_socket(path):
-            reason = "the path exists and is not a socket"
-        elif _is_listening(path):
-            reason = "another process listens there"
+    elif os.path.lexists(path) and not _is_socket(path):
+        reason = "the path exists and is not a socket"
     if reason:
         raise ServerError(
-            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a file that "
-            "does not exist yet, in a folder that this process may write to. Give another path."
+            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a socket, or of "
+            "no file yet, in a folder that this process may write to. Give another path."
         )
 
 
@@ -97,12 +96,3 @@ def _try_to_bind(family: int, kind: int, protocol: int, _name: str, address: Any
 
 def _is_socket(path: str) -> bool:
     return Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode)
-
-
-def _is_listening(path: str) -> bool:
-    """Return whether a process answers; none does on the socket of a killed process."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-        probe.settimeout(1.0)
-        probe.connect(path)
-        return True
-    return False
