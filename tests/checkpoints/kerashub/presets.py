@@ -112,7 +112,7 @@ def tiny_classifier(
 
 
 def outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
-    """Tokenize texts, or texts and pairs, as KerasHub's `fit` and `predict` do, by tf.data."""
+    """Predict texts, or texts and their pairs, as `fit` and `predict` read them: by tf.data."""
     columns = tuple(tf.constant(list(column)) for column in texts)
     rows = tf.data.Dataset.from_tensor_slices(columns if len(columns) > 1 else columns[0]).batch(32)
     if len(columns) > 1:
