@@ -15,8 +15,9 @@ from rich.console import Console
 
 from bench import contenders, footprint, readme, serving
 from bench.cases import CASES, TOKENIZERS, Case, TokenizerCase
-from bench.material import ROOT, available, base_checkpoint, texts, tokenizer_folder
+from bench.material import available, base_checkpoint, texts, tokenizer_folder
 from bench.measure import as_json, compare, machine
+from samples.checkpoints import ROOT
 
 _BATCH = 32
 # The batch of bulk scoring, and that of one request to a server.

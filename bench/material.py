@@ -1,46 +1,24 @@
 """The texts and checkpoints to measure with."""
 
-import csv
-import gzip
-import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from bench.cases import Case, TokenizerCase
+from samples import corpora
+from samples.checkpoints import DEMO_FILES, ROOT
 from samples.tokenizers import PUBLISHED
 from tfclf._transformers import tf_class, transformers
 from tfclf.families import known
 from tfclf.sample_texts import HEADLINES
 
-ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
-_DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news" / "checkpoint"
 
 
-def _ag_news() -> Iterator[str]:
-    with (SHARED / "data" / "ag_news" / "test.csv").open(encoding="utf-8", newline="") as file:
-        yield from (f"{title} {description}" for _, title, description in csv.reader(file))
-
-
-def _imdb() -> Iterator[str]:
-    with gzip.open(SHARED / "data" / "imdb" / "test.jsonl.gz", "rt", encoding="utf-8") as file:
-        yield from (json.loads(line)["text"] for line in file)
-
-
-def _allocine() -> Iterator[str]:
-    from pyarrow import parquet
-
-    yield from parquet.read_table(SHARED / "data" / "allocine" / "test.parquet")[
-        "review"
-    ].to_pylist()
-
-
-_DATA = {"AG News": _ag_news, "IMDB": _imdb, "AlloCine": _allocine}
+_DATA = {"AG News": corpora.ag_news, "IMDB": corpora.imdb, "AlloCine": corpora.allocine}
 
 
 def texts(data: str, count: int) -> tuple[str, list[str]]:
@@ -49,9 +27,7 @@ def texts(data: str, count: int) -> tuple[str, list[str]]:
         # 1 to 6 headlines each give about the lengths of AG News rows.
         made = [" ".join(HEADLINES[: 1 + index % 6]) for index in range(count)]
         return f"made-up headlines (no {data} at TFCLF_SHARED)", made
-    return f"first {count:,} {data} test rows, file order", list(
-        itertools.islice(_DATA[data](), count)
-    )
+    return f"first {count:,} {data} test rows, file order", _DATA[data](SHARED)[:count]
 
 
 def available(case: Case | TokenizerCase) -> bool:
@@ -67,7 +43,7 @@ def base_checkpoint(case: Case, folder: Path) -> Path:
     """
     folder.mkdir(parents=True)
     _write_tokenizer(case, folder)
-    labels = json.loads((_DEMO / "config.json").read_text(encoding="utf-8"))["id2label"]
+    labels = json.loads((DEMO_FILES / "config.json").read_text(encoding="utf-8"))["id2label"]
     config = transformers().AutoConfig.for_model(
         case.model_type, id2label={int(key): label for key, label in labels.items()}, **case.sizes
     )
@@ -97,8 +73,8 @@ def tokenizer_folder(case: Case | TokenizerCase, folder: Path) -> Path:
 def _write_tokenizer(case: Case, folder: Path) -> None:
     if case.vocabulary is None:
         for name in ("tokenizer.json", "special_tokens_map.json", "vocab.txt"):
-            shutil.copy(_DEMO / name, folder)
-        settings = json.loads((_DEMO / "tokenizer_config.json").read_text(encoding="utf-8"))
+            shutil.copy(DEMO_FILES / name, folder)
+        settings = json.loads((DEMO_FILES / "tokenizer_config.json").read_text(encoding="utf-8"))
         settings["tokenizer_class"] = None
     else:
         for file in (SHARED / "vocab" / case.vocabulary).iterdir():

@@ -26,9 +26,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from rich.console import Console
 
 from bench import recipe_data
-from bench.material import ROOT, SHARED
+from bench.material import SHARED
 from bench.measure import machine
 from bench.readme import write_table
+from samples.checkpoints import ROOT
 from samples.tokenizers import PUBLISHED
 from tfclf._transformers import tf_class, transformers
 from tfclf.catalog import cards

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import tfclf
-from bench.material import ROOT
+from samples.checkpoints import ROOT
 
 CLIENTS = (1, 4, 16, 64)
 _MODEL = "distilbert_mini_sequence_classifier_ag_news"
