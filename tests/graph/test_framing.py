@@ -1,8 +1,10 @@
 """Framing and truncation give the rows of the reference tokenizer."""
 
+import functools
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from tfclf._transformers import transformers
 from tfclf.errors import TokenizerError
 from tfclf.graph.framing import Frame, to_dense
 from tfclf.tokenization.read import read
-from tfclf.tokenization.spec import Place
+from tfclf.tokenization.spec import Place, TokenizerSpec
 
 LENGTHS = (0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 30)
 LIMIT = 13
@@ -34,9 +36,20 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _frame(folder: Path, *, max_length: int = LIMIT) -> Frame:
-    return Frame(read(folder), max_length=max_length)
+    return Frame(_spec(folder), max_length=max_length)
 
 
+@functools.cache
+def _spec(folder: Path) -> TokenizerSpec:
+    return read(folder)
+
+
+@functools.cache
+def _reference(folder: Path) -> Any:
+    return transformers().AutoTokenizer.from_pretrained(folder)
+
+
+@functools.cache
 def _words() -> list[tuple[int, str]]:
     """Ids whose pieces are whole words, so that a text of them has just those ids."""
     lines = (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()
@@ -57,7 +70,7 @@ def _texts(rows: tf.RaggedTensor) -> list[str]:
 
 def test_single_rows_equal_the_reference(folder: Path) -> None:
     ids = _rows(LENGTHS, 0)
-    reference = transformers().AutoTokenizer.from_pretrained(folder)
+    reference = _reference(folder)
     expected = reference(_texts(ids), truncation=True)["input_ids"]
     assert _frame(folder).single(ids).input_ids.to_list() == expected
 
@@ -68,7 +81,7 @@ def test_pairs_of_all_lengths_equal_the_reference(folder: Path) -> None:
         _rows(tuple(lengths), start)
         for lengths, start in zip(zip(*both, strict=True), (0, 40), strict=True)
     )
-    reference = transformers().AutoTokenizer.from_pretrained(folder)
+    reference = _reference(folder)
     texts = map(_texts, (first, second))
     expected = reference(*texts, truncation=True)["input_ids"]
     assert _frame(folder).pair(first, second).input_ids.to_list() == expected
@@ -77,7 +90,7 @@ def test_pairs_of_all_lengths_equal_the_reference(folder: Path) -> None:
 @pytest.mark.parametrize("limit", range(5, 40))
 def test_pairs_equal_the_reference_at_every_limit(folder: Path, limit: int) -> None:
     first, second = _rows((3, 20, 9, 15), 0), _rows((20, 3, 10, 15), 40)
-    reference = transformers().AutoTokenizer.from_pretrained(folder)
+    reference = _reference(folder)
     texts = map(_texts, (first, second))
     expected = reference(*texts, truncation=True, max_length=limit)["input_ids"]
     assert _frame(folder, max_length=limit).pair(first, second).input_ids.to_list() == expected
@@ -100,7 +113,7 @@ def test_dense_rows_are_padded_with_the_pad_id() -> None:
 
 
 def test_a_template_may_hold_several_tokens_at_a_place(folder: Path) -> None:
-    spec = read(folder)
+    spec = _spec(folder)
     frame = Frame(
         replace(spec, template=replace(spec.template, single=(Place((1, 2)), Place()))),
         max_length=LIMIT,

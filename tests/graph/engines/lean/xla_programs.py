@@ -50,4 +50,6 @@ def count(checkpoint: Path, folder: Path, dump: Path, batches: int) -> Mapping[s
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(count(*map(Path, sys.argv[1:4]), int(sys.argv[4]))))
+    checkpoint, folder, dump = map(Path, sys.argv[1:4])
+    programs = count(checkpoint, folder, dump, batches=int(sys.argv[4]))
+    sys.stdout.write(json.dumps(programs))
