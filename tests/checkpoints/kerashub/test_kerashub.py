@@ -34,7 +34,7 @@ TOLERANCE = 1e-5
 HOSTILE = [text[:300] for text in hostile_texts(1000)]
 PAIRS = list(zip(HOSTILE[:200], HOSTILE[200:400], strict=True))
 _ALL = pytest.param(HOSTILE, marks=pytest.mark.verify, id="hostile")
-_SOME = pytest.param(HOSTILE[:200], id="200 hostile")
+_SOME = pytest.param(HOSTILE[:60], id="60 hostile")
 
 
 @pytest.fixture(scope="module")
