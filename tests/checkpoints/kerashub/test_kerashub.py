@@ -128,7 +128,7 @@ def test_the_ids_are_those_of_kerashub(
 
 
 # An odd and an even number of places for the two; both ways to cut.
-@pytest.mark.sample(("DistilBert", 40), ("Roberta", 40))
+@pytest.mark.sample(("DistilBert", 40), ("XLMRoberta", 40))
 @pytest.mark.parametrize("rows", [40, 200])
 @pytest.mark.parametrize(
     ("name", "truncate", "length"),
