@@ -1,8 +1,10 @@
 """Framing and truncation give the rows of the reference tokenizer."""
 
+import functools
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from tfclf._transformers import transformers
 from tfclf.errors import TokenizerError
 from tfclf.graph.framing import Frame, to_dense
 from tfclf.tokenization.read import read
-from tfclf.tokenization.spec import Place
+from tfclf.tokenization.spec import Place, TokenizerSpec
 
 LENGTHS = (0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 30)
 LIMIT = 13
@@ -34,9 +36,20 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _make_frame(folder: Path, *, max_length: int = LIMIT) -> Frame:
-    return Frame(read(folder), max_length=max_length)
+    return Frame(_read_spec(folder), max_length=max_length)
 
 
+@functools.cache
+def _read_spec(folder: Path) -> TokenizerSpec:
+    return read(folder)
+
+
+@functools.cache
+def _load_reference(folder: Path) -> Any:
+    return transformers().AutoTokenizer.from_pretrained(folder)
+
+
+@functools.cache
 def _list_words() -> list[tuple[int, str]]:
     """List ids whose pieces are whole words: a text of those words has exactly these ids."""
     lines = (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()
@@ -57,7 +70,7 @@ def _write_texts(rows: tf.RaggedTensor) -> list[str]:
 
 def test_single_rows_equal_the_reference(folder: Path) -> None:
     ids = _make_rows(LENGTHS, 0)
-    reference = transformers().AutoTokenizer.from_pretrained(folder)
+    reference = _load_reference(folder)
     expected = reference(_write_texts(ids), truncation=True)["input_ids"]
     assert _make_frame(folder).pack(ids).input_ids.to_list() == expected
 
@@ -68,7 +81,7 @@ def test_pairs_of_all_lengths_equal_the_reference(folder: Path) -> None:
         _make_rows(tuple(lengths), start)
         for lengths, start in zip(zip(*both, strict=True), (0, 40), strict=True)
     )
-    reference = transformers().AutoTokenizer.from_pretrained(folder)
+    reference = _load_reference(folder)
     texts = map(_write_texts, (first, second))
     expected = reference(*texts, truncation=True)["input_ids"]
     assert _make_frame(folder).pack_pairs(first, second).input_ids.to_list() == expected
@@ -77,7 +90,7 @@ def test_pairs_of_all_lengths_equal_the_reference(folder: Path) -> None:
 @pytest.mark.parametrize("limit", range(5, 40))
 def test_pairs_equal_the_reference_at_every_limit(folder: Path, limit: int) -> None:
     first, second = _make_rows((3, 20, 9, 15), 0), _make_rows((20, 3, 10, 15), 40)
-    reference = transformers().AutoTokenizer.from_pretrained(folder)
+    reference = _load_reference(folder)
     texts = map(_write_texts, (first, second))
     expected = reference(*texts, truncation=True, max_length=limit)["input_ids"]
     batch = _make_frame(folder, max_length=limit).pack_pairs(first, second)
