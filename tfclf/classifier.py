@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
 import tensorflow as tf
 
 from tfclf.errors import InputError
-from tfclf.inputs import as_pairs, as_text_tensor, check_texts, pair_rows
+from tfclf.inputs import (
+    IndexedTexts,
+    as_pairs,
+    as_text_tensor,
+    check_texts,
+    count_texts,
+    pair_rows,
+)
 from tfclf.prediction import Prediction, make_predictions
 from tfclf.progress import show_progress
 from tfclf.saved_model import signature_names as names
@@ -112,7 +119,7 @@ class Classifier(tf.Module):
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])
 
-    # The overloads overlap on purpose: only a value whose type is a sequence gives a list.
+    # The overloads overlap on purpose: only a value whose type has an index gives a list.
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
@@ -127,7 +134,7 @@ class Classifier(tf.Module):
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
-        texts: Sequence[str],
+        texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
         long: str = "truncate",
@@ -161,8 +168,8 @@ class Classifier(tf.Module):
         | texts | result |
         |-|-|
         | one str | its `Prediction` |
-        | a list or another sequence | a list |
-        | any other iterable | an iterator that reads as it goes, in constant memory |
+        | a list, tuple, Series, array or tensor | a list |
+        | any other iterable: a generator, a `tf.data.Dataset` | an iterator, in constant memory |
 
         Args:
           texts: what to classify.
@@ -192,12 +199,11 @@ class Classifier(tf.Module):
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
         model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
-        total = len(texts) if isinstance(texts, Sequence) else None
         rows = pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
         predictions = self._predict_rows(rows, batch_size, model)
         if progress:
-            predictions = show_progress(predictions, total=total, unit="texts")
-        return predictions if total is None else list(predictions)
+            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+        return list(predictions) if isinstance(texts, IndexedTexts) else predictions
 
     def _predict_rows(
         self, rows: Iterator[tuple[str, ...]], batch_size: int, model: _Model
@@ -205,10 +211,7 @@ class Classifier(tf.Module):
         done = 0
         while batch := list(itertools.islice(rows, batch_size)):
             columns = zip(("texts", "pairs"), zip(*batch, strict=True), strict=False)
-            try:
-                tensors = [as_text_tensor(column, name=name) for name, column in columns]
-            except InputError as error:
-                raise InputError(f"in the batch that starts at text {done}: {error}") from None
+            tensors = [as_text_tensor(column, name=name, start=done) for name, column in columns]
             yield from make_predictions(model(*tensors), self.labels)
             done += len(batch)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -15,7 +15,7 @@ from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
-from tfclf.inputs import as_pairs
+from tfclf.inputs import IndexedTexts, as_pairs, count_texts
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
 
@@ -102,7 +102,7 @@ class Client:
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
-        texts: Sequence[str],
+        texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
         batch_size: int | None = None,
@@ -131,8 +131,9 @@ class Client:
         """Return one `Prediction` per text, in order.
 
         Args:
-          texts: one str gives its prediction, and a list gives a list. Any other iterable gives an
-            iterator that reads texts lazily, in constant memory, with `in_flight` requests at once.
+          texts: one str gives its prediction. A list gives a list, and so does a Series, an array
+            or a tensor. Any other iterable gives an iterator that reads texts lazily, in constant
+            memory, with `in_flight` requests at once.
           pairs: the second text of each row, as many as there are texts; one str for one str.
           batch_size, timeout: replace the client's own for this call.
           progress: show a bar on standard error if the call takes longer than a second.
@@ -145,11 +146,10 @@ class Client:
             )
             return one
         rows = read_rows(texts, pairs)
-        total = len(texts) if isinstance(texts, Sequence) else None
         predictions = self._stream(rows, self._conversation.predict, batch_size, timeout)
         if progress:
-            predictions = show_progress(predictions, total=total, unit="texts")
-        return predictions if total is None else list(predictions)
+            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+        return list(predictions) if isinstance(texts, IndexedTexts) else predictions
 
     def tokenize(
         self, texts: Iterable[str], *, timeout: float | None = CLIENT_DEFAULT
