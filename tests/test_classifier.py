@@ -319,4 +319,4 @@ def test_a_dataset_of_single_texts_gives_an_iterator(classifier: tfclf.Classifie
 
 def test_an_error_in_a_later_batch_counts_from_the_first_text(classifier: tfclf.Classifier) -> None:
     with pytest.raises(InputError, match=r"^texts\[3\] is None"):
-        list(classifier.predict(iter(["a", "b", "c", None]), batch_size=2))  # type: ignore[list-item]
+        list(classifier.predict(iter(["a", "b", "c", None]), batch_size=2))  # type: ignore[arg-type]

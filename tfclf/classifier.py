@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
-import tensorflow as tf
+from tfclf._tensorflow import quiet_import
 
-from tfclf.errors import InputError
+with quiet_import():
+    import tensorflow as tf
+
+from tfclf.errors import InputError, TfclfError
 from tfclf.inputs import (
     IndexedTexts,
     as_pairs,
@@ -18,7 +22,7 @@ from tfclf.inputs import (
     count_texts,
     pair_rows,
 )
-from tfclf.prediction import Prediction, make_predictions
+from tfclf.prediction import Prediction, make_html_table, make_predictions, shorten_labels
 from tfclf.progress import show_progress
 from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import compose_text
@@ -42,10 +46,16 @@ class Classifier(tf.Module):
     string[batch] -> label string[batch], score float32[batch], probabilities and logits
     float32[batch, classes]. For a regression `score` is the value, and there are no probabilities.
 
+    A classifier that `tfclf.load` made can be pickled: unpickling loads its model again, from the
+    same path. It does not survive a fork of its process; a call in the child is an error.
+
     Attributes:
       manifest: family, engine, precision and, for an export, its certificate.
       xla: whether calls go to the signature `serving_xla`.
+      reload: loads the model again, for pickling; None if it has no path of its own.
     """
+
+    reload: Callable[[], Classifier] | None = None
 
     def __init__(
         self,
@@ -56,10 +66,33 @@ class Classifier(tf.Module):
         xla: bool | None = None,
     ) -> None:
         super().__init__(name="tfclf")
+        self._process = os.getpid()
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
         self.xla = _use_xla(xla, available=names.SERVING_XLA in self._functions, manifest=manifest)
+
+    def __repr__(self) -> str:
+        facts = self.manifest
+        return (
+            f"<tfclf.Classifier {facts.name}: {facts.family}, {facts.engine} {facts.precision}, "
+            f"labels {shorten_labels(self.labels)}; max_length {self.max_length}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        facts = self.manifest
+        rows = [(name, getattr(facts, name)) for name in ("family", "engine", "precision")]
+        rows += [("labels", shorten_labels(self.labels)), ("max_length", self.max_length)]
+        return make_html_table(f"tfclf.Classifier {facts.name}", [*rows, ("xla", self.xla)])
+
+    def __reduce__(self) -> tuple[Callable[[], Classifier], tuple[()]]:
+        if self.reload is None:
+            raise InputError(
+                f"{self.manifest.name} was built in this process and has no path to be loaded from "
+                f"again, so it cannot be pickled. Export it, and pickle the result of tfclf.load."
+            )
+        return self.reload, ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,7 +111,7 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text.
         """
         signature = names.SERVING_XLA if self.xla else names.SERVING_DEFAULT
-        return dict(self._functions[signature](text=as_text_tensor(texts)))
+        return dict(self._run(signature, text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -87,13 +120,13 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text.
         """
         first, second = as_text_tensor(texts), as_text_tensor(text_pairs, name="text_pairs")
-        return dict(self._functions[names.PAIRS](text=first, text_pair=second))
+        return dict(self._run(names.PAIRS, text=first, text_pair=second))
 
     @tf.autograph.experimental.do_not_convert
     def call_encode(self, input_ids: Any, attention_mask: Any) -> dict[str, tf.Tensor]:
         """Run the signature `encode` on int32[batch, length] twice: logits, probabilities."""
         ids, mask = tf.cast(input_ids, tf.int32), tf.cast(attention_mask, tf.int32)
-        return dict(self._functions[names.ENCODE](input_ids=ids, attention_mask=mask))
+        return dict(self._run(names.ENCODE, input_ids=ids, attention_mask=mask))
 
     @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
@@ -101,7 +134,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        rows = self._functions[names.TOKENIZE](text=as_text_tensor(texts))
+        rows = self._run(names.TOKENIZE, text=as_text_tensor(texts))
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
     def warm_up(self) -> None:
@@ -115,6 +148,20 @@ class Classifier(tf.Module):
         buckets = ladder.usual if self.xla and ladder else ((1, 2), (_BATCH, 2))
         for rows, length in buckets:
             self([compose_text(length, self._count_tokens)] * rows)
+
+    def _run(self, signature: str, **inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        self._check_process()
+        return self._functions[signature](**inputs)
+
+    def _check_process(self) -> None:
+        """Raises: TfclfError in a forked child, where a call would wait for ever."""
+        if os.getpid() != self._process:
+            raise TfclfError(
+                f"{self.manifest.name} was loaded in process {self._process}, and this is its "
+                f"forked child {os.getpid()}: TensorFlow's threads do not survive a fork, and a "
+                f"call would hang. Load models after the fork only, or start processes with "
+                f"multiprocessing.get_context('spawn')."
+            )
 
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])
@@ -132,7 +179,7 @@ class Classifier(tf.Module):
         progress: bool = False,
     ) -> Prediction: ...
     @overload
-    def predict(  # type: ignore[overload-overlap]
+    def predict(
         self,
         texts: IndexedTexts,
         *,
@@ -195,6 +242,7 @@ class Classifier(tf.Module):
                 progress=progress,
             )
             return one
+        self._check_process()
         check_texts(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
@@ -251,20 +299,20 @@ class Classifier(tf.Module):
     def _run_texts(self, texts: tf.Tensor) -> _Outputs:
         detail = names.DETAIL_XLA if self.xla else names.DETAIL
         if detail in self._functions:
-            return _to_lists(self._functions[detail](text=texts))
+            return _to_lists(self._run(detail, text=texts))
         # Older export: a row of exactly max_length may or may not be truncated, so report None.
         full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
         return {**_to_lists(self(texts)), "truncated": [None if row else False for row in full]}
 
     def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Outputs:
         if names.DETAIL_PAIRS in self._functions:
-            return _to_lists(self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs))
+            return _to_lists(self._run(names.DETAIL_PAIRS, text=texts, text_pair=pairs))
         return {**_to_lists(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
 
     def _run_windows(self, texts: tf.Tensor, *, stride: int) -> _Outputs:
         strides = tf.fill(tf.shape(texts), stride)
         return {
-            **_to_lists(self._functions[names.WINDOWS](text=texts, stride=strides)),
+            **_to_lists(self._run(names.WINDOWS, text=texts, stride=strides)),
             "truncated": itertools.repeat(False),
         }
 

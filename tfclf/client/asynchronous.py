@@ -17,7 +17,7 @@ from tfclf.client.batches import (
     read_rows,
     read_rows_async,
 )
-from tfclf.client.connect import CLIENT_DEFAULT, open_transport, resolve_address
+from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
@@ -69,6 +69,9 @@ class AsyncClient:
         )
         self._address, self._tls = resolve_address(address, tls)
         self._conversation: Conversation | None = None
+
+    def __repr__(self) -> str:
+        return describe_client("AsyncClient", self._address, self._options)
 
     @overload
     async def predict(  # type: ignore[overload-overlap]

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from tfclf.client.batches import Batch, group_rows, read_rows
-from tfclf.client.connect import CLIENT_DEFAULT, open_transport, resolve_address
+from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
@@ -81,12 +81,15 @@ class Client:
             in_flight=in_flight,
             xla=xla,
         )
-        parsed, tls = resolve_address(address, tls)
-        transport = open_transport(parsed, self._options, tls, asynchronous=False)
-        self._conversation = Conversation(transport, parsed, self._options)
+        self._address, tls = resolve_address(address, tls)
+        transport = open_transport(self._address, self._options, tls, asynchronous=False)
+        self._conversation = Conversation(transport, self._address, self._options)
         self._threads = ThreadPoolExecutor(
             self._options.in_flight, thread_name_prefix="tfclf-client"
         )
+
+    def __repr__(self) -> str:
+        return describe_client("Client", self._address, self._options)
 
     # The overlap is intended: the result is typed as a list only for a known Sequence.
     @overload
@@ -100,7 +103,7 @@ class Client:
         progress: bool = False,
     ) -> Prediction: ...
     @overload
-    def predict(  # type: ignore[overload-overlap]
+    def predict(
         self,
         texts: IndexedTexts,
         *,
