@@ -108,7 +108,7 @@ def test_loading_in_a_forked_child_of_a_process_with_a_model_is_an_error(
 ) -> None:
     assert classifier.labels
     monkeypatch.setattr("os.getpid", lambda: -1)
-    with pytest.raises(TfclfError, match=r"is a fork of process .*'spawn'"):
+    with pytest.raises(TfclfError, match=r"a model was loaded in process .*'spawn'"):
         tfclf.load(exported)
 
 

@@ -59,6 +59,23 @@ def find_devices() -> None:
     _devices_are_due = False
 
 
+def check_process(process: int, event: str) -> None:
+    """Refuse to use TensorFlow in a fork of the process that used it: it would wait for ever.
+
+    >>> check_process(-1, "news was loaded")
+    Traceback (most recent call last):
+    tfclf.errors.TfclfError: news was loaded in process -1, and this is a forked child of it...
+
+    Raises: TfclfError.
+    """
+    if os.getpid() != process:
+        raise TfclfError(
+            f"{event} in process {process}, and this is a forked child of it, {os.getpid()}: "
+            f"TensorFlow's threads do not survive a fork, and the call would hang. Load models "
+            f"after the fork only, or use multiprocessing.get_context('spawn')."
+        )
+
+
 @contextlib.contextmanager
 def _hide_standard_error() -> Iterator[None]:
     """Hide standard error; show it afterwards if the block fails.

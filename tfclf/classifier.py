@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
-from tfclf._tensorflow import quiet_import
+from tfclf._tensorflow import check_process, quiet_import
 
 with quiet_import():
     import tensorflow as tf
 
-from tfclf.errors import InputError, TfclfError
+from tfclf.errors import InputError
 from tfclf.inputs import (
     IndexedTexts,
     as_pairs,
@@ -111,7 +111,7 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text.
         """
         signature = names.SERVING_XLA if self.xla else names.SERVING_DEFAULT
-        return dict(self._run(signature, text=as_text_tensor(texts)))
+        return dict(self._choose_function(signature)(text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -119,14 +119,16 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
+        function = self._choose_function(names.PAIRS)
         first, second = as_text_tensor(texts), as_text_tensor(text_pairs, name="text_pairs")
-        return dict(self._run(names.PAIRS, text=first, text_pair=second))
+        return dict(function(text=first, text_pair=second))
 
     @tf.autograph.experimental.do_not_convert
     def call_encode(self, input_ids: Any, attention_mask: Any) -> dict[str, tf.Tensor]:
         """Run the signature `encode` on int32[batch, length] twice: logits, probabilities."""
+        function = self._choose_function(names.ENCODE)
         ids, mask = tf.cast(input_ids, tf.int32), tf.cast(attention_mask, tf.int32)
-        return dict(self._run(names.ENCODE, input_ids=ids, attention_mask=mask))
+        return dict(function(input_ids=ids, attention_mask=mask))
 
     @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
@@ -134,7 +136,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        rows = self._run(names.TOKENIZE, text=as_text_tensor(texts))
+        rows = self._choose_function(names.TOKENIZE)(text=as_text_tensor(texts))
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
     def warm_up(self) -> None:
@@ -149,19 +151,12 @@ class Classifier(tf.Module):
         for rows, length in buckets:
             self([compose_text(length, self._count_tokens)] * rows)
 
-    def _run(self, signature: str, **inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
+    def _choose_function(self, signature: str) -> Callable[..., Mapping[str, tf.Tensor]]:
         self._check_process()
-        return self._functions[signature](**inputs)
+        return self._functions[signature]
 
     def _check_process(self) -> None:
-        """Raises: TfclfError in a forked child, where a call would wait for ever."""
-        if os.getpid() != self._process:
-            raise TfclfError(
-                f"{self.manifest.name} was loaded in process {self._process}, and this is its "
-                f"forked child {os.getpid()}: TensorFlow's threads do not survive a fork, and a "
-                f"call would hang. Load models after the fork only, or start processes with "
-                f"multiprocessing.get_context('spawn')."
-            )
+        check_process(self._process, f"{self.manifest.name} was loaded")
 
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])
@@ -258,6 +253,7 @@ class Classifier(tf.Module):
     ) -> Iterator[Prediction]:
         done = 0
         while batch := list(itertools.islice(rows, batch_size)):
+            self._check_process()  # an iterator, too, may be carried over a fork
             columns = zip(("texts", "pairs"), zip(*batch, strict=True), strict=False)
             tensors = [as_text_tensor(column, name=name, start=done) for name, column in columns]
             yield from make_predictions(model(*tensors), self.labels)
@@ -299,20 +295,20 @@ class Classifier(tf.Module):
     def _run_texts(self, texts: tf.Tensor) -> _Outputs:
         detail = names.DETAIL_XLA if self.xla else names.DETAIL
         if detail in self._functions:
-            return _to_lists(self._run(detail, text=texts))
+            return _to_lists(self._functions[detail](text=texts))
         # Older export: a row of exactly max_length may or may not be truncated, so report None.
         full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
         return {**_to_lists(self(texts)), "truncated": [None if row else False for row in full]}
 
     def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Outputs:
         if names.DETAIL_PAIRS in self._functions:
-            return _to_lists(self._run(names.DETAIL_PAIRS, text=texts, text_pair=pairs))
+            return _to_lists(self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs))
         return {**_to_lists(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
 
     def _run_windows(self, texts: tf.Tensor, *, stride: int) -> _Outputs:
         strides = tf.fill(tf.shape(texts), stride)
         return {
-            **_to_lists(self._run(names.WINDOWS, text=texts, stride=strides)),
+            **_to_lists(self._functions[names.WINDOWS](text=texts, stride=strides)),
             "truncated": itertools.repeat(False),
         }
 

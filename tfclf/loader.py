@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfclf._tensorflow import find_devices, load_text_ops, quiet_import
+from tfclf._tensorflow import check_process, find_devices, load_text_ops, quiet_import
 
 with quiet_import():  # before the modules below, which import TensorFlow, too
     import tensorflow as tf
@@ -17,7 +17,6 @@ from tfclf.errors import (
     InputError,
     SavedModelError,
     SourceNotFoundError,
-    TfclfError,
     first_line,
 )
 from tfclf.files import list_folder
@@ -160,13 +159,7 @@ def _enter_process() -> None:
     find_devices()
     if _first_process is None:
         _first_process = os.getpid()
-    elif _first_process != os.getpid():
-        raise TfclfError(
-            f"this process ({os.getpid()}) is a fork of process {_first_process}, which has loaded "
-            f"a model: TensorFlow's threads do not survive a fork, and loading would hang. "
-            f"Load models after the fork only, or start processes with "
-            f"multiprocessing.get_context('spawn')."
-        )
+    check_process(_first_process, "a model was loaded")
 
 
 def _name_arguments(
