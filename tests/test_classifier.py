@@ -5,6 +5,7 @@ import tracemalloc
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -118,7 +119,7 @@ def test_one_text_is_no_batch(classifier: tfclf.Classifier, method: str) -> None
 def test_a_tensor_that_is_no_batch_of_strings_is_refused(
     classifier: tfclf.Classifier, tensor: tf.Tensor
 ) -> None:
-    with pytest.raises(InputError, match=r"expected (string\[batch\]|one string a row)"):
+    with pytest.raises(InputError, match=r"expected (string\[batch\]|one string per row)"):
         classifier(tensor)
 
 
@@ -258,7 +259,7 @@ def test_an_export_without_the_newer_signatures_still_predicts(
     predictions = older.predict(["news", "news " * 600])
     assert [prediction.truncated for prediction in predictions] == [False, None]
     assert older.predict(["news"], pairs=["more"])[0].truncated is None
-    with pytest.raises(InputError, match="is an export of an older version"):
+    with pytest.raises(InputError, match="was exported by an older version"):
         older.predict(["news"], long="windows")
 
 
@@ -295,3 +296,27 @@ def test_pairs_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=told):
         list(classifier.predict(texts, pairs=pairs))
+
+
+def test_a_table_is_refused_by_predict_and_by_a_call(classifier: tfclf.Classifier) -> None:
+    frame = pandas.DataFrame({"id": ["7"], "text": ["a"]})
+    for method in (classifier.predict, classifier, classifier.tokenize):
+        with pytest.raises(InputError, match=r'clf.predict\(df\["text"\]\)'):
+            method(frame)
+
+
+def test_series_arrays_and_tensors_give_lists(classifier: tfclf.Classifier) -> None:
+    expected = classifier.predict(["a", "b"])
+    for texts in (pandas.Series(["a", "b"]), np.array(["a", "b"]), tf.constant(["a", "b"])):
+        assert classifier.predict(texts) == expected
+
+
+def test_a_dataset_of_single_texts_gives_an_iterator(classifier: tfclf.Classifier) -> None:
+    predictions = classifier.predict(tf.data.Dataset.from_tensor_slices(["a", "b"]))
+    assert not isinstance(predictions, list)
+    assert list(predictions) == classifier.predict(["a", "b"])
+
+
+def test_an_error_in_a_later_batch_counts_from_the_first_text(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match=r"^texts\[3\] is None"):
+        list(classifier.predict(iter(["a", "b", "c", None]), batch_size=2))  # type: ignore[arg-type]

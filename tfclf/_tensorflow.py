@@ -11,28 +11,98 @@ from pathlib import Path
 
 from tfclf.errors import TfclfError, first_line
 
+SHOW_LOGS = "TFCLF_TF_LOGS"  # an environment variable; any value but 0 shows the greeting
+
+_devices_are_due = False  # TensorFlow was imported by `quiet_import`, and has found no devices yet
+
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow and find its devices in silence.
 
-    TensorFlow greets on standard error from C++, before any setting of its own is read. What it
-    wrote is shown only if the block fails.
+    What it wrote is shown only if the block fails, or if TFCLF_TF_LOGS is set.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as greeting:
-        os.dup2(greeting.fileno(), 2)
-        try:
-            import tensorflow as tf
+    with _hide_standard_error():
+        import tensorflow as tf
 
-            tf.config.list_physical_devices()
+        tf.config.list_physical_devices()
+        yield
+
+
+@contextlib.contextmanager
+def quiet_import() -> Iterator[None]:
+    """Import TensorFlow in silence, for a Python program: the first half of `quiet_start`.
+
+    It does not look for devices: that would start CUDA, which a process forked later cannot use.
+    A program that has imported TensorFlow itself is left alone.
+    """
+    global _devices_are_due
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    with _hide_standard_error():
+        import tensorflow  # noqa: F401
+
+        yield
+    _devices_are_due = True
+
+
+def find_devices() -> None:
+    """Find TensorFlow's devices, in silence after `quiet_import`: the second half."""
+    global _devices_are_due
+    if not _devices_are_due:
+        return
+    import tensorflow as tf
+
+    with _hide_standard_error():
+        tf.config.list_physical_devices()
+    _devices_are_due = False
+
+
+def check_process(process: int, event: str) -> None:
+    """Refuse to use TensorFlow in a fork of the process that used it: it would wait for ever.
+
+    >>> check_process(-1, "news was loaded")
+    Traceback (most recent call last):
+    tfclf.errors.TfclfError: news was loaded in process -1, and this is a forked child of it...
+
+    Raises: TfclfError.
+    """
+    if os.getpid() != process:
+        raise TfclfError(
+            f"{event} in process {process}, and this is a forked child of it, {os.getpid()}: "
+            f"TensorFlow's threads do not survive a fork, and the call would hang. Load models "
+            f"after the fork only, or use multiprocessing.get_context('spawn')."
+        )
+
+
+@contextlib.contextmanager
+def _hide_standard_error() -> Iterator[None]:
+    """Hide standard error; show it afterwards if the block fails.
+
+    TensorFlow greets from C++, on the descriptor, before any setting of its own is read.
+    """
+    if os.environ.get(SHOW_LOGS, "0") not in ("", "0"):
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # standard error is closed
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
+        try:
             yield
         except BaseException:
-            greeting.seek(0)
-            os.write(kept, greeting.read())
+            hidden.seek(0)
+            os.write(kept, hidden.read())
             raise
         finally:
+            if sys.stderr is not None:
+                sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
 

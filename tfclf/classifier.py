@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
-import tensorflow as tf
+from tfclf._tensorflow import check_process, quiet_import
+
+with quiet_import():
+    import tensorflow as tf
 
 from tfclf.errors import InputError
-from tfclf.inputs import as_pairs, as_text_tensor, check_texts, pair_rows
-from tfclf.prediction import Prediction, make_predictions
+from tfclf.inputs import (
+    IndexedTexts,
+    as_pairs,
+    as_text_tensor,
+    check_texts,
+    count_texts,
+    pair_rows,
+)
+from tfclf.prediction import Prediction, make_html_table, make_predictions, shorten_labels
 from tfclf.progress import show_progress
 from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import compose_text
@@ -35,10 +46,16 @@ class Classifier(tf.Module):
     string[batch] -> label string[batch], score float32[batch], probabilities and logits
     float32[batch, classes]. For a regression `score` is the value, and there are no probabilities.
 
+    A classifier that `tfclf.load` made can be pickled: unpickling loads its model again, from the
+    same path. It does not survive a fork of its process; a call in the child is an error.
+
     Attributes:
       manifest: family, engine, precision and, for an export, its certificate.
       xla: whether calls go to the signature `serving_xla`.
+      reload: loads the model again, for pickling; None if it has no path of its own.
     """
+
+    reload: Callable[[], Classifier] | None = None
 
     def __init__(
         self,
@@ -49,10 +66,33 @@ class Classifier(tf.Module):
         xla: bool | None = None,
     ) -> None:
         super().__init__(name="tfclf")
+        self._process = os.getpid()
         self._functions = dict(functions)
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
         self.xla = _use_xla(xla, available=names.SERVING_XLA in self._functions, manifest=manifest)
+
+    def __repr__(self) -> str:
+        facts = self.manifest
+        return (
+            f"<tfclf.Classifier {facts.name}: {facts.family}, {facts.engine} {facts.precision}, "
+            f"labels {shorten_labels(self.labels)}; max_length {self.max_length}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        facts = self.manifest
+        rows = [(name, getattr(facts, name)) for name in ("family", "engine", "precision")]
+        rows += [("labels", shorten_labels(self.labels)), ("max_length", self.max_length)]
+        return make_html_table(f"tfclf.Classifier {facts.name}", [*rows, ("xla", self.xla)])
+
+    def __reduce__(self) -> tuple[Callable[[], Classifier], tuple[()]]:
+        if self.reload is None:
+            raise InputError(
+                f"{self.manifest.name} was built in this process and has no path to be loaded from "
+                f"again, so it cannot be pickled. Export it, and pickle the result of tfclf.load."
+            )
+        return self.reload, ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,7 +111,7 @@ class Classifier(tf.Module):
         Raises: InputError for anything but text.
         """
         signature = names.SERVING_XLA if self.xla else names.SERVING_DEFAULT
-        return dict(self._functions[signature](text=as_text_tensor(texts)))
+        return dict(self._choose_function(signature)(text=as_text_tensor(texts)))
 
     @tf.autograph.experimental.do_not_convert
     def call_pairs(self, texts: Any, text_pairs: Any) -> dict[str, tf.Tensor]:
@@ -79,14 +119,16 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
+        function = self._choose_function(names.PAIRS)
         first, second = as_text_tensor(texts), as_text_tensor(text_pairs, name="text_pairs")
-        return dict(self._functions[names.PAIRS](text=first, text_pair=second))
+        return dict(function(text=first, text_pair=second))
 
     @tf.autograph.experimental.do_not_convert
     def call_encode(self, input_ids: Any, attention_mask: Any) -> dict[str, tf.Tensor]:
         """Run the signature `encode` on int32[batch, length] twice: logits, probabilities."""
+        function = self._choose_function(names.ENCODE)
         ids, mask = tf.cast(input_ids, tf.int32), tf.cast(attention_mask, tf.int32)
-        return dict(self._functions[names.ENCODE](input_ids=ids, attention_mask=mask))
+        return dict(function(input_ids=ids, attention_mask=mask))
 
     @tf.autograph.experimental.do_not_convert
     def tokenize(self, texts: Any) -> tf.RaggedTensor:
@@ -94,7 +136,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
-        rows = self._functions[names.TOKENIZE](text=as_text_tensor(texts))
+        rows = self._choose_function(names.TOKENIZE)(text=as_text_tensor(texts))
         return tf.ragged.boolean_mask(rows["input_ids"], tf.cast(rows["attention_mask"], tf.bool))
 
     def warm_up(self) -> None:
@@ -109,10 +151,17 @@ class Classifier(tf.Module):
         for rows, length in buckets:
             self([compose_text(length, self._count_tokens)] * rows)
 
+    def _choose_function(self, signature: str) -> Callable[..., Mapping[str, tf.Tensor]]:
+        self._check_process()
+        return self._functions[signature]
+
+    def _check_process(self) -> None:
+        check_process(self._process, f"{self.manifest.name} was loaded")
+
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])
 
-    # The overloads overlap on purpose: only a value whose type is a sequence gives a list.
+    # The overloads overlap on purpose: only a value whose type has an index gives a list.
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
@@ -125,9 +174,9 @@ class Classifier(tf.Module):
         progress: bool = False,
     ) -> Prediction: ...
     @overload
-    def predict(  # type: ignore[overload-overlap]
+    def predict(
         self,
-        texts: Sequence[str],
+        texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
         long: str = "truncate",
@@ -161,8 +210,8 @@ class Classifier(tf.Module):
         | texts | result |
         |-|-|
         | one str | its `Prediction` |
-        | a list or another sequence | a list |
-        | any other iterable | an iterator that reads as it goes, in constant memory |
+        | a list, tuple, Series, array or tensor | a list |
+        | any other iterable: a generator, a `tf.data.Dataset` | an iterator, in constant memory |
 
         Args:
           texts: what to classify.
@@ -188,27 +237,25 @@ class Classifier(tf.Module):
                 progress=progress,
             )
             return one
+        self._check_process()
         check_texts(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
         model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
-        total = len(texts) if isinstance(texts, Sequence) else None
         rows = pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
         predictions = self._predict_rows(rows, batch_size, model)
         if progress:
-            predictions = show_progress(predictions, total=total, unit="texts")
-        return predictions if total is None else list(predictions)
+            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+        return list(predictions) if isinstance(texts, IndexedTexts) else predictions
 
     def _predict_rows(
         self, rows: Iterator[tuple[str, ...]], batch_size: int, model: _Model
     ) -> Iterator[Prediction]:
         done = 0
         while batch := list(itertools.islice(rows, batch_size)):
+            self._check_process()  # an iterator, too, may be carried over a fork
             columns = zip(("texts", "pairs"), zip(*batch, strict=True), strict=False)
-            try:
-                tensors = [as_text_tensor(column, name=name) for name, column in columns]
-            except InputError as error:
-                raise InputError(f"in the batch that starts at text {done}: {error}") from None
+            tensors = [as_text_tensor(column, name=name, start=done) for name, column in columns]
             yield from make_predictions(model(*tensors), self.labels)
             done += len(batch)
 

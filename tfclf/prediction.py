@@ -1,14 +1,18 @@
 """Prediction: the result of `predict` for one text."""
 
+import html
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tfclf.errors import InputError, MissingExtraError
+from tfclf.inputs import check_texts, unwrap_scalar
+
+_SHOWN = 6  # labels in the short form of a prediction or a classifier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """The prediction for one text.
 
@@ -28,6 +32,42 @@ class Prediction:
     probabilities: Mapping[str, float] | None
     truncated: bool | None = None
     windows: int | None = None
+
+    def __repr__(self) -> str:
+        """Return a short form: numbers with four digits, and the six likeliest labels.
+
+        >>> Prediction("World", 0.99123456, {"World": 0.99123456, "Sports": 0.00876544}, False)
+        Prediction(label='World', score=0.9912, probabilities={'World': 0.9912, 'Sports': 0.0088},
+                   truncated=False)
+        """
+        parts = [f"label={self.label!r}", f"score={round(float(self.score), 4)!r}"]
+        if self.probabilities is not None:
+            shown = [f"{label!r}: {value}" for label, value in self._likeliest()]
+            more = ", ..." if len(self.probabilities) > _SHOWN else ""
+            parts.append(f"probabilities={{{', '.join(shown)}{more}}}")
+        parts.append(f"truncated={self.truncated!r}")
+        if self.windows is not None:
+            parts.append(f"windows={self.windows!r}")
+        return f"Prediction({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        rows: list[tuple[str, object]] = [
+            ("label", self.label),
+            ("score", round(float(self.score), 4)),
+        ]
+        rows += [(f"P({label})", value) for label, value in self._likeliest()]
+        rows.append(("truncated", self.truncated))
+        if self.windows is not None:
+            rows.append(("windows", self.windows))
+        return make_html_table("Prediction", rows)
+
+    def _likeliest(self) -> list[tuple[str, float]]:
+        """Return the labels and rounded probabilities to show; in their order if all fit."""
+        rows = list((self.probabilities or {}).items())
+        if len(rows) > _SHOWN:
+            rows = sorted(rows, key=lambda row: -row[1])[:_SHOWN]
+        return [(label, round(float(value), 4)) for label, value in rows]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object that `tfclf predict --json` prints.
@@ -70,6 +110,29 @@ def make_predictions(
         yield Prediction(label.decode(), score, by_label, truncated, windows)
 
 
+def make_html_table(title: str, rows: Iterable[tuple[str, object]]) -> str:
+    """Make an HTML table of names and values, escaped.
+
+    >>> make_html_table("Facts", [("a < b", True)])
+    '<table><caption>Facts</caption><tr><th>a &lt; b</th><td>True</td></tr></table>'
+    """
+    lines = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+        for name, value in rows
+    )
+    return f"<table><caption>{html.escape(title)}</caption>{lines}</table>"
+
+
+def shorten_labels(labels: Sequence[str]) -> str:
+    """Name the first labels.
+
+    >>> shorten_labels(["a", "b"]), shorten_labels("abcdefgh")
+    ('a, b', 'a, b, c, d, e, f, ... (8)')
+    """
+    more = f", ... ({len(labels)})" if len(labels) > _SHOWN else ""
+    return ", ".join(labels[:_SHOWN]) + more
+
+
 _OWN_COLUMNS = ("text", "label", "score", "truncated", "windows")
 
 
@@ -88,13 +151,17 @@ def to_pandas(
     the label's name (none for a regression); `truncated`; and `windows`, if they were counted. If a
     label has the name of another column, " (probability)" follows its name.
 
+    A list of predictions has no index of its own. To join them to a DataFrame, give its column:
+    `df.join(tfclf.to_pandas(clf.predict(df["text"]), texts=df["text"]).drop(columns="text"))`.
+
     Args:
       predictions: the result of `predict` for one text, a list, or any other iterable.
-      texts: the texts that were predicted, one per prediction.
+      texts: the texts that were predicted, one per prediction; the result has the index of a
+        Series.
       labels: the model's labels (`clf.labels`); with them an empty result has the probability
         columns, too.
-    Raises: InputError if the numbers of texts and predictions differ; MissingExtraError without
-      pandas.
+    Raises: InputError if the numbers of texts and predictions differ, or if texts is a table;
+      MissingExtraError without pandas.
     """
     try:
         import pandas
@@ -103,7 +170,10 @@ def to_pandas(
     rows = [predictions] if isinstance(predictions, Prediction) else list(predictions)
     columns: dict[str, Any] = {}
     if texts is not None:
-        columns["text"] = [texts] if isinstance(texts, str) else list(texts)
+        if isinstance(texts, str):
+            texts = [texts]
+        check_texts(texts)
+        columns["text"] = [unwrap_scalar(text) for text in texts]
         if len(columns["text"]) != len(rows):
             raise InputError(
                 f"there are {len(rows)} predictions and {len(columns['text'])} texts; "
@@ -122,4 +192,7 @@ def to_pandas(
     columns["truncated"] = pandas.Series([row.truncated for row in rows], dtype="boolean")
     if any(row.windows is not None for row in rows):
         columns["windows"] = pandas.Series([row.windows for row in rows], dtype="Int64")
-    return pandas.DataFrame(columns)
+    frame = pandas.DataFrame(columns)
+    if isinstance(texts, pandas.Series):
+        frame.index = texts.index
+    return frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -17,12 +17,12 @@ from tfclf.client.batches import (
     read_rows,
     read_rows_async,
 )
-from tfclf.client.connect import CLIENT_DEFAULT, open_transport, resolve_address
+from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
-from tfclf.inputs import as_pairs
+from tfclf.inputs import as_pairs, count_texts
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
 
@@ -69,6 +69,9 @@ class AsyncClient:
         )
         self._address, self._tls = resolve_address(address, tls)
         self._conversation: Conversation | None = None
+
+    def __repr__(self) -> str:
+        return describe_client("AsyncClient", self._address, self._options)
 
     @overload
     async def predict(  # type: ignore[overload-overlap]
@@ -129,7 +132,7 @@ class AsyncClient:
           texts: an ordinary or an async iterable; an async one takes no pairs.
         """
         check_not_both_async(texts, pairs)
-        total = len(texts) if progress and isinstance(texts, Sequence) else None
+        total = None if isinstance(texts, AsyncIterable) else count_texts(texts)
         predictions = self._stream(texts, pairs, Conversation.predict, batch_size, timeout)
         return _show_progress(predictions, total) if progress else predictions
 

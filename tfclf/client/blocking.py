@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from tfclf.client.batches import Batch, group_rows, read_rows
-from tfclf.client.connect import CLIENT_DEFAULT, open_transport, resolve_address
+from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
-from tfclf.inputs import as_pairs
+from tfclf.inputs import IndexedTexts, as_pairs, count_texts
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
 
@@ -81,12 +81,15 @@ class Client:
             in_flight=in_flight,
             xla=xla,
         )
-        parsed, tls = resolve_address(address, tls)
-        transport = open_transport(parsed, self._options, tls, asynchronous=False)
-        self._conversation = Conversation(transport, parsed, self._options)
+        self._address, tls = resolve_address(address, tls)
+        transport = open_transport(self._address, self._options, tls, asynchronous=False)
+        self._conversation = Conversation(transport, self._address, self._options)
         self._threads = ThreadPoolExecutor(
             self._options.in_flight, thread_name_prefix="tfclf-client"
         )
+
+    def __repr__(self) -> str:
+        return describe_client("Client", self._address, self._options)
 
     # The overlap is intended: the result is typed as a list only for a known Sequence.
     @overload
@@ -100,9 +103,9 @@ class Client:
         progress: bool = False,
     ) -> Prediction: ...
     @overload
-    def predict(  # type: ignore[overload-overlap]
+    def predict(
         self,
-        texts: Sequence[str],
+        texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
         batch_size: int | None = None,
@@ -131,8 +134,9 @@ class Client:
         """Return one `Prediction` per text, in order.
 
         Args:
-          texts: one str gives its prediction, and a list gives a list. Any other iterable gives an
-            iterator that reads texts lazily, in constant memory, with `in_flight` requests at once.
+          texts: one str gives its prediction. A list gives a list, and so does a Series, an array
+            or a tensor. Any other iterable gives an iterator that reads texts lazily, in constant
+            memory, with `in_flight` requests at once.
           pairs: the second text of each row, as many as there are texts; one str for one str.
           batch_size, timeout: replace the client's own for this call.
           progress: show a bar on standard error if the call takes longer than a second.
@@ -145,11 +149,10 @@ class Client:
             )
             return one
         rows = read_rows(texts, pairs)
-        total = len(texts) if isinstance(texts, Sequence) else None
         predictions = self._stream(rows, self._conversation.predict, batch_size, timeout)
         if progress:
-            predictions = show_progress(predictions, total=total, unit="texts")
-        return predictions if total is None else list(predictions)
+            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+        return list(predictions) if isinstance(texts, IndexedTexts) else predictions
 
     def tokenize(
         self, texts: Iterable[str], *, timeout: float | None = CLIENT_DEFAULT
