@@ -9,8 +9,16 @@ from tfclf.client.options import Options
 from tfclf.client.tls import Tls
 from tfclf.errors import InputError, MissingExtraError
 
+
+class _ClientDefault(float):
+    """A number to the type checker, that `help()` shows in words."""
+
+    def __repr__(self) -> str:
+        return "<the client's timeout>"
+
+
 # A call's default timeout: the client's own. It cannot be None, which means no limit.
-CLIENT_DEFAULT: float = math.nan
+CLIENT_DEFAULT: float = _ClientDefault(math.nan)
 
 # Per protocol: (package, module) pairs of the extra.
 _NEEDS = {
