@@ -55,23 +55,23 @@ def overview() -> str:
     """Return the table of all cards."""
     rows = (
         (
-            f"[{card.title}]({card.name}.md)",
-            "<br>".join(f"`{one}`" for one in card.nlu_references),
+            "<br>".join(
+                (f"[{card.title}]({card.name}.md)", *(f"`{one}`" for one in card.nlu_references))
+            ),
             _language(card),
             card.family,
             ", ".join(card.labels),
-            figure(card.metrics["eval_accuracy"]) if "eval_accuracy" in card.metrics else "",
+            _round_accuracy(card),
             _size(card),
         )
         for card in cards()
     )
     heads = (
-        "card",
-        "NLU reference",
+        "card, NLU reference",
         "language",
         "family",
         "labels",
-        "accuracy, as published",
+        "published accuracy",
         "archive",
     )
     return _joined(
@@ -123,7 +123,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     if card.hub_model is not None:
         yield "checkpoint on the hub", f"`{card.hub_model}`"
     if card.saved_model is not None:
-        yield "export", f"`{card.saved_model}`, in this repository"
+        yield "export", f"`{card.saved_model}`, in a clone of the repository"
 
 
 def _run(card: Card) -> Iterator[str]:
@@ -244,9 +244,14 @@ def _language(card: Card) -> str:
     return _LANGUAGES.get(card.language, card.language)
 
 
+def _round_accuracy(card: Card) -> str:
+    accuracy = card.metrics.get("eval_accuracy")
+    return "" if accuracy is None else f"{accuracy:.4f}"
+
+
 def _size(card: Card) -> str:
     if card.saved_model is not None:
-        return "bundled"
+        return "in a clone"
     return (card.archive.size or "size not published") if card.archive else "none"
 
 

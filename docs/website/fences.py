@@ -6,7 +6,7 @@ The first line of a block says what happens to it:
     ```sh                  runs in bash, in the same way
     ```console             each line after `$ ` runs and prints the lines below it
     ```sh server           starts a server until the session ends; a ```text block: its last line
-    ```sh no-run: REASON   does not run; the site shows the reason above the block
+    ```sh no-run: REASON   the tests do not run it; the site shows the reason above the block
     ```json, toml, yaml    is parsed
     ```text, ```promql     is shown
 """
@@ -81,7 +81,8 @@ def for_site(text: str) -> str:
 
 def _title(fence: Fence) -> str:
     if fence.mark == NO_RUN:
-        return f"Not run by the tests: {fence.reason}".replace('"', "&quot;")
+        # For readers: what they need, or what the block stands for.
+        return (fence.reason[:1].upper() + fence.reason[1:]).replace('"', "&quot;")
     if fence.mark == SERVER:
         return "In a terminal of its own"
     return "Output" if fence.is_output else ""

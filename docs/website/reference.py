@@ -77,8 +77,7 @@ def errors_page() -> str:
 def command_line() -> str:
     """Every command with its arguments and options, from the program itself."""
     app = typer.Typer(name="tfclf", add_completion=False)
-    for command in commands.ALL:
-        app.command()(command)
+    commands.register(app)
     group = typer.main.get_command(app)
     context = typer.Context(group, info_name="tfclf")
     found = group.commands  # type: ignore[attr-defined]

@@ -163,3 +163,28 @@ def test_any_text_is_found_or_told(text: str) -> None:
     except SourceNotFoundError:
         return
     assert found.path.exists()
+
+
+@pytest.fixture
+def outside_a_clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Look for models as an installed package does."""
+    monkeypatch.setattr("tfclf.catalog.local._CHECKOUT", tmp_path / "site-packages")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("outside_a_clone")
+def test_outside_a_clone_load_serve_and_pull_say_the_same_of_the_bundled_model(
+    tmp_path: Path,
+) -> None:
+    messages = set()
+    for look_up in (
+        sources.find,
+        sources.find_export,
+        lambda name: download.pull(name, settings=download.Settings(tmp_path)),
+    ):
+        with pytest.raises(SourceNotFoundError) as raised:
+            look_up(BUNDLED)
+        messages.add(str(raised.value))
+    (message,) = messages
+    assert "tfclf pull" not in message
+    assert f"/path/to/tfclf/saved_models/{DEMO.name}" in message

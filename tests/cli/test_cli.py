@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 import tfclf
 from samples.checkpoints import DEMO, LABELS, edit_json
 from tfclf import cli, loader
+from tfclf.catalog.cards import cards
 from tfclf.cli.commands import ALL
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.certificate import Agreement, Certificate
@@ -179,6 +181,29 @@ def test_show_prints_the_manifest(run: Run, exported: Path) -> None:
     assert json.loads(run("show", exported, "--json").stdout)["labels"] == list(LABELS)
 
 
+def test_show_prints_the_inputs_and_outputs_of_each_signature(run: Run, exported: Path) -> None:
+    printed = run("show", exported).stdout
+    assert "pairs(text: string[?], text_pair: string[?]) -> label: string[?], logits:" in printed
+    content = json.loads(run("show", exported, "--json").stdout)
+    assert content["signatures"]["tokenize"]["inputs"] == {
+        "text": {"dtype": "string", "shape": [None]}
+    }
+
+
+def test_show_tells_the_versions_beside_the_one_shown(run: Run, own_export: Path) -> None:
+    base = own_export.parent
+    shutil.copytree(own_export, base / "10")
+    assert "10; beside it 1 (the latest)" in run("show", base).stdout
+    assert "1; beside it 10 (a server of the folder serves 10)" in run("show", own_export).stdout
+    assert json.loads(run("show", base, "--json").stdout)["other_versions"] == [1]
+
+
+def test_whole_paths_and_names_reach_a_pipe(run: Run, exported: Path) -> None:
+    assert str(exported) in run("show", exported).stdout
+    names = run("cards").stdout.split()
+    assert {card.name for card in cards()} <= {*names}
+
+
 def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None:
     agreement = {
         "bfloat16": Agreement(7600, 0.9987, 0.0123, 0.0456),
@@ -313,3 +338,59 @@ def test_a_checkpoint_of_an_unknown_family_is_an_error(
     assert done.returncode == 2
     assert "'gpt9', for which transformers" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_is_told(run: Run, option: str) -> None:
+    done = run(option)
+    assert (done.returncode, done.stdout) == (0, f"tfclf {tfclf.__version__}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_a_shell_is_for_the_program_tfclf(run: Run, shell: str) -> None:
+    done = run("--show-completion", shell)
+    assert done.returncode == 0
+    assert "_TFCLF_COMPLETE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("tfclf sh", "show"),
+        ("tfclf predict --text-c", "--text-column"),
+        ("tfclf cards en.classify.a", "en.classify.albert.ag_news"),
+    ],
+)
+def test_completion_knows_commands_options_and_cards(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: str, completed: str
+) -> None:
+    monkeypatch.setenv("_TFCLF_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert run().stdout.split() == [completed]
+
+
+def test_completion_does_without_tensorflow() -> None:
+    code = "import sys, tfclf.cli.commands; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("predict", "tfclf predict [OPTIONS] MODEL [TEXT]..."),
+        ("serve", "tfclf serve [OPTIONS] MODEL [FLAG]..."),
+        ("pull", "tfclf pull [OPTIONS] [NAME]..."),
+        ("evaluate", "tfclf evaluate [OPTIONS] MODEL DATA"),
+        ("train", "tfclf train [OPTIONS] [BASE] [DATA]"),
+    ],
+)
+def test_usage_names_values_in_capitals(run: Run, command: str, usage: str) -> None:
+    assert usage in run(command, "-h").stdout
+
+
+@pytest.mark.parametrize("command", ["", *(command.__name__ for command in ALL)])
+def test_help_shows_no_type_of_a_switch_or_a_list(run: Run, command: str) -> None:
+    shown = run(*command.split(), "--help").stdout
+    assert [word for word in ("<bool>", "list[", "{") if word in shown.replace("{file}", "")] == []

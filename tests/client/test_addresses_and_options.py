@@ -1,5 +1,6 @@
 """Addresses and options are checked before anything is sent."""
 
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -117,3 +118,10 @@ with tfclf.Client("http://127.0.0.1:1", retries=0) as client:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_help_shows_the_default_timeout_in_words(client: Any) -> None:
+    shown = str(inspect.signature(client.status))
+    assert "<the client's timeout>" in shown
+    assert "nan" not in shown

@@ -61,7 +61,7 @@ def test_a_file_that_a_page_links_to_comes_along(site: Path) -> None:
 
 def test_a_reason_not_to_run_a_block_is_shown(site: Path) -> None:
     page = (site / "deploying.html").read_text(encoding="utf-8")
-    assert "Not run by the tests: needs docker, or the program tensorflow_model_server" in page
+    assert ">Needs docker, or the program tensorflow_model_server<" in page
 
 
 def test_public_names_are_in_the_reference(site: Path) -> None:
@@ -115,3 +115,24 @@ def test_a_docstring_becomes_markdown() -> None:
         "**Returns:** their",
         "  sum.",
     ]
+
+
+def test_the_table_of_cards_rounds_the_accuracy_and_keeps_references_whole() -> None:
+    table = card_pages.overview()
+    assert "| 0.9472 |" in table
+    assert "<br>`en.classify.albert.ag_news` |" in table
+
+
+def test_no_two_pages_of_the_navigation_begin_alike() -> None:
+    names = re.findall(
+        r"^ +- ([^:]+): [a-z/-]+\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE
+    )
+    assert [
+        name for name in names if any(other.startswith(name) for other in names if other != name)
+    ] == []
+
+
+def test_a_long_signature_is_wrapped(site: Path) -> None:
+    page = (site / "reference" / "python.html").read_text(encoding="utf-8")
+    (signature,) = re.findall(r'id="tfclf\.evaluate".*?doc-signature.*?</pre>', page, re.DOTALL)
+    assert signature.count("\n") > 5

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from tests.evaluation.answers import LABELS, gives, report_on, rows, says
 from tfclf.catalog.cards import find
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation import Report, Subject, compare, evaluate
+from tfclf.evaluation.calibration import Bin, Calibration
 from tfclf.evaluation.mistakes import make_readable
 from tfclf.evaluation.pages import comparison_page, format_metric, report_page
-from tfclf.evaluation.plot import confusion_matrix_svg, plot_confusion_matrix
+from tfclf.evaluation.plot import confusion_matrix_svg, plot_confusion_matrix, reliability_svg
 from tfclf.evaluation.provenance import describe
 from tfclf.evaluation.published import Published, compare_with_card
 
@@ -163,6 +165,27 @@ def test_plots_take_the_colours_of_the_page(pages: dict[str, str], name: str) ->
     assert "var(--accent)" in inside
     assert not re.search(r"#0[1-5]0[1-5]0[1-5]", inside)
     assert "prefers-color-scheme: dark" in pages[name]
+
+
+def test_the_reliability_diagram_has_a_legend(pages: dict[str, str]) -> None:
+    assert "gap to the mean confidence</text>" in pages["card"]
+
+
+def test_a_bin_of_few_rows_is_visible_by_its_number() -> None:
+    few, many = Bin(0.0, 0.5, 1, 0.4, 1.0), Bin(0.5, 1.0, 99_999, 0.9, 0.9)
+    drawn = reliability_svg(Calibration(0.01, 0.6, 0.9, (few, many)), name="x")
+    assert ">1</text>" in drawn
+    assert ">99,999</text>" in drawn
+
+
+@pytest.mark.parametrize(
+    ("suffix", "shown"),
+    [("html", "run <code>make x</code> &lt;b&gt;"), ("md", "run `make x` &lt;b&gt;")],
+)
+def test_code_in_a_remark_is_shown_as_code(
+    without_plots: None, report: Report, published: Published, suffix: str, shown: str
+) -> None:
+    assert shown in page_of(report, suffix, replace(published, remarks=("run `make x` <b>",)))
 
 
 def test_a_text_has_its_own_direction_and_the_cards_language(pages: dict[str, str]) -> None:

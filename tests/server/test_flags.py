@@ -325,3 +325,13 @@ def test_warnings_go_to_the_server_s_log(caplog: pytest.LogCaptureFixture) -> No
     assert [(record.name, record.levelno) for record in caplog.records] == [
         ("tfclf.server.flags", logging.WARNING)
     ]
+
+
+@pytest.mark.parametrize("option", ["--help", "--helpfull", "-h"])
+def test_every_spelling_of_help_is_answered(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        flags.parse([option])
+    assert ended.value.code == 0
+    assert "--rest_api_port" in capsys.readouterr().out

@@ -37,6 +37,16 @@ def bundled_export(card: Card) -> Path | None:
     return next((place for place in places if saved_model_folder(place) is not None), None)
 
 
+def explain_absent(card: Card) -> str:
+    """Say how to get a bundled model outside a clone: the same words in every command."""
+    return (
+        f"{card.name} comes with a clone of tfclf's repository, as {card.saved_model}, and no "
+        f"clone was found. An installed package does not include it, and there is nothing to "
+        f"download. Give the folder by its path, /path/to/tfclf/{card.saved_model}, or run tfclf "
+        f"inside the clone."
+    )
+
+
 @dataclass(frozen=True)
 class Record:
     """The facts about a fetched archive, as they are stored beside it.

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from tfclf.catalog import cards
 from tfclf.catalog.cards import Card
-from tfclf.catalog.local import HubId, bundled_export, cached_archive, hub_folder, hub_id
+from tfclf.catalog.local import (
+    HubId,
+    bundled_export,
+    cached_archive,
+    explain_absent,
+    hub_folder,
+    hub_id,
+)
 from tfclf.errors import MissingExtraError, SourceNotFoundError
 
 
@@ -61,8 +68,12 @@ def find_export(source: str | Path) -> Path:
     if not isinstance(source, str) or _exists(Path(source)):
         return Path(source)
     is_card = cards.is_name(source)
-    if is_card and (bundled := bundled_export(cards.find(source))) is not None:
-        return bundled
+    if is_card:
+        card = cards.find(source)
+        if (bundled := bundled_export(card)) is not None:
+            return bundled
+        if card.archive is None and card.hub_model is None and card.saved_model is not None:
+            raise SourceNotFoundError(explain_absent(card))
     if is_card or hub_id(source) is not None:
         state = "the card has no export here" if is_card else "no card either"
         raise SourceNotFoundError(
@@ -102,10 +113,7 @@ def _find_card(card: Card, source: str, *, exports: bool) -> LocalModel:
             f"as it is; here a checkpoint is needed, and the card names no archive and no model of "
             f"the hub."
         )
-    raise SourceNotFoundError(
-        f"{source} is bundled with tfclf's repository ({card.saved_model}), and an installed "
-        f"package does not have it. Run this in the repository, or give the path of that folder."
-    )
+    raise SourceNotFoundError(explain_absent(card))
 
 
 def _find_in_hub_cache(wanted: str | HubId | None) -> Path | None:

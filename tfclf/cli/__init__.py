@@ -7,28 +7,46 @@ without a traceback.
 import io
 import os
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from tfclf._version import __version__
+from tfclf.cli.help_page import Group
 from tfclf.errors import TfclfError
 
 app = typer.Typer(
     name="tfclf",
+    cls=Group,
     help="Sequence classification the TensorFlow way: strings in, labels out, one SavedModel.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
 
 
-def _register() -> None:
-    from tfclf.cli import commands
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"tfclf {__version__}")
+        raise typer.Exit
 
-    for command in commands.ALL:
-        app.command()(command)
+
+@app.callback()
+def _read_global_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            "-V",
+            help="Show the version and exit.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
 
 
 def _use_utf8() -> None:
@@ -52,9 +70,12 @@ def main() -> None:
     _use_utf8()
     # TensorFlow reads this when imported; without it, it greets on stderr from C++.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _register()
+    from tfclf.cli import commands
+
+    commands.register(app)
     try:
-        app()
+        # The name is fixed: completion is for `tfclf`, also if `python -m tfclf` installs it.
+        app(prog_name=app.info.name)
     except TfclfError as error:
         Console(stderr=True, highlight=False).print(
             f"[bold red]error:[/] {_escape(error)}", soft_wrap=True

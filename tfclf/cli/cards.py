@@ -8,14 +8,17 @@ import typer
 
 from tfclf.catalog import cards as all_cards
 from tfclf.catalog.cards import Card, snippet
-from tfclf.cli.options import Machine
+from tfclf.cli.consoles import make_console
+from tfclf.cli.options import Machine, complete_card
 
 
 def cards(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Name or NLU reference of a card to show in full.", show_default="list all"
+            help="Name or NLU reference of a card to show in full.",
+            show_default="list all",
+            autocompletion=complete_card,
         ),
     ] = None,
     machine: Machine = False,
@@ -35,7 +38,6 @@ def cards(
 
 
 def _print_list(cards: tuple[Card, ...]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     # Keep it narrow: names are there to be copied, and the longest just fits 80 columns.
@@ -52,16 +54,15 @@ def _print_list(cards: tuple[Card, ...]) -> None:
             card.training.data_set,
             "" if accuracy is None else f"{accuracy:.4g}",
         )
-    console = Console()
+    console = make_console()
     console.print(table)
     console.print("One of them in full: tfclf cards NAME", highlight=False)
 
 
 def _print_page(card: Card) -> None:
-    from rich.console import Console
     from rich.padding import Padding
 
-    console = Console(highlight=False)
+    console = make_console(highlight=False)
 
     def print_heading(text: str) -> None:
         console.print(f"\n[bold]{text}[/]")
@@ -72,7 +73,7 @@ def _print_page(card: Card) -> None:
             console.print(f"  {line}", markup=False, soft_wrap=True)
 
     console.print(card.title, style="bold", markup=False)
-    console.print(Padding(_join_lines(card.description), (0, 0, 1, 0)))
+    console.print(Padding(_join_lines(card.description), (0, 0, 1, 0), expand=False))
     console.print(_format_pairs(_facts(card)))
     print_heading("Run it here")
     print_lines("\n".join(part for part in (snippet.shell(card), snippet.python(card)) if part))
@@ -94,7 +95,7 @@ def _print_page(card: Card) -> None:
         print_lines(f"tfclf train --card {card.name} --data FOLDER --output {card.name}")
     if card.notes:
         print_heading("Notes")
-        console.print(Padding(_join_lines(card.notes), (0, 0, 0, 2)))
+        console.print(Padding(_join_lines(card.notes), (0, 0, 0, 2), expand=False))
 
 
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
@@ -114,7 +115,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     if card.hub_model is not None:
         yield "hub", card.hub_model
     if card.saved_model is not None:
-        yield "export", card.saved_model
+        yield "export", f"{card.saved_model}, in a clone of tfclf's repository"
 
 
 def _format_pairs(rows: Any) -> Any:
@@ -127,7 +128,7 @@ def _format_pairs(rows: Any) -> Any:
     table.add_column(overflow="fold")
     for key, value in rows:
         table.add_row(key, Text(value))
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def _format_classes(card: Card) -> Any:
@@ -140,7 +141,7 @@ def _format_classes(card: Card) -> Any:
         table.add_column(name, justify="right")
     for label, metrics in card.metrics_by_class.items():
         table.add_row(label, *(f"{metrics[name]:,g}" for name in columns))
-    return Padding(table, (1, 0, 0, 2))
+    return Padding(table, (1, 0, 0, 2), expand=False)
 
 
 def _join_lines(text: str) -> Any:

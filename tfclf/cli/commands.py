@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import typer
+
 from tfclf.cli.cards import cards
 from tfclf.cli.evaluate.command import evaluate
 from tfclf.cli.export import export, show, verify
+from tfclf.cli.help_page import Command
 from tfclf.cli.predict import predict
 from tfclf.cli.pull import pull
 from tfclf.cli.serve import serve
@@ -22,3 +25,9 @@ ALL: tuple[Callable[..., Any], ...] = (
     cards,
     pull,
 )
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to `app`."""
+    for command in ALL:
+        app.command(cls=Command)(command)

@@ -2,13 +2,15 @@
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfclf.catalog.resolve import find_export
+from tfclf.cli.consoles import make_console
 from tfclf.cli.options import Machine, TextColumns
 from tfclf.cli.startup import start_tensorflow
 from tfclf.cli.text_source import read_texts
@@ -102,25 +104,39 @@ def show(
     model: Annotated[str, typer.Argument(help=_EXPORT_HELP)],
     machine: Machine = False,
 ) -> None:
-    """Print what an export says about itself: labels, limits, versions, certificate.
+    """Print what an export says about itself: labels, limits, versions, signatures, certificate.
 
     Example: `tfclf show saved_models/news`
     """
     from tfclf.saved_model.manifest import Manifest
-    from tfclf.saved_model.versions import latest_version
+    from tfclf.saved_model.signatures import read_signatures
+    from tfclf.saved_model.versions import find_siblings, latest_version
 
-    version = latest_version(find_export(model)).folder
+    chosen = latest_version(find_export(model))
+    version = chosen.folder
     manifest = Manifest.read(version)
+    siblings = find_siblings(chosen)
+    signatures = read_signatures(version)
     if machine:
-        typer.echo(json.dumps(manifest.to_dict() | {"path": str(version)}, ensure_ascii=False))
+        content = {
+            **manifest.to_dict(),
+            "path": str(version),
+            "version": chosen.number,
+            "other_versions": [number for number in siblings if number != chosen.number],
+            "signatures": {name: asdict(signature) for name, signature in signatures.items()},
+        }
+        typer.echo(json.dumps(content, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
     weights = f"weights stored as {manifest.storage}"
     for key, value in (
         ("model", f"{manifest.name}, {version}"),
+        ("version", _describe_versions(chosen.number, siblings)),
         ("family", f"{manifest.family}, {manifest.problem_type.replace('_', ' ')}"),
         ("engine", f"{manifest.engine}, {manifest.precision} ({weights})"),
         ("labels", ", ".join(manifest.labels)),
@@ -129,10 +145,11 @@ def show(
         ("size", f"{_size(version) / 1e6:,.1f} MB"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.versions.items())),
         ("TF Serving", manifest.serving_versions),
+        ("signatures", "\n".join(f"{name}{one}" for name, one in signatures.items())),
         ("certificate", _summarize(manifest.certificate)),
     ):
-        table.add_row(f"[bold]{key}[/]", value)
-    Console().print(table)
+        table.add_row(key, Text(value))
+    make_console(highlight=False).print(table)
 
 
 def verify(
@@ -180,6 +197,20 @@ def verify(
         _print_differences(certificate)
     if not certificate.equal:
         raise typer.Exit(1)
+
+
+def _describe_versions(number: int, all_of_them: Sequence[int]) -> str:
+    """Describe a version and those beside it.
+
+    >>> _describe_versions(2, [1, 2, 10])
+    '2; beside it 1, 10 (a server of the folder serves 10)'
+    """
+    others = [other for other in all_of_them if other != number]
+    if not others:
+        return f"{number}, the only one"
+    latest = max(all_of_them)
+    served = "the latest" if latest == number else f"a server of the folder serves {latest}"
+    return f"{number}; beside it {', '.join(map(str, others))} ({served})"
 
 
 def _describe_buckets(ladder: "Ladder | None") -> str:

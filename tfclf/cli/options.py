@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tfclf.catalog import cards as all_cards
 from tfclf.data import Layout
 
 Machine = Annotated[
@@ -58,6 +59,18 @@ LabelBase = Annotated[
         max=1,
     ),
 ]
+
+
+def complete_card(incomplete: str) -> list[str]:
+    """Return the names and references of cards that begin so, for the shell's completion.
+
+    >>> complete_card("en.classify.a")
+    ['en.classify.albert.ag_news']
+    """
+    names = []
+    for card in all_cards.cards():
+        names += [name for name in (card.name, *card.nlu_references) if name.startswith(incomplete)]
+    return names
 
 
 def layout_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfclf.catalog.pull.watch import Watch
-from tfclf.cli.options import Machine
+from tfclf.cli.options import Machine, complete_card
 from tfclf.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ def pull(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Cards, by name or NLU reference, and models of the Hugging Face hub: ORG/NAME."
+            help="Cards, by name or NLU reference, and models of the Hugging Face hub: ORG/NAME.",
+            autocompletion=complete_card,
         ),
     ] = None,
     revision: Annotated[
@@ -105,7 +106,9 @@ def pull(
 
 def _print_pulled(pulled: "Pulled", cache: Path | None) -> None:
     if pulled.kind == "bundled":
-        typer.echo(f"{pulled.path}  (bundled with the repository: nothing to download)")
+        typer.echo(
+            f"{pulled.path}  (bundled with this clone of the repository: nothing to download)"
+        )
         typer.echo(
             f"Next: tfclf predict {pulled.name} TEXT, or tfclf serve {pulled.name}", err=True
         )

@@ -43,7 +43,7 @@ def serve(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="folder",
+            metavar="MODEL",
             help="A model's base path, which holds version folders; the folder of one version; a "
             "models.config; or a card whose model is bundled.",
         ),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tfclf.cli.consoles import make_console
 from tfclf.evaluation import Comparison, Report
 from tfclf.evaluation.pages import format_metric, verdict
 from tfclf.evaluation.published import Published
@@ -10,7 +11,7 @@ from tfclf.evaluation.published import Published
 
 def print_report(report: Report, *, title: str, published: Published | None = None) -> None:
     """Print scikit-learn's classification report, the confusion matrix and a card's figures."""
-    console = _make_console()
+    console = make_console(markup=False, highlight=False)  # print names unchanged
     console.print()
     console.print(title, style="bold", soft_wrap=True)
     console.print(
@@ -31,7 +32,8 @@ def print_report(report: Report, *, title: str, published: Published | None = No
 
 def print_comparison(comparison: Comparison, *, title: str) -> None:
     """Print metrics side by side, the 2x2 table of right and wrong, and McNemar's test."""
-    console, test = _make_console(), comparison.mcnemar
+    console = make_console(markup=False, highlight=False)
+    test = comparison.mcnemar
     first, second = comparison.first.metrics(), comparison.second.metrics()
     console.print()
     console.print(title, style="bold", soft_wrap=True)
@@ -64,12 +66,6 @@ def print_comparison(comparison: Comparison, *, title: str) -> None:
         f"{comparison.its_row:,}.",
         soft_wrap=True,
     )
-
-
-def _make_console() -> Any:
-    from rich.console import Console
-
-    return Console(markup=False, highlight=False)  # print names and labels unchanged
 
 
 def _make_table(first: str, others: Sequence[str]) -> Any:

@@ -11,8 +11,10 @@ from tfclf.errors import InputError, MissingExtraError
 
 
 class _ClientDefault(float):
-    def __repr__(self) -> str:  # for help()
-        return "CLIENT_DEFAULT"
+    """A number to the type checker, that `help()` shows in words."""
+
+    def __repr__(self) -> str:
+        return "<the client's timeout>"
 
 
 # A call's default timeout: the client's own. It cannot be None, which means no limit.
@@ -38,24 +40,6 @@ def resolve_address(address: str, tls: Tls | bool | None) -> tuple[Address, Tls 
     if resolved is not None:
         resolved.check()
     return parsed, resolved
-
-
-def describe_client(kind: str, address: Address, options: Options) -> str:
-    """Return what a client's repr says.
-
-    >>> options = Options("news", 3, None, 5, 4, 32, 1 << 21, in_flight=4, xla=False)
-    >>> describe_client("Client", Address.parse("localhost:8500"), options)
-    "<tfclf.Client localhost:8500 (gRPC), model 'news', version 3, timeout 5 s>"
-    """
-    protocol = "gRPC" if address.protocol == GRPC else "REST"
-    version = ""
-    if options.version is not None:
-        version = f", version {options.version}"
-    elif options.label is not None:
-        version = f", version {options.label!r}"
-    timeout = "no timeout" if options.timeout is None else f"timeout {options.timeout:g} s"
-    model = f"model {options.model!r}"
-    return f"<tfclf.{kind} {address} ({protocol}), {model}{version}, {timeout}>"
 
 
 def open_transport(

@@ -20,6 +20,7 @@ from tfclf.evaluation.scores import Scores
 _MOST_DRAWN = 60
 _MOST_TABLED = 30
 _LONGEST_LINE = 2_000
+_CODE = re.compile(r"`([^`]+)`")
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
 
@@ -132,6 +133,8 @@ def _environment() -> Any:
     )
     environment.filters |= {
         "md": _as_markdown,
+        "code": _with_code,
+        "md_code": _as_markdown_with_code,
         "metric": _metric,
         "count": lambda value: f"{value:,}",
     }
@@ -149,9 +152,40 @@ def _as_markdown(text: Any) -> str:
     >>> _as_markdown("a|b <i>")
     'a\\|b &lt;i&gt;'
     """
-    line = html.escape(make_readable(str(text), longest=_LONGEST_LINE), quote=False)
-    line = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+    line = _escape_markdown(make_readable(str(text), longest=_LONGEST_LINE))
+    return _isolate(line)
+
+
+def _escape_markdown(text: str) -> str:
+    line = html.escape(text, quote=False)
+    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+
+
+def _isolate(line: str) -> str:
     return line if line.isascii() and line[:1].isalnum() else f"{_ISOLATE}{line}{_END_ISOLATE}"
+
+
+def _as_markdown_with_code(text: str) -> str:
+    r"""Escape a text for Markdown, except that `code` stays code.
+
+    >>> _as_markdown_with_code("lower_case: see `train_it` <b>")
+    'lower\\_case: see `train_it` &lt;b&gt;'
+    """
+    parts = _CODE.split(make_readable(text, longest=_LONGEST_LINE))
+    parts[::2] = map(_escape_markdown, parts[::2])
+    parts[1::2] = [f"`{code}`" for code in parts[1::2]]
+    return _isolate("".join(parts))
+
+
+def _with_code(text: str) -> Any:
+    """Escape a text for HTML, with `code` as an element.
+
+    >>> print(_with_code("see `a < b` & more"))
+    see <code>a &lt; b</code> &amp; more
+    """
+    from markupsafe import Markup
+
+    return Markup(_CODE.sub(r"<code>\1</code>", html.escape(text)))  # noqa: S704 (escaped)
 
 
 def _draw_plots(scores: Scores, name: str) -> Mapping[str, Any]:

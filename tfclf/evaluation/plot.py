@@ -16,7 +16,7 @@ from tfclf.evaluation.mistakes import make_readable
 
 _INCHES_A_CLASS = 1.05
 _MOST_INCHES = 24.0
-_MOST_NUMBERED = 20  # classes; with more, cells are too small for numbers
+_MOST_NUMBERED = 20  # classes or bins; with more, cells and bars are too small for numbers
 _LONGEST_LABEL = 24
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
@@ -183,16 +183,22 @@ def _draw_reliability(
             linewidth=1.0,
             **bar,
         )
-        lower.bar(height=one.rows / rows, color=colours.accent, **bar)
+        # The edge shows a bin of few rows, whose bar would be thinner than a line.
+        fraction = one.rows / rows
+        lower.bar(height=fraction, color=colours.accent, edgecolor=colours.accent, **bar)
+        if len(calibration.bins) <= _MOST_NUMBERED:
+            centred = {"ha": "center", "va": "bottom", "fontsize": 7, "color": colours.ink}
+            lower.text(middle, fraction, f"{one.rows:,}", **centred)
     upper.plot([0, 1], [0, 1], linestyle="--", linewidth=1.0, color=colours.ink)
     lower.axvline(calibration.confidence, linestyle="--", linewidth=1.0, color=colours.gap)
     upper.set_ylabel("accuracy")
+    _add_legend(upper, colours)
     lower.set_ylabel("share of rows")
     lower.set_xlabel("confidence: probability of the predicted label")
     _set_title(upper, title, colours)
     for axes in (upper, lower):
         axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, 1 if axes is upper else 1.2)  # numbers stand above the lower bars
         axes.patch.set_alpha(0)
         axes.tick_params(colors=colours.ink)
         axes.xaxis.label.set_color(colours.ink)
@@ -200,6 +206,25 @@ def _draw_reliability(
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(colours.ink)
     return figure
+
+
+def _add_legend(axes: Any, colours: _Colours) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": colours.gap, "hatch": "////"}
+    axes.legend(
+        handles=[
+            Patch(color=colours.accent, label="accuracy"),
+            Patch(**hatched, label="gap to the mean confidence"),
+            Line2D([], [], linestyle="--", color=colours.ink, label="no gap"),
+            Line2D([], [], linestyle="--", color=colours.gap, label="below: mean confidence"),
+        ],
+        loc="upper left",
+        frameon=False,
+        fontsize=9,
+        labelcolor=colours.ink,
+    )
 
 
 def _set_title(axes: Any, title: str | None, colours: _Colours) -> None:

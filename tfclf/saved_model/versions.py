@@ -89,6 +89,13 @@ def find_versions(
     return versions
 
 
+def find_siblings(version: Version) -> list[int]:
+    """Return the numbers of all versions in the base path of `version`, in ascending order."""
+    if _parse_number(version.folder.name) is None:  # a SavedModel outside any base path
+        return [version.number]
+    return sorted(find_versions(version.folder.parent, passed_over=lambda path: None))  # noqa: ARG005
+
+
 def _parse_number(name: str) -> int | None:
     """Parse a folder's name like TF Serving; None if it names no version.
 

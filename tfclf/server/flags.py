@@ -100,6 +100,7 @@ def _make_parser() -> _Parser:
         '--model_base_path="$PWD/saved_models/demo"',
         allow_abbrev=False,
     )
+    parser.add_argument("--helpfull", action="help", help=argparse.SUPPRESS)
     theirs = parser.add_argument_group("flags of TF Serving")
     ours = parser.add_argument_group("flags of tfclf")
     for flag in FLAGS:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfclf.catalog import cards
 from tfclf.catalog.cards import Card
-from tfclf.catalog.local import HubId, bundled_export, hub_id
+from tfclf.catalog.local import HubId, bundled_export, explain_absent, hub_id
 from tfclf.catalog.pull import hub
 from tfclf.catalog.pull.archive import fetch
 from tfclf.catalog.pull.http import Patience
@@ -114,9 +114,5 @@ def pull(
 def _find_bundled(card: Card) -> Path:
     folder = bundled_export(card)
     if folder is None:
-        raise SourceNotFoundError(
-            f"{card.name} is bundled with tfclf's repository ({card.saved_model}), and an "
-            f"installed package does not have it; there is nothing to download. Run this in the "
-            f"repository, or give the path of that folder."
-        )
+        raise SourceNotFoundError(explain_absent(card))
     return folder
