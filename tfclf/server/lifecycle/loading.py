@@ -1,13 +1,15 @@
 """The loading of a version: from its folder to a Servable that answers."""
 
+import os
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from tfclf.errors import SavedModelError
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.config_files import read_batching
-from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.lifecycle.warm_up import warm_up, warm_up_signatures
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
 from tfclf.server.runtime.batching import Batching, RanBatch
@@ -15,6 +17,7 @@ from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import SessionOptions
 
 _PER_MODEL_BATCHING = "batching_params.pbtxt"
+_FROZEN = "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Loader:
       batch: False: no model is batched.
       per_model: read each version's own batching_params.pbtxt, and do not batch a version without
         one. Then only the threads of `batching` count, as in TF Serving.
-      warm_up_runs: how often each warm-up request is replayed; 0: never.
+      warm_up_runs: how often each warm-up record is replayed; 0: never, and no export of tfclf is
+        warmed up otherwise.
       metrics: the metrics of loads, warm-ups, runs and batches; None: none.
     """
 
@@ -50,11 +54,14 @@ class Loader:
         metrics = self.metrics
         started = time.perf_counter()
         try:
+            ours = Manifest.path(folder).is_file()
+            if ours:
+                check_frozen_weights(folder)
             servable = Servable.load(
                 name,
                 version,
                 folder,
-                session=self.session,
+                session=replace(self.session, whole_signatures=ours),
                 limits=self.limits,
                 check_method_names=self.check_method_names,
                 tensor_content=self.tensor_content,
@@ -64,6 +71,7 @@ class Loader:
             )
             loaded = time.perf_counter()
             try:
+                called = warm_up_signatures(servable) if ours and self.warm_up_runs else 0
                 replayed = warm_up(servable, folder, runs=self.warm_up_runs)
             except BaseException:
                 servable.close()
@@ -74,7 +82,7 @@ class Loader:
             raise
         if metrics is not None:
             metrics.observe_load(name, version, loaded - started)
-            if replayed:
+            if called or replayed:
                 metrics.observe_warm_up(name, version, time.perf_counter() - loaded)
         return servable
 
@@ -94,6 +102,26 @@ class Loader:
         if self.batching is None:
             return own
         return replace(own, num_batch_threads=self.batching.num_batch_threads)
+
+
+def check_frozen_weights(folder: Path) -> None:
+    """Refuse an export that oneDNN would make answer wrong logits.
+
+    With TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1, a kernel keeps the first weights that it sees. In lean
+    exports made before manifests had the key `frozen_weights`, all layers share their kernels.
+
+    Raises: SavedModelError.
+    """
+    if os.environ.get(_FROZEN, "").lower() not in ("1", "true"):  # as TensorFlow reads it
+        return
+    manifest = Manifest.read(folder)
+    if manifest.engine == "lean" and not getattr(manifest, "frozen_weights", False):
+        raise SavedModelError(
+            f"{folder} was exported by an older version of tfclf, and {_FROZEN}="
+            f"{os.environ[_FROZEN]} is set: oneDNN would then use the first layer's weights for "
+            f"all layers, and the logits would be wrong. Expected the variable not to be set, or "
+            f"an export whose manifest says frozen_weights. Unset it, or export the model again."
+        )
 
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:

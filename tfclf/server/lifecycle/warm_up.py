@@ -1,11 +1,16 @@
-"""Warm-up: a version replays recorded requests before it serves; no client waits for a cold start.
+"""Warm-up: a version answers requests before it serves; no client waits for a cold start.
+
+An export of tfclf gets a request for each signature that clients call with text, whatever records
+it holds: older exports hold some of them only. Any model gets the requests that it recorded.
 
 Source: TF Serving, saved_model_warmup.cc and saved_model_warmup_util.cc: at most 1,000 records. One
 more, or one that cannot be read or answered, fails the load.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +20,11 @@ from grpc import StatusCode
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfclf.errors import SavedModelError, first_line
+from tfclf.saved_model.warm_up import make_logs
 from tfclf.server.rpc.inference import classify, multi_inference, regress
 from tfclf.server.rpc.predict import predict
 from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.session import cpus
 from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)
@@ -31,6 +38,41 @@ _METHODS: Mapping[str, Callable[[Servable, Any], Any]] = {
     "multi_inference_log": multi_inference,
 }
 _REFUSED = "session_run_log"
+
+
+def warm_up_signatures(servable: Servable) -> int:
+    """Call each signature of an export of tfclf that takes text, with one row and with a batch.
+
+    Signatures are called at the same time: most of a first call is TensorFlow's preparation of the
+    graph, which keeps one CPU busy. A signature that fails is logged and stays cold.
+
+    Returns: the number of signatures that answered.
+    """
+    by_signature: dict[str, list[PredictionLog]] = defaultdict(list)
+    for signature, log in make_logs(servable.signatures):
+        by_signature[signature].append(log)
+
+    def call(signature: str, logs: Sequence[PredictionLog]) -> bool:
+        try:
+            for log in logs:
+                _replay(servable, log)
+        except RequestError as error:
+            _log.warning(
+                "model=%r version=%d signature=%r not warmed up: %s",
+                servable.name,
+                servable.version,
+                signature,
+                first_line(error),
+            )
+            return False
+        return True
+
+    with ThreadPoolExecutor(cpus(), thread_name_prefix="tfclf-warm-up") as threads:
+        answered = sum(threads.map(call, by_signature.keys(), by_signature.values()))
+    _log.info(
+        "warmed up model=%r version=%d signatures=%d", servable.name, servable.version, answered
+    )
+    return answered
 
 
 def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
@@ -58,7 +100,7 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
                 )
             if kind in _METHODS:
                 for _ in range(runs):
-                    _METHODS[kind](servable, getattr(log, kind).request)
+                    _replay(servable, log)
                 replayed += 1
     except (RequestError, DecodeError, tf.errors.OpError) as error:
         reason = first_line(error)
@@ -71,3 +113,9 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
         "warmed up model=%r version=%d requests=%d", servable.name, servable.version, replayed
     )
     return replayed
+
+
+def _replay(servable: Servable, log: PredictionLog) -> None:
+    """Answer a record that holds a request."""
+    kind = log.WhichOneof("log_type")
+    _METHODS[kind](servable, getattr(log, kind).request)
