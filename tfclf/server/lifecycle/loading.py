@@ -1,12 +1,11 @@
 """The loading of a version: from its folder to a Servable that answers."""
 
-import os
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tfclf.errors import SavedModelError
+from tfclf.saved_model.frozen_weights import check_frozen_weights
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.config_files import read_batching
 from tfclf.server.lifecycle.warm_up import warm_up, warm_up_signatures
@@ -17,7 +16,6 @@ from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import SessionOptions
 
 _PER_MODEL_BATCHING = "batching_params.pbtxt"
-_FROZEN = "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,7 @@ class Loader:
         started = time.perf_counter()
         try:
             ours = Manifest.path(folder).is_file()
-            if ours:
-                check_frozen_weights(folder)
+            check_frozen_weights(folder)
             servable = Servable.load(
                 name,
                 version,
@@ -102,26 +99,6 @@ class Loader:
         if self.batching is None:
             return own
         return replace(own, num_batch_threads=self.batching.num_batch_threads)
-
-
-def check_frozen_weights(folder: Path) -> None:
-    """Refuse an export that oneDNN would make answer wrong logits.
-
-    With TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1, a kernel keeps the first weights that it sees. In lean
-    exports made before manifests had the key `frozen_weights`, all layers share their kernels.
-
-    Raises: SavedModelError.
-    """
-    if os.environ.get(_FROZEN, "").lower() not in ("1", "true"):  # as TensorFlow reads it
-        return
-    manifest = Manifest.read(folder)
-    if manifest.engine == "lean" and not getattr(manifest, "frozen_weights", False):
-        raise SavedModelError(
-            f"{folder} was exported by an older version of tfclf, and {_FROZEN}="
-            f"{os.environ[_FROZEN]} is set: oneDNN would then use the first layer's weights for "
-            f"all layers, and the logits would be wrong. Expected the variable not to be set, or "
-            f"an export whose manifest says frozen_weights. Unset it, or export the model again."
-        )
 
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:
