@@ -222,9 +222,3 @@ def test_a_choice_of_outputs_of_our_export_needs_no_graph_of_its_own(echo_base: 
     session.close()
     assert length.array.tolist() == [4]
     assert len(session._choices) == known
-
-
-def test_frozen_weights_refuse_an_older_lean_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_ONEDNN_ASSUME_FROZEN_WEIGHTS", "1")
-    with pytest.raises(SavedModelError, match="the logits would be wrong"):
-        Loader()("demo", 1, DEMO / "1")
