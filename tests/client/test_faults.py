@@ -185,7 +185,7 @@ def test_a_unix_socket_that_is_not_there_is_said(form: str, tmp_path: Path) -> N
 
 def test_the_only_model_of_our_server_needs_no_name(form: str, small: Path) -> None:
     with serve(small, model_name="news", port=0, rest_port=0) as server:
-        for address in (server.address, server.rest_url):
+        for address in (server.address, str(server.rest_url)):
             with connection(form, address, model=None) as client:
                 client.wait_until_ready()
                 assert client.metadata().model == "news"
@@ -203,7 +203,7 @@ def test_of_two_models_the_names_are_said(tmp_path: Path, form: str) -> None:
         save_half_plus_two(tmp_path / name / "1")
     (tmp_path / "models.config").write_text(f"model_config_list {{ {models} }}")
     with serve(tmp_path / "models.config", port=0, rest_port=0) as server:
-        for address in (server.address, server.rest_url):
+        for address in (server.address, str(server.rest_url)):
             with connection(form, address, model=None) as client:
                 error = catch_error(lambda: client.predict(TEXT))
             assert "It has 'half, two', 'news'." in str(error)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from tfclf.client.address import Address
@@ -96,7 +97,7 @@ class Conversation:
             try:
                 limit = max(left, 0.001)
                 self._known = await self._find_model(
-                    lambda limit=limit: describe(self._transport, self._choice, timeout=limit)
+                    partial(describe, self._transport, self._choice, timeout=limit)
                 )
                 return
             except Refused as refused:
