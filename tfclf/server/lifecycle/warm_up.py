@@ -8,9 +8,7 @@ more, or one that cannot be read or answered, fails the load.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from tfclf.saved_model.warm_up import make_logs
 from tfclf.server.rpc.inference import classify, multi_inference, regress
 from tfclf.server.rpc.predict import predict
 from tfclf.server.runtime.servable import Servable
-from tfclf.server.runtime.session import cpus
 from tfclf.server.status import RequestError, invalid_argument
 
 _log = logging.getLogger(__name__)
@@ -43,19 +40,16 @@ _REFUSED = "session_run_log"
 def warm_up_signatures(servable: Servable) -> int:
     """Call each signature of an export of tfclf that takes text, with one row and with a batch.
 
-    Signatures are called at the same time: most of a first call is TensorFlow's preparation of the
-    graph, which keeps one CPU busy. A signature that fails is logged and stays cold.
+    One after the other: TensorFlow prepares the graph of one signature at a time, and that is most
+    of a first call. A request that fails is logged; its signature stays cold.
 
-    Returns: the number of signatures that answered.
+    Returns: the number of requests that were answered.
     """
-    by_signature: dict[str, list[PredictionLog]] = defaultdict(list)
+    answered = 0
     for signature, log in make_logs(servable.signatures):
-        by_signature[signature].append(log)
-
-    def call(signature: str, logs: Sequence[PredictionLog]) -> bool:
         try:
-            for log in logs:
-                _replay(servable, log)
+            _replay(servable, log)
+            answered += 1
         except RequestError as error:
             _log.warning(
                 "model=%r version=%d signature=%r not warmed up: %s",
@@ -64,13 +58,8 @@ def warm_up_signatures(servable: Servable) -> int:
                 signature,
                 first_line(error),
             )
-            return False
-        return True
-
-    with ThreadPoolExecutor(cpus(), thread_name_prefix="tfclf-warm-up") as threads:
-        answered = sum(threads.map(call, by_signature.keys(), by_signature.values()))
     _log.info(
-        "warmed up model=%r version=%d signatures=%d", servable.name, servable.version, answered
+        "warmed up model=%r version=%d requests=%d", servable.name, servable.version, answered
     )
     return answered
 
