@@ -1,6 +1,7 @@
 """REST transport on httpx: blocking, and for asyncio. It needs neither TensorFlow nor gRPC."""
 
 import asyncio
+import os
 import random
 import ssl
 import time
@@ -240,8 +241,9 @@ def _find_system_words(error: BaseException | None) -> str:
     """Return the operating system's words for what went wrong, such as "Connection refused"."""
     words = ""
     while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            words = error.strerror
+        # Not gaierror's and SSLError's, whose numbers are not the system's.
+        if (type(error) is OSError or isinstance(error, ConnectionError)) and error.errno:
+            words = os.strerror(error.errno)
         several = getattr(error, "exceptions", None)  # one per address, in an ExceptionGroup
         error = several[0] if several else error.__cause__ or error.__context__
     return words
