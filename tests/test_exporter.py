@@ -142,20 +142,25 @@ def test_the_manifest_holds_the_checksum_of_every_other_file(exported: Path) -> 
 def test_its_warm_up_records_run(exported: Path) -> None:
     path = exported / "assets.extra" / "tf_serving_warmup_requests"
     signatures = tf.saved_model.load(str(exported)).signatures
-    kinds = []
+    kinds, called = [], []
     for record in tf.data.TFRecordDataset(str(path)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         kinds.append(log.WhichOneof("log_type"))
         if kinds[-1] == "predict_log":
-            text = tf.make_ndarray(log.predict_log.request.inputs["text"])
-            assert signatures["serving_default"](text=tf.constant(text))["label"].shape[0] == len(
-                text
-            )
+            request = log.predict_log.request
+            inputs = {
+                name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
+            }
+            called.append(request.model_spec.signature_name)
+            for output in signatures[called[-1]](**inputs).values():
+                assert output.shape[0] == inputs["text"].shape[0]
         else:
             examples = log.classify_log.request.input.example_list.examples
             inputs = tf.constant([example.SerializeToString() for example in examples])
             assert signatures["classify"](inputs=inputs)["classes"].shape == (len(examples), 4)
     assert set(kinds) == {"predict_log", "classify_log"}
+    by_predict = ["serving_default", "detail", "pairs", "detail_pairs", "windows", "tokenize"]
+    assert called == by_predict * 2  # one row, then a batch
 
 
 def test_classify_gives_every_label_with_its_probability(

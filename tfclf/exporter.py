@@ -16,16 +16,12 @@ from tfclf.files import hash_files, new_folder
 from tfclf.graph.build import build
 from tfclf.graph.serving_graph import ServingGraph
 from tfclf.graph.signatures import PREDICT, Signature, signatures_of
-from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import Ladder, compose_text
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import serving_versions
 
 _PACKAGES = ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
-# Rows of the warm-up requests: one text, as a single client sends it; and a batch, which takes the
-# graph's other branch.
-_WARM_UP = (1, 8)
 
 
 def export(
@@ -163,9 +159,7 @@ def _write_warm_up(
     path = folder / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for rows in _WARM_UP:
-            texts = [HEADLINES[index % len(HEADLINES)] for index in range(rows)]
-            for record in encode_records(texts, {signature.name for signature in signatures}):
-                writer.write(record)
+        for record in encode_records({signature.name for signature in signatures}):
+            writer.write(record)
         for batch in for_xla:
             writer.write(encode_predict_record(batch, signature=names.SERVING_XLA))

@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.client.conftest import NAME, connection, front
 from tests.client.fronts import HANG, Behind, RestFront
+from tests.server.models import save_half_plus_two
 from tfclf import AsyncClient, Client
 from tfclf.errors import ClientError
+from tfclf.server import serve
 
 TEXT = ["Stocks rally as oil prices fall"]
 
@@ -154,6 +157,58 @@ def test_the_rest_port_spoken_to_in_grpc(form: str, behind: Behind) -> None:
     assert "that is a REST port" in str(error)
 
 
+def test_the_rest_port_is_named_to_grpc_also_when_the_timeout_ends_the_retries(
+    form: str, behind: Behind
+) -> None:
+    with front("rest", behind) as server:
+        address = server.address.removeprefix("http://")
+        with connection(form, address) as client:
+            error = catch_error(lambda: client.predict(TEXT, timeout=0.5))
+    assert "that is a REST port" in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_dead_port_refuses_connections_also_when_the_timeout_ends_the_retries(
+    form: str, scheme: str
+) -> None:
+    with connection(form, f"{scheme}127.0.0.1:1") as client:
+        error = catch_error(lambda: client.predict(TEXT, timeout=0.5))
+    assert error.code == "UNAVAILABLE"
+    assert "Connection refused" in str(error)
+
+
+def test_a_unix_socket_that_is_not_there_is_said(form: str, tmp_path: Path) -> None:
+    with connection(form, f"unix:{tmp_path}/socket") as client:
+        error = catch_error(lambda: client.predict(TEXT, timeout=0.5))
+    assert "No such file or directory" in str(error)
+
+
+def test_the_only_model_of_our_server_needs_no_name(form: str, small: Path) -> None:
+    with serve(small, model_name="news", port=0, rest_port=0) as server:
+        for address in (server.address, str(server.rest_url)):
+            with connection(form, address, model=None) as client:
+                client.wait_until_ready()
+                assert client.metadata().model == "news"
+                assert client.predict(TEXT[0]).label
+            with connection(form, address, model=None) as client:
+                assert client.predict(TEXT[0]).label
+
+
+def test_of_two_models_the_names_are_said(tmp_path: Path, form: str) -> None:
+    models = "\n".join(
+        f'config {{ name: "{name}" base_path: "{tmp_path / name}" model_platform: "tensorflow" }}'
+        for name in ("news", "half, two")
+    )
+    for name in ("news", "half, two"):
+        save_half_plus_two(tmp_path / name / "1")
+    (tmp_path / "models.config").write_text(f"model_config_list {{ {models} }}")
+    with serve(tmp_path / "models.config", port=0, rest_port=0) as server:
+        for address in (server.address, str(server.rest_url)):
+            with connection(form, address, model=None) as client:
+                error = catch_error(lambda: client.predict(TEXT))
+            assert "It has 'half, two', 'news'." in str(error)
+
+
 def test_the_grpc_port_spoken_to_in_rest(form: str, behind: Behind) -> None:
     with front("grpc", behind) as server, connection(form, f"http://{server.address}") as client:
         error = catch_error(lambda: client.predict(TEXT))
@@ -236,9 +291,6 @@ def test_a_server_that_is_no_tf_serving(form: str) -> None:
 
 
 def test_a_model_that_is_none_of_ours(form: str, tmp_path: Any) -> None:
-    from tests.server.models import save_half_plus_two
-    from tfclf.server import serve
-
     save_half_plus_two(tmp_path / "half_plus_two" / "1")
     with (
         serve(tmp_path / "half_plus_two", model_name=NAME, port=0) as server,

@@ -6,6 +6,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +16,7 @@ from typing import Any
 
 import grpc
 import pytest
+import typer
 from grpc import StatusCode
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +24,7 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from tests.server.conftest import predict_request, strings
+from tfclf.cli.serve import LogFormat, serve
 from tfclf.errors import InputError, SavedModelError
 from tfclf.server import logs
 from tfclf.server.context import RequestContext
@@ -69,6 +73,54 @@ def ask(server: Server, request: PredictRequest | None = None) -> None:
 def empty_rpc(name: str) -> _Rpc:
     """Return an RPC that answers with nothing."""
     return _Rpc(name, lambda *_: None)
+
+
+@pytest.fixture
+def _restore_hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Restore what `cover_process` changes in the process."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setenv("GRPC_VERBOSITY", os.environ.get("GRPC_VERBOSITY", ""))
+    yield
+    logging.captureWarnings(capture=False)
+
+
+def test_what_is_announced_is_shown_at_every_level(lines: Callable[..., Lines]) -> None:
+    read = lines("error", "json")
+    logs.announce("serving demo")
+    (record,) = map(json.loads, read())
+    assert (record["level"], record["message"]) == ("INFO", "serving demo")
+
+
+@pytest.mark.usefixtures("_restore_hooks")
+def test_warnings_and_uncaught_exceptions_are_json_too(lines: Callable[..., Lines]) -> None:
+    read = lines("warning", "json")
+    logs.cover_process()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", stacklevel=1)
+    try:
+        raise ValueError("a private text")
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+    thread = threading.Thread(target=[].pop)
+    thread.start()
+    thread.join()
+    messages = [json.loads(line)["message"] for line in read()]
+    assert "UserWarning: old" in messages[0]
+    assert messages[1:] == ["uncaught ValueError", "uncaught IndexError"]
+
+
+@pytest.mark.usefixtures("_restore_hooks")
+def test_an_error_at_the_start_is_json_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        serve(str(tmp_path / "away"), log_format=LogFormat.json)
+    assert ended.value.exit_code == 2
+    (record,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert record["level"] == "ERROR"
+    assert "away" in record["message"]
 
 
 def test_text_names_time_level_logger_and_message(lines: Callable[..., Lines]) -> None:

@@ -21,6 +21,7 @@ from samples.checkpoints import DEMO, ROOT
 from tests.serving.lint_deployments import CHECKS, OVERLAYS, SERVING, expressions, render
 from tests.serving.serving_configs import create_message
 from tfclf.launcher.flags import batching_parameters
+from tfclf.server import flags
 
 yaml = pytest.importorskip("yaml")
 
@@ -100,7 +101,7 @@ def test_an_ssl_config_holds_the_files_letter_for_letter(tmp_path: Path) -> None
     ]
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*request, *files], check=True, capture_output=True)
-    script = [sys.executable, str(SERVING / "make_ssl_config.py")]
+    script = [sys.executable, "-m", "tfclf.server.make_ssl_config"]
     arguments = [str(key), str(certificate), "--client-ca", str(certificate)]
     done = subprocess.run([*script, *arguments], capture_output=True, text=True, check=True)
     config = text_format.Parse(done.stdout, create_message("SSLConfig"))
@@ -138,7 +139,8 @@ def test_compose_publishes_on_this_machine_only(name: str) -> None:
 @pytest.mark.parametrize("name", COMPOSE["services"])
 def test_compose_mounts_what_is_there(name: str) -> None:
     for volume in COMPOSE["services"][name]["volumes"]:
-        source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
+        given = volume["source"] if isinstance(volume, dict) else volume
+        source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", given).split(":")[0]
         assert source in COMPOSE["volumes"] or (SERVING / source).exists()
 
 
@@ -164,7 +166,8 @@ def metadata_server() -> Iterator[dict[str, int]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(answer["status"] if self.path == "/v1/models/news/metadata" else 400)
+            loaded = self.path in ("/v1/models/news/metadata", "/v1/models/spam/metadata")
+            self.send_response(answer["status"] if loaded else 404)
             self.end_headers()
             self.wfile.write(b"{}")
 
@@ -183,15 +186,67 @@ def test_the_health_check_of_compose_tells_a_loaded_model(
     metadata_server: dict[str, int], status: int, code: int
 ) -> None:
     metadata_server["status"] = status
-    _, *command = COMPOSE["services"]["cpu"]["healthcheck"]["test"]
-    command[-1] = command[-1].replace("/8501", f"/{metadata_server['port']}")
-    assert subprocess.run(command, check=False, timeout=60).returncode == code
+    assert check_health(metadata_server["port"], SERVING / "config" / "models.config") == code
+
+
+@pytest.mark.parametrize(("second", "code"), [("spam", 0), ("away", 1)])
+def test_the_health_check_asks_for_every_model_of_models_config(
+    metadata_server: dict[str, int], tmp_path: Path, second: str, code: int
+) -> None:
+    config = tmp_path / "models.config"
+    config.write_text(
+        'model_config_list { config { name: "news" base_path: "/models/a" }\n'
+        f'  # name: "comment"\n  config {{ base_path: "/models/b", name: "{second}" }} }}'
+    )
+    assert check_health(metadata_server["port"], config) == code
 
 
 def test_a_health_check_of_a_server_that_is_away_fails() -> None:
-    _, *command = COMPOSE["services"]["cpu"]["healthcheck"]["test"]
-    command[-1] = command[-1].replace("/8501", "/1")
-    assert subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+    assert check_health(1, SERVING / "config" / "models.config")
+
+
+def check_health(port: int, config: Path) -> int:
+    """Run the health check of compose.yaml on this machine; return its exit code."""
+    _, shell, script, mounted = COMPOSE["services"]["cpu"]["healthcheck"]["test"]
+    targets = [
+        volume["target"] if isinstance(volume, dict) else volume.split(":")[1]
+        for volume in COMPOSE["services"]["cpu"]["volumes"]
+        if isinstance(volume, dict) or "${" not in volume
+    ]
+    assert {script, mounted} <= set(targets)
+    command = [shell, str(SERVING / Path(script).name), str(config), str(port)]
+    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+
+
+# The image of the embedded server
+
+
+def read_instruction(name: str) -> str:
+    (line,) = re.findall(rf"^{name} (.*)$", read_text("Dockerfile"), re.MULTILINE)
+    return str(line)
+
+
+def test_the_image_listens_where_a_published_port_leads() -> None:
+    _python, _m, module, *arguments = json.loads(read_instruction("ENTRYPOINT"))
+    parsed = flags.parse([*arguments, "--model_base_path=/models/news"])
+    assert module == "tfclf.server"
+    assert parsed.host == "0.0.0.0"
+    exposed = read_instruction("EXPOSE").split()
+    assert [str(parsed.port), str(parsed.rest_api_port)] == exposed
+
+
+def test_a_flag_after_the_image_overrides_its_own() -> None:
+    arguments = json.loads(read_instruction("ENTRYPOINT"))[3:]
+    assert flags.parse([*arguments, "--model_base_path=/m", "--rest_api_port=0"]).rest_api_port == 0
+
+
+def test_the_build_context_holds_what_the_image_copies_and_little_else() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in lines
+    kept = {line[1:] for line in lines if line.startswith("!")}
+    copies = re.findall(r"^COPY (.*) \S+$", read_text("Dockerfile"), re.MULTILINE)
+    assert kept == {name for copy in copies for name in copy.split()}
+    assert all((ROOT / name).exists() for name in kept)
 
 
 # Kubernetes

@@ -1,6 +1,9 @@
 """`tfclf serve`: serve a SavedModel as TF Serving does, or by TF Serving itself."""
 
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +12,7 @@ import typer
 
 from tfclf.catalog.resolve import find_export
 from tfclf.cli.startup import start_tensorflow
-from tfclf.errors import InputError
+from tfclf.errors import InputError, TfclfError
 
 if TYPE_CHECKING:
     from tfclf.launcher import Settings
@@ -110,7 +113,8 @@ def serve(
     log_format: Annotated[
         LogFormat,
         typer.Option(
-            help="Format of the log. Set json if a program reads it. Only for the embedded server."
+            help="Format of the log. Set json if a program reads it: each line is then JSON. Only "
+            "for the embedded server."
         ),
     ] = LogFormat.text,
     gpu: Annotated[
@@ -158,13 +162,12 @@ def serve(
     into the folder is loaded and warmed up, and takes over without losing a request.
     `python -m tfclf.server` is the same server with TF Serving's own flags.
     """
-    folder = find_export(model)
     if engine is not Engine.embedded:
         from tfclf.launcher import Settings
 
         _serve_with_tf_serving(
             engine,
-            folder,
+            find_export(model),
             Settings(
                 model_name=model_name,
                 host=host,
@@ -179,36 +182,63 @@ def serve(
             ),
         )
         return
-    if flags:
-        raise InputError(
-            f"{flags[0]}: the embedded server takes TF Serving's flags as `python -m tfclf.server`."
-        )
-    for option, value in (("--image", image), ("--gpu", gpu or None), ("--xla", xla)):
-        if value is not None:
-            raise InputError(
-                f"{option} is for TF Serving: give --engine tensorflow_model_server or docker too."
-            )
     from tfclf.server import logs
     from tfclf.server import serve as start
 
     logs.configure(level=log_level.value, format=log_format.value)
-    start_tensorflow("tensorflow_text")
-    with (
-        start(
-            folder,
-            model_name=model_name,
-            host=host or "127.0.0.1",
-            port=port,
-            rest_port=rest_port,
-            poll_seconds=poll_seconds,
-            batching=batching is not False,
-            batching_file=batching_file,
-            ssl_config_file=ssl_config_file,
-        ) as server,
-        server.signals() as received,  # before the line that tells others to go ahead
-    ):
-        typer.echo(f"serving {server}", err=True)
-        received.get()
+    in_json = log_format is LogFormat.json
+
+    def say(words: str) -> None:
+        """Write a line that every log level shows."""
+        if in_json:
+            logs.announce(words)
+        else:
+            typer.echo(words, err=True)
+
+    if in_json:
+        logs.cover_process()
+    with _errors_in_json() if in_json else nullcontext():
+        if flags:
+            raise InputError(
+                f"{flags[0]}: the embedded server takes TF Serving's flags as "
+                f"`python -m tfclf.server`."
+            )
+        for option, value in (("--image", image), ("--gpu", gpu or None), ("--xla", xla)):
+            if value is not None:
+                raise InputError(
+                    f"{option} is for TF Serving: give --engine tensorflow_model_server or docker "
+                    f"too."
+                )
+        start_tensorflow("tensorflow_text")
+        with (
+            start(
+                find_export(model),
+                model_name=model_name,
+                host=host or "127.0.0.1",
+                port=port,
+                rest_port=rest_port,
+                poll_seconds=poll_seconds,
+                batching=batching is not False,
+                batching_file=batching_file,
+                ssl_config_file=ssl_config_file,
+            ) as server,
+            server.signals() as received,  # before the line that tells others to go ahead
+        ):
+            say(f"serving {server}")
+            received.get()
+            say(f"stopping {server}; in-flight requests may end")
+
+
+@contextmanager
+def _errors_in_json() -> Iterator[None]:
+    """Write our errors into the log, as JSON, and exit as `tfclf` does for them."""
+    from tfclf.server import logs
+
+    try:
+        yield
+    except TfclfError as error:
+        logs.announce(f"error: {error}", level=logging.ERROR)
+        raise typer.Exit(2) from error
 
 
 def _serve_with_tf_serving(engine: Engine, folder: Path, settings: "Settings") -> None:

@@ -28,7 +28,7 @@ class Client:
         with tfclf.Client("localhost:8500", model="demo") as client:
             client.predict(["Ceasefire talks resume after a night of shelling"])[0].label  # 'World'
 
-        Client("localhost:8500")                      # gRPC, the model 'default', latest version
+        Client("localhost:8500")                      # gRPC, the server's only model, latest version
         Client("localhost:8500", version="stable")    # by label; or version=3
         Client("http://localhost:8501", timeout=5)    # REST; 5 seconds, retries included
         Client("localhost:8500", batch_size=64, in_flight=8)      # many texts to a large server
@@ -42,7 +42,8 @@ class Client:
     Args:
       address: 'localhost:8500' or 'grpc://...' for gRPC, 'http://localhost:8501' for REST;
         'grpcs://' and 'https://' with TLS. gRPC is several times as fast as REST.
-      model: the server's name for the model; 'default' by default, as in tensorflow_model_server.
+      model: the server's name for the model. By default 'default', as in tensorflow_model_server;
+        if a server of tfclf has no such model and only one other, that one.
       version: a number, or a label such as 'stable'; the latest by default.
       timeout: seconds for a request, its retries included; None sets no limit. Over gRPC the server
         learns the deadline too.

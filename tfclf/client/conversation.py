@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from tfclf.client.address import Address
@@ -93,8 +95,9 @@ class Conversation:
         while True:
             left = end - time.monotonic()
             try:
-                self._known = await describe(
-                    self._transport, self._choice, timeout=max(left, 0.001)
+                limit = max(left, 0.001)
+                self._known = await self._find_model(
+                    partial(describe, self._transport, self._choice, timeout=limit)
                 )
                 return
             except Refused as refused:
@@ -131,7 +134,7 @@ class Conversation:
 
         def make_request(served: ServedModel) -> Request:
             signature = served.signature(paired=len(columns) == 2, xla=self._options.xla)
-            return Request(signature, inputs, served.outputs(signature))
+            return Request(signature, inputs)
 
         async def read(response: Response, served: ServedModel) -> list[Prediction]:
             outputs = response.outputs
@@ -180,12 +183,28 @@ class Conversation:
     async def _translate_refusals(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         """Await `ask()`. Raises: ClientError for a Refused."""
         try:
-            return await ask()
+            return await self._find_model(ask)
         except Refused as refused:
             raise self._to_error(refused) from None
 
+    async def _find_model(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Await `ask()`; if the user named no model and the server has but one, ask it for that.
+
+        Raises: Refused.
+        """
+        try:
+            return await ask()
+        except Refused as refused:
+            names = () if self._options.named else refused.models
+            if len(names) != 1 or names[0] == self._transport.model:
+                raise
+            self._transport.model = names[0]
+            self._known = None
+        return await ask()
+
     def _to_error(self, refused: Refused, suffix: str = "") -> ClientError:
-        return to_client_error(refused, self._address, self._options, suffix)
+        options = replace(self._options, model=self._transport.model)
+        return to_client_error(refused, self._address, options, suffix)
 
 
 def _may_be_swapped(refused: Refused) -> bool:

@@ -35,6 +35,7 @@ from tfclf.client.messages import (
 from tfclf.client.options import Options
 from tfclf.client.reasons import Reason, read_reason
 from tfclf.client.tls import Tls
+from tfclf.saved_model import model_list
 
 _FIRST_BACKOFF = 0.2  # seconds
 _LONGEST_BACKOFF = 5.0  # seconds
@@ -48,7 +49,7 @@ class _GrpcTransport:
     def __init__(self, channel: Any, address: Address, model: str) -> None:
         self._channel = channel
         self._target = address.target
-        self._model = model
+        self.model = model
         self._predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
         self._metadata = prediction_service_pb2_grpc.PredictionServiceStub(channel).GetModelMetadata
         self._status = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus
@@ -61,15 +62,20 @@ class _GrpcTransport:
         try:
             return await self._call(method, request, timeout)
         except grpc.RpcError as error:
-            code, details = error.code().name, error.details() or ""
-            reason = read_reason(code, details)
-            if code == "UNAVAILABLE" and "connect" in details and await self._speaks_http():
-                reason = Reason.REST_PORT
-            raise Refused(code, details, reason=reason) from None
+            refused = _read_refusal(error)
+            # gRPC retries a connection until the deadline, and then says nothing of what failed.
+            late = refused.code == "DEADLINE_EXCEEDED"
+            if late or (refused.code == "UNAVAILABLE" and "connect" in refused.details):
+                reason, words = await self._probe(min(_PROBE_SECONDS, timeout or _PROBE_SECONDS))
+                if reason is not Reason.OTHER:
+                    refused = Refused("UNAVAILABLE", refused.details, reason=reason)
+                elif late and words:
+                    refused = Refused("UNAVAILABLE", f"{words}, until the timeout")
+            raise refused from None
         except (ValueError, grpc.aio.UsageError) as error:  # a closed channel
             raise Refused("CANCELLED", str(error)) from None
 
-    async def _speaks_http(self) -> bool:
+    async def _probe(self, seconds: float) -> tuple[Reason, str]:
         raise NotImplementedError
 
     async def predict(
@@ -102,7 +108,7 @@ class _GrpcTransport:
             )
             for name, definition in signatures.signature_def.items()
         }
-        return Metadata(self._model, response.model_spec.version.value, infos)
+        return Metadata(self.model, response.model_spec.version.value, infos)
 
     async def status(
         self, choice: VersionChoice, timeout: float | None
@@ -125,7 +131,7 @@ class _GrpcTransport:
     def _spec(self, choice: VersionChoice, signature: str = "") -> model_pb2.ModelSpec:
         version = None if choice.version is None else Int64Value(value=choice.version)
         return model_pb2.ModelSpec(
-            name=self._model, signature_name=signature, version=version, version_label=choice.label
+            name=self.model, signature_name=signature, version=version, version_label=choice.label
         )
 
 
@@ -138,8 +144,8 @@ class GrpcTransport(_GrpcTransport):
     async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
         return method(request, timeout=timeout)
 
-    async def _speaks_http(self) -> bool:
-        return _speaks_http(self._target)
+    async def _probe(self, seconds: float) -> tuple[Reason, str]:
+        return _probe(self._target, seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Block the thread."""
@@ -159,8 +165,8 @@ class AsyncGrpcTransport(_GrpcTransport):
     async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
         return await method(request, timeout=timeout)
 
-    async def _speaks_http(self) -> bool:
-        return await asyncio.to_thread(_speaks_http, self._target)
+    async def _probe(self, seconds: float) -> tuple[Reason, str]:
+        return await asyncio.to_thread(_probe, self._target, seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Let other tasks run."""
@@ -197,20 +203,46 @@ def _open_channel(api: Any, address: Address, options: Options, tls: Tls | None)
     return api.secure_channel(address.target, credentials, options=settings)
 
 
-def _speaks_http(target: str) -> bool:
-    """Whether a REST port is there.
+def _read_refusal(error: Any) -> Refused:
+    """Read the error of a call: its status, and the models that our server names beside it."""
+    code, details = error.code().name, error.details() or ""
+    metadata = dict(error.trailing_metadata() or ())
+    models = model_list.decode_names(metadata.get(model_list.KEY))
+    return Refused(code, details, reason=read_reason(code, details), models=models)
 
-    gRPC reports that only if the port is at the last of the addresses that the host name has.
+
+def _probe(target: str, seconds: float) -> tuple[Reason, str]:
+    """Find out why gRPC has not connected.
+
+    gRPC reports a REST port only if the port is at the last of the addresses that the host name
+    has, and only before the deadline.
+
+    Returns: REST_PORT or OTHER; and why the connection failed, "" if it did not.
     """
-    host, _, port = target.rpartition(":")
     try:
-        with socket.create_connection(
-            (host.strip("[]"), int(port)), timeout=_PROBE_SECONDS
-        ) as connection:
+        with _connect(target, seconds) as connection:
+            connection.settimeout(seconds)
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return connection.recv(5) == b"HTTP/"
-    except (OSError, ValueError):
-        return False
+            http = connection.recv(5) == b"HTTP/"
+            return (Reason.REST_PORT if http else Reason.OTHER), ""
+    except (TimeoutError, ConnectionResetError, BrokenPipeError, ValueError):
+        return Reason.OTHER, ""
+    except OSError as error:
+        return Reason.OTHER, error.strerror or str(error)
+
+
+def _connect(target: str, seconds: float) -> socket.socket:
+    if target.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(seconds)
+            connection.connect(target.removeprefix("unix:").removeprefix("//"))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    host, _, port = target.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=seconds)
 
 
 def _service_config(options: Options) -> str:

@@ -21,12 +21,14 @@ class Request:
 
     Attributes:
       inputs: texts by input name, the same number of rows in each.
-      outputs: names of the outputs to return; a response may hold more.
+      outputs: names of the outputs to return; a response may hold more. Empty: all outputs.
+        TensorFlow prepares each choice of outputs at its first use, which takes about a second,
+        and a server has warmed up only the choice of all of them.
     """
 
     signature: str
     inputs: Mapping[str, Sequence[bytes]]
-    outputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Refused(Exception):  # noqa: N818 (it never leaves the client: refusals.py
       details: the server's or the transport's words, for the user.
       reason: what the refusal means for the client; a transport reads it from the words.
       retriable: whether the same request may succeed a little later.
+      models: the models that the server has, if it says so: tfclf's does when it has not the
+        requested one.
     """
 
     def __init__(
@@ -121,12 +125,14 @@ class Refused(Exception):  # noqa: N818 (it never leaves the client: refusals.py
         *,
         reason: Reason = Reason.OTHER,
         retriable: bool | None = None,
+        models: tuple[str, ...] = (),
     ) -> None:
         super().__init__(details)
         self.code = code
         self.details = details
         self.reason = reason
         self.retriable = code == "UNAVAILABLE" if retriable is None else retriable
+        self.models = models
 
 
 class Transport(Protocol):
@@ -138,9 +144,11 @@ class Transport(Protocol):
 
     Attributes:
       reports_version: whether a response says which version gave it.
+      model: the name of the model that requests are for; a client may change it.
     """
 
     reports_version: bool
+    model: str
 
     async def predict(
         self, request: Request, choice: VersionChoice, timeout: float | None

@@ -16,6 +16,7 @@ class Options:
     Attributes:
       version: the version's number, or None.
       label: the version's label, or None.
+      named: whether the user named the model. If not, it is 'default', or a server's only model.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Options:
     batch_bytes: int
     in_flight: int
     xla: bool
+    named: bool = True
 
     @classmethod
     def from_arguments(
@@ -61,6 +63,7 @@ class Options:
             batch_bytes=check_whole_number(batch_bytes, "batch_bytes"),
             in_flight=check_whole_number(in_flight, "in_flight"),
             xla=xla,
+            named=model is not None,
         )
 
 

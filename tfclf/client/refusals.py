@@ -6,7 +6,10 @@ from tfclf.client.options import Options
 from tfclf.client.reasons import Reason
 from tfclf.errors import ClientError
 
-_NO_MODEL = " Without model= the name is 'default', which is tensorflow_model_server's default too."
+_NO_MODEL = (
+    " Without model= the name is 'default', which is tensorflow_model_server's default too, or that "
+    "of the only model of `tfclf serve`."
+)
 
 
 def to_client_error(
@@ -64,8 +67,9 @@ def _advise_unavailable(reason: Reason) -> str:
 
 def _advise(refused: Refused, address: Address, options: Options) -> str:
     if refused.code == "NOT_FOUND":
+        models = f" It has {', '.join(map(repr, refused.models))}." if refused.models else ""
         return (
-            f"{_NO_MODEL if options.model == 'default' else ''} Expected a model that the server "
+            f"{models}{'' if options.named else _NO_MODEL} Expected a model that the server "
             f"has: `tfclf serve` names it after its folder, tensorflow_model_server after "
             f"--model_name or models.config. Pass that name as model=, and a loaded version, or "
             f"none, as version=."

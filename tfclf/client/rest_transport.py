@@ -1,6 +1,7 @@
 """REST transport on httpx: blocking, and for asyncio. It needs neither TensorFlow nor gRPC."""
 
 import asyncio
+import os
 import random
 import ssl
 import time
@@ -24,6 +25,7 @@ from tfclf.client.messages import (
 from tfclf.client.options import Options
 from tfclf.client.reasons import Reason, read_reason
 from tfclf.client.tls import Tls
+from tfclf.saved_model import model_list
 
 _T = TypeVar("_T")
 
@@ -57,8 +59,8 @@ class _RestTransport:
 
     def __init__(self, client: Any, address: Address, options: Options, tls: Tls | None) -> None:
         self._client = client
-        self._url = f"{address.target}/v1/models/{quote(options.model, safe='')}"
-        self._model = options.model
+        self._url = f"{address.target}/v1/models"
+        self.model = options.model
         self._retries = options.retries
         server_name = None if tls is None else tls.server_name
         self._extensions = {} if server_name is None else {"sni_hostname": server_name}
@@ -81,7 +83,7 @@ class _RestTransport:
     async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
         """See `Transport.metadata`."""
         content = await self._fetch(f"{_path(choice)}/metadata", timeout)
-        return _decode(lambda body: rest_json.decode_metadata(body, self._model), content)
+        return _decode(lambda body: rest_json.decode_metadata(body, self.model), content)
 
     async def status(
         self, choice: VersionChoice, timeout: float | None
@@ -114,7 +116,7 @@ class _RestTransport:
         try:
             request = self._client.build_request(
                 method,
-                self._url + path,
+                f"{self._url}/{quote(self.model, safe='')}{path}",
                 content=body,
                 headers={} if body is None else {"content-type": "application/json"},
                 timeout=left,
@@ -146,7 +148,9 @@ class RestTransport(_RestTransport):
                     raise Refused("DEADLINE_EXCEEDED", "Deadline Exceeded")
         finally:
             response.close()
-        return httpx.Response(response.status_code, content=bytes(content))
+        names = response.headers.get(model_list.KEY)
+        headers = {} if names is None else {model_list.KEY: names}
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
     async def sleep(self, seconds: float) -> None:
         """Block the thread."""
@@ -208,11 +212,15 @@ def _refusal_of_response(response: httpx.Response) -> Refused:
         message = (
             f"HTTP {response.status_code} {response.reason_phrase}, {response.content[:100]!r}"
         )
-    return Refused(code, message, reason=read_reason(code, message))
+    models = model_list.decode_names(response.headers.get(model_list.KEY))
+    return Refused(code, message, reason=read_reason(code, message), models=models)
 
 
 def _refusal_of_error(error: Exception) -> Refused:
     words = str(error) or type(error).__name__
+    system = _find_system_words(error)
+    if system not in words:  # asyncio says only that all attempts failed
+        words = f"{words}: {system}"
     if isinstance(error, httpx.TimeoutException | asyncio.TimeoutError):
         return Refused("DEADLINE_EXCEEDED", "Deadline Exceeded")
     if isinstance(error, RuntimeError):  # "Cannot send a request, as the client has been closed."
@@ -227,6 +235,18 @@ def _refusal_of_error(error: Exception) -> Refused:
     if _is_tls_error(error):
         return Refused("UNAVAILABLE", words, reason=Reason.TLS, retriable=False)
     return Refused("UNAVAILABLE", words, reason=read_reason("UNAVAILABLE", words))
+
+
+def _find_system_words(error: BaseException | None) -> str:
+    """Return the operating system's words for what went wrong, such as "Connection refused"."""
+    words = ""
+    while error is not None:
+        # Not gaierror's and SSLError's, whose numbers are not the system's.
+        if (type(error) is OSError or isinstance(error, ConnectionError)) and error.errno:
+            words = os.strerror(error.errno)
+        several = getattr(error, "exceptions", None)  # one per address, in an ExceptionGroup
+        error = several[0] if several else error.__cause__ or error.__context__
+    return words
 
 
 def _is_tls_error(error: BaseException | None) -> bool:

@@ -29,7 +29,6 @@ from tfclf.saved_model import signature_names
 # A serialized tf.train.Example with the feature text: [""].
 _EMPTY_EXAMPLE = b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"
 _MAX_SWAPS = 3
-_PREDICTION_OUTPUTS = ("label", "score", "probabilities", "truncated")
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,6 @@ class ServedModel:
                 return name
         raise _missing_signature(self.metadata, " or ".join(map(repr, names)))
 
-    def outputs(self, signature: str) -> tuple[str, ...]:
-        """The signature's outputs that a `Prediction` is made of."""
-        available = self.metadata.signatures[signature].outputs
-        return tuple(name for name in _PREDICTION_OUTPUTS if name in available)
-
 
 async def describe(
     transport: Transport, choice: VersionChoice, *, timeout: float | None
@@ -103,7 +97,7 @@ async def _describe_version(
     if "probabilities" in signature.outputs:
         if signature_names.CLASSIFY not in metadata.signatures:
             raise _missing_signature(metadata, "'classify', which names the labels in order")
-        request = Request(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]}, ("classes",))
+        request = Request(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]})
         response = await transport.predict(request, choice, timeout)
         labels = tuple(label.decode() for label in response.outputs["classes"][0])
     max_length = None

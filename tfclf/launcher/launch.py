@@ -13,6 +13,7 @@ from pathlib import Path
 from tfclf.errors import InputError, SavedModelError, ServerError
 from tfclf.launcher.flags import build_flags
 from tfclf.launcher.settings import Launch, Settings, bracket_host, format_version
+from tfclf.saved_model.frozen_weights import check_frozen_weights
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.versions import Version, latest_version
 
@@ -61,6 +62,7 @@ def launch_of_program(folder: str | Path, settings: Settings, files: Path) -> La
     """
     program = find_program()
     version = latest_version(folder)
+    check_frozen_weights(version.folder)  # the program inherits this process's environment
     manifest = _read_manifest(version.folder)
     serving = _ask_version(program)
     _check_runs_on(serving, manifest, program)

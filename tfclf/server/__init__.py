@@ -2,12 +2,14 @@
 
     serve()                       from a path to a running Server
     __main__, command_line        `python -m tfclf.server`
+    make_ssl_config               `python -m tfclf.server.make_ssl_config`: TLS, from PEM files
     start                         puts a server together
     process                       Server: ports, threads, signals, drain
     transport/                    gRPC, REST, health, TLS
     service                       every RPC, message in, message out, whatever the protocol
     lifecycle/                    models.config and folders watched; versions loaded, swapped,
-    drained config_files                  TF Serving's text files: batching, TLS, monitoring
+                                  drained
+    config_files                  TF Serving's text files: batching, TLS, monitoring
     rpc/                          one RPC each, without transport
     runtime/                      loaded versions: registry, Servable, session, batching
     flags, flag_table             TF Serving's flags and ours

@@ -1,5 +1,7 @@
 """`python -m tfclf.server`: a drop-in for tensorflow_model_server."""
 
+import argparse
+import logging
 import os
 import signal
 import sys
@@ -8,7 +10,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's C++ code reads it
 
 from tfclf.errors import TfclfError
-from tfclf.server import flags
+from tfclf.server import flags, logs
 
 
 def main() -> int:
@@ -21,6 +23,9 @@ def main() -> int:
     if parsed.version:
         print(flags.versions())  # noqa: T201
         return 0
+    if parsed.log_format == "json":
+        logs.configure(level=parsed.log_level, format="json")
+        logs.cover_process()
     received: list[int] = []
 
     def end(number: int, _frame: Any) -> None:
@@ -42,13 +47,22 @@ def main() -> int:
         # Not only KeyboardInterrupt: an import that is interrupted raises an error of its own.
         if received:
             name = signal.Signals(received[0]).name
-            print(f"Ended by {name} while no requests were taken.", file=sys.stderr, flush=True)  # noqa: T201
+            _say(parsed, f"Ended by {name} while no requests were taken.")
             # TensorFlow's threads may be busy, and sys.exit would wait for them.
             os._exit(128 + received[0])
         if not isinstance(error, TfclfError):
             raise
-        print(f"Failed to start server. Error: {error}", file=sys.stderr)  # noqa: T201
+        _say(parsed, f"Failed to start server. Error: {error}")
         return 2
+
+
+def _say(parsed: argparse.Namespace, words: str) -> None:
+    """Write the last words to stderr, in the form of the log if that is JSON."""
+    if parsed.log_format == "json":
+        logs.configure(level=parsed.log_level, format="json")
+        logs.announce(words, level=logging.ERROR)
+    else:
+        print(words, file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def run(parsed: argparse.Namespace) -> int:
         # Signals are handled before the line in the log that tells others to go ahead.
         server.signals() as received,
     ):
-        _log.info("serving %s", server)
+        logs.announce(f"serving {server}")
         for hint in _hints(parsed):
             _log.info("%s", hint)
         received.get()

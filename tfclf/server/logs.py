@@ -17,9 +17,11 @@ import json
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tfclf.errors import InputError, TfclfError
@@ -78,6 +80,36 @@ def configure(
     # uvicorn writes its line per request at info; our own, which says more, is written at debug.
     logging.getLogger("uvicorn.access").setLevel("INFO" if level.lower() == "debug" else "WARNING")
     return handler
+
+
+def cover_process() -> None:
+    """Write into the log what Python and gRPC would write to stderr by themselves.
+
+    That is warnings, and exceptions that nobody catches. A program whose log is JSON calls this
+    after `configure`, so every line that it writes is JSON.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's C code writes text
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+
+
+def announce(message: str, *, level: int = logging.INFO) -> None:
+    """Write a line that is shown at every level, such as where the server can be reached."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Handler):
+            handler.handle(logging.LogRecord("tfclf.server", level, "", 0, message, None, None))
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if error is not None:
+        logging.getLogger("tfclf.server").critical(
+            "uncaught %s", kind.__name__, exc_info=(kind, error, trace)
+        )
 
 
 def text_log(*, characters: int = 200) -> Callable[["RequestRecord"], None]:

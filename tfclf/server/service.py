@@ -29,6 +29,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
+from tfclf.saved_model.model_list import encode_names
 from tfclf.server.context import RequestContext
 from tfclf.server.lifecycle.manager import Manager
 from tfclf.server.lifecycle.model_status import get_model_status
@@ -71,6 +72,11 @@ class Service:
     def in_flight(self) -> int:
         """The number of requests in flight."""
         return self._in_flight
+
+    @property
+    def model_names(self) -> str:
+        """The names of the models, encoded, for clients that ask for a model that is not there."""
+        return encode_names(self.registry.states.names())
 
     def close(self) -> None:
         """Close the models and cancel the requests that still run."""

@@ -1,8 +1,12 @@
 """A version replays its warm-up records before it serves; a record that fails, fails the load."""
 
 import shutil
+import time
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
@@ -22,8 +26,11 @@ from tests.server.inputs import (
 )
 from tfclf.errors import SavedModelError
 from tfclf.server import serve
+from tfclf.server.lifecycle.loading import Loader
 from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
+from tfclf.server.runtime.session import Session, SessionOptions
 
 
 @pytest.fixture
@@ -150,3 +157,68 @@ def test_a_cut_file_fails_the_load(version: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(SavedModelError, match="warm-up failed"):
         serve(version.parent, port=0)
+
+
+CALLED_BY_CLIENTS = {
+    *("serving_default", "classify", "detail", "detail_pairs", "pairs", "windows", "tokenize")
+}
+
+
+def rows_by_signature(servable: Servable, runs: list[dict[str, Any]]) -> dict[str, set[int]]:
+    """Return, for each signature that has run, the numbers of its rows."""
+    rows = defaultdict(set)
+    for feeds in runs:
+        for name, signature in servable.signatures.items():
+            if {info.name for info in signature.inputs.values()} == feeds.keys():
+                rows[name].add(len(next(iter(feeds.values()))))
+    return rows
+
+
+def test_what_clients_call_has_run_before_a_version_is_available_at_the_start_and_after_a_swap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignore = shutil.ignore_patterns("tf_serving_warmup_requests")  # an older export has few records
+    shutil.copytree(DEMO / "1", tmp_path / "demo" / "1", ignore=ignore)
+    runs: list[dict[str, Any]] = []
+    at_hand: dict[int, dict[str, set[int]]] = {}
+    run, add = Session.run, Registry.add
+
+    def record_run(self: Session, feeds: Any, *arguments: Any, **options: Any) -> Any:
+        runs.append(feeds)
+        return run(self, feeds, *arguments, **options)
+
+    def record_add(self: Registry, servable: Servable, **options: Any) -> Any:
+        at_hand[servable.version] = rows_by_signature(servable, runs)
+        runs.clear()
+        return add(self, servable, **options)
+
+    monkeypatch.setattr(Session, "run", record_run)
+    monkeypatch.setattr(Registry, "add", record_add)
+    with serve(tmp_path / "demo", port=0, poll_seconds=0.1):
+        shutil.copytree(DEMO / "1", tmp_path / "demo" / "2", ignore=ignore)
+        end = time.monotonic() + 60
+        while 2 not in at_hand and time.monotonic() < end:
+            time.sleep(0.05)
+    both = {name: {1, 8} for name in CALLED_BY_CLIENTS}
+    assert at_hand == {1: both, 2: both}
+
+
+def test_a_signature_that_fails_is_logged_and_fails_no_load(
+    half_plus_two_base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    version = Path(shutil.copytree(half_plus_two_base / "123", tmp_path / "123"))
+    (version / "assets.extra").mkdir(exist_ok=True)
+    (version / "assets.extra" / "tfclf.json").write_text("{}")
+    Loader()("half", 123, version).close()
+    assert "signature='serving_default' not warmed up: " in caplog.text
+
+
+def test_a_choice_of_outputs_of_our_export_needs_no_graph_of_its_own(echo_base: Path) -> None:
+    session = Session(echo_base / "1", SessionOptions(whole_signatures=True))
+    known = len(session._choices)
+    signature = session.signatures["serving_default"]
+    feeds = {signature.inputs["text"].name: np.array([b"word"], object)}
+    (length,) = session.run(feeds, [signature.outputs["length"].name])
+    session.close()
+    assert length.array.tolist() == [4]
+    assert len(session._choices) == known

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from tfclf.saved_model.frozen_weights import check_frozen_weights
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.config_files import read_batching
-from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.lifecycle.warm_up import warm_up, warm_up_signatures
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
 from tfclf.server.runtime.batching import Batching, RanBatch
@@ -28,7 +29,8 @@ class Loader:
       batch: False: no model is batched.
       per_model: read each version's own batching_params.pbtxt, and do not batch a version without
         one. Then only the threads of `batching` count, as in TF Serving.
-      warm_up_runs: how often each warm-up request is replayed; 0: never.
+      warm_up_runs: how often each warm-up record is replayed; 0: never, and no export of tfclf is
+        warmed up otherwise.
       metrics: the metrics of loads, warm-ups, runs and batches; None: none.
     """
 
@@ -50,11 +52,13 @@ class Loader:
         metrics = self.metrics
         started = time.perf_counter()
         try:
+            ours = Manifest.path(folder).is_file()
+            check_frozen_weights(folder)
             servable = Servable.load(
                 name,
                 version,
                 folder,
-                session=self.session,
+                session=replace(self.session, whole_signatures=ours),
                 limits=self.limits,
                 check_method_names=self.check_method_names,
                 tensor_content=self.tensor_content,
@@ -64,6 +68,7 @@ class Loader:
             )
             loaded = time.perf_counter()
             try:
+                called = warm_up_signatures(servable) if ours and self.warm_up_runs else 0
                 replayed = warm_up(servable, folder, runs=self.warm_up_runs)
             except BaseException:
                 servable.close()
@@ -74,7 +79,7 @@ class Loader:
             raise
         if metrics is not None:
             metrics.observe_load(name, version, loaded - started)
-            if replayed:
+            if called or replayed:
                 metrics.observe_warm_up(name, version, time.perf_counter() - loaded)
         return servable
 

@@ -1,4 +1,7 @@
-"""Warm-up: a version replays recorded requests before it serves; no client waits for a cold start.
+"""Warm-up: a version answers requests before it serves; no client waits for a cold start.
+
+An export of tfclf gets a request for each signature that clients call with text, whatever records
+it holds: older exports hold some of them only. Any model gets the requests that it recorded.
 
 Source: TF Serving, saved_model_warmup.cc and saved_model_warmup_util.cc: at most 1,000 records. One
 more, or one that cannot be read or answered, fails the load.
@@ -15,6 +18,7 @@ from grpc import StatusCode
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfclf.errors import SavedModelError, first_line
+from tfclf.saved_model.warm_up import make_logs
 from tfclf.server.rpc.inference import classify, multi_inference, regress
 from tfclf.server.rpc.predict import predict
 from tfclf.server.runtime.servable import Servable
@@ -31,6 +35,33 @@ _METHODS: Mapping[str, Callable[[Servable, Any], Any]] = {
     "multi_inference_log": multi_inference,
 }
 _REFUSED = "session_run_log"
+
+
+def warm_up_signatures(servable: Servable) -> int:
+    """Call each signature of an export of tfclf that takes text, with one row and with a batch.
+
+    One after the other: TensorFlow prepares the graph of one signature at a time, and that is most
+    of a first call. A request that fails is logged; its signature stays cold.
+
+    Returns: the number of requests that were answered.
+    """
+    answered = 0
+    for signature, log in make_logs(servable.signatures):
+        try:
+            _replay(servable, log)
+            answered += 1
+        except RequestError as error:
+            _log.warning(
+                "model=%r version=%d signature=%r not warmed up: %s",
+                servable.name,
+                servable.version,
+                signature,
+                first_line(error),
+            )
+    _log.info(
+        "warmed up model=%r version=%d requests=%d", servable.name, servable.version, answered
+    )
+    return answered
 
 
 def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
@@ -58,7 +89,7 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
                 )
             if kind in _METHODS:
                 for _ in range(runs):
-                    _METHODS[kind](servable, getattr(log, kind).request)
+                    _replay(servable, log)
                 replayed += 1
     except (RequestError, DecodeError, tf.errors.OpError) as error:
         reason = first_line(error)
@@ -71,3 +102,9 @@ def warm_up(servable: Servable, folder: Path, *, runs: int = 1) -> int:
         "warmed up model=%r version=%d requests=%d", servable.name, servable.version, replayed
     )
     return replayed
+
+
+def _replay(servable: Servable, log: PredictionLog) -> None:
+    """Answer a record that holds a request."""
+    kind = log.WhichOneof("log_type")
+    _METHODS[kind](servable, getattr(log, kind).request)

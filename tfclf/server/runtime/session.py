@@ -53,6 +53,9 @@ class SessionOptions:
       gpu_memory_fraction: the share of each GPU's memory that TensorFlow may take.
       max_runs: runs at once, others wait; 0: four for each CPU. Each run takes memory of its own,
         and many at once gain nothing.
+      whole_signatures: a request for some outputs of a signature computes all of them, so no client
+        waits until TensorFlow has prepared its choice. For exports of tfclf, where all outputs cost
+        what one does.
     """
 
     tags: tuple[str, ...] = ("serve",)
@@ -60,6 +63,7 @@ class SessionOptions:
     inter_op_threads: int = 0
     gpu_memory_fraction: float = 0.0
     max_runs: int = 0
+    whole_signatures: bool = False
 
     def config(self) -> Any:
         """Return the options as TensorFlow's ConfigProto."""
@@ -111,6 +115,7 @@ class Session:
         for signature in self.signatures.values():
             fed, outputs = _tensor_names(signature.inputs), _tensor_names(signature.outputs)
             self._choices[fed, tuple(sorted(outputs))] = None
+        self._whole = list(self._choices) if options.whole_signatures else []
         self._most_choices = len(self._choices) + _MOST_CHOICES
 
     def run(
@@ -161,14 +166,17 @@ class Session:
     def _choose_outputs(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> tuple[str, ...]:
         """Return the outputs to compute, in sorted order.
 
-        These are the requested ones or, past the limit on choices, an earlier choice that contains
-        them.
+        These are the requested ones; or a signature's, which contain them, if signatures are
+        computed whole; or, past the limit on choices, an earlier choice that contains them.
 
         Raises: RequestError if no earlier choice contains the requested outputs.
         """
         fed, wanted = frozenset(feeds), tuple(sorted(set(fetches)))
         if (fed, wanted) in self._choices:
             return wanted
+        for other_fed, more in self._whole:
+            if other_fed == fed and set(wanted) <= set(more):
+                return more
         if len(self._choices) < self._most_choices:  # threads may race, and add a few more
             self._choices[fed, wanted] = None
             return wanted

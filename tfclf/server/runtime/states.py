@@ -60,6 +60,15 @@ class States:
                 for number in ended[:-_MOST_ENDED]:
                     del versions[number]
 
+    def names(self) -> list[str]:
+        """Return the models with a version that has not ended, in alphabetical order."""
+        with self._lock:
+            return sorted(
+                model
+                for model, versions in self._models.items()
+                if any(state.stage != END for state in versions.values())
+            )
+
     def of(self, model: str) -> dict[int, State]:
         """Return a model's states by version, the largest first; empty for an unknown model."""
         with self._lock:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from grpc import ServicerContext
+from grpc import ServicerContext, StatusCode
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest, ClassificationResponse
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
@@ -20,55 +20,67 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
+from tfclf.saved_model.model_list import KEY
 from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, truncate
 
 
-class PredictionService(PredictionServiceServicer):
-    """TF Serving's PredictionService with its five RPCs."""
-
+class _Servicer:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    def _call(
+        self, method: Callable[[Any, RequestContext], Any], request: Any, context: ServicerContext
+    ) -> Any:
+        """Return the method's response; abort the RPC with a status if it raises RequestError."""
+        try:
+            return method(request, _follow(context))
+        except RequestError as error:
+            if error.code is StatusCode.NOT_FOUND and (models := self._service.model_names):
+                context.set_trailing_metadata(((KEY, models),))
+            context.abort(error.code, truncate(error.message))
+            raise AssertionError("abort raises") from error
+
+
+class PredictionService(_Servicer, PredictionServiceServicer):
+    """TF Serving's PredictionService with its five RPCs."""
+
     def Predict(self, request: PredictRequest, context: ServicerContext) -> PredictResponse:  # noqa: N802
         """Answer named tensors with named tensors."""
-        return _call_or_abort(self._service.predict, request, context)
+        return self._call(self._service.predict, request, context)
 
     def Classify(  # noqa: N802
         self, request: ClassificationRequest, context: ServicerContext
     ) -> ClassificationResponse:
         """Answer tf.Examples with classes and scores."""
-        return _call_or_abort(self._service.classify, request, context)
+        return self._call(self._service.classify, request, context)
 
     def Regress(self, request: RegressionRequest, context: ServicerContext) -> RegressionResponse:  # noqa: N802
         """Answer tf.Examples with values."""
-        return _call_or_abort(self._service.regress, request, context)
+        return self._call(self._service.regress, request, context)
 
     def MultiInference(  # noqa: N802
         self, request: MultiInferenceRequest, context: ServicerContext
     ) -> MultiInferenceResponse:
         """Answer tf.Examples with the classes and values of several signatures."""
-        return _call_or_abort(self._service.multi_inference, request, context)
+        return self._call(self._service.multi_inference, request, context)
 
     def GetModelMetadata(  # noqa: N802
         self, request: GetModelMetadataRequest, context: ServicerContext
     ) -> GetModelMetadataResponse:
         """Return the signatures of a model."""
-        return _call_or_abort(self._service.get_model_metadata, request, context)
+        return self._call(self._service.get_model_metadata, request, context)
 
 
-class ModelService(ModelServiceServicer):
+class ModelService(_Servicer, ModelServiceServicer):
     """TF Serving's ModelService: the state of the models, and their configuration."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
 
     def GetModelStatus(  # noqa: N802
         self, request: GetModelStatusRequest, context: ServicerContext
     ) -> GetModelStatusResponse:
         """Return the state of each version of a model."""
-        return _call_or_abort(self._service.get_model_status, request, context)
+        return self._call(self._service.get_model_status, request, context)
 
     def HandleReloadConfigRequest(  # noqa: N802
         self, request: ReloadConfigRequest, context: ServicerContext
@@ -92,14 +104,3 @@ def _follow(context: ServicerContext) -> RequestContext:
     if not context.add_callback(call.cancel):  # when the client hangs up, and harmlessly at the end
         call.cancel()
     return call
-
-
-def _call_or_abort(
-    method: Callable[[Any, RequestContext], Any], request: Any, context: ServicerContext
-) -> Any:
-    """Return the method's response; abort the RPC with a status if it raises RequestError."""
-    try:
-        return method(request, _follow(context))
-    except RequestError as error:
-        context.abort(error.code, truncate(error.message))
-        raise AssertionError("abort raises") from error

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from tfclf.saved_model.model_list import KEY
 from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
@@ -60,6 +61,7 @@ class _Api:
         body_timeout: float,
         cors: bool,
     ) -> None:
+        self._service = service
         self._handler = RestHandler(service, max_body_bytes=max_body_bytes)
         self._threads = threads
         self._timeout = timeout if timeout is not None and timeout > 0 else None
@@ -104,7 +106,10 @@ class _Api:
             partial(self._handler.handle, scope["method"], path, body, encoding, call),
         )
         status, response = await _wait_or_cancel(work, receive, call)
-        return status, response, []
+        headers = []
+        if status == 404 and (models := self._service.model_names):
+            headers.append((KEY.encode(), models.encode()))
+        return status, response, headers
 
     async def _read_body(self, receive: Receive, length: int | None) -> bytes:
         if length is not None and length > self._max_body_bytes:
