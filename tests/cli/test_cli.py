@@ -302,7 +302,7 @@ def test_an_error_ends_a_process_with_2_and_no_traceback(process: Run, tmp_path:
 def test_text_that_is_not_utf8_is_named_by_line_and_byte(run: Run) -> None:
     done = run("predict", DEMO, stdin=b"caf\xc3\xa9\ncaf\xe9\n")
     assert done.returncode == 2
-    assert "standard input, line 2: byte 4 is 0xe9, which is not UTF-8" in done.stderr
+    assert "standard input, line 2: byte 4 of the line, 0xe9, is not UTF-8" in done.stderr
 
 
 def test_a_checkpoint_of_an_unknown_family_is_an_error(
