@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfclf.data import Layout, Row, labelled_rows
+from tfclf.data import LabelledRows, Layout, Row, labelled_rows
 from tfclf.errors import DataError, InputError
 from tfclf.evaluation import Report
 from tfclf.evaluation.metrics import require_sklearn
@@ -31,6 +31,7 @@ class TrainingResult:
       best_epoch: the epoch, from 1, whose weights were kept.
       history: every epoch.
       seconds: of training, summed over all runs if it was resumed.
+      numbers: the meaning of the numbers in the label column; empty if the labels are names.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class TrainingResult:
     best_epoch: int
     history: tuple["Epoch", ...]
     seconds: float
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 def train(
@@ -86,8 +88,9 @@ def train(
     from tfclf.training.state import TrainingState
 
     opened = open_base(base, labels=labels)
-    rows = _read_rows(data, opened.labels, layout)
-    test_rows = None if test is None else _read_rows(test, opened.labels, layout)
+    numbers: dict[str, str] = {}
+    rows = _read_rows(data, opened.labels, layout, numbers)
+    test_rows = None if test is None else _read_rows(test, opened.labels, layout, {})
     parts = split(rows, opened.labels, share=recipe.held_back, seed=recipe.seed)
     run = {
         "base": opened.folder.resolve().name,
@@ -96,6 +99,9 @@ def train(
         "labels": list(opened.labels),
         "recipe": recipe.to_dict(),
     }
+    facts: dict[str, Any] = {} if origin is None else {"origin": origin}
+    if numbers:
+        facts["numbers"] = numbers
     state = TrainingState(output.with_name(f"{output.name}.training"), run)
     position = state.position()
     with TrainingProgress(shown=progress) as bar:
@@ -107,7 +113,7 @@ def train(
             parts,
             test_rows,
             position=position,
-            run=run if origin is None else {**run, "origin": origin},
+            run=run | facts,
             batch_size=recipe.batch_size,
             output=output,
         )
@@ -119,6 +125,7 @@ def train(
         best_epoch=position.best_epoch,
         history=tuple(position.history),
         seconds=position.seconds,
+        numbers=numbers,
     )
 
 
@@ -135,11 +142,17 @@ def _refuse_existing(output: Path) -> None:
 
 
 def _read_rows(
-    data: str | Path | Iterable[Row], labels: Sequence[str], layout: Layout | None
+    data: str | Path | Iterable[Row],
+    labels: Sequence[str],
+    layout: Layout | None,
+    numbers: dict[str, str],
 ) -> list[Row]:
+    """Read all rows; add the meaning of the numbers in their label column to `numbers`."""
     if isinstance(data, str | Path):
-        return list(labelled_rows(data, labels, layout))
+        data = labelled_rows(data, labels, layout)
     rows = list(data)
+    if isinstance(data, LabelledRows):
+        numbers |= data.numbers
     for number, row in enumerate(rows, 1):
         if row.label not in labels:
             raise DataError(
