@@ -203,34 +203,30 @@ def _score(
     true = numpy.asarray(truth, bool).reshape(-1, len(labels))
     probabilities = numpy.asarray(scores).reshape(-1, len(labels))
     predicted = probabilities > threshold
-    precisions = [
+    areas = [
         float(metrics.average_precision_score(true[:, column], probabilities[:, column]))
         if true[:, column].any()
         else None
         for column in range(len(labels))
     ]
-    known = [one for one in precisions if one is not None]
+    known = [one for one in areas if one is not None]
     # One column at a time: scikit-learn takes a matrix of one column for two classes.
     per_label = [_count(true[:, column], predicted[:, column]) for column in range(len(labels))]
     classes = tuple(
-        LabelMetrics(label, *counted, precision, int(true[:, column].sum()))
-        for column, (label, counted, precision) in enumerate(
-            zip(labels, per_label, precisions, strict=True)
-        )
+        LabelMetrics(label, *counted, area, int(true[:, column].sum()))
+        for column, (label, counted, area) in enumerate(zip(labels, per_label, areas, strict=True))
     )
-    micro_precision = macro_precision = None
+    micro_area = macro_area = None
     if known:
-        micro_precision = float(
-            metrics.average_precision_score(true.ravel(), probabilities.ravel())
-        )
-        macro_precision = sum(known) / len(known)
+        micro_area = float(metrics.average_precision_score(true.ravel(), probabilities.ravel()))
+        macro_area = sum(known) / len(known)
     support = int(true.sum())
-    macro = (float(mean) for mean in numpy.mean(per_label, axis=0))
+    precision, recall, f1 = (float(mean) for mean in numpy.mean(per_label, axis=0))
     averages = {
         "micro": LabelMetrics(
-            "micro avg", *_count(true.ravel(), predicted.ravel()), micro_precision, support
+            "micro avg", *_count(true.ravel(), predicted.ravel()), micro_area, support
         ),
-        "macro": LabelMetrics("macro avg", *macro, macro_precision, support),
+        "macro": LabelMetrics("macro avg", precision, recall, f1, macro_area, support),
     }
     return classes, averages, float((true == predicted).all(axis=1).mean())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfclf.data import LabelledRows, Layout, Row, labelled_rows
+from tfclf.data.labels import describe_numbers
 from tfclf.errors import DataError, InputError
 from tfclf.evaluation import Report
 from tfclf.evaluation.metrics import require_sklearn
@@ -90,7 +91,9 @@ def train(
     opened = open_base(base, labels=labels)
     numbers: dict[str, str] = {}
     rows = _read_rows(data, opened.labels, layout, numbers)
-    test_rows = None if test is None else _read_rows(test, opened.labels, layout, {})
+    test_numbers: dict[str, str] = {}
+    test_rows = None if test is None else _read_rows(test, opened.labels, layout, test_numbers)
+    numbers = _agree_on_numbers(numbers, test_numbers)
     parts = split(rows, opened.labels, share=recipe.held_back, seed=recipe.seed)
     run = {
         "base": opened.folder.resolve().name,
@@ -160,6 +163,20 @@ def _read_rows(
                 f"`tfclf.data.labelled_rows` turns a file's own labels into these."
             )
     return rows
+
+
+def _agree_on_numbers(numbers: dict[str, str], test_numbers: dict[str, str]) -> dict[str, str]:
+    """Return the meaning of the numbers in the training rows, the test rows or both.
+
+    Raises: DataError if the two mean different labels.
+    """
+    if numbers and test_numbers and numbers != test_numbers:
+        raise DataError(
+            f"the training rows have {describe_numbers(numbers)}; the test rows have "
+            f"{describe_numbers(test_numbers)}. Expected the same numbers for both; correct one "
+            f"file, or state the first number with --label-base."
+        )
+    return numbers or test_numbers
 
 
 def _hash_rows(rows: Iterable[Row]) -> str:
