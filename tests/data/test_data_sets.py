@@ -253,6 +253,12 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
     assert [row.text for row in read(tmp_path, "imdb")] == ["poor", "fine"]
 
 
+def test_a_text_of_a_class_folder_may_be_utf16(tmp_path: Path) -> None:
+    acl_imdb(tmp_path, neg=["poor"], pos=["fine"])
+    (tmp_path / "train" / "pos" / "0_7.txt").write_bytes("fine".encode("utf-16"))
+    assert [row.text for row in read(tmp_path, "imdb")] == ["poor", "fine"]
+
+
 def test_a_byte_order_mark_is_no_part_of_a_column_or_a_class(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_bytes(
         "\ufeffWorld\r\nSports\r\nBusiness\r\nSci/Tech\r\n".encode()

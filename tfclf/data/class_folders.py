@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfclf.data.data_sets import DataSet
 from tfclf.data.layout import Row
-from tfclf.data.lines import not_utf8
+from tfclf.data.lines import decode, not_utf8
 from tfclf.errors import DataError
 from tfclf.files import list_folder
 
@@ -62,7 +62,7 @@ def _find_texts(folder: Path) -> Iterator[Path]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return decode(path.read_bytes())
     except UnicodeDecodeError as error:
         raise not_utf8(error, str(path)) from error
     except OSError as error:

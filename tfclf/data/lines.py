@@ -105,7 +105,7 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
 
 def _decode(file: io.BufferedReader, place: str) -> Iterator[str]:
     head = file.peek(_LONGEST_MARK)
-    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
+    encoding = _find_encoding(head)
     if encoding.startswith(("utf-16", "utf-32")):
         # Lines end at \n alone, as those of the bytes of UTF-8 do.
         text = io.TextIOWrapper(file, encoding, newline="\n")
@@ -121,6 +121,21 @@ def _decode(file: io.BufferedReader, place: str) -> Iterator[str]:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise not_utf8(error, f"{place}, line {number}", " of the line") from None
+
+
+def decode(data: bytes) -> str:
+    r"""Decode a whole file by its byte order mark, or else as UTF-8.
+
+    >>> decode("café".encode("utf-16")), decode(b"\xef\xbb\xbfcafe")
+    ('café', 'cafe')
+
+    Raises: UnicodeDecodeError.
+    """
+    return data.decode(_find_encoding(data))
+
+
+def _find_encoding(head: bytes) -> str:
+    return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
 
 
 def _refuse_unmarked_utf16(head: bytes, place: str) -> None:
