@@ -107,6 +107,21 @@ def test_predict_reads_files(run: Run, tmp_path: Path, name: str, content: str) 
     ]
 
 
+def test_predict_takes_the_word_for_a_header(run: Run, exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("kind;tweet\nx;A goal\n", encoding="utf-8")
+    options = ("--text-column", "1", "--delimiter", ";", "--header", "--json")
+    done = run("predict", exported, "-f", tmp_path / "rows.csv", *options)
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["A goal"]
+
+
+def test_no_table_begins_if_the_first_batch_is_an_error(
+    run: Run, exported: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "A goal"}\n{"text": 3}\n', encoding="utf-8")
+    done = run("predict", exported, "--file", tmp_path / "rows.jsonl")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_predict_tells_what_was_cut(run: Run, exported: Path) -> None:
     done = run("predict", exported, "news " * 600, "news")
     _, first, second = done.stdout.splitlines()
@@ -287,6 +302,8 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
     [
         (["predict", "nowhere", "text"], "nowhere: there is no such folder"),
         (["predict", DEMO, "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["predict", "nowhere", "--file", "nowhere.csv"], "nowhere.csv does not exist"),
+        (["predict", "nowhere", "--text-column", "b"], "standard input has one text per line"),
         (["predict", DEMO, "text", "--file", "rows.txt"], "expected one of the two"),
         (["predict", DEMO, "a", "--pair", "b", "--pair", "c"], "there are 1 texts and 2 --pair"),
         (
@@ -327,7 +344,7 @@ def test_an_error_ends_a_process_with_2_and_no_traceback(process: Run, tmp_path:
 def test_text_that_is_not_utf8_is_named_by_line_and_byte(run: Run) -> None:
     done = run("predict", DEMO, stdin=b"caf\xc3\xa9\ncaf\xe9\n")
     assert done.returncode == 2
-    assert "standard input, line 2: byte 4 is 0xe9, which is not UTF-8" in done.stderr
+    assert "standard input, line 2: byte 4 of the line, 0xe9, is not UTF-8" in done.stderr
 
 
 def test_a_checkpoint_of_an_unknown_family_is_an_error(

@@ -184,13 +184,25 @@ def test_the_official_name_goes_before_a_parts(tmp_path: Path) -> None:
     assert read(tmp_path, "ag_news") == [Row("train rows", "Sci/Tech")]
 
 
-@pytest.mark.parametrize(("suffix", "expected"), [("csv", "World"), ("jsonl", "Sports")])
-def test_numbers_that_leave_it_open_count_as_the_format_does(
-    tmp_path: Path, suffix: str, expected: str
-) -> None:
-    row = "text,label\nTalks,1\n" if suffix == "csv" else '{"text": "Talks", "label": 1}\n'
-    (tmp_path / f"train.{suffix}").write_text(row)
-    assert read(tmp_path, "ag_news") == [Row("Talks", expected)]
+def test_numbers_that_leave_it_open_count_from_0_in_the_hubs_conversions(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "Talks", "label": 1}\n')
+    assert read(tmp_path, "ag_news") == [Row("Talks", "Sports")]
+
+
+def test_numbers_that_leave_it_open_count_from_1_in_the_official_columns(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text('"1","Talks","resume"\n')
+    assert read(tmp_path, "ag_news") == [Row("Talks resume", "World")]
+
+
+def test_numbers_that_leave_it_open_below_a_header_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\nTalks,1\n")
+    with pytest.raises(DataError, match="--label-base 0 or --label-base 1"):
+        read(tmp_path, "ag_news")
+
+
+def test_the_case_of_a_files_name_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "TRAIN.CSV").write_text("text,label\nTalks,World\n")
+    assert read(tmp_path, "ag_news") == [Row("Talks", "World")]
 
 
 def test_numbers_that_say_where_they_start_are_believed(tmp_path: Path) -> None:
@@ -238,6 +250,12 @@ def test_class_folders_are_read_in_the_order_of_their_names(tmp_path: Path) -> N
 
 def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
     acl_imdb(tmp_path, neg=["poor"], pos=["\ufefffine"])
+    assert [row.text for row in read(tmp_path, "imdb")] == ["poor", "fine"]
+
+
+def test_a_text_of_a_class_folder_may_be_utf16(tmp_path: Path) -> None:
+    acl_imdb(tmp_path, neg=["poor"], pos=["fine"])
+    (tmp_path / "train" / "pos" / "0_7.txt").write_bytes("fine".encode("utf-16"))
     assert [row.text for row in read(tmp_path, "imdb")] == ["poor", "fine"]
 
 

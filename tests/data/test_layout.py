@@ -42,6 +42,15 @@ def parquet(path: Path, **columns: Sequence[object]) -> Path:
         ("rows.csv.gz", "sentence,class\ngood,pos\n"),
         ("rows.jsonl", '{"content": "good", "polarity": "pos", "id": 1}\n\n'),
         ("rows.jsonl.gz", '{"text": "good", "label": "pos"}'),
+        ("rows.tsv", "text\tlabel\ngood\tpos\n"),
+        ("rows.csv", "text;label\ngood;pos\n"),
+        ("rows.csv", "text\tlabel\ngood\tpos\n"),
+        ("rows.csv", "sep=;\ntext;label\ngood;pos\n"),
+        ("rows.json", '[{"text": "good",\n"label": "pos"}]'),
+        ("rows.json", '{"text": "good", "label": "pos"}\n'),
+        ("rows.ndjson", '\ufeff{"text": "good", "label": "pos"}\n'),
+        ("ROWS.CSV", "text,label\ngood,pos\n"),
+        ("rows.csv.jsonl", '{"text": "good", "label": "pos"}\n'),
     ],
 )
 def test_columns_are_recognised_by_name(write: Write, name: str, content: str) -> None:
@@ -71,7 +80,60 @@ def test_text_columns_are_joined_by_a_space(write: Write) -> None:
 
 def test_columns_without_names_are_given_by_position(write: Write) -> None:
     path = write("rows.csv", "x,A,b c\n")
-    assert list(read_rows(path, Layout(text=("1", "2"), label="0"))) == [Row("A b c", "x")]
+    layout = Layout(text=("1", "2"), label="0", header=False)
+    assert list(read_rows(path, layout)) == [Row("A b c", "x")]
+
+
+@pytest.mark.parametrize("content", ["id,tweet\nx,A goal\n", "tweet\n", "tweet\nA goal\n"])
+def test_a_first_row_that_may_be_names_or_a_text_is_refused(write: Write, content: str) -> None:
+    path = write("rows.csv", content)
+    layout = Layout(text=(str(content.split("\n")[0].count(",")),))
+    with pytest.raises(DataError, match=r"names or a row: .*'tweet'.*--no-header; .*--text-column"):
+        list(read_rows(path, layout, labelled=False))
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [("id,tweet\n1,A goal\n", ["A goal"]), ("1,A goal\n2,Rates\n", ["A goal", "Rates"])],
+)
+def test_a_column_of_numbers_shows_whether_there_is_a_header(
+    write: Write, content: str, texts: list[str]
+) -> None:
+    rows = read_rows(write("rows.csv", content), Layout(text=("1",)), labelled=False)
+    assert [row.text for row in rows] == texts
+
+
+def test_a_delimiter_can_be_stated(write: Write) -> None:
+    layout = Layout(text=("1",), label="0", header=False, delimiter=";")
+    assert list(read_rows(write("rows.csv", "x;A, b\n"), layout)) == [Row("A, b", "x")]
+
+
+def test_a_comma_within_a_text_is_no_delimiter_of_a_semicolon_file(write: Write) -> None:
+    path = write("rows.csv", "text;label\nA, b;x\n")
+    assert list(read_rows(path)) == [Row("A, b", "x")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+    content = "text,label\ncafé,pos\n"
+    if name == "rows.jsonl":
+        content = '{"text": "café", "label": "pos"}\n'
+    (tmp_path / name).write_bytes(content.encode(encoding))
+    assert list(read_rows(tmp_path / name)) == [Row("café", "pos")]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16LE", "UTF-16BE"])
+def test_utf16_without_a_mark_is_told(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "rows.csv").write_bytes("text,label\n".encode(encoding))
+    with pytest.raises(DataError, match=f"iconv -f {encoding} -t UTF-8"):
+        list(read_rows(tmp_path / "rows.csv"))
+
+
+def test_the_advice_for_other_encodings_keeps_windows_quotes(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes("text\n“Rates”\n".encode("cp1252"))
+    with pytest.raises(DataError, match="iconv -f CP1252 -t UTF-8"):
+        list(read_rows(tmp_path / "rows.csv", labelled=False))
 
 
 def test_a_header_can_be_denied(write: Write) -> None:
@@ -125,6 +187,18 @@ def test_labels_are_names_or_numbers_from_0_or_1(
     assert [row.label for row in labelled_rows(path, ["neg", "pos"])] == expected
 
 
+def test_the_meaning_of_numbers_is_told_with_the_rows(write: Write) -> None:
+    rows = labelled_rows(write("rows.csv", "text,label\ngood,1\nbad,2\n"), ["neg", "pos"])
+    next(rows)
+    assert rows.numbers == {"1": "neg", "2": "pos"}
+
+
+def test_a_list_of_labels_is_refused_for_a_single_label_model(write: Write) -> None:
+    path = write("rows.jsonl", '{"text": "good", "label": ["neg", "pos"]}')
+    with pytest.raises(DataError, match=r"a list of labels, .* for a multi-label model"):
+        list(labelled_rows(path, ["neg", "pos"]))
+
+
 def test_label_names_that_are_numbers_are_names(write: Write) -> None:
     path = write("rows.csv", "text,label\ngood,1\nbad,2\n")
     assert [row.label for row in labelled_rows(path, ["2", "1"])] == ["1", "2"]
@@ -173,7 +247,7 @@ def test_an_unknown_label_is_refused_with_its_line_and_the_nearest_one(write: Wr
         (
             "rows.csv",
             "a,b\nc,d\n",
-            "no column is named for the text: found 2 columns without names",
+            "no column is named for the text: found 2 columns, 0 to 1, and in line 1 'a', 'b'",
         ),
         (
             "rows.csv",

@@ -8,6 +8,7 @@ import pytest
 from tests.training.tiny import LABELS
 from tfclf.data import Row
 from tfclf.errors import DataError
+from tfclf.training.run import _agree_on_numbers, _read_rows
 from tfclf.training.split import split
 
 
@@ -91,3 +92,15 @@ def test_lone_surrogates_are_tokenized_as_invalid_text(base: Path) -> None:
     tokenizer = open_base(base, labels=LABELS).tokenizer
     encoded = encode(tokenizer, ["good \ud800 film"], [1], max_length=10)
     assert encoded.ids.to_list() == [tokenizer("good \ufffd\ufffd\ufffd film")["input_ids"]]
+
+
+def test_the_meaning_of_numbers_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\na,1\nb,2\n")
+    numbers: dict[str, str] = {}
+    _read_rows(tmp_path / "rows.csv", ("neg", "pos"), None, numbers)
+    assert numbers == {"1": "neg", "2": "pos"}
+
+
+def test_numbers_that_mean_other_labels_in_the_test_rows_are_refused() -> None:
+    with pytest.raises(DataError, match=r"read as 0 neg, 1 pos; .*read as 1 neg, 2 pos"):
+        _agree_on_numbers({"0": "neg", "1": "pos"}, {"1": "neg", "2": "pos"})

@@ -6,6 +6,7 @@ import typer
 
 from tfclf.catalog import cards as all_cards
 from tfclf.data import Layout
+from tfclf.data.records import parse_delimiter
 
 Machine = Annotated[
     bool,
@@ -51,6 +52,14 @@ Header = Annotated[
         help="Whether the first row of a CSV file names its columns. Set it if the guess is wrong.",
     ),
 ]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        help="Character between the columns of a CSV file: ';', tab, pipe. Set it if the header "
+        "does not show it.",
+        show_default="as the header shows",
+    ),
+]
 LabelBase = Annotated[
     int | None,
     typer.Option(
@@ -78,8 +87,16 @@ def layout_of(
     label_column: str | None,
     header: bool | None,
     label_base: int | None,
+    delimiter: str | None = None,
+    *,
+    pair_column: str | None = None,
 ) -> Layout:
-    """Return the options on columns as one record."""
+    """Return the options on columns as one record. Raises: InputError for a bad delimiter."""
     return Layout(
-        text=tuple(text_column or ()), label=label_column, header=header, label_base=label_base
+        text=tuple(text_column or ()),
+        label=label_column,
+        pair=pair_column,
+        header=header,
+        label_base=label_base,
+        delimiter=None if delimiter is None else parse_delimiter(delimiter),
     )

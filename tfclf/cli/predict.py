@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf.cli.options import BatchSize, Machine, TextColumns, Xla
+from tfclf.cli.options import (
+    BatchSize,
+    Delimiter,
+    Header,
+    Machine,
+    TextColumns,
+    Xla,
+    layout_of,
+)
 from tfclf.cli.startup import start_tensorflow
-from tfclf.cli.text_source import pairs_from, texts_from
-from tfclf.data import Layout
+from tfclf.cli.text_source import count_rows, pairs_from, read_first, texts_from
 from tfclf.data.pairing import pair_with_rows
 from tfclf.prediction import Prediction
 from tfclf.problem_types import REGRESSION
+from tfclf.progress import show_progress
 
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier
@@ -43,10 +51,15 @@ def predict(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="File of texts: .txt (one per line), .csv, .jsonl (both also .gz) or .parquet."
+            "--file",
+            "-f",
+            help="File of texts: .txt (one per line), .csv, .tsv, .jsonl, .ndjson, .json (all also "
+            ".gz) or .parquet; - is standard input, one text per line.",
         ),
     ] = None,
     text_column: TextColumns = None,
+    header: Header = None,
+    delimiter: Delimiter = None,
     pair: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,7 +96,7 @@ def predict(
 
     Example: `tfclf predict my_model "Shares jump after earnings" --json`
     """
-    layout = Layout(text=tuple(text_column or ()), pair=pair_column)
+    layout = layout_of(text_column, None, header, None, delimiter, pair_column=pair_column)
     with_pairs = bool(pair) or pair_column is not None
     rows: Iterable[_Row]
     if with_pairs:
@@ -105,10 +118,14 @@ def predict(
             long=long,
             stride=stride,
             batch_size=batch_size,
-            progress=not sys.stdout.isatty(),
         )
 
-    predicted = pair_with_rows(rows, predict_rows)
+    predicted: Iterable[tuple[_Row, Prediction]] = pair_with_rows(rows, predict_rows)
+    if not sys.stdout.isatty():
+        total = len(texts) if texts else None
+        if file is not None and sys.stderr.isatty():
+            total = count_rows(file, layout)
+        predicted = show_progress(predicted, total=total, unit="texts")
     lines = _json_lines(predicted) if machine else _table_lines(predicted, classifier)
     for line in lines:
         typer.echo(line)
@@ -130,6 +147,8 @@ def _table_lines(
     # A probability has five characters; a value may have a sign and any size.
     score_width = 10 if classifier.manifest.problem_type == REGRESSION else 5
     text_width = max(20, shutil.get_terminal_size().columns - label_width - score_width - 4)
+    # Before the head is printed, so that no table begins if the first batch is an error.
+    predicted = read_first(iter(predicted))
     yield typer.style(f"{'label':<{label_width}}  {'score':>{score_width}}  text", bold=True)
     rows = truncated = 0
     for row, prediction in predicted:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfclf.cli.consoles import make_console
-from tfclf.evaluation import Comparison, Report
+from tfclf.evaluation import Comparison, MultiLabelReport, Report
 from tfclf.evaluation.pages import format_metric, verdict
 from tfclf.evaluation.published import Published
 
@@ -28,6 +28,34 @@ def print_report(report: Report, *, title: str, published: Published | None = No
         console.print(_make_card_make_table(published))
         for remark in published.remarks:
             console.print(f"- {remark}", soft_wrap=True)
+
+
+def print_multi_label(report: MultiLabelReport, *, title: str) -> None:
+    """Print the scores of a multi-label model, of all rows and by label."""
+    from rich.text import Text
+
+    console = make_console(markup=False, highlight=False)
+    console.print()
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(
+        f"subset accuracy {report.subset_accuracy:.4f}   loss {report.loss:.4f}   "
+        f"{report.samples:,} rows in {report.runtime:.1f} s; a label counts as predicted if its "
+        f"probability is above {report.threshold}",
+        soft_wrap=True,
+    )
+    table = _make_table("label", ["precision", "recall", "f1-score", "avg precision", "support"])
+    for number, line in enumerate([*report.classes, *report.averages.values()], 1):
+        precision = line.average_precision
+        table.add_row(
+            Text(line.label),
+            f"{line.precision:.4f}",
+            f"{line.recall:.4f}",
+            f"{line.f1:.4f}",
+            "-" if precision is None else f"{precision:.4f}",
+            f"{line.support:,}",
+            end_section=number == len(report.classes),
+        )
+    console.print(table)
 
 
 def print_comparison(comparison: Comparison, *, title: str) -> None:

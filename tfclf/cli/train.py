@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfclf.cli.options import Header, LabelBase, LabelColumn, Machine, TextColumns, layout_of
+from tfclf.cli.options import (
+    Delimiter,
+    Header,
+    LabelBase,
+    LabelColumn,
+    Machine,
+    TextColumns,
+    layout_of,
+)
 from tfclf.cli.recipe_options import add_recipe_options, given_fields
 from tfclf.cli.startup import start_tensorflow
 from tfclf.cli.tables import print_report
+from tfclf.data.labels import describe_numbers
+from tfclf.data.layout import check_table
 from tfclf.errors import InputError
 from tfclf.training.recipe import Recipe
 
@@ -44,7 +54,7 @@ def train(
         Path | None,
         typer.Argument(
             metavar="DATA",
-            help="Training rows: .csv, .jsonl (both also .gz) or .parquet; "
+            help="Training rows: .csv, .tsv, .jsonl, .ndjson, .json (all also .gz) or .parquet; "
             "with --card the data set's folder.",
             show_default=False,
         ),
@@ -85,6 +95,7 @@ def train(
     text_column: TextColumns = None,
     label_column: LabelColumn = None,
     header: Header = None,
+    delimiter: Delimiter = None,
     label_base: LabelBase = None,
     machine: Machine = False,
     **options: Any,
@@ -99,7 +110,7 @@ def train(
     Example: `tfclf train --card en.classify.roberta.imdb --data aclImdb -o imdb_again`
     """
     given = given_fields(options)
-    layout = layout_of(text_column, label_column, header, label_base)
+    layout = layout_of(text_column, label_column, header, label_base, delimiter)
     base = _choose(base_argument, base, "BASE")
     data = _choose(data_argument, data, "DATA")
     plan = None
@@ -154,6 +165,10 @@ def _train(
             f"Or let a card say how: tfclf train --card NAME --data FOLDER -o OUT"
         )
     recipe = Recipe(**given)
+    # Check now, before TensorFlow and the base are loaded.
+    for path in (data, test):
+        if path is not None:
+            check_table(path, layout, labelled=True)
     start_tensorflow()
     from tfclf.training import train as fine_tune
 
@@ -249,6 +264,7 @@ def _to_json(result: "TrainingResult", plan: "Plan | None") -> dict[str, Any]:
         "train_runtime": result.seconds,
         "held_back": result.held_back.to_dict(),
         "test": result.test and result.test.to_dict(),
+        **({"numbers": dict(result.numbers)} if result.numbers else {}),
         **({} if plan is None else {"origin": plan.to_dict()}),
     }
 
@@ -263,6 +279,8 @@ def _print_result(result: "TrainingResult", plan: "Plan | None", test: Path | No
                 f"The card: accuracy {published:.4f} on {plan.card.training.test_rows:,} rows; "
                 f"here {result.test.accuracy:.4f} on {result.test.samples:,}."
             )
+    if result.numbers:
+        typer.echo(describe_numbers(result.numbers))
     typer.echo(
         f"{result.folder}: epoch {result.best_epoch} of {len(result.history)} was best; "
         f"{result.seconds / 60:.1f} minutes. Next: tfclf export {result.folder} FOLDER"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tfclf.data.data_sets import DataSet
 from tfclf.data.layout import Row
+from tfclf.data.lines import decode, not_utf8
 from tfclf.errors import DataError
 from tfclf.files import list_folder
 
@@ -61,11 +62,8 @@ def _find_texts(folder: Path) -> Iterator[Path]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return decode(path.read_bytes())
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: byte {error.start + 1}, 0x{error.object[error.start]:02x}, is not UTF-8. "
-            f"Expected a text in UTF-8; convert it, for instance with: iconv -f LATIN1 -t UTF-8"
-        ) from error
+        raise not_utf8(error, str(path)) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -6,7 +6,6 @@ A new data set is a new record here. `splits` finds and reads the files.
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tfclf.errors import DataError
 
@@ -21,8 +20,9 @@ class DataSet:
       labels: in the order of the data set's numbers, which is the order of the head's outputs.
       address: its web page.
       spellings: other names of the labels, in lower case, to the label.
-      first_numbers: number of the first label by file suffix; 0 for suffixes not listed. It counts
-        only if the numbers in a file leave it open.
+      official_first_number: number of the first label in the publishers' own CSV files, which have
+        no header. The hub's conversions count from 0. Both count only if the numbers in a file
+        leave it open.
       stems: names of a split's files without suffix, best first: "train" -> train.csv and so on.
       subfolders: folders of a downloaded repository or archive that may hold the files.
       ignored_folders: folders of a split in class folders that hold no labelled texts.
@@ -33,7 +33,7 @@ class DataSet:
     labels: tuple[str, ...]
     address: str
     spellings: Mapping[str, str] = field(default_factory=dict)
-    first_numbers: Mapping[str, int] = field(default_factory=dict)
+    official_first_number: int = 0
     stems: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {"train": ("train",), "test": ("test",)}
     )
@@ -49,17 +49,6 @@ class DataSet:
         by_name = {**self.spellings, **{label.lower(): label for label in self.labels}}
         return by_name.get(written.strip().lower())
 
-    def first_number(self, path: Path) -> int:
-        """Return the usual number of the first label in such a file.
-
-        >>> [DATA_SETS["ag_news"].first_number(Path(f"train{end}")) for end in (".csv", ".jsonl")]
-        [1, 0]
-        """
-        for suffix in path.suffixes[-2:]:
-            if suffix in self.first_numbers:
-                return self.first_numbers[suffix]
-        return 0
-
 
 _NEGATIVE_POSITIVE = {"negative": "neg", "positive": "pos"}
 
@@ -70,8 +59,7 @@ _ALL = (
         # Zhang et al. 2015, arXiv:1509.01626; classes.txt of the official archive.
         labels=("World", "Sports", "Business", "Sci/Tech"),
         address="https://huggingface.co/datasets/fancyzhx/ag_news",
-        # The official CSV files count from 1, the hub's conversions from 0.
-        first_numbers={".csv": 1},
+        official_first_number=1,
         stems={"train": ("train", "train_subset"), "test": ("test",)},
         subfolders=("data", "default", "ag_news_csv"),
     ),

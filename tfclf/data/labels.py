@@ -9,13 +9,30 @@ from tfclf.data.layout import Layout, Row, read_rows_with_places
 from tfclf.errors import DataError
 
 
+class LabelledRows(Iterator[Row]):
+    """Rows read one at a time, each with one of a model's labels.
+
+    Attributes:
+      numbers: the meaning of the numbers in the label column, by number; empty if the labels are
+        names, and until the first row is read.
+    """
+
+    def __init__(self, rows: Iterator[Row], numbers: dict[str, str]) -> None:
+        self._rows = rows
+        self.numbers: Mapping[str, str] = numbers
+
+    def __next__(self) -> Row:
+        return next(self._rows)
+
+
 def labelled_rows(
     path: str | Path, labels: Sequence[str], layout: Layout | None = None
-) -> Iterator[Row]:
+) -> LabelledRows:
     """Read the rows of a file, each with one of `labels`.
 
         rows = labelled_rows("ag_news/test.csv", ["World", "Sports", "Business", "Sci/Tech"])
         next(rows).label   # 'Business'
+        rows.numbers   # {'1': 'World', '2': 'Sports', '3': 'Business', '4': 'Sci/Tech'}
 
     The file is read twice: first to find out what its labels mean, then for the rows.
 
@@ -24,11 +41,52 @@ def labelled_rows(
       labels: the model's, in the order of its outputs.
     Raises: DataError, also if numbers may count from 0 or from 1 and `layout.label_base` is None.
     """
-    path, layout = Path(path), layout or Layout()
+    numbers: dict[str, str] = {}
+    return LabelledRows(_label_rows(Path(path), labels, layout or Layout(), numbers), numbers)
+
+
+def _label_rows(
+    path: Path, labels: Sequence[str], layout: Layout, numbers: dict[str, str]
+) -> Iterator[Row]:
     places = find_labels(path, layout)
     meaning = resolve_labels(places, labels, path, label_base=layout.label_base)
+    numbers |= number_labels(meaning, labels)
     for _, row in read_rows_with_places(path, layout):
         yield Row(row.text, meaning[row.label or ""])
+
+
+def number_labels(meaning: Mapping[str, str], labels: Sequence[str]) -> dict[str, str]:
+    """Return all labels by their numbers if the labels of a file are numbers, or else {}.
+
+    >>> number_labels({"1": "neg"}, ["neg", "pos"])
+    {'1': 'neg', '2': 'pos'}
+    >>> number_labels({"neg": "neg"}, ["neg", "pos"]), number_labels({"2": "2"}, ["1", "2"])
+    ({}, {})
+    """
+    numbers = [written for written, label in meaning.items() if is_number(written)]
+    if not numbers or all(written == label for written, label in meaning.items()):
+        return {}
+    base = int(numbers[0]) - list(labels).index(meaning[numbers[0]])
+    return {str(number): label for number, label in enumerate(labels, base)}
+
+
+def describe_numbers(numbers: Mapping[str, str]) -> str:
+    """Say what the numbers in a label column mean.
+
+    >>> describe_numbers({"0": "neg", "1": "pos"})
+    'numbers read as 0 neg, 1 pos'
+    """
+    pairs = ", ".join(f"{number} {label}" for number, label in numbers.items())
+    return f"numbers read as {pairs}"
+
+
+def is_number(written: str) -> bool:
+    """Return whether a label is a whole number.
+
+    >>> is_number("-1"), is_number("1.5"), is_number("one")
+    (True, False, False)
+    """
+    return re.fullmatch("-?[0-9]+", written) is not None
 
 
 def find_labels(path: Path, layout: Layout) -> dict[str, str]:
@@ -68,7 +126,7 @@ def resolve_labels(
     """
     if label_base is None and all(written in labels for written in places):
         return {written: written for written in places}
-    if not all(re.fullmatch("-?[0-9]+", written) for written in places):
+    if not all(is_number(written) for written in places):
         refuse_name(places, labels, path, owner)
     base = label_base
     if base is None:

@@ -1,25 +1,34 @@
 """Records to rows: which columns are the text, and which one is the label."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tfclf.data.records import Record, is_csv, read_records
+from tfclf.data.records import Record, is_separated, read_records
 from tfclf.errors import DataError
 
 _TEXT_NAMES = ("text", "review", "sentence", "content")
 _LABEL_NAMES = ("label", "class", "polarity", "sentiment")
+_NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
+_Column = TypeVar("_Column", bound=str | int)
+_SAMPLE = 20  # rows that show whether the first one is a header
 
 
 @dataclass(frozen=True)
 class Row:
-    """A text, its label and its second text; None for those that were not asked for."""
+    """A text, its label and its second text; None for those that were not asked for.
+
+    Attributes:
+      labels: all labels of the text, for multi-label models; None for rows of one label.
+    """
 
     text: str
     label: str | None
     pair: str | None = None
+    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class Layout:
       pair: the column of the second text, by name or position, for models that compare two texts.
       header: whether the first row of a CSV file names its columns.
       label_base: the number of the first label if labels are numbers: 0 or 1.
+      delimiter: between the columns of a CSV or TSV file, if its header does not show it.
     """
 
     text: tuple[str, ...] = ()
@@ -42,6 +52,7 @@ class Layout:
     pair: str | None = None
     header: bool | None = None
     label_base: int | None = None
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,8 @@ def read_rows(
     have no names.
 
     Args:
-      path: .csv, .jsonl (both also .gz) or .parquet, in UTF-8.
+      path: .csv, .tsv, .jsonl, .ndjson, .json (all also .gz) or .parquet, in UTF-8, or in UTF-16
+        with a byte order mark.
       labelled: whether to require a column of labels; if not, every label is None.
     Raises: DataError, which names the file and the line; MissingExtraError.
     """
@@ -75,12 +87,58 @@ def read_rows_with_places(
     path: Path, layout: Layout, *, labelled: bool = True
 ) -> Iterator[tuple[str, Row]]:
     """Read rows as `read_rows` does, each with its place in the file ("line 12")."""
-    records = read_records(path)
+    first, records = open_table(path, layout)
+    columns = _choose_columns(first, layout, path, labelled=labelled)
+    for record in records:
+        text = _join_text(record, columns.text, path)
+        label = None if columns.label is None else _read_label(record, columns.label, path)
+        pair = None if columns.pair is None else _read_text(record, columns.pair, path)
+        yield record.place, Row(text, label, pair)
+
+
+def read_label_cells(
+    path: Path, layout: Layout, columns: Sequence[_Column]
+) -> Iterator[tuple[str, Row, dict[_Column, Any]]]:
+    """Read each row's place, the row without its label, and the cells of some columns."""
+    first, records = open_table(path, layout)
+    chosen = _choose_columns(first, layout, path, labelled=False)
+    for record in records:
+        cells = {column: _read_cell(record, column, path) for column in columns}
+        yield record.place, Row(_join_text(record, chosen.text, path), None), cells
+
+
+def check_table(path: Path, layout: Layout, *, labelled: bool = False) -> None:
+    """Check that a file can be opened and has the columns of the text. Raises: DataError."""
+    first, _ = open_table(path, layout)
+    _choose_columns(first, layout, path, labelled=labelled)
+
+
+def is_official_ag_news(path: Path, layout: Layout) -> bool:
+    """Return whether the file has the columns of the official AG News files, without names."""
+    if not is_separated(path) or layout.header or layout.text or layout.label is not None:
+        return False
+    first = next(_read_records(path, layout), None)
+    return first is not None and _is_official_ag_news(first)
+
+
+def open_table(path: Path, layout: Layout) -> tuple[Record, Iterator[Record]]:
+    """Return the first record, and all of them; their cells have names if the file has some.
+
+    Raises: DataError if there is none, or if the first row of a CSV file may be names or a row.
+    """
+    records = _read_records(path, layout)
     first = next(records, None)
     if first is None:
         raise DataError(f"{path} has no rows. Expected at least one.")
+    names = None
+    if is_separated(path):
+        header = _shows_header(first, layout)
+        if header is None:
+            sample = [first, *itertools.islice(records, _SAMPLE - 1)]
+            records = itertools.chain(sample[1:], records)
+            header = _starts_with_names(sample, path)
+        names = _names_of(first) if header else None
     records = itertools.chain([first], records)
-    names = _read_header(first, layout) if is_csv(path) else None
     if names is not None:
         _refuse_equal_names(names, path, first.place)
         next(records)
@@ -91,30 +149,73 @@ def read_rows_with_places(
                 f"{path} has a header ({', '.join(names)}) and no rows. Expected at least one."
             )
         records = itertools.chain([first], records)
-    columns = _choose_columns(first, layout, path, labelled=labelled)
-    for record in records:
-        text = " ".join(_read_text(record, column, path) for column in columns.text)
-        label = None if columns.label is None else _read_label(record, columns.label, path)
-        pair = None if columns.pair is None else _read_text(record, columns.pair, path)
-        yield record.place, Row(text, label, pair)
+    return first, records
 
 
-def _read_header(first: Record, layout: Layout) -> list[str] | None:
-    """Return the names of the columns; None if the first record is a row.
+def _read_records(path: Path, layout: Layout) -> Iterator[Record]:
+    names = {*_TEXT_NAMES, *_LABEL_NAMES, *(name.lower() for name in _requested_names(layout))}
+    return read_records(path, delimiter=layout.delimiter, names=names)
 
-    >>> _read_header(Record("line 1", {0: "", 1: "Text"}), Layout())
+
+def _requested_names(layout: Layout) -> list[str]:
+    requested = [*layout.text, layout.label, layout.pair]
+    return [name for name in requested if name is not None and not name.isdigit()]
+
+
+def _names_of(first: Record) -> list[str]:
+    """Return the cells of a header; a nameless column, such as pandas' index, has its position.
+
+    >>> _names_of(Record("line 1", {0: "", 1: " Text"}))
     ['0', 'Text']
-    >>> _read_header(Record("line 1", {0: "3", 1: "Shares jump"}), Layout())
     """
-    # A column without a name, such as an index written by pandas, is named by its position.
-    names = [str(cell).strip() or str(position) for position, cell in first.cells.items()]
-    requested = [*layout.text, *(name for name in (layout.label, layout.pair) if name is not None)]
+    return [str(cell).strip() or str(position) for position, cell in first.cells.items()]
+
+
+def _shows_header(first: Record, layout: Layout) -> bool | None:
+    """Return whether the first record names the columns; None if it does not show it.
+
+    >>> _shows_header(Record("line 1", {0: "id", 1: "Text"}), Layout())
+    True
+    >>> _shows_header(Record("line 1", {0: "3", 1: "Shares jump", 2: "Up"}), Layout())
+    False
+    >>> _shows_header(Record("line 1", {0: "id", 1: "tweet"}), Layout(text=("1",)))
+    """
     if layout.header is not None:
-        return names if layout.header else None
-    if any(not name.isdigit() for name in requested):
-        return names
+        return layout.header
+    if _requested_names(layout):
+        return True
     known = {*_TEXT_NAMES, *_LABEL_NAMES}
-    return names if any(name.lower() in known for name in names) else None
+    if any(name.lower() in known for name in _names_of(first)):
+        return True
+    # Without a column to read, the error about the missing column shows the first row.
+    return False if not layout.text or _is_official_ag_news(first) else None
+
+
+def _starts_with_names(sample: Sequence[Record], path: Path) -> bool:
+    """Return whether the first record is names: it has a word above a column of numbers.
+
+    >>> rows = [Record("line 1", {0: "id", 1: "tweet"}), Record("line 2", {0: "7", 1: "A goal"})]
+    >>> _starts_with_names(rows, Path("rows.csv")), _starts_with_names(rows[1:], Path("rows.csv"))
+    (True, False)
+
+    Raises: DataError if there is no column of numbers to tell by.
+    """
+    names = rows = False
+    for column, head in sample[0].cells.items():
+        if all(_is_number(record.cells.get(column)) for record in sample[1:]):
+            rows |= _is_number(head)
+            names |= len(sample) > 1 and bool(head.strip()) and not _is_number(head)
+    if names == rows:
+        raise DataError(
+            f"{path}, {sample[0].place}: these may be the columns' names or a row: "
+            f"{_list_cells(sample[0])}. Say which: --header or --no-header; or name the column "
+            f"of the text with --text-column{_hint_delimiter(sample[0], path)}."
+        )
+    return names
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, str) and _NUMBER.fullmatch(cell.strip()) is not None
 
 
 def _refuse_equal_names(names: Sequence[str], path: Path, place: str) -> None:
@@ -128,20 +229,18 @@ def _name_cells(cells: Mapping[str | int, Any], names: Sequence[str]) -> dict[st
 
 
 def _choose_columns(first: Record, layout: Layout, path: Path, *, labelled: bool) -> _Columns:
-    columns = list(first.cells)
-    text = tuple(_find_column(name, columns, path, "--text-column") for name in layout.text)
-    label = None
+    label = pair = None
+    text = tuple(_find_column(name, first, path, "--text-column") for name in layout.text)
     if labelled and layout.label is not None:
-        label = _find_column(layout.label, columns, path, "--label-column")
-    pair = None
+        label = _find_column(layout.label, first, path, "--label-column")
     if layout.pair is not None:
-        pair = _find_column(layout.pair, columns, path, "--pair-column")
+        pair = _find_column(layout.pair, first, path, "--pair-column")
     if _is_official_ag_news(first) and not text and layout.label is None and pair is None:
         return _Columns(text=(1, 2), label=0 if labelled else None)
     if not text:
-        text = (_recognise_column(columns, _TEXT_NAMES, "text", "--text-column", path),)
+        text = (_recognise_column(first, _TEXT_NAMES, "text", "--text-column", path),)
     if labelled and label is None:
-        label = _recognise_column(columns, _LABEL_NAMES, "label", "--label-column", path)
+        label = _recognise_column(first, _LABEL_NAMES, "label", "--label-column", path)
     return _Columns(text, label, pair)
 
 
@@ -149,40 +248,67 @@ def _is_official_ag_news(first: Record) -> bool:
     return list(first.cells) == [0, 1, 2] and str(first.cells[0]).strip() in {"1", "2", "3", "4"}
 
 
-def _find_column(name: str, columns: Sequence[str | int], path: Path, option: str) -> str | int:
+def _find_column(name: str, first: Record, path: Path, option: str) -> str | int:
     """Return the column of that name, or else at that position.
 
-    >>> _find_column("1", ["title", "text"], Path("rows.csv"), "--text-column")
+    >>> first = Record("line 2", {"title": "Goal", "text": "Late goal"})
+    >>> _find_column("1", first, Path("rows.csv"), "--text-column")
     'text'
     """
+    columns = list(first.cells)
     if name in columns:
         return name
     if name.isdigit() and int(name) < len(columns):
         return columns[int(name)]
     raise DataError(
-        f"{path} has no column {name!r}: found {_list_columns(columns)}. Correct {option}."
+        f"{path} has no column {name!r}: found {_list_columns(first)}. Correct {option}"
+        f"{_hint_delimiter(first, path)}."
     )
 
 
 def _recognise_column(
-    columns: Sequence[str | int], known: Sequence[str], kind: str, option: str, path: Path
+    first: Record, known: Sequence[str], kind: str, option: str, path: Path
 ) -> str | int:
-    matches = [name for name in columns if isinstance(name, str) and name.lower() in known]
+    matches = [name for name in first.cells if isinstance(name, str) and name.lower() in known]
     if len(matches) == 1:
         return matches[0]
     problem = f"no column is named for the {kind}"
     if matches:
         problem = f"several columns may hold the {kind}"
     raise DataError(
-        f"{path}: {problem}: found {_list_columns(columns)}; expected one of the names "
-        f"{', '.join(known)}. Name the column with {option}."
+        f"{path}: {problem}: found {_list_columns(first)}; expected one of the names "
+        f"{', '.join(known)}. Name the column with {option}{_hint_delimiter(first, path)}."
     )
 
 
-def _list_columns(columns: Sequence[str | int]) -> str:
+def _hint_delimiter(first: Record, path: Path) -> str:
+    if is_separated(path) and len(first.cells) == 1:
+        return ", or say with --delimiter what stands between the columns"
+    return ""
+
+
+def _list_columns(first: Record) -> str:
+    """List the columns by name; if they have none, by the cells of the first row.
+
+    >>> _list_columns(Record("line 1", {0: "id", 1: "title"}))
+    "2 columns, 0 to 1, and in line 1 'id', 'title'"
+    """
+    columns = list(first.cells)
     if columns and isinstance(columns[0], int):
-        return f"{len(columns)} columns without names, 0 to {len(columns) - 1}"
+        count = f"{len(columns)} columns, 0 to {len(columns) - 1}"
+        if len(columns) == 1:
+            count = "1 column"
+        return f"{count}, and in {first.place} {_list_cells(first)}"
     return ", ".join(str(name) for name in columns) or "no columns"
+
+
+def _list_cells(record: Record) -> str:
+    cells = [_shorten(cell) for cell in record.cells.values()]
+    return ", ".join(cells[:20]) + (", ..." if len(cells) > 20 else "")
+
+
+def _join_text(record: Record, columns: Sequence[str | int], path: Path) -> str:
+    return " ".join(_read_text(record, column, path) for column in columns)
 
 
 def _read_text(record: Record, column: str | int, path: Path) -> str:
@@ -209,6 +335,12 @@ def _read_label(record: Record, column: str | int, path: Path) -> str:
         cell = int(cell)
     if isinstance(cell, int) and not isinstance(cell, bool):
         return str(cell)
+    if isinstance(cell, list):
+        raise DataError(
+            f"{path}, {record.place}: {column} is {_shorten(cell)}, a list of labels, and the "
+            f"model gives each text one label. Expected a label's name or its number; "
+            f"a list is for a multi-label model."
+        )
     raise DataError(
         f"{path}, {record.place}: {column} is {_shorten(cell)}; expected a label's name or its "
         f"number. Correct or delete the row."

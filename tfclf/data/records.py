@@ -1,22 +1,35 @@
 """Files to records: the cells of one row, keyed by column name if the file has names.
 
-The file's suffix chooses the format. Only the current rows are held, so a file may be larger than
-memory. Errors in a broken file name the line or row at which it breaks.
+The file's last suffix before .gz chooses the format, in upper or lower case. Only the current rows
+are held, so a file may be larger than memory; a JSON array alone is held whole. Errors in a broken
+file name the line or row at which it breaks.
 """
 
 import csv
-import gzip
+import itertools
 import json
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
-from tfclf.errors import DataError, MissingExtraError
+from tfclf.data.lines import (
+    format_of,
+    is_compressed,
+    is_standard_input,
+    read_lines,
+    refuse_no_file,
+)
+from tfclf.errors import DataError, InputError, MissingExtraError
 
 # csv's own limit of 131,072 characters a cell only saves memory; reviews and pages are longer.
 _LONGEST_CELL = 2**31 - 1
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+# First the delimiter that the suffix stands for.
+_SEPARATED = {".csv": ",", ".tsv": "\t"}
+_SPREADSHEETS_LINE = re.compile(r'\ufeff?"?sep=(.)"?\r?\n?')
 
 
 @dataclass(frozen=True)
@@ -32,115 +45,172 @@ class Record:
     cells: Mapping[str | int, Any]
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(
+    path: Path, *, delimiter: str | None = None, names: Collection[str] = ()
+) -> Iterator[Record]:
     """Read the records of a file.
 
-    Cells of a CSV file are keyed by position; its header, if it has one, is the first record.
+    Cells of a CSV or TSV file are keyed by position; its header, if it has one, is the first
+    record.
 
+    Args:
+      delimiter: between the columns of a CSV file; None: the one that the header shows.
+      names: columns that a header may have, in lower case; they tell its delimiter.
     Raises: DataError, MissingExtraError (Parquet without pyarrow).
     """
-    suffix = _suffix_of(path)
-    read = _FORMATS.get(suffix)
-    if read is None:
+    if is_standard_input(path):
         raise DataError(
-            f"{path} ends in {suffix or 'no suffix'}, which is not a known format of rows. "
-            f"Expected one of {', '.join(_FORMATS)}; rename the file, or convert it."
+            f"{path} is standard input, which has no suffix to name a format of rows. "
+            f"Expected a file: write the rows to one whose name ends in {', '.join(SUFFIXES)}."
         )
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"{path} {problem}. Expected a file of rows; check the path.")
+    refuse_no_file(path)
+    suffix = format_of(path)
+    if suffix in _SEPARATED:
+        return _read_separated(path, delimiter, names)
+    read = _FORMATS.get(suffix)
+    if read is None or (suffix == ".parquet" and is_compressed(path)):
+        ending = f"{suffix or 'no suffix'}{' before .gz' if is_compressed(path) else ''}"
+        raise DataError(
+            f"{path} ends in {ending}, which is not a known format of rows. "
+            f"Expected one of {', '.join(SUFFIXES)}; rename the file, or convert it."
+        )
     return read(path)
 
 
-def is_csv(path: Path) -> bool:
-    """Return whether the file is CSV, whose columns may lack names.
+def is_separated(path: Path) -> bool:
+    """Return whether the file is CSV or TSV, whose columns may lack names.
 
-    >>> is_csv(Path("rows.csv.gz")), is_csv(Path("rows.jsonl"))
+    >>> is_separated(Path("rows.csv.gz")), is_separated(Path("rows.csv.jsonl"))
     (True, False)
     """
-    return ".csv" in path.suffixes[-2:]
+    return format_of(path) in _SEPARATED
 
 
-def _suffix_of(path: Path) -> str:
-    """Return the suffix that names the format, in lower case.
+def parse_delimiter(written: str) -> str:
+    r"""Return the delimiter that an option names.
 
-    >>> _suffix_of(Path("Rows.CSV.gz")), _suffix_of(Path("v1.2.jsonl"))
-    ('.csv.gz', '.jsonl')
+    >>> parse_delimiter(";"), parse_delimiter("tab"), parse_delimiter("\\t")
+    (';', '\t', '\t')
+
+    Raises: InputError unless it is one character, or a known name.
     """
-    suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else [path.suffix]
-    return "".join(suffixes).lower()
+    delimiter = "\t" if written == "\\t" else DELIMITERS.get(written.lower(), written)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise InputError(
+            f"--delimiter {written!r}: expected one character, such as ';', "
+            f"or one of {', '.join(DELIMITERS)}."
+        )
+    return delimiter
 
 
-def _read_lines(path: Path) -> Iterator[str]:
-    """Yield lines with their line ends. Each is decoded by itself, so an error can name it."""
-    number = 0
-    try:
-        with _open(path) as file:
-            for number, line in enumerate(file, 1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {number}: byte {error.start + 1} of the line, "
-            f"0x{error.object[error.start]:02x}, is not UTF-8. Expected a file in UTF-8; "
-            f"convert it, for instance with: iconv -f LATIN1 -t UTF-8"
-        ) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} ({path.stat().st_size:,} bytes) breaks off after line {number}: {error}. "
-            f"Expected a whole gzip file; copy it again."
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+def _choose_delimiter(line: str, usual: str, names: Collection[str]) -> str:
+    r"""Return the delimiter by which a header holds a known name; the usual one if none does.
+
+    >>> _choose_delimiter("id;text", ",", {"text"}), _choose_delimiter("id,text;label", ",", {"id"})
+    (';', ',')
+    >>> _choose_delimiter("3;Shares jump", ",", {"text"})
+    ','
+    """
+    for delimiter in dict.fromkeys((usual, *DELIMITERS.values())):
+        try:
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error:  # such as a quote that the line leaves open: no header by this delimiter
+            continue
+        if len(cells) > 1 and any(cell.strip().lower() in names for cell in cells):
+            return delimiter
+    return usual
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix.lower() == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+def _read_separated(path: Path, delimiter: str | None, names: Collection[str]) -> Iterator[Record]:
+    lines: Iterator[str] = read_lines(path)
+    first = next(lines, None)
+    if first is None:
+        return
+    skipped = 0
+    if announced := _SPREADSHEETS_LINE.fullmatch(first):
+        # Excel writes and reads "sep=;" as a line before the header.
+        skipped, delimiter = 1, delimiter or announced[1]
+    else:
+        lines = itertools.chain([first], lines)
+    usual = _SEPARATED[format_of(path)]
+    delimiter = delimiter or _choose_delimiter(first, usual, names)
+    yield from _parse_separated(path, lines, delimiter, skipped)
 
 
-def _read_csv(path: Path) -> Iterator[Record]:
+def _parse_separated(
+    path: Path, lines: Iterable[str], delimiter: str, skipped: int
+) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
     # strict: otherwise an unclosed quote swallows the rest of the file into one cell.
-    reader = csv.reader(_read_lines(path), strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     columns = None
-    line = 1
+    line = 1 + skipped
+    kind = next((f"{name}s" for name, one in DELIMITERS.items() if one == delimiter), delimiter)
     try:
         for cells in reader:
-            place, line = f"line {line}", reader.line_num + 1
+            place, line = f"line {line}", reader.line_num + 1 + skipped
             if not cells:
                 continue
             if columns is not None and len(cells) != columns:
                 raise DataError(
                     f"{path}, {place}: found {len(cells)} columns; expected {columns}, as in the "
-                    f"first row. Put text that contains commas in double quotes, "
-                    f'and double any quote in it ("").'
+                    f"first row. Put text that contains {kind} in double quotes, "
+                    f'and double any quote in it (""); or correct --delimiter.'
                 )
             columns = len(cells)
             yield Record(place, dict(enumerate(cells)))
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {line}: this row is not CSV ({error}). Expected commas between the "
+            f"{path}, line {line}: this row is not CSV ({error}). Expected {kind} between the "
             f'columns, double quotes around text, and any quote in it doubled ("").'
         ) from error
 
 
 def _read_json_lines(path: Path) -> Iterator[Record]:
-    for number, line in enumerate(_read_lines(path), 1):
+    return _parse_json_lines(path, read_lines(path))
+
+
+def _parse_json_lines(path: Path, lines: Iterable[str]) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise DataError(
-                f"{path}, line {number}: not JSON ({error}). Expected one JSON object per line."
+                f"{path}, line {number}: not JSON ({error}). Expected one JSON object per line; "
+                f"a file of one array of objects ends in .json."
             ) from error
-        if not isinstance(record, dict):
-            raise DataError(
-                f"{path}, line {number}: found a JSON {type(record).__name__}; expected an object, "
-                f'such as {{"text": "...", "label": "..."}}.'
-            )
-        yield Record(f"line {number}", record)
+        yield Record(f"line {number}", _check_object(record, path, f"line {number}"))
+
+
+def _read_json(path: Path) -> Iterator[Record]:
+    """Read a JSON array of objects; or JSON lines, which many tools name .json, too."""
+    lines = read_lines(path)
+    head: list[str] = []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    if not head or not head[-1].lstrip().startswith("["):
+        yield from _parse_json_lines(path, itertools.chain(head, lines))
+        return
+    try:
+        records = json.loads("".join((*head, *lines)))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error}). Expected an array of objects.") from error
+    for number, record in enumerate(records, 1):
+        yield Record(f"item {number}", _check_object(record, path, f"item {number}"))
+
+
+def _check_object(record: Any, path: Path, place: str) -> dict[str | int, Any]:
+    if isinstance(record, dict):
+        return record
+    hint = " A file of one array of objects ends in .json." if isinstance(record, list) else ""
+    raise DataError(
+        f"{path}, {place}: found a JSON {type(record).__name__}; expected an object, "
+        f'such as {{"text": "...", "label": "..."}}.{hint}'
+    )
 
 
 def _read_parquet(path: Path) -> Iterator[Record]:
@@ -164,10 +234,10 @@ def _read_parquet(path: Path) -> Iterator[Record]:
 
 
 _FORMATS: dict[str, Callable[[Path], Iterator[Record]]] = {
-    ".csv": _read_csv,
-    ".csv.gz": _read_csv,
     ".jsonl": _read_json_lines,
-    ".jsonl.gz": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".json": _read_json,
     ".parquet": _read_parquet,
 }
-SUFFIXES = tuple(_FORMATS)
+_PLAIN = (*_SEPARATED, *(suffix for suffix in _FORMATS if suffix != ".parquet"))
+SUFFIXES = (*(f"{suffix}{end}" for suffix in _PLAIN for end in ("", ".gz")), ".parquet")

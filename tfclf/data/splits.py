@@ -7,9 +7,15 @@ from pathlib import Path
 
 from tfclf.data.class_folders import find_class_folders, read_class_folders
 from tfclf.data.data_sets import DataSet
-from tfclf.data.labels import find_labels, refuse_name, resolve_labels
-from tfclf.data.layout import Layout, Row, read_rows_with_places
-from tfclf.data.records import SUFFIXES
+from tfclf.data.labels import (
+    LabelledRows,
+    find_labels,
+    number_labels,
+    refuse_name,
+    resolve_labels,
+)
+from tfclf.data.layout import Layout, Row, is_official_ag_news, read_rows_with_places
+from tfclf.data.records import SUFFIXES, is_separated
 from tfclf.errors import DataError
 from tfclf.files import list_folder
 
@@ -101,24 +107,39 @@ def split_of(files: Sequence[str | Path], data_set: DataSet) -> SplitFiles:
     return SplitFiles(data_set, files=paths)
 
 
-def split_rows(split: SplitFiles, layout: Layout | None = None) -> Iterator[Row]:
+def split_rows(
+    split: SplitFiles, layout: Layout | None = None, *, as_published: bool = True
+) -> LabelledRows:
     """Read the rows of a split, each with one of the data set's labels.
 
     Files are read twice: first to find out what their labels mean, then for the rows.
 
+    Args:
+      as_published: whether the files are known to number their labels as published. If not, numbers
+        that may count from 0 or from 1 are an error, except in the official columns of AG News.
     Raises: DataError, which names the file and the line; MissingExtraError.
     """
+    numbers: dict[str, str] = {}
+    rows = _read_split(split, layout or Layout(), numbers, as_published=as_published)
+    return LabelledRows(rows, numbers)
+
+
+def _read_split(
+    split: SplitFiles, layout: Layout, numbers: dict[str, str], *, as_published: bool
+) -> Iterator[Row]:
     if split.folders:
         yield from read_class_folders(split.folders)
         return
-    layout = layout or Layout()
-    meaning = _resolve_split_labels(split, layout)
+    meaning = _resolve_split_labels(split, layout, as_published=as_published)
+    numbers |= number_labels(meaning, split.data_set.labels)
     for path in split.files:
         for _, row in read_rows_with_places(path, layout):
             yield replace(row, label=meaning[row.label or ""])
 
 
-def _resolve_split_labels(split: SplitFiles, layout: Layout) -> Mapping[str, str]:
+def _resolve_split_labels(
+    split: SplitFiles, layout: Layout, *, as_published: bool
+) -> Mapping[str, str]:
     """Map the labels of all files together to the data set's.
 
     A shard alone may hold a single label, and so not show where its numbers start.
@@ -141,14 +162,27 @@ def _resolve_split_labels(split: SplitFiles, layout: Layout) -> Mapping[str, str
         data_set.labels,
         where,
         label_base=layout.label_base,
-        usual_base=data_set.first_number(split.files[0]),
+        usual_base=_find_usual_base(split, layout, as_published=as_published),
         owner=owner,
     )
 
 
+def _find_usual_base(split: SplitFiles, layout: Layout, *, as_published: bool) -> int | None:
+    """Return the number of the first label in such published files; None if there are none such.
+
+    CSV files with a header are nobody's: people write AG News that way from 0 and from 1.
+    """
+    first = split.files[0]
+    if is_official_ag_news(first, layout):
+        return split.data_set.official_first_number
+    return 0 if as_published and not is_separated(first) else None
+
+
 def _find_candidates(folder: Path, stem: str, data_set: DataSet) -> list[SplitFiles]:
-    single = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
-    splits = [SplitFiles(data_set, files=(path,)) for path in single if path.is_file()]
+    names = {f"{stem}{suffix}" for suffix in SUFFIXES}
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    single = [path for path in entries if path.name.lower() in names and path.is_file()]
+    splits = [SplitFiles(data_set, files=(path,)) for path in single]
     if shards := _find_shards(folder, stem):
         splits.append(SplitFiles(data_set, files=shards))
     if (folder / stem).is_dir():

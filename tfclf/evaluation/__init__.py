@@ -2,6 +2,7 @@
 
 | module | what it does |
 |-|-|
+| `multi_label` | a multi-label model -> MultiLabelReport |
 | `side_by_side` | two models on the same rows -> Comparison |
 | `metrics`, `comparison` | one model -> Report; the public record of two models |
 | `report` | the public record of one model; like `comparison`, it adds writing |
@@ -17,8 +18,18 @@ A module imports only from lines below its own.
 
 from tfclf.evaluation.comparison import Comparison
 from tfclf.evaluation.metrics import evaluate
+from tfclf.evaluation.multi_label import MultiLabelReport, evaluate_multi_label
 from tfclf.evaluation.report import Report
 from tfclf.evaluation.scores import ClassMetrics
 from tfclf.evaluation.side_by_side import Subject, compare
 
-__all__ = ["ClassMetrics", "Comparison", "Report", "Subject", "compare", "evaluate"]
+__all__ = [
+    "ClassMetrics",
+    "Comparison",
+    "MultiLabelReport",
+    "Report",
+    "Subject",
+    "compare",
+    "evaluate",
+    "evaluate_multi_label",
+]

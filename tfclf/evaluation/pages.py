@@ -53,6 +53,11 @@ def report_page(
     )
 
 
+def multi_label_page(suffix: str, report: Any, *, title: str, about: About | None) -> str:
+    """Render the page of a multi-label model; `suffix` as in `report_page`."""
+    return _render(f"multi_label.{suffix}.j2", title=title, report=report, about=about)
+
+
 def comparison_page(suffix: str, pair: PairScores, *, title: str, about: About | None) -> str:
     """Render the page of two models side by side; `suffix` as in `report_page`."""
     sides = (("first", pair.first), ("second", pair.second))

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,6 +20,7 @@ class About:
       rows: number of rows.
       made: time of the evaluation, UTC, ISO 8601.
       versions: of the packages that ran here.
+      numbers: the meaning of the numbers in the label column; empty if the labels are names.
     """
 
     models: tuple[Mapping[str, str], ...]
@@ -27,19 +28,29 @@ class About:
     rows: int
     made: str
     versions: Mapping[str, str]
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the part of `metrics.json` under "about"."""
-        return asdict(self)
+        content = asdict(self)
+        if not self.numbers:
+            del content["numbers"]
+        return content
 
 
 def describe(
-    models: tuple[Mapping[str, str], ...], *, data: str, rows: int, tensorflow: bool
+    models: tuple[Mapping[str, str], ...],
+    *,
+    data: str,
+    rows: int,
+    tensorflow: bool,
+    numbers: Mapping[str, str] | None = None,
 ) -> About:
     """Describe an evaluation that ends now.
 
     Args:
       tensorflow: whether a model ran in this process.
+      numbers: the meaning of the numbers in the label column, if they are numbers.
     """
     versions = {"tfclf": __version__, "python": platform.python_version()}
     if tensorflow:
@@ -48,7 +59,7 @@ def describe(
     in_utf8 = tuple(
         {name: _replace_surrogates(value) for name, value in facts.items()} for facts in models
     )
-    return About(in_utf8, _replace_surrogates(data), rows, made, versions)
+    return About(in_utf8, _replace_surrogates(data), rows, made, versions, dict(numbers or {}))
 
 
 def _replace_surrogates(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from tfclf.data import Row
 from tfclf.data.pairing import pair_with_rows
@@ -97,6 +97,11 @@ def probabilities_of(prediction: Prediction) -> Mapping[str, float]:
 def _check_rows(rows: Iterable[Row], labels: Sequence[str]) -> Iterator[Row]:
     known = frozenset(labels)
     for number, row in enumerate(rows, 1):
+        if row.labels is not None:
+            raise DataError(
+                f"Row {number} has a set of labels, {row.labels!r}; expected one label. "
+                f"`tfclf.evaluation.evaluate_multi_label` measures multi-label models."
+            )
         if row.label not in known:
             raise DataError(
                 f"Row {number} has the label {row.label!r}; expected one of the model's: "
@@ -113,10 +118,19 @@ def _loss(probabilities: Mapping[str, float], true: str, *, independent: bool) -
     >>> _loss({"neg": 0.5, "pos": 0.5}, "pos", independent=True)
     0.6931...
     """
-    if not independent:
-        return -_log(probabilities[true])
+    if independent:
+        return cross_entropy(probabilities, (true,))
+    return -_log(probabilities[true])
+
+
+def cross_entropy(probabilities: Mapping[str, float], true: Collection[str]) -> float:
+    """Return the binary cross entropy in nats, averaged over the labels.
+
+    >>> cross_entropy({"toxic": 0.5, "insult": 0.5}, [])
+    0.6931...
+    """
     logs = [
-        _log(probability if label == true else 1 - probability)
+        _log(probability if label in true else 1 - probability)
         for label, probability in probabilities.items()
     ]
     return -sum(logs) / len(logs)

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfclf.data import Layout, Row, labelled_rows
+from tfclf.data import LabelledRows, Layout, Row, labelled_rows
+from tfclf.data.labels import describe_numbers
 from tfclf.errors import DataError, InputError
 from tfclf.evaluation import Report
 from tfclf.evaluation.metrics import require_sklearn
@@ -31,6 +32,7 @@ class TrainingResult:
       best_epoch: the epoch, from 1, whose weights were kept.
       history: every epoch.
       seconds: of training, summed over all runs if it was resumed.
+      numbers: the meaning of the numbers in the label column; empty if the labels are names.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class TrainingResult:
     best_epoch: int
     history: tuple["Epoch", ...]
     seconds: float
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 def train(
@@ -86,8 +89,11 @@ def train(
     from tfclf.training.state import TrainingState
 
     opened = open_base(base, labels=labels)
-    rows = _read_rows(data, opened.labels, layout)
-    test_rows = None if test is None else _read_rows(test, opened.labels, layout)
+    numbers: dict[str, str] = {}
+    rows = _read_rows(data, opened.labels, layout, numbers)
+    test_numbers: dict[str, str] = {}
+    test_rows = None if test is None else _read_rows(test, opened.labels, layout, test_numbers)
+    numbers = _agree_on_numbers(numbers, test_numbers)
     parts = split(rows, opened.labels, share=recipe.held_back, seed=recipe.seed)
     run = {
         "base": opened.folder.resolve().name,
@@ -96,6 +102,9 @@ def train(
         "labels": list(opened.labels),
         "recipe": recipe.to_dict(),
     }
+    facts: dict[str, Any] = {} if origin is None else {"origin": origin}
+    if numbers:
+        facts["numbers"] = numbers
     state = TrainingState(output.with_name(f"{output.name}.training"), run)
     position = state.position()
     with TrainingProgress(shown=progress) as bar:
@@ -107,7 +116,7 @@ def train(
             parts,
             test_rows,
             position=position,
-            run=run if origin is None else {**run, "origin": origin},
+            run=run | facts,
             batch_size=recipe.batch_size,
             output=output,
         )
@@ -119,6 +128,7 @@ def train(
         best_epoch=position.best_epoch,
         history=tuple(position.history),
         seconds=position.seconds,
+        numbers=numbers,
     )
 
 
@@ -135,11 +145,17 @@ def _refuse_existing(output: Path) -> None:
 
 
 def _read_rows(
-    data: str | Path | Iterable[Row], labels: Sequence[str], layout: Layout | None
+    data: str | Path | Iterable[Row],
+    labels: Sequence[str],
+    layout: Layout | None,
+    numbers: dict[str, str],
 ) -> list[Row]:
+    """Read all rows; add the meaning of the numbers in their label column to `numbers`."""
     if isinstance(data, str | Path):
-        return list(labelled_rows(data, labels, layout))
+        data = labelled_rows(data, labels, layout)
     rows = list(data)
+    if isinstance(data, LabelledRows):
+        numbers |= data.numbers
     for number, row in enumerate(rows, 1):
         if row.label not in labels:
             raise DataError(
@@ -147,6 +163,20 @@ def _read_rows(
                 f"`tfclf.data.labelled_rows` turns a file's own labels into these."
             )
     return rows
+
+
+def _agree_on_numbers(numbers: dict[str, str], test_numbers: dict[str, str]) -> dict[str, str]:
+    """Return the meaning of the numbers in the training rows, the test rows or both.
+
+    Raises: DataError if the two mean different labels.
+    """
+    if numbers and test_numbers and numbers != test_numbers:
+        raise DataError(
+            f"the training rows have {describe_numbers(numbers)}; the test rows have "
+            f"{describe_numbers(test_numbers)}. Expected the same numbers for both; correct one "
+            f"file, or state the first number with --label-base."
+        )
+    return numbers or test_numbers
 
 
 def _hash_rows(rows: Iterable[Row]) -> str:

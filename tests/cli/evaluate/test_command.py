@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.evaluation.answers import LABELS, says
 from tfclf.cli.evaluate.command import evaluate as evaluate_command
-from tfclf.errors import InputError, SourceNotFoundError
+from tfclf.errors import DataError, InputError, SourceNotFoundError
 from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
 from tfclf.prediction import Prediction
 from tfclf.saved_model.manifest import Manifest
@@ -28,6 +28,7 @@ class _Stub:
     labels = LABELS
 
     def __init__(self, source: str) -> None:
+        many = Path(source).name == "many"
         self.manifest = Manifest(
             name=Path(source).name,
             source=source,
@@ -35,7 +36,7 @@ class _Stub:
             engine="lean",
             precision="float32",
             storage="float32",
-            problem_type="single_label_classification",
+            problem_type=f"{'multi' if many else 'single'}_label_classification",
             labels=LABELS,
             max_length=512,
         )
@@ -72,6 +73,48 @@ def test_it_prints_one_json_object(run: Callable[..., str]) -> None:
     assert content["eval_accuracy"] == pytest.approx(2 / 3)
     assert content["worst_mistakes"][0]["text"] == "c"
     assert content["about"]["models"][0]["source"] == "some_model"
+
+
+def test_it_says_how_numbers_were_read(run: Callable[..., str], tmp_path: Path) -> None:
+    assert "numbers read as 0 neg, 1 pos" in run("--output", str(tmp_path / "report"))
+    page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "| numbers read as | 0 neg, 1 pos |" in page
+    assert json.loads(run("--json"))["about"]["numbers"] == {"0": "neg", "1": "pos"}
+
+
+def test_a_report_is_not_overwritten_in_silence(run: Callable[..., str], tmp_path: Path) -> None:
+    output = ("--output", str(tmp_path / "report"))
+    run(*output)
+    with pytest.raises(InputError, match=r"holds a report already: .*report\.md.*--overwrite"):
+        run(*output)
+    assert "Written to" in run(*output, "--overwrite")
+
+
+def test_a_file_that_cannot_be_read_is_told_before_the_model_is_loaded(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text("id,title\n1,goal\n")
+    monkeypatch.setattr(sys.modules["tfclf.loader"], "load", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(DataError, match=r"'id', 'title'.*--text-column"):
+        run()
+
+
+def test_a_multi_label_model_is_measured_by_label(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,neg,pos\na,1,0\nb,0,1\nc,0,0\n")
+    content = json.loads(run("--json", models=("many",)))
+    assert content["problem_type"] == "multi_label_classification"
+    assert set(content["classification_report"]) == {*LABELS, "micro avg", "macro avg"}
+    assert "subset accuracy" in run("-o", str(tmp_path / "report"), models=("many",))
+
+
+def test_a_multi_label_model_refuses_rows_of_one_label(run: Callable[..., str]) -> None:
+    with pytest.raises(DataError, match="the model is multi-label"):
+        run(models=("many",))
+
+
+def test_a_multi_label_model_is_not_compared(run: Callable[..., str]) -> None:
+    with pytest.raises(InputError, match="--compare takes single-label models"):
+        run("--compare", models=("many", "many"))
 
 
 def test_no_text_leaves_it_without_mistakes(run: Callable[..., str], tmp_path: Path) -> None:

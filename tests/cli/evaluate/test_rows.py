@@ -70,6 +70,30 @@ def test_the_models_own_numbers_can_be_asked_for(official: Path) -> None:
     assert labels_of(official, ALPHABETICAL, label_base=1) == ["Business", "Sci/Tech", "World"]
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv", "rows.jsonl", "rows.json"])
+def test_the_card_of_a_models_name_settles_no_numbers_whatever_the_kind_of_file(
+    tmp_path: Path, name: str
+) -> None:
+    contents = {
+        "rows.csv": "text,label\na,1\nb,2\n",
+        "rows.tsv": "text\tlabel\na\t1\nb\t2\n",
+        "rows.jsonl": '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n',
+        "rows.json": '[{"text": "a", "label": 1}, {"text": "b", "label": 2}]',
+    }
+    (tmp_path / name).write_text(contents[name])
+    rows = rows_of(
+        tmp_path / name, OFFICIAL, Layout(), named=None, card="ag_news", card_named=False
+    )
+    with pytest.raises(DataError, match="--label-base 0 or --label-base 1"):
+        next(rows)
+
+
+def test_official_files_are_read_as_the_data_set_of_the_models_name(official: Path) -> None:
+    rows = rows_of(official, ALPHABETICAL, Layout(), named=None, card="ag_news", card_named=False)
+    assert [row.label for row in rows] == ["World", "Sports", "Sci/Tech"]
+    assert rows.numbers == dict(zip("1234", OFFICIAL, strict=True))
+
+
 def test_names_are_never_ambiguous(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text,label\na,World\nb,Sports\n")

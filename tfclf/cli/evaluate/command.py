@@ -10,6 +10,7 @@ import typer
 
 from tfclf.cli.options import (
     BatchSize,
+    Delimiter,
     Header,
     LabelBase,
     LabelColumn,
@@ -18,7 +19,7 @@ from tfclf.cli.options import (
     Xla,
     layout_of,
 )
-from tfclf.cli.tables import print_comparison, print_report
+from tfclf.cli.tables import print_comparison, print_multi_label, print_report
 from tfclf.errors import InputError
 from tfclf.evaluation.calibration import BINS
 from tfclf.files import nearest_existing
@@ -26,6 +27,7 @@ from tfclf.files import nearest_existing
 if TYPE_CHECKING:
     from tfclf.catalog.cards import Card
     from tfclf.cli.evaluate.models import Model
+    from tfclf.data import LabelledRows, Layout
 
 
 def evaluate(
@@ -34,7 +36,8 @@ def evaluate(
         typer.Argument(
             metavar="MODEL DATA",
             help="A model (an export, a checkpoint or a preset), two with --compare, one less with "
-            "--server; then the labelled rows: .csv, .jsonl (both also .gz) or .parquet.",
+            "--server; then the labelled rows: .csv, .tsv, .jsonl, .ndjson, .json (all also .gz) "
+            "or .parquet.",
             show_default=False,
         ),
     ],
@@ -50,7 +53,9 @@ def evaluate(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Name of the model on the server.", show_default="default"),
+        typer.Option(
+            "--model", "-m", help="Name of the model on the server.", show_default="default"
+        ),
     ] = None,
     model_version: Annotated[
         str | None,
@@ -78,14 +83,21 @@ def evaluate(
     text_column: TextColumns = None,
     label_column: LabelColumn = None,
     header: Header = None,
+    delimiter: Delimiter = None,
     label_base: LabelBase = None,
     output: Annotated[
         Path | None,
         typer.Option(
+            "--output",
+            "-o",
             help="Folder to write report.html, report.md, metrics.json and the plots to.",
             show_default="only print",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the report that --output holds already."),
+    ] = False,
     mistakes: Annotated[
         int,
         typer.Option(
@@ -113,7 +125,8 @@ def evaluate(
     A served model: `tfclf evaluate --server 127.0.0.1:8500 --model news test.csv`
     """
     from tfclf.cli.evaluate.models import Served, connect_model, distinguish, load_model
-    from tfclf.cli.evaluate.rows import rows_of
+    from tfclf.cli.evaluate.rows import check_rows, rows_of
+    from tfclf.client.address import Address
 
     *sources, last = arguments
     data = Path(last)
@@ -128,8 +141,11 @@ def evaluate(
     )
     # Needed only at the end. Check now, before minutes of predicting.
     named_card = _find_card(card)
-    _check_extras(output)
-    layout = layout_of(text_column, label_column, header, label_base)
+    _check_extras(output, overwrite=overwrite)
+    layout = layout_of(text_column, label_column, header, label_base, delimiter)
+    if server is not None:
+        Address.parse(server)
+    check_rows(data, layout, named=data_set)
     measuring: dict[str, Any] = {"batch_size": batch_size, "bins": bins}
     with ExitStack() as open_clients:
         models: list[Model] = []
@@ -145,9 +161,21 @@ def evaluate(
             else:
                 place = Served(str(server), model, model_version)
                 models.append(open_clients.enter_context(connect_model(place, **options)))
+        if models[0].subject.independent:
+            _evaluate_multi_label(
+                models[0], data, layout, output, compare=compare, machine=machine, **measuring
+            )
+            return
         own_card = named_card or (None if compare else _card_of(models[0]))
         card_set = None if own_card is None else own_card.training.data_set
-        rows = rows_of(data, models[0].subject.labels, layout, named=data_set, card=card_set)
+        rows = rows_of(
+            data,
+            models[0].subject.labels,
+            layout,
+            named=data_set,
+            card=card_set,
+            card_named=named_card is not None,
+        )
         texts = mistakes if machine or output is not None else 0
         if compare:
             _compare(
@@ -174,7 +202,7 @@ def evaluate(
 
 def _evaluate(
     model: "Model",
-    rows: Any,
+    rows: "LabelledRows",
     data: Path,
     output: Path | None,
     card: "Card | None",
@@ -191,7 +219,13 @@ def _evaluate(
     report = measure(
         subject.predict, rows, subject.labels, independent=subject.independent, **measuring
     )
-    about = describe((model.facts,), data=str(data), rows=report.samples, tensorflow=model.here)
+    about = describe(
+        (model.facts,),
+        data=str(data),
+        rows=report.samples,
+        tensorflow=model.here,
+        numbers=rows.numbers,
+    )
     published = None if card is None else compare_with_card(report, card)
     if output is not None:
         report.write(
@@ -201,13 +235,14 @@ def _evaluate(
         typer.echo(json.dumps(content_of(report, about, published), ensure_ascii=False))
         return
     print_report(report, title=f"{model.place} on {data}", published=published)
+    _print_numbers(rows)
     if output is not None:
         typer.echo(f"Written to {output}: {', '.join(REPORT_FILES)}")
 
 
 def _compare(
     models: "tuple[Model, Model]",
-    rows: Any,
+    rows: "LabelledRows",
     data: Path,
     output: Path | None,
     *,
@@ -222,7 +257,11 @@ def _compare(
     comparison = compare(first.subject, second.subject, rows, **measuring)
     facts = (first.facts, second.facts)
     about = describe(
-        facts, data=str(data), rows=comparison.samples, tensorflow=first.here or second.here
+        facts,
+        data=str(data),
+        rows=comparison.samples,
+        tensorflow=first.here or second.here,
+        numbers=rows.numbers,
     )
     title = f"{first.subject.name} and {second.subject.name} on {data.name}"
     if output is not None:
@@ -231,8 +270,63 @@ def _compare(
         typer.echo(json.dumps(content_of_comparison(comparison, about), ensure_ascii=False))
         return
     print_comparison(comparison, title=title)
+    _print_numbers(rows)
     if output is not None:
         typer.echo(f"Written to {output}: {', '.join(COMPARISON_FILES)}")
+
+
+def _evaluate_multi_label(
+    model: "Model",
+    data: Path,
+    layout: "Layout",
+    output: Path | None,
+    *,
+    compare: bool,
+    machine: bool,
+    batch_size: int,
+    **_: Any,
+) -> None:
+    from tfclf.data.label_sets import multi_labelled_rows
+    from tfclf.evaluation import evaluate_multi_label
+    from tfclf.evaluation.multi_label import MULTI_LABEL_FILES
+    from tfclf.evaluation.provenance import describe
+
+    if compare:
+        raise InputError(
+            f"{model.place} is a multi-label model; --compare takes single-label models. "
+            f"Evaluate each by itself."
+        )
+    subject = model.subject
+    if data.is_dir():
+        raise InputError(
+            f"{data} is a folder, and {subject.name} is a multi-label model. "
+            f"Expected a file of rows with a column per label, or with lists of labels."
+        )
+    rows = multi_labelled_rows(data, subject.labels, layout)
+    report = evaluate_multi_label(subject.predict, rows, subject.labels, batch_size=batch_size)
+    about = describe(
+        (model.facts,),
+        data=str(data),
+        rows=report.samples,
+        tensorflow=model.here,
+        numbers=rows.numbers,
+    )
+    if output is not None:
+        report.write(output, title=f"{subject.name} on {data.name}", about=about)
+    if machine:
+        typer.echo(json.dumps(report.to_dict(about), ensure_ascii=False))
+        return
+    print_multi_label(report, title=f"{model.place} on {data}")
+    _print_numbers(rows)
+    if output is not None:
+        typer.echo(f"Written to {output}: {', '.join(MULTI_LABEL_FILES)}")
+
+
+def _print_numbers(rows: "LabelledRows") -> None:
+    from tfclf.data.labels import describe_numbers
+
+    if rows.numbers:
+        typer.echo(describe_numbers(rows.numbers))
 
 
 def _check_arguments(
@@ -277,20 +371,23 @@ def _card_of(model: "Model") -> "Card | None":
     return next((find(name) for name in model.names if is_name(name)), None)
 
 
-def _check_extras(output: Path | None) -> None:
+def _check_extras(output: Path | None, *, overwrite: bool) -> None:
     from tfclf.evaluation.metrics import require_sklearn
     from tfclf.evaluation.pages import require_jinja
     from tfclf.evaluation.plot import require_matplotlib
 
     require_sklearn()
     if output is not None:
-        check_output(output)
+        check_output(output, overwrite=overwrite)
         require_matplotlib()
         require_jinja()
 
 
-def check_output(folder: Path) -> None:
+def check_output(folder: Path, *, overwrite: bool = False) -> None:
     """Check that files can be written to the folder of --output, which need not exist yet.
+
+    Args:
+      overwrite: whether the folder may hold a report already.
 
     Raises: InputError.
     """
@@ -304,4 +401,13 @@ def check_output(folder: Path) -> None:
         raise InputError(
             f"--output {folder}: {existing} cannot be written to. "
             f"Give another folder, or the right to write there."
+        )
+    from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
+
+    names = sorted({*REPORT_FILES, *COMPARISON_FILES})
+    present = [name for name in names if (folder / name).exists()]
+    if present and not overwrite:
+        raise InputError(
+            f"--output {folder} holds a report already: {', '.join(present)}. "
+            f"Name another folder, or replace the report with --overwrite."
         )

@@ -1,27 +1,34 @@
 """The rows of `tfclf evaluate`, and whose order the numbers in their label column follow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfclf.data import (
     DATA_SETS,
     DataSet,
+    LabelledRows,
     Layout,
-    Row,
     find_data_set,
     find_split,
     labelled_rows,
     split_of,
     split_rows,
 )
-from tfclf.data.labels import find_labels
+from tfclf.data.labels import find_labels, is_number
+from tfclf.data.layout import check_table, is_official_ag_news
 from tfclf.data.splits import missing_split
 from tfclf.errors import InputError
 
 
 def rows_of(
-    data: Path, labels: Sequence[str], layout: Layout, *, named: str | None, card: str | None
-) -> Iterable[Row]:
+    data: Path,
+    labels: Sequence[str],
+    layout: Layout,
+    *,
+    named: str | None,
+    card: str | None,
+    card_named: bool = True,
+) -> LabelledRows:
     """Return the rows, each with one of the model's labels.
 
     A model's outputs may be in another order than its data set's numbers: Spark NLP's cards list
@@ -32,6 +39,8 @@ def rows_of(
       data: a file, or the folder of a data set, of which the test split is read.
       named: data set that the user named.
       card: data set of the model's card.
+      card_named: whether the user named the card. If the card is only that of the model's name,
+        the rows may be of any origin: numbers count its data set's labels in official files alone.
     Raises: DataError; InputError for a data set with other labels, and for numbers that may count
       either's labels.
     """
@@ -45,6 +54,9 @@ def rows_of(
         candidate = DATA_SETS.get(card)
         if candidate is not None and set(candidate.labels) == set(labels):
             data_set = candidate
+            certain = card_named or data.is_dir() or is_official_ag_news(data, layout)
+            if not certain and _has_numbers(data, layout):
+                data_set = None
     if data_set is not None:
         return _read_data_set(data, data_set, layout)
     if data.is_dir():
@@ -57,7 +69,18 @@ def rows_of(
     return labelled_rows(data, labels, layout)
 
 
-def _read_data_set(data: Path, data_set: DataSet, layout: Layout) -> Iterable[Row]:
+def check_rows(data: Path, layout: Layout, *, named: str | None) -> None:
+    """Check that rows can be read, as far as that shows without the labels of a model.
+
+    Raises: DataError.
+    """
+    if not data.is_dir():
+        check_table(data, layout)
+    elif named is not None and find_split(data, find_data_set(named), "test") is None:
+        raise missing_split(data, find_data_set(named), "test")
+
+
+def _read_data_set(data: Path, data_set: DataSet, layout: Layout) -> LabelledRows:
     if not data.is_dir():
         return split_rows(split_of([data], data_set), layout)
     split = find_split(data, data_set, "test")
@@ -66,13 +89,16 @@ def _read_data_set(data: Path, data_set: DataSet, layout: Layout) -> Iterable[Ro
     return split_rows(split, layout)
 
 
+def _has_numbers(data: Path, layout: Layout) -> bool:
+    return all(is_number(label) for label in find_labels(data, layout))
+
+
 def _check_numbers(data: Path, labels: Sequence[str], layout: Layout) -> None:
     """Refuse numbers that mean other labels to a known data set with the same labels."""
     other = next((one for one in DATA_SETS.values() if sorted(one.labels) == sorted(labels)), None)
     if other is None or tuple(other.labels) == tuple(labels):
         return
-    written = find_labels(data, layout)
-    if all(label.lstrip("-").isdigit() for label in written):
+    if _has_numbers(data, layout):
         raise InputError(
             f"the labels in {data} are numbers, which the model counts as {', '.join(labels)} and "
             f"{other.title} as {', '.join(other.labels)}. Say whose they are: --data-set "

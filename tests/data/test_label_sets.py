@@ -1,0 +1,64 @@
+"""Rows with any number of labels each."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.data.test_layout import parquet
+from tfclf.data import Layout
+from tfclf.data.label_sets import multi_labelled_rows
+from tfclf.errors import DataError
+
+LABELS = ("toxic", "insult", "threat")
+EXPECTED = [("a fool", ("toxic", "insult")), ("nice day", ())]
+
+
+def read(path: Path, layout: Layout | None = None) -> list[tuple[str, tuple[str, ...] | None]]:
+    return [(row.text, row.labels) for row in multi_labelled_rows(path, LABELS, layout)]
+
+
+def test_each_label_may_be_a_column_of_0_and_1(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,comment,threat,toxic,insult\n1,a fool,0,1,1.0\n2,nice day,0,0,false\n")
+    assert read(path, Layout(text=("comment",))) == EXPECTED
+
+
+@pytest.mark.parametrize("column", ["label", "labels"])
+def test_a_column_may_hold_lists_of_labels(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "rows.json"
+    rows = [{"text": "a fool", column: ["insult", "toxic"]}, {"text": "nice day", column: []}]
+    path.write_text(json.dumps(rows))
+    assert read(path) == EXPECTED
+
+
+def test_a_csv_cell_may_hold_a_list_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('text,label\na fool,"[""toxic"", ""insult""]"\nnice day,[]\n')
+    assert read(path) == EXPECTED
+
+
+def test_a_parquet_column_may_hold_lists_of_numbers(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "rows.parquet", text=["a fool", "nice day"], label=[[0, 1], []])
+    assert read(path) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"text": "a", "label": "toxic"}], "model is multi-label. Expected a list"),
+        ([{"text": "a", "label": ["rude"]}], "label 'rude' is none of the model's"),
+        ([{"text": "a", "label": [1]}], "--label-base 0 or --label-base 1"),
+        ([{"text": "a", "label": [1, 0, 0]}], "numbers of labels, or a flag for each label"),
+        ([{"text": "a", "label": [1.0, 0.0, 0.0]}], "write a column for each label"),
+        ([{"text": "a", "label": ["toxic", "toxic"]}], "names a label twice"),
+        ([{"text": "a", "toxic": 1, "insult": 0}], "none for threat"),
+        ([{"text": "a", "toxic": 1, "insult": 0, "threat": 0.5}], "threat is 0.5; expected 0 or 1"),
+        ([{"text": "a"}], "expected a column of 0 and 1 for each of toxic, insult, threat"),
+    ],
+)
+def test_other_rows_are_refused(tmp_path: Path, rows: list[object], message: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows))
+    with pytest.raises(DataError, match=message):
+        read(path)
