@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf._transformers import transformers
+from tfclf._transformers import load_pretrained, transformers
 from tfclf.checkpoints.files import SAFETENSORS_WEIGHTS, TORCH_WEIGHTS, WEIGHTS
 from tfclf.errors import CheckpointError, MissingExtraError, first_line
 from tfclf.files import list_folder
@@ -146,7 +146,8 @@ def _load_tensorflow_format(
     original: Any, config: Any, file: Path, parts: Sequence[Path]
 ) -> Loaded:
     if file.name in SAFETENSORS_WEIGHTS:
-        model, report = original.from_pretrained(
+        model, report = load_pretrained(
+            original,
             file.parent,
             config=config,
             output_loading_info=True,
@@ -158,8 +159,12 @@ def _load_tensorflow_format(
         )
         return Loaded(model, tuple(report["missing_keys"]), mismatched)
     try:
-        model = original.from_pretrained(
-            file.parent, config=config, ignore_mismatched_sizes=True, use_safetensors=False
+        model = load_pretrained(
+            original,
+            file.parent,
+            config=config,
+            ignore_mismatched_sizes=True,
+            use_safetensors=False,
         )
     except _LOAD_ERRORS:
         # One missing variable fails the whole load, and the message names none: find it here.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import transformers
+from tfclf._transformers import load_pretrained, refuse_own_code
 from tfclf.checkpoints import weights
 from tfclf.checkpoints.files import CONFIG, read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError, TokenizerError
@@ -71,6 +71,7 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: "
             f"config.json, weights (tf_model.h5 or model.safetensors) and tokenizer files."
         )
+    refuse_own_code(folder)
     chosen = _choose_labels(labels, read_json(folder / CONFIG), folder)
     weights_file = weights.find(folder)
     config, tokenizer = _read(folder, chosen)
@@ -85,14 +86,14 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
 
 
 def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
-    package = transformers()
     if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise CheckpointError(
             f"{folder} holds no tokenizer: expected one of {', '.join(VOCABULARY_FILES)}. "
             f"Copy the tokenizer's files, too."
         )
     try:
-        config = package.AutoConfig.from_pretrained(
+        config = load_pretrained(
+            "AutoConfig",
             folder,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},

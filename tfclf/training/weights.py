@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import transformers
+from tfclf._transformers import load_pretrained, transformers
 from tfclf.checkpoints import weights
 from tfclf.errors import CheckpointError
 from tfclf.training.base import Base
@@ -25,9 +25,9 @@ def build(base: Base) -> Any:
 
 def load_trained(folder: Path) -> Any:
     """Load the TF class from a folder that training wrote."""
-    config = transformers().AutoConfig.from_pretrained(folder)
+    config = load_pretrained("AutoConfig", folder)
     tf_class = _tf_class_of(config, folder)
-    return tf_class.from_pretrained(folder, config=config, use_safetensors=False)
+    return load_pretrained(tf_class, folder, config=config, use_safetensors=False)
 
 
 def _tf_class_of(config: Any, folder: Path) -> Any:

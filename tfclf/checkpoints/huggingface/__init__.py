@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import tf_class, transformers
+from tfclf._transformers import load_pretrained, refuse_own_code, tf_class, transformers
 from tfclf.checkpoints import weights
 from tfclf.checkpoints.checkpoint import UNLIMITED, Checkpoint, Reference
 from tfclf.checkpoints.files import CONFIG, read_json
@@ -51,6 +51,7 @@ def read(folder: Path) -> HuggingFaceCheckpoint:
 
     Raises: CheckpointError, UnknownFamilyError.
     """
+    refuse_own_code(folder)
     config = read_json(folder / CONFIG)
     family = family_of(config.get("model_type"), source=folder)
     # Sizes that the file leaves out are those of transformers' own class for it.
@@ -142,7 +143,7 @@ def _pick_problem_type(config: Mapping[str, Any], labels: tuple[str, ...]) -> st
 
 def _read_config(folder: Path) -> Any:
     try:
-        return transformers().AutoConfig.from_pretrained(folder)
+        return load_pretrained("AutoConfig", folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CONFIG}: transformers cannot read it: {first_line(error)}. Copy it again "
