@@ -11,6 +11,7 @@ import functools
 import inspect
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,10 @@ def load_pretrained(kind: Any, folder: Path, **options: Any) -> Any:
     options |= {"trust_remote_code": False, "local_files_only": True}
     if isinstance(kind, str):
         kind = getattr(transformers(), kind)
-    return kind.from_pretrained(folder, **options)
+    with warnings.catch_warnings():
+        # Of parts that are deprecated or converted, about which the caller can do nothing.
+        warnings.simplefilter("ignore")
+        return kind.from_pretrained(folder, **options)
 
 
 def refuse_own_code(folder: Path) -> None:

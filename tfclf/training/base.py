@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import load_pretrained, refuse_own_code
-from tfclf.checkpoints import weights
+from tfclf._transformers import load_pretrained
+from tfclf.checkpoints import formats, weights
 from tfclf.checkpoints.files import CONFIG, read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError, TokenizerError
 from tfclf.families import family_of
@@ -71,8 +71,9 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: "
             f"config.json, weights (tf_model.h5 or model.safetensors) and tokenizer files."
         )
-    refuse_own_code(folder)
-    chosen = _choose_labels(labels, read_json(folder / CONFIG), folder)
+    content = read_json(folder / CONFIG)
+    formats.check(folder, content)
+    chosen = _choose_labels(labels, content, folder)
     weights_file = weights.find(folder)
     config, tokenizer = _read(folder, chosen)
     return Base(

@@ -6,7 +6,8 @@ lines that differ by class and by version. So `load_reference` lets `AutoTokeniz
 the spec is read from the one tokenizer.json that it arrives at. Training takes the same tokenizer
 from the same function. What transformers would pass over in silence is checked first.
 
-If a SentencePiece file is the only vocabulary, the reference is the slow Python tokenizer over it.
+If a SentencePiece file is the only vocabulary, the reference is the slow Python tokenizer over it,
+except for DeBERTa-v3's.
 What transformers makes of that file for the Rust library splits differently: ALBERT's on most real
 texts, XLM-RoBERTa's where scores tie.
 """
@@ -50,14 +51,15 @@ def load_reference(folder: Path) -> Any:
     |-|-|
     | tokenizer.json, whatever else there is | fast (Rust), as `AutoTokenizer` loads it |
     | vocab.txt, or vocab.json and merges.txt | fast: the conversion is one to one |
-    | a SentencePiece file | slow (Python): transformers 4.57 converts ALBERT's wrongly |
+    | spm.model with byte fallback (DeBERTa-v3) | fast, as `AutoTokenizer` converts it |
+    | another SentencePiece file | slow (Python): transformers 4.57 converts ALBERT's wrongly |
 
     Raises: TokenizerError if transformers cannot load it; CheckpointError if it is Python code of
       the checkpoint's own.
     """
     refuse_own_code(folder)
     try:
-        if not files.sentencepiece_file(folder):
+        if files.slow_file(folder) is None:
             return load_pretrained("AutoTokenizer", folder)
         tokenizer = load_pretrained("AutoTokenizer", folder, use_fast=False)
         # If tokenizer_config.json names the fast class, transformers returns that one regardless.
