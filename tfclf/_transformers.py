@@ -17,6 +17,8 @@ from typing import Any
 
 from tfclf.errors import CheckpointError, MissingExtraError
 
+# Transformer-XL's; its tokenizer unpickles it if an environment variable says so.
+_PICKLED_VOCABULARY = "vocab.pkl"
 # JSON files in which a checkpoint can name Python code of its own, under the key `auto_map`.
 _NAME_CODE = ("config.json", "tokenizer_config.json")
 
@@ -102,6 +104,12 @@ def refuse_own_code(folder: Path) -> None:
     transformers would ask on standard input whether to run it, and take the first text there for
     the answer. Without that code it would silently take a class of its own instead.
     """
+    if (folder / _PICKLED_VOCABULARY).exists():
+        raise CheckpointError(
+            f"{folder / _PICKLED_VOCABULARY} is a pickle, which can run code of its own; tfclf "
+            f"never reads one. Expected tokenizer.json, or another file of plain data; remove it "
+            f"if the tokenizer does without."
+        )
     for name in _NAME_CODE:
         try:
             content = json.loads((folder / name).read_text(encoding="utf-8"))

@@ -165,6 +165,16 @@ def test_names_of_wrappers_are_taken_off(torch_format: Path, change: Any, prefix
         np.testing.assert_array_equal(ours, theirs, err_msg=theirs.name)
 
 
+def test_the_name_of_a_compiled_part_is_taken_off(change: Any) -> None:
+    def wrap(state: State) -> State:
+        return {
+            name.replace("distilbert.", "distilbert._orig_mod."): value
+            for name, value in state.items()
+        }
+
+    assert open_checkpoint(change(wrap)).load_model()
+
+
 @pytest.mark.parametrize("name", ["distilbert.transformer.layer.0.gate.weight", "extra_head.bias"])
 def test_weights_without_a_place_are_named(change: Any, name: str) -> None:
     folder = change(lambda state: {**state, name: np.ones(3, np.float32)})

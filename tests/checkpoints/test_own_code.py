@@ -92,6 +92,13 @@ def test_own_code_is_named_with_its_file(own_code: Path) -> None:
         tfclf.load(own_code)
 
 
+def test_a_pickled_vocabulary_is_never_read(own_checkpoint: Path) -> None:
+    (own_checkpoint / "vocab.pkl").touch()
+    for read in (tfclf.load, load_reference):
+        with pytest.raises(CheckpointError, match=r"vocab\.pkl is a pickle"):
+            read(own_checkpoint)
+
+
 def test_an_empty_auto_map_changes_nothing(own_checkpoint: Path) -> None:
     edit_json(own_checkpoint / "config.json", auto_map={})
     assert tfclf.load(own_checkpoint).labels

@@ -10,8 +10,10 @@ from tfclf.errors import CheckpointError, MissingExtraError, first_line
 
 # The dtypes of weights, as safetensors names them. Integers are buffers, or quantized.
 FLOATS = ("F64", "F32", "F16", "BF16")
-# torch.compile puts this before the names of whatever module it wraps.
-_COMPILED = "_orig_mod."
+# torch.compile, FSDP and activation checkpointing put these before the names of what they wrap.
+_INNER_WRAPPERS = re.compile(
+    r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
+)
 # DataParallel and Lightning put one of these before every name.
 _WRAPPERS = ("module.", "model.")
 
@@ -65,7 +67,7 @@ def unwrap(names: Sequence[str], *, prefix: str) -> dict[str, str]:
     Args:
       prefix: the model's own; names that begin with it keep it.
     """
-    bare = {name: re.sub(rf"(^|\.){re.escape(_COMPILED)}", r"\1", name) for name in names}
+    bare = {name: _INNER_WRAPPERS.sub("", name) for name in names}
     for wrapper in _WRAPPERS:
         while (
             wrapper != prefix and bare and all(name.startswith(wrapper) for name in bare.values())

@@ -71,7 +71,7 @@ _NAMES: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile(
             r"\.(SCB|CB|weight_format|qweight|qzeros|g_idx|absmax|quant_map|nested_absmax"
-            r"|weight_scale|weight_scale_inv|weight_packed|\w*quant_state\w*)(\.|$)"
+            r"|W_q|codebooks|_data|_scale|input_scale|weight_scale|weight_scale_inv|weight_packed|\w*quant_state\w*)(\.|$)"
         ),
         "quantized weights",
         _UNQUANTIZED,
