@@ -36,8 +36,8 @@ _FILES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (
             r"flax_model.*\.msgpack",
             "Flax weights",
-            f"with flax installed: TFAutoModel..., or AutoModel...from_pretrained(..., "
-            f"from_flax=True).{_SAVE}",
+            f"with torch and flax installed: AutoModelForSequenceClassification"
+            f".from_pretrained(..., from_flax=True).{_SAVE}",
         ),
         (r"openvino_model\.(xml|bin)", "an OpenVINO model", _BACK),
         (r"rust_model\.ot", "weights for rust-bert", _BACK),
@@ -49,7 +49,8 @@ _FILES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (
             r".*\.ckpt\.(index|meta|data-.*)",
             "a checkpoint of TensorFlow 1",
-            f"convert it with transformers' convert_*_original_tf_checkpoint_to_pytorch, then {_SAVE}",
+            f"convert it with transformers' convert_..._original_tf_checkpoint_to_pytorch, then "
+            f"{_SAVE}",
         ),
         (
             # The state of a Trainer, in files of their own, is no model.
@@ -85,8 +86,9 @@ _RELATIVE_POSITIONS = ("esm",)
 
 
 def list_foreign_files(folder: Path) -> list[str]:
-    """Return the files of a folder that hold weights in a format that tfclf does not read."""
-    return sorted(path.name for path in folder.glob("*") if describe_file(path) is not None)
+    """Return the files of a folder in formats that tfclf does not read, the most useful first."""
+    names = [path.name for path in folder.glob("*") if describe_file(path) is not None]
+    return sorted(names, key=lambda name: (name not in TORCH_WEIGHTS, name))
 
 
 def describe_file(path: Path) -> str | None:
