@@ -9,10 +9,18 @@ Two environment variables must be set before the first import, and nowhere else:
 
 import functools
 import inspect
+import json
 import os
+import warnings
+from pathlib import Path
 from typing import Any
 
-from tfclf.errors import MissingExtraError
+from tfclf.errors import CheckpointError, MissingExtraError
+
+# Transformer-XL's; its tokenizer unpickles it if an environment variable says so.
+_PICKLED_VOCABULARY = "vocab.pkl"
+# JSON files in which a checkpoint can name Python code of its own, under the key `auto_map`.
+_NAME_CODE = ("config.json", "tokenizer_config.json")
 
 
 @functools.cache
@@ -68,6 +76,53 @@ def sentencepiece() -> tuple[Any, Any]:
             "sentencepiece", extra="checkpoints", purpose="compiling a tokenizer"
         ) from error
     return package, messages
+
+
+def load_pretrained(kind: Any, folder: Path, **options: Any) -> Any:
+    """Call `kind.from_pretrained` on a folder: the only place that does so.
+
+    A checkpoint's own code never runs, nothing is asked on standard input, and nothing is fetched.
+
+    Args:
+      kind: a class of transformers, or the name of one, e.g. "AutoTokenizer".
+    Raises: CheckpointError if the checkpoint needs code of its own; and whatever transformers
+      raises.
+    """
+    refuse_own_code(folder)
+    options |= {"trust_remote_code": False, "local_files_only": True}
+    if isinstance(kind, str):
+        kind = getattr(transformers(), kind)
+    with warnings.catch_warnings():
+        # Of parts that are deprecated or converted, about which the caller can do nothing.
+        warnings.simplefilter("ignore")
+        return kind.from_pretrained(folder, **options)
+
+
+def refuse_own_code(folder: Path) -> None:
+    """Refuse a checkpoint that names Python code of its own. Raises: CheckpointError.
+
+    transformers would ask on standard input whether to run it, and take the first text there for
+    the answer. Without that code it would silently take a class of its own instead.
+    """
+    if (folder / _PICKLED_VOCABULARY).exists():
+        raise CheckpointError(
+            f"{folder / _PICKLED_VOCABULARY} is a pickle, which can run code of its own; tfclf "
+            f"never reads one. Expected tokenizer.json, or another file of plain data; remove it "
+            f"if the tokenizer does without."
+        )
+    for name in _NAME_CODE:
+        try:
+            content = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # the readers of these files say what is wrong with them
+        code = content.get("auto_map") if isinstance(content, dict) else None
+        if code:
+            raise CheckpointError(
+                f"{folder / name}: auto_map names Python code of the checkpoint's own "
+                f"({json.dumps(code):.200}), which tfclf never runs (trust_remote_code=False). "
+                f"Expected a class of transformers itself. If training used such a class, remove "
+                f"auto_map from the file; otherwise nothing but that code can run the checkpoint."
+            )
 
 
 def tf_class(name: str) -> Any:

@@ -104,6 +104,19 @@ class Classifier(tf.Module):
         """Tokens in the longest row, special tokens included; longer texts are truncated."""
         return self.manifest.max_length
 
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether it has the signature `pairs`: its model then takes two texts in a row."""
+        return names.PAIRS in self._functions
+
+    def _check_pairs(self) -> None:
+        if not self.takes_pairs:
+            raise InputError(
+                f"{self.manifest.name} takes no pairs: its tokenizer gives the second text the "
+                f"token type 1, and the model has fewer token types (type_vocab_size in "
+                f"config.json). Expected single texts; leave the pairs out."
+            )
+
     @tf.autograph.experimental.do_not_convert
     def __call__(self, texts: Any) -> dict[str, tf.Tensor]:
         """Run the signature `serving_default` on string[batch] or a list of str.
@@ -119,6 +132,7 @@ class Classifier(tf.Module):
 
         Raises: InputError for anything but text.
         """
+        self._check_pairs()
         function = self._choose_function(names.PAIRS)
         first, second = as_text_tensor(texts), as_text_tensor(text_pairs, name="text_pairs")
         return dict(function(text=first, text_pair=second))
@@ -263,6 +277,8 @@ class Classifier(tf.Module):
         """Return the function from text tensors to outputs by name, one entry per row."""
         if long not in LONG:
             raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
+        if has_pairs:
+            self._check_pairs()
         if long == "truncate":
             if stride is not None:
                 raise InputError(

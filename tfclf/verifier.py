@@ -153,7 +153,8 @@ class _Comparison:
             # Pair each text with its neighbour, because pairs truncate both texts.
             first = chunk[:_ROWS]
             second = [*chunk[1 : _ROWS + 1], chunk[0]][: len(first)]
-            self._compare_pairs(start, first, second)
+            if self._export.takes_pairs:
+                self._compare_pairs(start, first, second)
             yield from chunk
 
     def _compare_vocabulary(self) -> None:

@@ -60,6 +60,11 @@ def _write_named_fast(folder: Path) -> None:
     edit_json(folder / file_names.TOKENIZER_CONFIG, tokenizer_class="XLMRobertaTokenizerFast")
 
 
+def _write_byte_fallback(folder: Path) -> None:
+    """Write DeBERTa-v3's layout, which has a piece for each byte."""
+    write_sentencepiece(folder, "deberta-v2", byte_fallback=True, vocab_size=500)
+
+
 # Files -> the function that writes them, and the class of the reference.
 _LAYOUTS: Mapping[str, tuple[Callable[[Path], object], str]] = {
     "tokenizer.json": (_write_tokenizer_json, "DistilBertTokenizerFast"),
@@ -74,6 +79,7 @@ _LAYOUTS: Mapping[str, tuple[Callable[[Path], object], str]] = {
     ),
     "sentencepiece.bpe.model, the fast class named": (_write_named_fast, "XLMRobertaTokenizer"),
     "spm.model": (lambda folder: write_sentencepiece(folder, "deberta-v2"), "DebertaV2Tokenizer"),
+    "spm.model, byte fallback": (_write_byte_fallback, "DebertaV2TokenizerFast"),
 }
 
 

@@ -17,8 +17,9 @@ CONFIG = "config.json"
 # Weights of a Hugging Face checkpoint: in one file, or in shards that an index lists.
 TENSORFLOW_WEIGHTS = ("tf_model.h5", "tf_model.h5.index.json")
 SAFETENSORS_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-# In the order of preference: the first one that is there is read, and the only one that is pulled.
-WEIGHTS = (*TENSORFLOW_WEIGHTS, *SAFETENSORS_WEIGHTS)
+# In the order of transformers' from_pretrained: the first one that is there is read, and the only
+# one that is pulled.
+WEIGHTS = (*SAFETENSORS_WEIGHTS, *TENSORFLOW_WEIGHTS)
 # Pickles, which only torch reads.
 TORCH_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SHARDS = {

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tfclf.checkpoints import huggingface, kerashub, spark_nlp
+from tfclf.checkpoints import formats, huggingface, kerashub, spark_nlp
 from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.checkpoints.files import CONFIG
-from tfclf.errors import SourceNotFoundError
+from tfclf.errors import CheckpointError, SourceNotFoundError
 
 
 class _Format(NamedTuple):
@@ -25,7 +25,9 @@ _FORMATS = (
 
 def is_checkpoint(folder: Path) -> bool:
     """Return whether a folder is laid out as a checkpoint; its files may still be wrong."""
-    return (folder / CONFIG).is_file() or spark_nlp.is_model(folder)
+    if (folder / CONFIG).is_file() or spark_nlp.is_model(folder):
+        return True
+    return bool(formats.list_foreign_files(folder))  # its reader names the format
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -44,6 +46,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
             f"{path}: there is no such folder or file. Expected the folder of a Hugging Face "
             f"checkpoint or of a KerasHub preset, or a Spark NLP model."
         )
+    if (foreign := formats.describe_file(path)) is not None:
+        raise CheckpointError(foreign)
     raise SourceNotFoundError(
         f"{path} is a file. Expected the folder of a Hugging Face checkpoint, or the zip of a "
         f"Spark NLP model; if it is one of a checkpoint's files, give its folder: {path.parent}"

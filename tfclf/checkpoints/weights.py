@@ -3,8 +3,9 @@
 import contextlib
 import json
 import math
+import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfclf._transformers import transformers
-from tfclf.checkpoints.files import SAFETENSORS_WEIGHTS, TORCH_WEIGHTS, WEIGHTS
-from tfclf.errors import CheckpointError, MissingExtraError, first_line
+from tfclf._transformers import load_pretrained, transformers
+from tfclf.checkpoints import formats
+from tfclf.checkpoints.arrays import FLOATS, Arrays, read_format
+from tfclf.checkpoints.files import SAFETENSORS_WEIGHTS, WEIGHTS
+from tfclf.errors import CheckpointError, first_line
 from tfclf.files import list_folder
 
 # The TF classes refuse impossible sizes with AssertionError, KeyError, TypeError and others.
@@ -32,36 +35,40 @@ _LOAD_ERRORS = (
 )
 
 
+# Weights of a file that a model does without: buffers of PyTorch, which hold constants, and second
+# copies of an embedding. Each class names others in _keys_to_ignore_on_load_unexpected.
+_HARMLESS = re.compile(
+    r"(^|[./])(position_ids|token_type_ids|masked_bias|inv_freq|num_batches_tracked)$"
+    r"|(^|\.)(encoder|decoder)\.embed_tokens\.weight$"
+)
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """An instance of a TF class, and the weights that its file did not have.
+    """An instance of a TF class, and where it and its file differ.
 
     Attributes:
       missing: names of weights that are not in the file; they keep their random initial values.
       mismatched: (name, shape in the file, shape by config.json); these are random, too.
+      unexpected: names of weights in the file that the class has no place for; they are not used.
     """
 
     model: Any
     missing: tuple[str, ...]
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    unexpected: tuple[str, ...] = ()
 
 
 def find(folder: Path) -> Path:
-    """Find the weights file of a checkpoint; TensorFlow's own comes first.
+    """Find the weights file of a checkpoint: the one that `from_pretrained` would read.
 
-    Raises: CheckpointError if there is none, or only one that torch alone can read.
+    Raises: CheckpointError if there is none, or only one of a format that is not read.
     """
     for name in WEIGHTS:
         if (folder / name).is_file():
             return folder / name
-    for name in TORCH_WEIGHTS:
-        if (folder / name).is_file():
-            raise CheckpointError(
-                f"{folder / name} is a pickle, which only torch can read, and torch is not used "
-                f"here. Expected tf_model.h5 or model.safetensors. With torch installed, save the "
-                f"checkpoint again: AutoModelForSequenceClassification.from_pretrained(...)"
-                f".save_pretrained(..., safe_serialization=True)"
-            )
+    for name in formats.list_foreign_files(folder):
+        raise CheckpointError(str(formats.describe_file(folder / name)))
     raise CheckpointError(
         f"{folder} holds no weights: found {list_folder(folder)}; expected one of "
         f"{', '.join(WEIGHTS)}. Copy the checkpoint again with its weights."
@@ -146,7 +153,8 @@ def _load_tensorflow_format(
     original: Any, config: Any, file: Path, parts: Sequence[Path]
 ) -> Loaded:
     if file.name in SAFETENSORS_WEIGHTS:
-        model, report = original.from_pretrained(
+        model, report = load_pretrained(
+            original,
             file.parent,
             config=config,
             output_loading_info=True,
@@ -156,10 +164,15 @@ def _load_tensorflow_format(
         mismatched = tuple(
             (name, tuple(ours), tuple(theirs)) for name, ours, theirs in report["mismatched_keys"]
         )
-        return Loaded(model, tuple(report["missing_keys"]), mismatched)
+        unexpected = _drop_harmless(model, report["unexpected_keys"])
+        return Loaded(model, tuple(report["missing_keys"]), mismatched, unexpected)
     try:
-        model = original.from_pretrained(
-            file.parent, config=config, ignore_mismatched_sizes=True, use_safetensors=False
+        model = load_pretrained(
+            original,
+            file.parent,
+            config=config,
+            ignore_mismatched_sizes=True,
+            use_safetensors=False,
         )
     except _LOAD_ERRORS:
         # One missing variable fails the whole load, and the message names none: find it here.
@@ -181,16 +194,23 @@ def _compare_with_h5(model: Any, parts: Sequence[Path]) -> Loaded:
     import h5py
 
     stored: dict[str, tuple[int, ...]] = {}
+    integers: dict[str, str] = {}
 
     def record_shape(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             # The outer scopes are the layer and the class that was saved.
-            stored[remove_scopes(name, 2)] = tuple(item.shape)
+            inner = remove_scopes(name, 2)
+            stored[inner] = tuple(item.shape)
+            if item.dtype.kind in "iu":
+                integers[inner] = item.dtype.name
 
     for part in parts:
         with h5py.File(part) as file:
             file.visititems(record_shape)
     names = {remove_scopes(weight.name, 1): tuple(weight.shape) for weight in model.weights}
+    floating = {remove_scopes(w.name, 1) for w in model.weights if w.dtype.is_floating}
+    for name in sorted(integers.keys() & floating):
+        raise formats.refuse_numbers(name, integers[name], parts[0])
     return Loaded(
         model,
         tuple(name for name in names if name not in stored),
@@ -199,41 +219,21 @@ def _compare_with_h5(model: Any, parts: Sequence[Path]) -> Loaded:
             for name, shape in names.items()
             if stored.get(name, shape) != shape
         ),
+        _drop_harmless(model, (name for name in stored if name not in names)),
     )
 
 
-class _Arrays(Mapping[str, Any]):
-    """Arrays by name, read from safetensors files one at a time, so that memory holds one of them.
-
-    Args:
-      prefix: comes before every name, unless the files have it already. A file saved from a model
-        without a head lacks it; with it, a missing weight has one name either way.
-    """
-
-    def __init__(self, files: Sequence[Path], *, prefix: str, stack: ExitStack) -> None:
-        from safetensors import safe_open
-
-        opened = [stack.enter_context(safe_open(file, framework="np")) for file in files]
-        by_name = {name: file for file in opened for name in file.keys()}  # noqa: SIM118
-        added = "" if any(name.startswith(prefix) for name in by_name) else prefix
-        self._places = {added + name: (file, name) for name, file in by_name.items()}
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        file, inside = self._places[name]
-        return tuple(file.get_slice(inside).get_shape())
-
-    def leave_out(self, name: str) -> None:
-        del self._places[name]
-
-    def __getitem__(self, name: str) -> Any:
-        file, inside = self._places[name]
-        return file.get_tensor(inside)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
+def _drop_harmless(model: Any, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of left-over weights without those that the model does without."""
+    known = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]
+    harmless = [_HARMLESS, *known]
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if not any(pattern.search(name.removesuffix(":0")) for pattern in harmless)
+        )
+    )
 
 
 def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loaded:
@@ -247,12 +247,16 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
     utilities = transformers().modeling_tf_pytorch_utils
     mismatched = []
     with ExitStack() as stack:
-        arrays = _Arrays(files, prefix=f"{model.base_model_prefix}.", stack=stack)
+        arrays = Arrays(files, prefix=f"{model.base_model_prefix}.", stack=stack)
+        formats.check_names(arrays, files[0])
         # transformers' ignore_mismatched_sizes does not catch the ValueError that numpy raises.
         for weight in model.weights:
             name, transposed = utilities.convert_tf_weight_name_to_pt_weight_name(
                 weight.name, "", weight.shape
             )
+            floating = weight.dtype.is_floating
+            if name in arrays and floating and arrays.dtype(name) not in FLOATS:
+                raise formats.refuse_numbers(name, arrays.dtype(name), files[0])
             if name in arrays and math.prod(arrays.shape(name)) != math.prod(weight.shape):
                 stored = arrays.shape(name)
                 if transposed is not utilities.TransposeType.NO:
@@ -276,6 +280,7 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
         model,
         tuple(name for name in missing if name.rpartition("/")[0] not in layers),
         tuple(mismatched),
+        _drop_harmless(model, report["unexpected_keys"]),
     )
 
 
@@ -283,22 +288,4 @@ def _is_tensorflow_format(file: Path, parts: Sequence[Path]) -> bool:
     """Return whether a TF class wrote the weights: an h5 file always, safetensors by metadata."""
     if file.name not in SAFETENSORS_WEIGHTS:
         return True
-    return all(_read_format(part) == "tf" for part in parts)
-
-
-def _read_format(part: Path) -> str | None:
-    """Return the framework that a safetensors file names. Raises: CheckpointError."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise MissingExtraError(
-            "safetensors", extra="checkpoints", purpose=f"reading {part}"
-        ) from error
-    try:
-        with safe_open(part, framework="np") as opened:
-            return (opened.metadata() or {}).get("format")
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{part} ({part.stat().st_size:,} bytes) is not a whole safetensors file: "
-            f"{first_line(error)}. Download it again."
-        ) from error
+    return all(read_format(part) == "tf" for part in parts)

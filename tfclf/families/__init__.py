@@ -44,10 +44,17 @@ def family_of(model_type: object, *, source: object) -> Family:
     if isinstance(model_type, str) and model_type in list_tf_classes():
         return describe_undeclared(model_type)
     names = sorted(known().keys() | list_tf_classes().keys())
+    version = transformers().__version__
+    if isinstance(model_type, str) and model_type in transformers().CONFIG_MAPPING:
+        raise UnknownFamilyError(
+            f"{source} has model_type {model_type!r}, for which transformers {version} has no TF "
+            f"class for sequence classification: it has PyTorch alone, which is not used here. "
+            f"Fine-tune a checkpoint of a type that has one: {', '.join(names)}."
+        )
     near = difflib.get_close_matches(str(model_type), names, n=1)
     did_you_mean = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownFamilyError(
         f"{source} has model_type {model_type!r}, for which transformers "
-        f"{transformers().__version__} has no TF class for sequence classification, and so nothing "
+        f"{version} has no TF class for sequence classification, and so nothing "
         f"can run it.{did_you_mean} Known: {', '.join(names)}."
     )

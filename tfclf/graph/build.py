@@ -4,7 +4,7 @@ import logging
 
 import tensorflow as tf
 
-from tfclf._transformers import takes_token_types
+from tfclf._transformers import takes_token_types, tf_class
 from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import CheckpointError, InputError, first_line
 from tfclf.graph.engines.lean import LeanEngine, explain_not_lean
@@ -62,6 +62,7 @@ def build(
         )
     spec = checkpoint.read_tokenizer()
     _check_vocabulary(spec, checkpoint)
+    takes_pairs = _check_token_types(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
     frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
     encoder: Engine
@@ -86,6 +87,7 @@ def build(
         encoder,
         labels=checkpoint.labels,
         problem_type=checkpoint.problem_type,
+        takes_pairs=takes_pairs,
     )
     return graph, Manifest(
         name=name,
@@ -213,3 +215,28 @@ def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:
             f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size "
             f"{size}: those tokens have no embedding. The two files are not from one checkpoint."
         )
+
+
+def _check_token_types(spec: TokenizerSpec, checkpoint: Checkpoint) -> bool:
+    """Return whether every token type that the tokenizer gives to two texts has an embedding.
+
+    RoBERTa behind BERT's tokenizer has one type, and the second text would get type 1. Models
+    without any type (0) ignore them.
+
+    Raises: CheckpointError if even a single text has a type without an embedding.
+    """
+    size = checkpoint.config.get("type_vocab_size")
+    if not spec.token_types or not isinstance(size, int) or size < 1:
+        return True
+    single, pair = (
+        max(place.type for place in places) for places in (spec.template.single, spec.template.pair)
+    )
+    if max(single, pair) < size or not takes_token_types(tf_class(checkpoint.family.tf_class)):
+        return True
+    if single >= size:
+        raise CheckpointError(
+            f"{spec.origin} gives the token type {single}, and config.json beside it says "
+            f"type_vocab_size {size}: that type has no embedding. The two files are not from one "
+            f"checkpoint."
+        )
+    return False

@@ -52,6 +52,7 @@ class ServingGraph(tf.Module):
     Args:
       labels: in the order of the logits.
       problem_type: 'single_label_classification', 'multi_label_classification' or 'regression'.
+      takes_pairs: whether the model has every token type that the tokenizer gives to two texts.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class ServingGraph(tf.Module):
         *,
         labels: Sequence[str],
         problem_type: str,
+        takes_pairs: bool = True,
     ) -> None:
         super().__init__(name="classifier")
         self._frame = frame
@@ -71,6 +73,7 @@ class ServingGraph(tf.Module):
         self._labels = tf.constant(list(labels))
         self._activation = activation_of(problem_type)
         self.problem_type = problem_type
+        self.takes_pairs = takes_pairs
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
         """Classify string[batch] -> label, score, probabilities, logits."""

@@ -76,9 +76,14 @@ SIGNATURES = (
 
 
 def signatures_of(graph: ServingGraph) -> tuple[Signature, ...]:
-    """Return the signatures of `graph`'s problem type; XLA's only if the engine has such a part."""
+    """Return the signatures of `graph`'s problem type.
+
+    XLA's only if the engine has such a part, those of pairs only if the model takes them.
+    """
     return tuple(
         signature
         for signature in SIGNATURES
-        if graph.problem_type in signature.problem_types and (graph.ladder or not signature.xla)
+        if graph.problem_type in signature.problem_types
+        and (graph.ladder or not signature.xla)
+        and (graph.takes_pairs or signature.inputs is not _TWO_TEXTS)
     )

@@ -8,11 +8,12 @@ TOKENIZER_JSON = "tokenizer.json"
 VOCAB_TXT = "vocab.txt"
 VOCAB_JSON = "vocab.json"
 MERGES_TXT = "merges.txt"
+DEBERTA_FILE = "spm.model"
 SENTENCEPIECE_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
     "sentencepiece.model",
-    "spm.model",
+    DEBERTA_FILE,
 )
 VOCABULARY_FILES = (TOKENIZER_JSON, VOCAB_TXT, VOCAB_JSON, MERGES_TXT, *SENTENCEPIECE_FILES)
 

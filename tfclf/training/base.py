@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import transformers
-from tfclf.checkpoints import weights
+from tfclf._transformers import load_pretrained
+from tfclf.checkpoints import formats, weights
 from tfclf.checkpoints.files import CONFIG, read_json
 from tfclf.errors import CheckpointError, InputError, SourceNotFoundError, TokenizerError
 from tfclf.families import family_of
@@ -71,7 +71,9 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"{folder} is no folder. Expected a Hugging Face checkpoint to start from: "
             f"config.json, weights (tf_model.h5 or model.safetensors) and tokenizer files."
         )
-    chosen = _choose_labels(labels, read_json(folder / CONFIG), folder)
+    content = read_json(folder / CONFIG)
+    formats.check(folder, content)
+    chosen = _choose_labels(labels, content, folder)
     weights_file = weights.find(folder)
     config, tokenizer = _read(folder, chosen)
     return Base(
@@ -85,14 +87,14 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
 
 
 def _read(folder: Path, labels: Sequence[str]) -> tuple[Any, Any]:
-    package = transformers()
     if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise CheckpointError(
             f"{folder} holds no tokenizer: expected one of {', '.join(VOCABULARY_FILES)}. "
             f"Copy the tokenizer's files, too."
         )
     try:
-        config = package.AutoConfig.from_pretrained(
+        config = load_pretrained(
+            "AutoConfig",
             folder,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.catalog.pull.hub import COMMIT, Hub, in_cache
 from tfclf.catalog.local import HubId, hub_folder, hub_id
 from tfclf.catalog.pull.hub import choose_files
-from tfclf.errors import SourceNotFoundError
+from tfclf.errors import CheckpointError, SourceNotFoundError
 
 FILES = {
     "config.json": b"{}",
@@ -59,7 +59,12 @@ def _snapshot(tmp_path: Path) -> Path:
 def test_only_what_is_read_is_fetched(pull: Run, served: Hub, tmp_path: Path) -> None:
     done = pull("org/name")
     assert done.returncode == 0, done.stderr
-    assert sorted(served.sent) == ["config.json", "tf_model.h5", "tokenizer.json", "vocab.txt"]
+    assert sorted(served.sent) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "vocab.txt",
+    ]
     assert done.stdout.split()[0] == str(_snapshot(tmp_path))
     assert f"org/name, 4 files: 0.0 MB, from {served.url}" in done.stderr
 
@@ -80,12 +85,19 @@ def test_only_what_is_read_is_fetched(pull: Run, served: Hub, tmp_path: Path) ->
                 "model-00002-of-00002.safetensors",
             },
         ),
-        ({"tf_model.h5", "model.safetensors", "tf_model-00001-of-00001.h5"}, {"tf_model.h5"}),
+        ({"tf_model.h5", "model.safetensors", "tf_model-00001-of-00001.h5"}, {"model.safetensors"}),
     ],
 )
 def test_weights_of_one_format_are_chosen(there: set[str], fetched: set[str]) -> None:
     files = dict.fromkeys([*there, "config.json", "notes.txt"], None)
     assert set(choose_files(files, HubId("org/name"))) == {"config.json", *fetched}
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "model-q4.gguf"])
+def test_another_format_on_the_hub_is_named(name: str) -> None:
+    files = dict.fromkeys(["README.md", "config.json", name], None)
+    with pytest.raises(CheckpointError, match=rf"org/name on the hub .*{name} is .*Expected"):
+        choose_files(files, HubId("org/name"))
 
 
 def test_a_preset_of_keras_hub_is_fetched_whole() -> None:
@@ -113,11 +125,11 @@ def test_a_false_digest_is_told_and_the_file_removed(
     served.false_digest = True
     done = pull("org/name")
     assert done.returncode == 2
-    assert "tf_model.h5 came other than the hub describes it" in done.stderr
-    assert not (_snapshot(tmp_path) / "tf_model.h5").exists()
+    assert "model.safetensors came other than the hub describes it" in done.stderr
+    assert not (_snapshot(tmp_path) / "model.safetensors").exists()
     served.false_digest = False
     assert pull("org/name").returncode == 0
-    assert (_snapshot(tmp_path) / "tf_model.h5").read_bytes() == FILES["tf_model.h5"]
+    assert (_snapshot(tmp_path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 
 @pytest.mark.parametrize(

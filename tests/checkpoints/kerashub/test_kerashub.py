@@ -292,6 +292,20 @@ TOKENIZER = ("config", "preprocessor", "config", "tokenizer", "config")
     ("file", "keys", "value", "error", "message"),
     [
         (
+            "task.json",
+            ["config", "preprocessor", "module"],
+            "os",
+            CheckpointError,
+            "names code of its own .* of 'os'",
+        ),
+        (
+            "config.json",
+            ["config", "dtype"],
+            [{"module": "keras.layers", "class_name": "Lambda"}],
+            CheckpointError,
+            r"config\.json: the preset names code of its own \('Lambda'",
+        ),
+        (
             "config.json",
             ["class_name"],
             "DistilBertBackbon",

@@ -17,6 +17,7 @@ from tfclf.checkpoints.files import (
     WEIGHTS,
     list_shards,
 )
+from tfclf.checkpoints.formats import describe_file
 from tfclf.errors import CheckpointError, DownloadError, SourceNotFoundError, first_line
 from tfclf.files import hash_file, nearest_existing
 from tfclf.tokenization.file_names import TOKENIZER_FILES
@@ -69,7 +70,7 @@ def choose_files(files: Mapping[str, Any], wanted: HubId) -> dict[str, Any]:
 
     >>> names = ["README.md", "config.json", "model.safetensors", "tf_model.h5", "vocab.txt"]
     >>> sorted(choose_files(dict.fromkeys(names), HubId("org/name")))
-    ['config.json', 'tf_model.h5', 'vocab.txt']
+    ['config.json', 'model.safetensors', 'vocab.txt']
 
     Raises: CheckpointError if the repository holds no checkpoint that can be read.
     """
@@ -77,6 +78,8 @@ def choose_files(files: Mapping[str, Any], wanted: HubId) -> dict[str, Any]:
     if weights is None and PRESET_TASK in files and _has_preset_weights(files):
         return {name: file for name, file in files.items() if PRESET_FILES.fullmatch(name)}
     if weights is None:
+        if TORCH_WEIGHTS[0] not in files:
+            _refuse_other_format(files, wanted)
         torch = ""
         if TORCH_WEIGHTS[0] in files:
             torch = f", only {TORCH_WEIGHTS[0]}, a pickle that takes torch to read"
@@ -91,6 +94,13 @@ def choose_files(files: Mapping[str, Any], wanted: HubId) -> dict[str, Any]:
         )
     names = {CONFIG, weights, *list_shards(weights, files), *TOKENIZER_FILES}
     return {name: file for name, file in files.items() if name in names}
+
+
+def _refuse_other_format(files: Mapping[str, Any], wanted: HubId) -> None:
+    for name in sorted(files):
+        foreign = describe_file(Path(name))
+        if foreign is not None:
+            raise CheckpointError(f"{wanted} on the hub has no weights that tfclf reads: {foreign}")
 
 
 def _has_preset_weights(files: Mapping[str, Any]) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import tf_class, transformers
-from tfclf.checkpoints import weights
+from tfclf._transformers import load_pretrained, tf_class, transformers
+from tfclf.checkpoints import formats, weights
 from tfclf.checkpoints.checkpoint import UNLIMITED, Checkpoint, Reference
 from tfclf.checkpoints.files import CONFIG, read_json
 from tfclf.checkpoints.huggingface.reference import TransformersReference
@@ -51,7 +51,11 @@ def read(folder: Path) -> HuggingFaceCheckpoint:
 
     Raises: CheckpointError, UnknownFamilyError.
     """
+    if not (folder / CONFIG).is_file():
+        for name in formats.list_foreign_files(folder):
+            raise CheckpointError(str(formats.describe_file(folder / name)))
     config = read_json(folder / CONFIG)
+    formats.check(folder, config)
     family = family_of(config.get("model_type"), source=folder)
     # Sizes that the file leaves out are those of transformers' own class for it.
     complete = transformers().AutoConfig.for_model(family.model_type).to_dict() | config
@@ -142,7 +146,7 @@ def _pick_problem_type(config: Mapping[str, Any], labels: tuple[str, ...]) -> st
 
 def _read_config(folder: Path) -> Any:
     try:
-        return transformers().AutoConfig.from_pretrained(folder)
+        return load_pretrained("AutoConfig", folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CONFIG}: transformers cannot read it: {first_line(error)}. Copy it again "
@@ -173,4 +177,12 @@ def _check_complete(loaded: weights.Loaded, checkpoint: HuggingFaceCheckpoint) -
             f"{file} lacks {len(loaded.missing)} of the weights of {class_name}, among them "
             f"{', '.join(sorted(loaded.missing)[:3])}. A model without its fine-tuned head cannot "
             f"classify; expected the checkpoint of a fine-tuned {class_name}."
+        )
+    if loaded.unexpected:
+        raise CheckpointError(
+            f"{file} holds {len(loaded.unexpected)} weights that {checkpoint.family.tf_class} has "
+            f"no place for, among them {', '.join(loaded.unexpected[:3])}: without them it would "
+            f"answer differently from the model that was trained. Expected the checkpoint of a "
+            f"{checkpoint.family.tf_class}; convert it to one, or take these weights out of the "
+            f"file if the trained model did not use them."
         )

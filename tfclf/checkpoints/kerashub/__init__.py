@@ -29,6 +29,10 @@ from tfclf.tokenization.spec import TokenizerSpec
 # KerasHub pads and truncates to this length if the preset states none.
 _SEQUENCE_LENGTH = 512
 _TRUNCATIONS = ("round_robin", "waterfall")
+# KerasHub builds objects from these files; so does the reference of `tfclf verify`.
+_SERIALIZED = (CONFIG, PRESET_TASK, "preprocessor.json", "tokenizer.json")
+# Python packages whose classes such a file may name.
+_KERAS = ("builtins", "keras", "keras_hub", "keras_nlp")
 _PROBLEM_TYPES = {"softmax": SINGLE_LABEL, "sigmoid": MULTI_LABEL}
 
 
@@ -80,6 +84,8 @@ def read(folder: Path) -> KerasHubCheckpoint:
 
     Raises: CheckpointError, UnknownFamilyError, UnknownComponentError.
     """
+    for name in _SERIALIZED:
+        _refuse_own_code(read_json(folder / name, required=False), folder / name)
     described = read_json(folder / CONFIG)
     backbone = _find_backbone(described["class_name"], folder)
     task = _read_task(backbone, folder)
@@ -112,6 +118,26 @@ def read(folder: Path) -> KerasHubCheckpoint:
         tokenizer=tokenizer,
         truncation=_read_truncation(preprocessor, folder),
     )
+
+
+def _refuse_own_code(part: object, path: Path) -> None:
+    """Refuse Python code, and classes of other packages, anywhere in a serialized object.
+
+    >>> _refuse_own_code({"module": "keras.layers", "class_name": "Dense"}, Path("task.json"))
+    """
+    if isinstance(part, dict):
+        class_name, module = part.get("class_name"), part.get("module")
+        own = isinstance(module, str) and module.partition(".")[0] not in _KERAS
+        if class_name in ("Lambda", "__lambda__") or own:
+            raise CheckpointError(
+                f"{path}: the preset names code of its own ({class_name!r} of {module!r}), which "
+                f"tfclf never runs. Expected classes of KerasHub alone; save the preset without "
+                f"Lambda layers and without classes of other packages."
+            )
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            _refuse_own_code(each, path)
 
 
 def _find_backbone(class_name: object, folder: Path) -> Backbone:

@@ -64,9 +64,11 @@ class OpModel:
     trailing: str
 
 
-def parse(raw: bytes, origin: str) -> Any:
+def parse(raw: bytes, origin: str, *, byte_fallback: bool = False) -> Any:
     """Parse a file to its ModelProto.
 
+    Args:
+      byte_fallback: whether pieces for single bytes are allowed.
     Raises: TokenizerError if it is no SentencePiece file; UnknownComponentError if it is of another
       type or has an option that cannot be compiled; VocabularyError if it has no ordinary pieces.
     """
@@ -93,18 +95,29 @@ def parse(raw: bytes, origin: str) -> Any:
             f"{origin} is no whole SentencePiece file of {len(raw)} bytes ({reason}): it is text, "
             f"or cut short. {again}"
         ) from error
-    _check_options(proto, origin)
+    _check_options(proto, origin, byte_fallback=byte_fallback)
     return proto
 
 
-def _check_options(proto: Any, origin: str) -> None:
+def has_byte_fallback(raw: bytes) -> bool:
+    """Return whether a file has pieces for single bytes; False if it is no SentencePiece file."""
+    _, messages = sentencepiece()
+    proto = messages.ModelProto()
+    try:
+        proto.ParseFromString(raw)
+    except Exception:  # protobuf's DecodeError; `parse` says what is wrong
+        return False
+    return any(piece.type == _BYTE for piece in proto.pieces)
+
+
+def _check_options(proto: Any, origin: str, *, byte_fallback: bool) -> None:
     """Raise UnknownComponentError for a type or an option that cannot be compiled."""
     trainer, normalizer = proto.trainer_spec, proto.normalizer_spec
     kind = _MODEL_TYPES.get(trainer.model_type, str(trainer.model_type))
-    byte_fallback = any(piece.type == _BYTE for piece in proto.pieces)
+    has_bytes = any(piece.type == _BYTE for piece in proto.pieces)
     for refused, found, expected in (
         (trainer.model_type != _UNIGRAM, f"the model type {kind!r}", "unigram"),
-        (byte_fallback, "byte_fallback", "pieces without byte_fallback"),
+        (has_bytes and not byte_fallback, "byte_fallback", "pieces without byte_fallback"),
         (
             trainer.treat_whitespace_as_suffix,
             "treat_whitespace_as_suffix",

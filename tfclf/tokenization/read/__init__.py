@@ -6,7 +6,8 @@ lines that differ by class and by version. So `load_reference` lets `AutoTokeniz
 the spec is read from the one tokenizer.json that it arrives at. Training takes the same tokenizer
 from the same function. What transformers would pass over in silence is checked first.
 
-If a SentencePiece file is the only vocabulary, the reference is the slow Python tokenizer over it.
+If a SentencePiece file is the only vocabulary, the reference is the slow Python tokenizer over it,
+except for DeBERTa-v3's.
 What transformers makes of that file for the Rust library splits differently: ALBERT's on most real
 texts, XLM-RoBERTa's where scores tie.
 """
@@ -15,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tfclf._transformers import tokenizers, transformers
+from tfclf._transformers import load_pretrained, refuse_own_code, tokenizers
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError, first_line
 from tfclf.tokenization.file_names import VOCAB_JSON, VOCAB_TXT
 from tfclf.tokenization.read import files, slow, tokenizer_json
@@ -50,18 +51,20 @@ def load_reference(folder: Path) -> Any:
     |-|-|
     | tokenizer.json, whatever else there is | fast (Rust), as `AutoTokenizer` loads it |
     | vocab.txt, or vocab.json and merges.txt | fast: the conversion is one to one |
-    | a SentencePiece file | slow (Python): transformers 4.57 converts ALBERT's wrongly |
+    | spm.model with byte fallback (DeBERTa-v3) | fast, as `AutoTokenizer` converts it |
+    | another SentencePiece file | slow (Python): transformers 4.57 converts ALBERT's wrongly |
 
-    Raises: TokenizerError if transformers cannot load it.
+    Raises: TokenizerError if transformers cannot load it; CheckpointError if it is Python code of
+      the checkpoint's own.
     """
-    package = transformers()
+    refuse_own_code(folder)
     try:
-        if not files.sentencepiece_file(folder):
-            return package.AutoTokenizer.from_pretrained(folder)
-        tokenizer = package.AutoTokenizer.from_pretrained(folder, use_fast=False)
+        if files.slow_file(folder) is None:
+            return load_pretrained("AutoTokenizer", folder)
+        tokenizer = load_pretrained("AutoTokenizer", folder, use_fast=False)
         # If tokenizer_config.json names the fast class, transformers returns that one regardless.
         if tokenizer.is_fast:
-            tokenizer = tokenizer.slow_tokenizer_class.from_pretrained(folder)
+            tokenizer = load_pretrained(tokenizer.slow_tokenizer_class, folder)
         return tokenizer
     except Exception as error:  # the Rust library raises Exception itself
         raise TokenizerError(

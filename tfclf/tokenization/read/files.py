@@ -6,6 +6,7 @@ from typing import Any
 from tfclf.errors import TokenizerError, VocabularyError
 from tfclf.files import list_folder, read_json_object
 from tfclf.tokenization.file_names import (
+    DEBERTA_FILE,
     MERGES_TXT,
     SENTENCEPIECE_FILES,
     SETTINGS_FILES,
@@ -30,13 +31,14 @@ def check(folder: Path) -> Path:
         tokenizer_json.check(_read_json(path), path)
         return path
     if (path := folder / VOCAB_TXT).is_file():
-        _check_lines(path)
+        _check_encoding(path)
         return path
     if (path := folder / VOCAB_JSON).is_file() and (folder / MERGES_TXT).is_file():
         byte_level.check_files(_read_json(path), folder / MERGES_TXT)
         return path
-    if model := sentencepiece_file(folder):
-        sentencepiece_model.parse(model.read_bytes(), str(model))
+    if model := _sentencepiece_file(folder):
+        raw = model.read_bytes()
+        sentencepiece_model.parse(raw, str(model), byte_fallback=is_converted(model))
         return model
     raise TokenizerError(
         f"{folder} holds no tokenizer that can be compiled: found {list_folder(folder)}; expected "
@@ -46,8 +48,23 @@ def check(folder: Path) -> Path:
     )
 
 
-def sentencepiece_file(folder: Path) -> Path | None:
-    """Return the SentencePiece file, which a slow tokenizer reads; None if another file decides."""
+def slow_file(folder: Path) -> Path | None:
+    """Return the SentencePiece file that a slow tokenizer reads; None if a fast one decides."""
+    model = _sentencepiece_file(folder)
+    return None if model is None or is_converted(model) else model
+
+
+def is_converted(model: Path) -> bool:
+    """Return whether the fast tokenizer that transformers makes of a SentencePiece file counts.
+
+    That is so for DeBERTa-v3's file, whose byte fallback the conversion leaves out. The slow
+    tokenizer, which has it, is not what `AutoTokenizer` gives to training.
+    """
+    return model.name == DEBERTA_FILE and sentencepiece_model.has_byte_fallback(model.read_bytes())
+
+
+def _sentencepiece_file(folder: Path) -> Path | None:
+    """Return the SentencePiece file; None if there is none, or if another file decides."""
     if any((folder / name).is_file() for name in (TOKENIZER_JSON, VOCAB_TXT)):
         return None
     return next((folder / name for name in SENTENCEPIECE_FILES if (folder / name).is_file()), None)
@@ -63,19 +80,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     )
 
 
-def _check_lines(path: Path) -> None:
-    """Refuse a piece on two lines: transformers silently takes the last line for its id."""
+def _check_encoding(path: Path) -> None:
+    """Refuse a file that is not UTF-8.
+
+    Pieces on two lines and blank lines are taken as transformers takes them: the last line's
+    number is the piece's id.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise VocabularyError(
             f"{path} is not UTF-8 ({error}). Expected one piece on each line."
         ) from error
-    first: dict[str, int] = {}
-    for index, piece in enumerate(lines[:-1] if lines[-1] == "" else lines):
-        if first.setdefault(piece, index) != index:
-            raise VocabularyError(
-                f"{path}: line {index + 1} repeats {piece!r} of line {first[piece] + 1}; expected "
-                f"distinct pieces, one for each embedding. Take the file that the checkpoint was "
-                f"trained with."
-            )

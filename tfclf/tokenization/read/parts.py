@@ -7,6 +7,8 @@ from typing import Any
 from tfclf.errors import UnknownComponentError, VocabularyError
 
 Part = Mapping[str, Any]
+# FastWordpiece takes pieces of at most 256 bytes.
+_LONGEST_FILLER = 256
 
 
 def kind_of(part: object) -> object:
@@ -45,3 +47,24 @@ def sort_pieces(vocabulary: Mapping[str, int], path: Path) -> tuple[str, ...]:
             f"given twice (near {pieces[wrong]!r}). Every embedding needs exactly one piece."
         )
     return tuple(pieces)
+
+
+def fill_gaps(vocabulary: Mapping[str, int], *, max_characters: int) -> dict[str, int]:
+    """Fill ids that no piece has, below the largest, with pieces that no word can match.
+
+    A vocab.txt with a piece on two lines has such ids, because the last line's number is the
+    piece's id. The piece of a blank line, which is empty, matches nothing either.
+
+    >>> fill_gaps({"a": 0, "c": 2, "": 3}, max_characters=12)
+    {'a': 0, 'c': 2, 'no piece 1   ': 1}
+
+    Args:
+      max_characters: of a word that is split; the fillers have one more.
+    """
+    pieces = {piece: index for piece, index in vocabulary.items() if piece}
+    largest = max(pieces.values(), default=-1)
+    # As many gaps as pieces are no accident of editing; `sort_pieces` refuses them.
+    if largest >= 2 * len(pieces) or not 0 < max_characters < _LONGEST_FILLER:
+        return pieces
+    gaps = sorted(set(range(largest)) - set(pieces.values()))
+    return pieces | {f"no piece {index}".ljust(max_characters + 1): index for index in gaps}
