@@ -100,6 +100,34 @@ class Frame(tf.Module):
         )
         return Batch(rows, types, ~fits)
 
+    def fill_empty_rows(self, batch: Batch) -> Batch:
+        """Give each row without tokens one padding token: every row that is encoded has a token.
+
+        A template without special tokens makes no token of an empty text. transformers pads such a
+        row to the length of its neighbours, so its answer depends on them. Ours is the answer of
+        the row padded to one token, whatever else is in the batch.
+
+        >>> spec = TokenizerSpec(
+        ...     (), None, None, (), Template((Place(),), (Place(), Place())), 9, "right", "vocab.txt"
+        ... )
+        >>> frame = Frame(spec, max_length=6)
+        >>> texts = tf.ragged.constant([[7], [], [8, 8]], tf.int32, row_splits_dtype=tf.int32)
+        >>> frame.fill_empty_rows(frame.pack(texts)).input_ids.to_list()
+        [[7], [9], [8, 8]]
+        """
+        if _count_special(self._template.single) and _count_special(self._template.pair):
+            return batch
+        rows = batch.input_ids
+        lengths = rows.row_lengths()
+        # The padding token stands behind all others in the pool.
+        starts = tf.where(lengths > 0, rows.row_splits[:-1], tf.size(rows.values))
+        lengths = tf.maximum(lengths, 1)
+        return Batch(
+            take_ranges(tf.concat([rows.values, [self.pad_id]], 0), starts, lengths),
+            take_ranges(tf.concat([batch.token_types.values, [0]], 0), starts, lengths),
+            batch.truncated,
+        )
+
     def _budget_of(self, template: Sequence[Place]) -> int:
         return self.max_length - _count_special(template)
 

@@ -77,7 +77,7 @@ class ServingGraph(tf.Module):
 
     def classify_text(self, text: tf.Tensor) -> Outputs:
         """Classify string[batch] -> label, score, probabilities, logits."""
-        return self._make_outputs(self._engine(self._frame.pack(self._to_ids(text))))
+        return self._make_outputs(self._encode(self._frame.pack(self._to_ids(text))))
 
     @property
     def ladder(self) -> Ladder | None:
@@ -97,23 +97,26 @@ class ServingGraph(tf.Module):
         outputs = self._make_outputs(self._encode_bucketed(rows))
         return {**outputs, "truncated": rows.truncated}
 
+    def _encode(self, rows: Batch) -> tf.Tensor:
+        return self._engine(self._frame.fill_empty_rows(rows))
+
     def _encode_bucketed(self, rows: Batch) -> tf.Tensor:
         assert isinstance(self._engine, BucketedEngine)
-        return self._engine.encode_bucketed(rows)
+        return self._engine.encode_bucketed(self._frame.fill_empty_rows(rows))
 
     def classify_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """Classify string[batch] twice -> label, score, probabilities, logits."""
-        return self._make_outputs(self._engine(self._pack_pairs(text, text_pair)))
+        return self._make_outputs(self._encode(self._pack_pairs(text, text_pair)))
 
     def detail(self, text: tf.Tensor) -> Outputs:
         """Classify string[batch] -> label, score, probabilities, logits, truncated bool[batch]."""
         rows = self._frame.pack(self._to_ids(text))
-        return {**self._make_outputs(self._engine(rows)), "truncated": rows.truncated}
+        return {**self._make_outputs(self._encode(rows)), "truncated": rows.truncated}
 
     def detail_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """Classify string[batch] twice -> as `detail`."""
         rows = self._pack_pairs(text, text_pair)
-        return {**self._make_outputs(self._engine(rows)), "truncated": rows.truncated}
+        return {**self._make_outputs(self._encode(rows)), "truncated": rows.truncated}
 
     def classify_windows(self, text: tf.Tensor, stride: tf.Tensor) -> Outputs:
         """Classify string[batch], int32[batch] -> as `classify_text`, and windows int32[batch].
@@ -130,7 +133,7 @@ class ServingGraph(tf.Module):
         stride = self._check_stride(stride, text)
         tokens = self._to_ids(text)
         rows = self._frame.pack(tokens)
-        first = self._engine(rows)
+        first = self._encode(rows)
         lengths = tokens.row_lengths()
         budget = self._frame.budget
         further = place_further_windows(
@@ -142,7 +145,7 @@ class ServingGraph(tf.Module):
             # The next _WINDOWS windows, of any rows: total[row] += length * logits of the window.
             row, start, length = (values[done : done + _WINDOWS] for values in further)
             window = take_ranges(tokens.values, tf.gather(tokens.row_splits, row) + start, length)
-            logits = self._engine(self._frame.pack(window))
+            logits = self._encode(self._frame.pack(window))
             weighted = logits * tf.cast(length, tf.float32)[:, tf.newaxis]
             return done + _WINDOWS, total + tf.math.unsorted_segment_sum(weighted, row, batch)
 

@@ -1,6 +1,15 @@
 """The original engine: the Hugging Face TF class itself, traced as it is.
 
 It takes any `TF*ForSequenceClassification` and is right by construction. It pads, so it is slower.
+
+A few of the classes answer a row by other rows of its batch, or refuse the batch:
+
+- BART reads the last </s> of each row, and refuses rows with unequal numbers of them. A text may
+  spell one.
+- GPT-2 and its kin read the token before the first padding token. In a row that begins with one
+  they read the batch's last column.
+
+Such rows run alone, which gives the answer that the class gives for them alone.
 """
 
 from typing import Any
@@ -28,6 +37,8 @@ class OriginalEngine(tf.Module):
         # not.
         self._weights = list(model.weights)
         self._pad_id = pad_id
+        self._eos_id: int | None = model.config.eos_token_id
+        self._classes: int = model.config.num_labels
 
         def forward(input_ids: tf.Tensor, attention_mask: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
             inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -42,18 +53,72 @@ class OriginalEngine(tf.Module):
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Encode a Batch -> float32[batch, classes]."""
-        # The TF classes fail on tensors without elements: pad an empty batch with one row, and drop
-        # it at the end. `extra` is 1 then, else 0.
-        rows = batch.input_ids.nrows(out_type=tf.int32)
-        extra = tf.cast(tf.equal(rows, 0), tf.int32)
         input_ids, mask = to_dense(batch.input_ids, pad_id=self._pad_id, side=self._padding_side)
         types, _ = to_dense(batch.token_types, pad_id=0, side=self._padding_side)
-        inputs = (
-            tf.pad(values, [[0, extra], [0, extra]], constant_values=filling)
-            for values, filling in ((input_ids, self._pad_id), (mask, 1), (types, 0))
-        )
-        return self._forward(*inputs)[:rows]
+        return self._encode(input_ids, mask, types)
 
     def encode_dense(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> tf.Tensor:
-        """Encode int32[batch, length] twice -> float32[batch, classes]; all tokens have type 0."""
-        return self._forward(input_ids, attention_mask, tf.zeros_like(input_ids))
+        """Encode int32[batch, length] twice -> float32[batch, classes]; all tokens have type 0.
+
+        A row without tokens counts as one padding token.
+        """
+        return self._encode(input_ids, attention_mask, tf.zeros_like(input_ids))
+
+    def _encode(self, input_ids: tf.Tensor, mask: tf.Tensor, types: tf.Tensor) -> tf.Tensor:
+        """Encode int32[batch, length] three times: regular rows together, then others one by one.
+
+        One loop holds the only copy of the class's graph.
+        """
+        # Traced here, not inside the loop, where a class could not create what outlives it.
+        with tf.init_scope():
+            self._forward.get_concrete_function()
+        irregular = tf.cast(self._find_irregular(input_ids, mask), tf.int32)
+        order = tf.argsort(irregular, stable=True)
+        batch = tf.size(order)
+        regular = batch - tf.reduce_sum(irregular)
+        inputs = tf.stack([input_ids, mask, types])
+
+        def encode_piece(done: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            count = tf.maximum(regular - done, 1)
+            piece = tf.gather(inputs, order[done : done + count], axis=1)
+            piece = tf.cond(done < regular, lambda: piece, lambda: self._trim(piece))
+            return done + count, tf.concat([logits, self._forward(*tf.unstack(piece))], 0)
+
+        _, logits = tf.while_loop(
+            lambda done, _: done < batch,
+            encode_piece,
+            (tf.constant(0), tf.zeros([0, self._classes])),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, self._classes])),
+            parallel_iterations=1,
+        )
+        return tf.gather(logits, tf.math.invert_permutation(order))
+
+    def _find_irregular(self, input_ids: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """Find the rows that have to run alone, bool[batch].
+
+        Those are rows without tokens, rows with a padding token inside, and rows with more closing
+        tokens than others.
+        """
+        inside = mask > 0
+        padding = tf.reduce_any(inside & (input_ids == self._pad_id), axis=1)
+        irregular = padding | ~tf.reduce_any(inside, axis=1)
+        if self._eos_id is None:
+            return irregular
+        closing = tf.reduce_sum(tf.cast(inside & (input_ids == self._eos_id), tf.int32), axis=1)
+        fewest = tf.reduce_min(tf.where(irregular, tf.int32.max, closing))
+        return irregular | (closing > fewest)
+
+    def _trim(self, row: tf.Tensor) -> tf.Tensor:
+        """Remove the padding around one row, int32[3, 1, length] of ids, mask and types.
+
+        A row of padding alone keeps one padding token, and attends to it.
+        """
+        inside = tf.cast(row[1, 0] > 0, tf.int32)
+        # [0 1 0 1 0] -> [0 1 1 2 2] and, from the end, [2 2 1 1 0]: both positive from the first
+        # token to the last.
+        span = (tf.cumsum(inside) > 0) & (tf.cumsum(inside, reverse=True) > 0)
+        padding_token = tf.constant([[[self._pad_id]], [[1]], [[0]]])
+        missing = tf.cast(~tf.reduce_any(span), tf.int32)
+        return tf.concat(
+            [tf.boolean_mask(row, span, axis=2), padding_token[:, :, :missing]], axis=2
+        )
