@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfclf._transformers import transformers
-from tfclf.checkpoints.files import SAFETENSORS_WEIGHTS, TORCH_WEIGHTS, WEIGHTS
+from tfclf.checkpoints.files import SAFETENSORS_WEIGHTS, TENSORFLOW_WEIGHTS, TORCH_WEIGHTS, WEIGHTS
 from tfclf.errors import CheckpointError, MissingExtraError, first_line
 from tfclf.files import list_folder
 
@@ -116,6 +116,37 @@ def load(original: Any, config: Any, file: Path) -> Loaded:
         ) from error
     _check_finite(loaded.model, file)
     return loaded
+
+
+def is_read_by_transformers(folder: Path) -> bool:
+    """Return whether `from_pretrained` of a TF class reads the weights file that it picks itself.
+
+    It picks safetensors before h5, and of safetensors it reads TensorFlow's layout only.
+    Raises: CheckpointError.
+    """
+    for name in (*SAFETENSORS_WEIGHTS, *TENSORFLOW_WEIGHTS):
+        if (folder / name).is_file():
+            return _is_tensorflow_format(folder / name, list_parts(folder / name))
+    return False
+
+
+def load_original(folder: Path) -> Any:
+    """Load a checkpoint as its users do: transformers picks the class, the config and the file.
+
+    Raises: CheckpointError.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return transformers().TFAutoModelForSequenceClassification.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
+    except _LOAD_ERRORS as error:
+        raise CheckpointError(
+            f"{folder}: from_pretrained of transformers cannot load the original: "
+            f"{first_line(error)}. Expected the files that save_pretrained writes; download or "
+            f"save them again."
+        ) from error
 
 
 def _check_finite(model: Any, file: Path) -> None:

@@ -1,12 +1,15 @@
-"""The original engine: the Hugging Face TF class itself, traced as it is.
+"""The original engine: the Hugging Face TF class itself, traced.
 
-It takes any `TF*ForSequenceClassification` and is right by construction. It pads, so it is slower.
+It takes any `TF*ForSequenceClassification`. Tracing with unknown shapes, and Grappler after it, can
+change what a class computes, so `tfclf verify` compares it with the class run eagerly. It pads, so
+it is slower than the lean engine.
 """
 
 from typing import Any
 
 import tensorflow as tf
 
+from tfclf.graph.engines.rounding import keep_rounding
 from tfclf.graph.framing import Batch, to_dense
 
 
@@ -36,9 +39,8 @@ class OriginalEngine(tf.Module):
             return model(inputs, training=False, return_dict=True).logits
 
         # Not `trace_once`: some of the classes, DeBERTa's among them, need autograph.
-        self._forward = tf.function(
-            forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3
-        )
+        traced = tf.function(forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3)
+        self._forward = keep_rounding(traced.get_concrete_function())
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Encode a Batch -> float32[batch, classes]."""
