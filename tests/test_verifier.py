@@ -1,15 +1,24 @@
 """`verify` finds nothing where nothing is wrong, and each kind of mistake where one is."""
 
+import dataclasses
+import functools
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
+import typer
 
 import tfclf
 from samples.checkpoints import edit_json, tiny_checkpoint
+from tfclf._transformers import tf_class
+from tfclf.cli.export import verify as verify_command
 from tfclf.errors import InputError, SavedModelError
+from tfclf.files import hash_files
 from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model.manifest import Manifest
 
 
 @pytest.mark.sample("lean")
@@ -136,15 +145,92 @@ def test_swapped_labels_are_caught(own_export: Path, own_checkpoint: Path) -> No
     assert not certificate.labels_equal
 
 
-def test_a_failed_comparison_replaces_the_certificate(
-    own_export: Path, checkpoint: Path, own_checkpoint: Path
-) -> None:
-    tfclf.verify(own_export, checkpoint, HEADLINES)
+@pytest.fixture
+def other_source(own_checkpoint: Path) -> Path:
+    """Return a checkpoint of other labels than the export has."""
     edit_json(
         own_checkpoint / "config.json", id2label={"0": "Sports", "1": "World", "2": "x", "3": "y"}
     )
-    tfclf.verify(own_export, own_checkpoint, HEADLINES)
-    assert tfclf.load(own_export).manifest.certificate["equal"] is False  # type: ignore[index]
+    return own_checkpoint
+
+
+def _certify(export: Path, source: Path) -> None:
+    """Store a certificate that says equal to a source, without a comparison."""
+    certificate = {"equal": True, "source_checksums": hash_files(source)}
+    dataclasses.replace(Manifest.read(export), certificate=certificate).write(export)
+
+
+def _is_stored_equal(export: Path) -> bool:
+    certificate = Manifest.read(export).certificate
+    assert certificate is not None
+    return bool(certificate["equal"])
+
+
+def test_a_wrong_source_does_not_overwrite_a_good_certificate(
+    own_export: Path, checkpoint: Path, other_source: Path
+) -> None:
+    _certify(own_export, checkpoint)
+    certificate = tfclf.verify(own_export, other_source, HEADLINES)
+    assert (certificate.equal, certificate.stored) == (False, False)
+    assert _is_stored_equal(own_export)
+
+
+def test_a_difference_replaces_a_certificate_about_the_same_files(
+    own_export: Path, other_source: Path
+) -> None:
+    _certify(own_export, other_source)
+    assert tfclf.verify(own_export, other_source, HEADLINES).stored
+    assert not _is_stored_equal(own_export)
+
+
+def test_the_command_says_that_a_good_certificate_is_kept(
+    own_export: Path,
+    checkpoint: Path,
+    other_source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _certify(own_export, checkpoint)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(HEADLINES), encoding="utf-8")
+    with pytest.raises(typer.Exit) as end:
+        verify_command(str(own_export), str(other_source), texts)
+    printed = capsys.readouterr()
+    assert end.value.exit_code == 1
+    assert printed.out.startswith("DIFFERS from the original")
+    assert "keeps its certificate" in printed.err
+
+
+def test_a_fault_that_only_tracing_shows_is_caught(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The original engine is traced with unknown shapes, so the reference must not be."""
+    original = tf_class("TFDistilBertForSequenceClassification")
+    call = original.call
+
+    @functools.wraps(call)
+    def shift_if_traced(self: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
+        outputs = call(self, inputs, *rest, **options)
+        if inputs["input_ids"].shape[1] is None:
+            outputs.logits = outputs.logits + 1
+        return outputs
+
+    monkeypatch.setattr(original, "call", shift_if_traced)
+    path = tfclf.export(checkpoint, tmp_path / "model", engine="original")
+    certificate = tfclf.verify(path, checkpoint, HEADLINES)
+    assert not certificate.equal
+    assert certificate.differences[0].what == "logits"
+
+
+def test_the_file_that_transformers_itself_would_read_is_proved_against(
+    own_export: Path, checkpoint: Path, own_checkpoint: Path, tmp_path: Path
+) -> None:
+    """Between two weights files, from_pretrained takes the safetensors."""
+    other = tiny_checkpoint(tmp_path / "other", seed=1)
+    model = tf_class("TFDistilBertForSequenceClassification").from_pretrained(other)
+    model.save_pretrained(own_checkpoint, safe_serialization=True)
+    shutil.copy(checkpoint / "config.json", own_checkpoint)
+    assert not tfclf.verify(own_export, own_checkpoint, HEADLINES).equal
 
 
 def test_no_text_proves_nothing(own_export: Path, checkpoint: Path) -> None:

@@ -34,6 +34,9 @@ _SHOWN_DIFFERENCES = 5
 _SHOWN_CHARACTERS = 200
 _PIECES_PER_TEXT = 100
 _LONGEST_ROW_OF_IDS = 512
+# Rows of raw ids, beside the two longest: shapes of 1 and around powers of two are special to some
+# models.
+_LENGTHS = (1, 2, 3, 7, 8, 9, 64, 65)
 
 
 def verify(
@@ -45,12 +48,17 @@ def verify(
 ) -> Certificate:
     """Compare an export with the checkpoint it came from, and store the certificate in the export.
 
+    The original runs as its own library runs it: eagerly, from its own files.
+
     >>> import tfclf
     >>> tfclf.verify("saved_models/news/1", "my_checkpoint").equal  # doctest: +SKIP
     True
 
     Beside an export in bfloat16 the lean engine runs in float32 on the same texts. The certificate
     states how close each of the two stays to the original.
+
+    A comparison that finds a difference does not replace a certificate that says equal to another
+    source: `stored` of the result is then false. It does replace one about the same files.
 
     Args:
       path: an exported model: the folder of one version, or the model's, for its newest version.
@@ -77,8 +85,17 @@ def verify(
     for _ in show_progress(batches, total=len(rows), unit="rows") if progress else batches:
         pass
     certificate = comparison.certificate(texts="built-in" if texts is None else "given")
+    if _is_kept(export.manifest.certificate, certificate):
+        return dataclasses.replace(certificate, stored=False)
     dataclasses.replace(export.manifest, certificate=certificate.to_dict()).write(version)
     return certificate
+
+
+def _is_kept(stored: Mapping[str, Any] | None, made: Certificate) -> bool:
+    """Return whether a stored certificate is kept: a wrong source does not refute a right one."""
+    if made.equal or not stored or not stored["equal"]:
+        return False
+    return bool(stored["source_checksums"] != made.source_checksums)
 
 
 def _built_in_texts() -> list[str]:
@@ -171,24 +188,36 @@ class _Comparison:
         for start in range(0, len(texts), _CHUNK):
             chunk = texts[start : start + _CHUNK]
             self._compare_tokens(start, chunk, self._reference.encode(chunk)["input_ids"])
-        self._compare_embeddings(len(pieces))
+        known = min(len(pieces), self._checkpoint.config.get("vocab_size", len(pieces)))
+        # Models with no limit of length would get all ids in one row.
+        longest = min(self._export.max_length, _LONGEST_ROW_OF_IDS)
+        self._compare_embeddings(known, longest)
+        self._compare_lengths(known, longest)
 
-    def _compare_embeddings(self, pieces: int) -> None:
+    def _compare_embeddings(self, known: int, length: int) -> None:
         """Compare logits on rows of raw ids that hold each id; ids from 0 on fill the last row.
 
         With 10 ids and rows of 4: [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]].
         """
-        # Models with no limit of length would get all ids in one row.
-        length = min(self._export.max_length, _LONGEST_ROW_OF_IDS)
-        known = min(pieces, self._checkpoint.config.get("vocab_size", pieces))
         ids = np.resize(np.arange(known), (-(-known // length), length))
         for start in range(0, len(ids), _ROWS):
-            rows = ids[start : start + _ROWS]
-            encoded = {name: np.zeros_like(rows).tolist() for name in self._reference.inputs}
-            encoded["input_ids"] = rows.tolist()
-            logits = self._export.call_encode(rows, np.ones_like(rows))["logits"].numpy()
-            names = [f"the ids {row[0]} to {row[-1]}" for row in rows]
-            self._compare_values(start, names, self._reference.logits(encoded), logits)
+            self._compare_ids(start, ids[start : start + _ROWS])
+
+    def _compare_lengths(self, known: int, longest: int) -> None:
+        """Compare logits on rows of raw ids from 1 token to the limit, each in a batch of its own.
+
+        Texts cannot do that: their shortest row has the special tokens, and batches are padded.
+        """
+        lengths = {*_LENGTHS, longest - 1, longest}
+        for length in sorted(length for length in lengths if 0 < length <= longest):
+            self._compare_ids(length, np.resize(np.arange(known)[::-1], (1, length)))
+
+    def _compare_ids(self, start: int, rows: np.ndarray) -> None:
+        encoded = {name: np.zeros_like(rows).tolist() for name in self._reference.inputs}
+        encoded["input_ids"] = rows.tolist()
+        logits = self._export.call_encode(rows, np.ones_like(rows))["logits"].numpy()
+        names = [f"{len(row)} tokens, the ids {row[0]} to {row[-1]}" for row in rows]
+        self._compare_values(start, names, self._reference.logits(encoded), logits)
 
     def _compare_tokens(
         self, start: int, texts: Sequence[str], expected: Sequence[Sequence[int]]

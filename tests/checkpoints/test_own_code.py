@@ -55,10 +55,10 @@ def _run(*arguments: object) -> None:
     raise CheckpointError(" ".join(said.getvalue().split()))
 
 
-def _evaluate(folder: Path, exported: Path) -> object:
+def _evaluate(folder: Path, exported: Path) -> None:
     rows = folder / "rows.csv"
     rows.write_text("text,label\nnews,Sports\n", encoding="utf-8")
-    return _run("evaluate", folder, rows)
+    _run("evaluate", folder, rows)
 
 
 _DOORS: Mapping[str, Callable[[Path, Path], object]] = {

@@ -145,7 +145,7 @@ def test_a_row_answers_in_any_server_batch_as_alone(
     client: tfclf.Client, alone: dict[str, np.ndarray], requests: list[list[str]]
 ) -> None:
     with ThreadPoolExecutor(6) as threads:
-        outputs = list(threads.map(client.predict, requests))
+        outputs = list(threads.map(lambda texts: client.predict(texts), requests))
     for texts, predictions in zip(requests, outputs, strict=True):
         probabilities = [list((one.probabilities or {}).values()) for one in predictions]
         expected = tf.nn.softmax(_stack(alone, texts))

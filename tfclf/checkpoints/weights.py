@@ -125,6 +125,30 @@ def load(original: Any, config: Any, file: Path) -> Loaded:
     return loaded
 
 
+def is_read_by_transformers(folder: Path) -> bool:
+    """Return whether `from_pretrained` of a TF class reads the weights file that it picks itself.
+
+    It reads h5, and safetensors in TensorFlow's layout only. Raises: CheckpointError.
+    """
+    file = find(folder)
+    return _is_tensorflow_format(file, list_parts(file))
+
+
+def load_original(folder: Path) -> Any:
+    """Load a checkpoint as its users do: transformers picks the class, the config and the file.
+
+    Raises: CheckpointError.
+    """
+    try:
+        return load_pretrained("TFAutoModelForSequenceClassification", folder)
+    except _LOAD_ERRORS as error:
+        raise CheckpointError(
+            f"{folder}: from_pretrained of transformers cannot load the original: "
+            f"{first_line(error)}. Expected the files that save_pretrained writes; download or "
+            f"save them again."
+        ) from error
+
+
 def _check_finite(model: Any, file: Path) -> None:
     for weight in model.weights:
         if not weight.dtype.is_floating:

@@ -180,6 +180,9 @@ def verify(
 ) -> None:
     """Run the original tokenizer and TF class beside an export; exit code 1 if they differ.
 
+    The result is stored in the export. One that differs does not replace a certificate that says
+    equal to another source.
+
     Example: `tfclf verify saved_models/news --source my_checkpoint`
     """
     start_tensorflow()
@@ -195,6 +198,12 @@ def verify(
     else:
         typer.echo(_summarize(certificate.to_dict()))
         _print_differences(certificate)
+        if not certificate.stored:
+            typer.echo(
+                "The export keeps its certificate, which says equal to another source. If that "
+                f"source was right, this one is wrong: {source}",
+                err=True,
+            )
     if not certificate.equal:
         raise typer.Exit(1)
 

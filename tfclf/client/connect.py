@@ -42,6 +42,24 @@ def resolve_address(address: str, tls: Tls | bool | None) -> tuple[Address, Tls 
     return parsed, resolved
 
 
+def describe_client(kind: str, address: Address, options: Options) -> str:
+    """Return what a client's repr says.
+
+    >>> options = Options("news", 3, None, 5, 4, 32, 1 << 21, in_flight=4, xla=False)
+    >>> describe_client("Client", Address.parse("localhost:8500"), options)
+    "<tfclf.Client localhost:8500 (gRPC), model 'news', version 3, timeout 5 s>"
+    """
+    protocol = "gRPC" if address.protocol == GRPC else "REST"
+    version = ""
+    if options.version is not None:
+        version = f", version {options.version}"
+    elif options.label is not None:
+        version = f", version {options.label!r}"
+    timeout = "no timeout" if options.timeout is None else f"timeout {options.timeout:g} s"
+    model = f"model {options.model!r}"
+    return f"<tfclf.{kind} {address} ({protocol}), {model}{version}, {timeout}>"
+
+
 def open_transport(
     address: Address, options: Options, tls: Tls | None, *, asynchronous: bool
 ) -> Transport:

@@ -59,6 +59,8 @@ class Certificate:
       texts: the origin of the texts, 'given' or 'built-in'; only given texts can be real rows.
       agreement: by precision: the export's own and, if that is not float32, the lean engine's in
         float32.
+      stored: whether it is in the export. False if the export keeps a certificate that says equal
+        to another source.
     """
 
     equal: bool
@@ -76,6 +78,7 @@ class Certificate:
     differences: tuple[Difference, ...] = field(default=())
     texts: str = "given"
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
+    stored: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to the form stored in the manifest and printed by --json."""

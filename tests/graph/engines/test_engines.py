@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import tfclf
 from samples.checkpoints import tiny_checkpoint
+from tests.graph.engines.lengths import compare_lengths
 from tfclf._transformers import transformers
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.families import known
@@ -84,6 +85,13 @@ def test_logits_equal_on_500_real_rows_of_mixed_length(
     np.testing.assert_allclose(
         _compute_logits(engine, many_mixed_rows), reference(many_mixed_rows), atol=TOLERANCE, rtol=0
     )
+
+
+@pytest.mark.sample("distilbert", ("roberta", "lean"))
+def test_rows_of_1_to_512_tokens_equal_the_class_run_eagerly(
+    engine: tfclf.Classifier, family_checkpoint: Path
+) -> None:
+    compare_lengths(engine, open_checkpoint(family_checkpoint).load_model())
 
 
 @pytest.mark.sample("distilbert")

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import tfclf
 from samples.checkpoints import OTHERS, edit_json, other_checkpoint, tiny_checkpoint
+from tests.graph.engines.lengths import compare_lengths
 from tfclf._transformers import transformers
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import CheckpointError, InputError, TokenizerError, UnknownFamilyError
@@ -43,11 +44,15 @@ def _run_reference(folder: Path, texts: Sequence[str]) -> np.ndarray:
     inputs = tokenizer(
         list(texts), truncation=True, max_length=limit, padding=True, return_tensors="tf"
     )
-    # Traced, as in Keras training: run eagerly, MPNet rounds distances at the edge of two buckets
-    # differently.
-    forward = tf.function(lambda batch: model(batch, training=False).logits)
-    logits: np.ndarray = forward(dict(inputs)).numpy()
+    logits: np.ndarray = model(dict(inputs), training=False).logits.numpy()
     return logits
+
+
+@pytest.mark.sample("mpnet", "xlnet")
+def test_rows_of_1_to_512_tokens_equal_the_class_run_eagerly(
+    other: Path, loaded_other: tfclf.Classifier
+) -> None:
+    compare_lengths(loaded_other, open_checkpoint(other).load_model())
 
 
 @pytest.mark.sample("deberta-v2", "xlnet")

@@ -42,8 +42,18 @@ class HuggingFaceCheckpoint(Checkpoint):
         return read_tokenizer(self.folder)
 
     def load_reference(self) -> Reference:
-        """Load the TF class and transformers' tokenizer."""
-        return TransformersReference(self, self.folder)
+        """Load the TF class and the tokenizer, each by its own library's `from_pretrained`."""
+        return TransformersReference(self, self._load_original(), self.folder)
+
+    def _load_original(self) -> Any:
+        """Load the TF class without our code, which a proof must not rely on."""
+        # Our own loading comes first, because it refuses an incomplete file; transformers would
+        # fill the gaps with random numbers.
+        model = self.load_model()
+        if not weights.is_read_by_transformers(self.folder):
+            return model
+        del model
+        return weights.load_original(self.folder)
 
 
 def read(folder: Path) -> HuggingFaceCheckpoint:

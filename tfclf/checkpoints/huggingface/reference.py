@@ -1,4 +1,4 @@
-"""The original of a Hugging Face checkpoint: its own tokenizer and its TF class."""
+"""The original of a Hugging Face checkpoint: its own tokenizer and its TF class, run eagerly."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,29 +17,26 @@ _BATCH = 16
 class TransformersReference:
     """The TF class behind the tokenizer of transformers; a `checkpoint.Reference`.
 
+    Nothing is traced. Tracing with unknown shapes, and Grappler, can change what a class computes.
+    The original engine is traced that way, and a traced reference would share its faults.
+
     Args:
-      checkpoint: gives the model.
+      checkpoint: gives the labels and limits.
+      model: the TF class with its weights, as its own library loads it if that is possible.
       tokenizer_folder: the folder that transformers reads the tokenizer from.
     """
 
     packages: tuple[str, ...] = ("transformers", "tokenizers")
 
-    def __init__(self, checkpoint: Checkpoint, tokenizer_folder: Path) -> None:
+    def __init__(self, checkpoint: Checkpoint, model: Any, tokenizer_folder: Path) -> None:
         self._classes = len(checkpoint.labels)
         self._tokenizer = load_reference(tokenizer_folder)
-        self._model = checkpoint.load_model()
+        self._model = model
         self._tokenizer.padding_side = checkpoint.family.padding_side(self._tokenizer.padding_side)
         # Token types reach the model only if both its class and its tokenizer know them.
         known = {"input_ids"} | ({"token_type_ids"} if takes_token_types(self._model) else set())
         self.inputs = [name for name in self._tokenizer.model_input_names if name in known]
         self._limit = int(min(self._tokenizer.model_max_length, checkpoint.max_positions))
-        signature = {
-            name: tf.TensorSpec([None, None], tf.int32) for name in [*self.inputs, "attention_mask"]
-        }
-        self._forward = tf.function(
-            lambda inputs: self._model(inputs, training=False, return_dict=True).logits,
-            input_signature=[signature],
-        )
 
     @property
     def name(self) -> str:
@@ -77,7 +74,6 @@ class TransformersReference:
             batch = order[start : start + _BATCH]
             columns = {name: [column[index] for index in batch] for name, column in encoded.items()}
             padded = self._tokenizer.pad(columns, return_attention_mask=True, return_tensors="np")
-            logits[batch] = self._forward(
-                {name: tf.cast(ids, tf.int32) for name, ids in padded.items()}
-            ).numpy()
+            inputs = {name: tf.constant(ids, tf.int32) for name, ids in padded.items()}
+            logits[batch] = self._model(inputs, training=False, return_dict=True).logits.numpy()
         return logits

@@ -28,7 +28,8 @@ def keras_hub() -> Any:
 class KerasHubReference:
     """A preset run as `fit` and `predict` run it, its preprocessor inside a tf.function.
 
-    A `checkpoint.Reference`.
+    A `checkpoint.Reference`. The classifier itself runs eagerly, from the weights that
+    `from_preset` loads.
     """
 
     packages: tuple[str, ...] = ("keras", "keras-hub", "tensorflow-text")

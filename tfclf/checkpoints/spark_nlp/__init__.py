@@ -58,7 +58,7 @@ class SparkNlpCheckpoint(Checkpoint):
 
     def load_reference(self) -> Reference:
         """Load the TF class and transformers' tokenizer."""
-        return TransformersReference(self, self.converted)
+        return TransformersReference(self, self.load_model(), self.converted)
 
 
 def read(path: Path) -> SparkNlpCheckpoint:

@@ -1,13 +1,15 @@
-"""The original engine: the Hugging Face TF class itself, traced as it is.
+"""The original engine: the Hugging Face TF class itself, traced.
 
-It takes any `TF*ForSequenceClassification` and is right by construction. It pads, so it is slower.
+It takes any `TF*ForSequenceClassification`. Tracing with unknown shapes, and Grappler after it, can
+change what a class computes, so `tfclf verify` compares it with the class run eagerly. It pads, so
+it is slower than the lean engine.
 
 A few of the classes answer a row by other rows of its batch, or refuse the batch:
 
 - BART reads the last </s> of each row, and refuses rows with unequal numbers of them. A text may
   spell one.
-- GPT-2 and its kin read the token before the first padding token. In a row that begins with one
-  they read the batch's last column.
+- GPT-2 and its relatives read the token before the first padding token. In a row that begins with
+  one they read the batch's last column.
 
 Such rows run alone, which gives the answer that the class gives for them alone.
 """
@@ -16,6 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfclf.graph.engines.rounding import keep_rounding
 from tfclf.graph.framing import Batch, to_dense
 
 
@@ -47,9 +50,8 @@ class OriginalEngine(tf.Module):
             return model(inputs, training=False, return_dict=True).logits
 
         # Not `trace_once`: some of the classes, DeBERTa's among them, need autograph.
-        self._forward = tf.function(
-            forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3
-        )
+        traced = tf.function(forward, input_signature=[tf.TensorSpec([None, None], tf.int32)] * 3)
+        self._forward = keep_rounding(traced.get_concrete_function())
 
     def __call__(self, batch: Batch) -> tf.Tensor:
         """Encode a Batch -> float32[batch, classes]."""
@@ -69,9 +71,6 @@ class OriginalEngine(tf.Module):
 
         One loop holds the only copy of the class's graph.
         """
-        # Traced here, not inside the loop, where a class could not create what outlives it.
-        with tf.init_scope():
-            self._forward.get_concrete_function()
         irregular = tf.cast(self._find_irregular(input_ids, mask), tf.int32)
         order = tf.argsort(irregular, stable=True)
         batch = tf.size(order)
