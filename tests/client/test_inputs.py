@@ -44,7 +44,3 @@ def test_a_client_says_what_it_asks(kind: type) -> None:
         f"<tfclf.{kind.__name__} http://localhost:8501 (REST), model 'news', version 'stable', "
         f"timeout 5 s>"
     )
-
-
-def test_help_names_the_default_timeout() -> None:
-    assert "CLIENT_DEFAULT" in repr(Client.predict.__defaults__ or Client.predict.__kwdefaults__)
