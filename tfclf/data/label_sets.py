@@ -57,8 +57,8 @@ def _read_multi(
     column = _find_list_column(first, labels, layout, path)
     meaning = _find_meaning(path, labels, layout, column)
     numbers |= number_labels(meaning, labels)
-    for place, row, cells in read_label_cells(path, layout, (column,)):
-        chosen = {meaning[one] for one in _read_list(cells[column], column, place, path)}
+    for place, row, lists in read_label_cells(path, layout, (column,)):
+        chosen = {meaning[one] for one in _read_list(lists[column], column, place, path)}
         yield replace(row, labels=tuple(label for label in labels if label in chosen))
 
 
