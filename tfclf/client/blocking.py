@@ -28,7 +28,7 @@ class Client:
         with tfclf.Client("localhost:8500", model="demo") as client:
             client.predict(["Ceasefire talks resume after a night of shelling"])[0].label  # 'World'
 
-        Client("localhost:8500")                      # gRPC, the server's only model, latest version
+        Client("localhost:8500")                      # gRPC, the only model, latest version
         Client("localhost:8500", version="stable")    # by label; or version=3
         Client("http://localhost:8501", timeout=5)    # REST; 5 seconds, retries included
         Client("localhost:8500", batch_size=64, in_flight=8)      # many texts to a large server

@@ -7,8 +7,8 @@ from tfclf.client.reasons import Reason
 from tfclf.errors import ClientError
 
 _NO_MODEL = (
-    " Without model= the name is 'default', which is tensorflow_model_server's default too, or that "
-    "of the only model of `tfclf serve`."
+    " Without model= the name is 'default', which is tensorflow_model_server's default too, or "
+    "that of the only model of `tfclf serve`."
 )
 
 

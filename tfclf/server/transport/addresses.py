@@ -69,8 +69,8 @@ def check_socket(path: str) -> None:
         reason = "the path exists and is not a socket"
     if reason:
         raise ServerError(
-            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a socket, or of "
-            "no file yet, in a folder that this process may write to. Give another path."
+            f"cannot listen on the UNIX socket {path}: {reason}. Expected the path of a socket, or "
+            "of no file yet, in a folder that this process may write to. Give another path."
         )
 
 
