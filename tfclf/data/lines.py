@@ -145,7 +145,8 @@ def _refuse_unmarked_utf16(head: bytes, place: str) -> None:
         if len(zeros) >= 4 and all(letters) and zeros.count(0) >= 0.75 * len(zeros):
             raise DataError(
                 f"{place}: nearly every second byte is zero, which looks like {name} without a "
-                f"byte order mark. Expected UTF-8; convert it, for instance with: iconv -f {name} -t UTF-8"
+                f"byte order mark. Expected UTF-8; convert it, for instance with: "
+                f"iconv -f {name} -t UTF-8"
             )
 
 

@@ -108,7 +108,7 @@ class Frame(tf.Module):
         the row padded to one token, whatever else is in the batch.
 
         >>> spec = TokenizerSpec(
-        ...     (), None, None, (), Template((Place(),), (Place(), Place())), 9, "right", "vocab.txt"
+        ...     (), None, None, (), Template((Place(),), (Place(), Place())), 9, "right", ""
         ... )
         >>> frame = Frame(spec, max_length=6)
         >>> texts = tf.ragged.constant([[7], [], [8, 8]], tf.int32, row_splits_dtype=tf.int32)

@@ -60,8 +60,8 @@ def multi_inference(
 ) -> MultiInferenceResponse:
     """Answer a MultiInferenceRequest: several signatures on the same tf.Examples, in one run.
 
-    The signatures may share an input tensor, as in TF1-style models, or each have one of its own, as
-    `tf.saved_model.save` writes them.
+    The signatures may share an input tensor, as in TF1-style models, or each have one of its own,
+    as `tf.saved_model.save` writes them.
 
     Args:
       servable: the Servable for `first_spec`; versions named by other tasks are ignored.
