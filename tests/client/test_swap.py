@@ -84,6 +84,7 @@ def test_a_pinned_version_that_has_gone_is_an_error(
 def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of an older tfclf's export, without the signatures that report truncation."""
     folder = Path(shutil.copytree(small, tmp_path_factory.mktemp("older") / "older" / "1"))
+    (folder / "assets.extra" / "tf_serving_warmup_requests").unlink()  # older ones call less
     path = folder / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
     for name in ("detail", "detail_pairs", "detail_xla"):
