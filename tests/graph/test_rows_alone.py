@@ -144,8 +144,11 @@ def client(model: str, folder: Path, once: Once) -> Iterator[tfclf.Client]:
 def test_a_row_answers_in_any_server_batch_as_alone(
     client: tfclf.Client, alone: dict[str, np.ndarray], requests: list[list[str]]
 ) -> None:
+    def predict(texts: list[str]) -> list[tfclf.Prediction]:
+        return client.predict(texts)
+
     with ThreadPoolExecutor(6) as threads:
-        outputs = list(threads.map(client.predict, requests))
+        outputs = list(threads.map(predict, requests))
     for texts, predictions in zip(requests, outputs, strict=True):
         probabilities = [list((one.probabilities or {}).values()) for one in predictions]
         expected = tf.nn.softmax(_stack(alone, texts))

@@ -107,9 +107,8 @@ class Frame(tf.Module):
         row to the length of its neighbours, so its answer depends on them. Ours is the answer of
         the row padded to one token, whatever else is in the batch.
 
-        >>> spec = TokenizerSpec(
-        ...     (), None, None, (), Template((Place(),), (Place(), Place())), 9, "right", "vocab.txt"
-        ... )
+        >>> bare = Template((Place(),), (Place(), Place()))
+        >>> spec = TokenizerSpec((), None, None, (), bare, 9, "right", "vocab.txt")
         >>> frame = Frame(spec, max_length=6)
         >>> texts = tf.ragged.constant([[7], [], [8, 8]], tf.int32, row_splits_dtype=tf.int32)
         >>> frame.fill_empty_rows(frame.pack(texts)).input_ids.to_list()
