@@ -20,6 +20,7 @@ from tfclf.errors import (
     first_line,
 )
 from tfclf.files import list_folder
+from tfclf.saved_model.frozen_weights import check_shared_kernels
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.versions import saved_model_folder
 
@@ -100,6 +101,7 @@ def load_checkpoint(
 
     _enter_process()
     graph, manifest = build(checkpoint, name=name, engine=engine, precision=precision)
+    check_shared_kernels(manifest, source=checkpoint.folder)
     functions = {
         signature.name: _name_arguments(signature.trace(graph), tuple(signature.inputs))
         for signature in signatures_of(graph)
@@ -112,6 +114,7 @@ def load_export(version: Path, *, xla: bool | None = None) -> Classifier:
     _enter_process()
     load_text_ops()
     manifest = Manifest.read(version)
+    check_shared_kernels(manifest, source=version)
     try:
         loaded = tf.saved_model.load(str(version))
     # TensorFlow raises IndexError for a checkpoint file that ends too early.

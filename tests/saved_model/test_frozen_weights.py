@@ -1,11 +1,11 @@
 """TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: exports that it would make wrong are refused."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import tfclf
 from samples.checkpoints import DEMO
 from tfclf.errors import SavedModelError
 from tfclf.launcher import Settings, launch_of_program
@@ -17,16 +17,15 @@ SAYS = "the logits would be wrong"
 
 
 def write_manifest(folder: Path, **changes: object) -> Path:
-    """Write the manifest of an older lean export, with changes."""
+    """Write the manifest of a lean export, with changes."""
     content = json.loads(Manifest.path(DEMO / "1").read_text(encoding="utf-8"))
-    content.pop("frozen_weights", None)
     Manifest.path(folder).parent.mkdir(parents=True)
     Manifest.path(folder).write_text(json.dumps({**content, **changes}), encoding="utf-8")
     return folder
 
 
 @pytest.mark.parametrize("value", ["1", "true", "True"])
-def test_an_older_lean_export_is_refused(
+def test_a_lean_export_is_refused(
     value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, value)
@@ -56,15 +55,18 @@ def test_a_saved_model_that_is_none_of_ours_is_not_refused(
     check_frozen_weights(tmp_path)
 
 
-@pytest.mark.skipif(
-    "frozen_weights" not in {field.name for field in fields(Manifest)},
-    reason="manifests have no such key yet",
-)
-def test_an_export_that_says_it_is_safe_is_not_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_load_refuses_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    with pytest.raises(SavedModelError, match=SAYS):
+        tfclf.load(DEMO)
+
+
+def test_load_refuses_a_checkpoint_on_the_lean_engine(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1")
-    check_frozen_weights(write_manifest(tmp_path / "1", frozen_weights=True))
+    with pytest.raises(SavedModelError, match=SAYS):
+        tfclf.load(checkpoint)
 
 
 def test_the_server_refuses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

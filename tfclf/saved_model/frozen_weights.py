@@ -1,4 +1,4 @@
-"""TF_ONEDNN_ASSUME_FROZEN_WEIGHTS, and the exports that it would make answer wrong logits."""
+"""TF_ONEDNN_ASSUME_FROZEN_WEIGHTS, and the models that it would make answer wrong logits."""
 
 import os
 from pathlib import Path
@@ -12,23 +12,30 @@ VARIABLE = "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"
 def check_frozen_weights(folder: Path) -> None:
     """Refuse an export that oneDNN would make answer wrong logits.
 
-    With the variable set, a oneDNN kernel keeps the first weights that it sees. In lean exports
-    made before manifests had the key `frozen_weights`, all layers share their kernels.
-
     Args:
       folder: a version of any SavedModel; those that tfclf did not write pass.
     Raises: SavedModelError.
     """
-    value = os.environ.get(VARIABLE, "")
-    if value.lower() not in ("1", "true"):  # as TensorFlow reads it
-        return
-    if not Manifest.path(folder).is_file():
-        return
-    manifest = Manifest.read(folder)
-    if manifest.engine == "lean" and not getattr(manifest, "frozen_weights", False):
+    if is_set() and Manifest.path(folder).is_file():
+        check_shared_kernels(Manifest.read(folder), source=folder)
+
+
+def check_shared_kernels(manifest: Manifest, *, source: Path) -> None:
+    """Refuse a model whose layers share kernels, if the variable is set.
+
+    With the variable set, a oneDNN kernel keeps the first weights that it sees. In the lean engine,
+    one traced step serves all layers.
+
+    Raises: SavedModelError.
+    """
+    if is_set() and manifest.engine == "lean":
         raise SavedModelError(
-            f"{folder} was exported by an older version of tfclf, and {VARIABLE}={value} is set: "
+            f"{source} runs on the lean engine, and {VARIABLE}={os.environ[VARIABLE]} is set: "
             f"oneDNN would use the first layer's weights for all layers, and the logits would be "
-            f"wrong. Expected the variable not to be set, or an export whose manifest has "
-            f"frozen_weights. Unset the variable, or export the model again."
+            f"wrong. Expected the variable not to be set. Unset it, or take engine='original'."
         )
+
+
+def is_set() -> bool:
+    """Tell whether TensorFlow reads the variable as true."""
+    return os.environ.get(VARIABLE, "").lower() in ("1", "true")
