@@ -63,6 +63,7 @@ def served(engine: str, models: Models, folder: Path) -> Iterator[Served]:
         f"--rest_api_timeout_in_ms={1000 * REST_TIMEOUT:.0f}",
         "--max_num_load_retries=0",
         "--grpc_channel_arguments=grpc.max_connection_age_ms=600000",
+        "--enable_model_warmup=false",  # seconds for the demo; no test here is about it
     ]
     names = [model.name for model in models.config().model_config_list.config]
     with run_engine(engine, flags, folder, models=names) as served:

@@ -26,11 +26,18 @@ from tests.server.inputs import (
 )
 from tfclf.errors import SavedModelError
 from tfclf.server import serve
+from tfclf.server.lifecycle import loading
 from tfclf.server.lifecycle.loading import Loader
-from tfclf.server.lifecycle.warm_up import warm_up
+from tfclf.server.lifecycle.warm_up import warm_up, warm_up_signatures
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import Session, SessionOptions
+
+
+@pytest.fixture(autouse=True)
+def warm_up_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "warm_up", warm_up)
+    monkeypatch.setattr(loading, "warm_up_signatures", warm_up_signatures)
 
 
 @pytest.fixture
