@@ -213,5 +213,7 @@ def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path
 
 @pytest.mark.sample("lean")
 def test_evaluate_refuses_a_regression(value_model: tuple[Path, Path], tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\nnews,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="is a regression; expected a classifier"):
-        evaluate_command([str(value_model[0]), str(tmp_path / "rows.csv")], machine=True)
+        evaluate_command([str(value_model[0]), str(rows)], machine=True)
