@@ -73,10 +73,10 @@ def test_a_socket_at_the_path_is_replaced(
         flags = [
             f"--grpc_socket_path={path}",
             "--model_name=one",
-            f"--model_base_path={models.bases['numbers']}",
+            f"--model_base_path={models.bases['echo']}",
         ]
         with run_engine(engine, flags, folder, models=["one"]):
-            request = predict_request({"x": tf.make_tensor_proto([1.0])}, model="one")
+            request = predict_request({"text": strings("a")}, model="one")
             with grpc.insecure_channel(f"unix:{path}") as channel:
                 assert PredictionServiceStub(channel).Predict(request, timeout=60).outputs
 
