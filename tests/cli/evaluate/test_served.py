@@ -81,11 +81,16 @@ def test_it_is_compared_with_one_in_process(running: Running, exported: Path) ->
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_the_only_model_of_a_server_needs_no_name(running: Running, protocol: str) -> None:
+    found = run(running.data, "--server", running.addresses[protocol])
+    assert found["eval_samples"] == running.report.samples
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--model", "nope"), "NOT_FOUND.*Expected a model that the server has"),
-        ((), "the name is 'default'"),
         (("--model", "served", "--model-version", "7"), "version 7: NOT_FOUND"),
     ],
 )

@@ -49,7 +49,7 @@ class Served:
     """The address of a model on a server.
 
     Attributes:
-      model: its name on the server; None: the client's default, 'default'.
+      model: its name on the server; None: the server's only model.
       version: a number or a label; None: the latest.
     """
 
