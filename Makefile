@@ -50,7 +50,7 @@ check: $(VENV)/.dev  ## linters, types, import contracts
 
 # Side by side: mypy uses one core, and the tests leave gaps.
 test: $(VENV)/.dev  ## everything that must pass before a commit lands
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=line check pytest
+	$(MAKE) --no-print-directory --jobs=2 check pytest
 
 pytest: $(VENV)/.dev
 	$(BIN)/pytest -m "not verify" --numprocesses auto --maxprocesses 4 --dist loadfile
