@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
 DEMO_FILES = DEMO / "checkpoint"
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
-# Of the bundled vocabulary's 30,522: few enough to compare in no time, and "news" is among them.
+# So many of the bundled vocabulary's 30,522 pieces are quick to compare; "news" is among them.
 PIECES = 3000
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
     "albert": {"embedding_size": 16},

@@ -61,7 +61,7 @@ def test_an_iterator_is_read_as_it_goes(classifier: tfclf.Classifier) -> None:
 
 
 def _peak_memory(classifier: tfclf.Classifier, rows: int) -> int:
-    """Of Python's own allocations, in bytes, while that many rows are predicted."""
+    """Return the peak of Python's own allocations, in bytes, while so many rows are predicted."""
     tracemalloc.start()
     for _ in classifier.predict((f"row {index}" for index in range(rows)), batch_size=256):
         pass

@@ -1,4 +1,4 @@
-"""What a prediction shows of itself, and the table of several."""
+"""The repr and HTML of a prediction, and the table of several."""
 
 from typing import Any
 

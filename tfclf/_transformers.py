@@ -93,7 +93,7 @@ def load_pretrained(kind: Any, folder: Path, **options: Any) -> Any:
     if isinstance(kind, str):
         kind = getattr(transformers(), kind)
     with warnings.catch_warnings():
-        # Of parts that are deprecated or converted, about which the caller can do nothing.
+        # transformers warns of deprecated or converted parts; the caller can do nothing about them.
         warnings.simplefilter("ignore")
         return kind.from_pretrained(folder, **options)
 

@@ -102,8 +102,8 @@ def _find_columns(texts: Any) -> list[Any] | None:
     """Return the names of a table's columns; None if it is no table."""
     if isinstance(texts, Mapping):
         return list(texts)
-    # Of pandas, polars and Spark; of Arrow and Hugging Face datasets. On the type, because reading
-    # the columns of a lazy frame may run its query.
+    # pandas, polars and Spark name their columns by the one, Arrow and Hugging Face datasets by the
+    # other. Ask the type, because reading the columns of a lazy frame may run its query.
     kind = type(texts)
     for attribute in ("column_names", "columns"):
         if hasattr(kind, attribute):

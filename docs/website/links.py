@@ -76,7 +76,7 @@ def for_site(
 
 
 def on_site(target: str, files: frozenset[str]) -> str | None:
-    """Where the site has a file of the repository; None where it has not."""
+    """Return the site's place of a file of the repository; None if the site has no copy."""
     if target in PAGES or target in _INSTEAD:
         return PAGES.get(target) or _INSTEAD[target]
     if target.startswith("docs/"):

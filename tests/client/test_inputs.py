@@ -1,4 +1,4 @@
-"""What a client takes for texts, and what it says of itself, before it connects."""
+"""A client before it connects: the texts that it takes, and its repr."""
 
 import asyncio
 from typing import Any

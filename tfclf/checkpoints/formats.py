@@ -25,7 +25,7 @@ _UNQUANTIZED = (
     f"restored, with torch installed: model.dequantize().{_SAVE}"
 )
 
-# What marks an adapter, even beside whole weights: from_pretrained of PyTorch would apply it.
+# These files mark an adapter, even beside whole weights: from_pretrained of PyTorch would apply it.
 _ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 # A file's name -> what it is, and the way out; of use if a folder has no weights that are read.
 _FILES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(

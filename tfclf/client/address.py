@@ -1,4 +1,4 @@
-"""Where a server is, and which protocol it speaks there."""
+"""The address of a server, and the protocol that it speaks there."""
 
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit

@@ -6,7 +6,7 @@ _TLS_WORDS = ("certificate", "handshake", "ssl", "verification")
 
 
 class Reason(enum.Enum):
-    """What a refusal means for the client beyond its status code."""
+    """The meaning of a refusal for the client, beyond its status code."""
 
     OTHER = enum.auto()
     TLS = enum.auto()

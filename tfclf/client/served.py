@@ -1,4 +1,4 @@
-"""What a client must know of a served model before it can ask and read, and how it finds out.
+"""The facts about a served model that a client needs for requests, and how it finds them.
 
 A response holds everything of a `Prediction` but the labels of the probabilities. Those are in the
 checkpoint's order, and only the graph knows the labels in that order: TF Serving's metadata has no

@@ -4,7 +4,7 @@ Importing this module installs nothing; a program calls `configure` once. If a r
 argument is a mapping (`_log.debug("method=%(method)s", {"method": ...})`), its keys become fields
 in JSON.
 
-What clients send must not get into the log by accident:
+The content of requests must not get into the log by accident:
 
 - An exception is logged by its type and place, since its message may quote a text. This holds for
   uvicorn's and grpc's loggers too.

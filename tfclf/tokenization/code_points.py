@@ -1,4 +1,4 @@
-r"""What the reference does to each single code point, obtained by asking the reference itself.
+r"""The effect of the reference on each single code point, obtained by asking the reference.
 
 BERT's normalizer and splitter treat every character by itself. A table made by asking about each
 of them is therefore exact, whatever Unicode version the reference was built with. The export

@@ -46,7 +46,7 @@ class Asked:
 
     @property
     def range(self) -> str | None:
-        """Of bytes."""
+        """The requested range of bytes; None for the whole file."""
         return self.headers.get("Range")
 
 
@@ -95,7 +95,7 @@ class FileServer(LocalServer):
         super().__init__(_handler(self))
 
     def next(self) -> Answer:
-        """What becomes of the next request."""
+        """The answer to the next request."""
         return self.answers.pop(0) if self.answers else self.always or Answer()
 
 

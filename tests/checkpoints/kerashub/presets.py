@@ -122,7 +122,7 @@ def outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
 
 
 def token_ids(classifier: Any, texts: Sequence[str]) -> list[list[int]]:
-    """What KerasHub's preprocessor makes of texts in tf.data, without the padding."""
+    """Tokenize texts by KerasHub's preprocessor in tf.data, without the padding."""
     preprocess = tf.function(lambda text: classifier.preprocessor(text))
     encoded = preprocess(tf.constant(list(texts)))
     lengths = tf.reduce_sum(tf.cast(encoded["padding_mask"], tf.int32), axis=1).numpy()

@@ -23,7 +23,7 @@ from tfclf.errors import (
 )
 from tfclf.sample_texts import HEADLINES, hostile_texts
 
-# Of Keras and KerasHub, which numpy has outrun and which leaves the vocabulary's file open.
+# Keras uses what numpy has deprecated, and KerasHub leaves the vocabulary's file open.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:keras"),
     pytest.mark.filterwarnings("ignore::ResourceWarning:keras_hub"),

@@ -54,7 +54,10 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="Name of the model on the server.", show_default="default"
+            "--model",
+            "-m",
+            help="Name of the model on the server.",
+            show_default="the server's only model",
         ),
     ] = None,
     model_version: Annotated[

@@ -13,7 +13,7 @@ from tfclf.server.lifecycle.version_policy import Policy, choose
 
 _log = logging.getLogger(__name__)
 
-# Of each file: its path within the version, its bytes, its time of change in nanoseconds.
+# Per file: its path within the version, its bytes, its time of change in nanoseconds.
 Fingerprint = frozenset[tuple[str, int, int]]
 
 
