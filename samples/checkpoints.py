@@ -314,14 +314,18 @@ def remove_special_tokens(folder: Path) -> Path:
     return folder
 
 
-def save_as_pytorch(model: Any, folder: Path) -> None:
-    """Write model.safetensors under PyTorch's names and shapes, without torch."""
+def save_as_pytorch(model: Any, folder: Path, *, prefix: str = "") -> None:
+    """Write model.safetensors under PyTorch's names and shapes, without torch.
+
+    Args:
+      prefix: precedes each name, such as "distilbert." for an encoder without a head.
+    """
     from safetensors.numpy import save_file
 
     rename = transformers().modeling_tf_pytorch_utils.convert_tf_weight_name_to_pt_weight_name
     state = {}
     for weight in model.weights:
-        name, transpose = rename(weight.name, "", weight.shape)
+        name, transpose = rename(weight.name, prefix, weight.shape)
         values = weight.numpy()
         state[name] = np.ascontiguousarray(values.T if "NO" not in str(transpose) else values)
     save_file(state, folder / "model.safetensors", {"format": "pt"})

@@ -102,8 +102,8 @@ def _find_columns(texts: Any) -> list[Any] | None:
     """Return the names of a table's columns; None if it is no table."""
     if isinstance(texts, Mapping):
         return list(texts)
-    # pandas, polars and Spark name their columns by the one, Arrow and Hugging Face datasets by the
-    # other. Ask the type, because reading the columns of a lazy frame may run its query.
+    # Tables of pandas, polars and Spark have `columns`, those of Arrow and Hugging Face datasets
+    # `column_names`. Ask the type, because reading a lazy frame's columns may run its query.
     kind = type(texts)
     for attribute in ("column_names", "columns"):
         if hasattr(kind, attribute):

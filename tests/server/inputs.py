@@ -20,12 +20,14 @@ from tests.server.messages import (
     text_examples,
     with_context,
 )
+from tfclf.sample_texts import HEADLINES
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError
 
 __all__ = [
     "CLASSIFY",
     "REGRESS",
+    "SOME_TEXTS",
     "answer",
     "any_example",
     "classify_request",
@@ -38,6 +40,11 @@ __all__ = [
     "text_examples",
     "with_context",
 ]
+
+# Texts as Classify and Regress of an export take them; bytes need not be UTF-8.
+SOME_TEXTS = st.lists(
+    st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6
+)
 
 
 def answer(method: Callable[[Servable, Any], Any], servable: Servable, request: Any) -> Any:

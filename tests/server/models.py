@@ -9,6 +9,20 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 TEXT = tf.TensorSpec([None], tf.string, name="text")
 FLOATS = ("half", "bfloat16", "float64", "complex64", "complex128")
 DTYPES = (*FLOATS, "bool", "uint8", "uint16", "uint32", "uint64")
+# The dtypes that REST reads and writes.
+JSON_DTYPES = (
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint32",
+    "uint64",
+    "bool",
+    "string",
+)
 
 
 class Echo(tf.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
+from samples.checkpoints import save_as_pytorch
 from tfclf.training import Recipe
 
 LABELS = ("neg", "pos")
@@ -58,25 +59,11 @@ def make_base(folder: Path, *, safetensors: bool = False) -> Path:
     model = package.TFDistilBertModel(config)
     model.build_in_name_scope()
     if safetensors:
-        save_as_pytorch(model, folder)
+        save_as_pytorch(model, folder, prefix="distilbert.")
+        model.config.save_pretrained(folder)
     else:
         model.save_pretrained(folder, safe_serialization=False)
     return folder
-
-
-def save_as_pytorch(model: Any, folder: Path) -> None:
-    from safetensors.numpy import save_file
-
-    from tfclf._transformers import transformers
-
-    rename = transformers().modeling_tf_pytorch_utils.convert_tf_weight_name_to_pt_weight_name
-    state = {}
-    for weight in model.weights:
-        name, transpose = rename(weight.name, "distilbert.", weight.shape)
-        values = weight.numpy()
-        state[name] = numpy.ascontiguousarray(values.T if "NO" not in str(transpose) else values)
-    save_file(state, folder / "model.safetensors", {"format": "pt"})
-    model.config.save_pretrained(folder)
 
 
 def weights_of(folder: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from samples.checkpoints import DEMO, LABELS
 from tests.server.conftest import Refusal, predict_request, strings
 from tests.server.inputs import (
     CLASSIFY,
+    SOME_TEXTS,
     answer,
     any_example,
     classify_request,
@@ -325,11 +326,7 @@ _SETTINGS = settings(
 
 
 @_SETTINGS
-@given(
-    texts=st.lists(
-        st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6
-    )
-)
+@given(texts=SOME_TEXTS)
 def test_any_texts_get_the_probabilities_of_predict(
     demo: Servable, texts: list[str | bytes]
 ) -> None:

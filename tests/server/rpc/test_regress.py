@@ -19,6 +19,7 @@ from samples.checkpoints import tiny_checkpoint
 from tests.server.conftest import Refusal, predict_request, strings
 from tests.server.inputs import (
     REGRESS,
+    SOME_TEXTS,
     answer,
     example,
     example_list,
@@ -188,11 +189,7 @@ _SETTINGS = settings(
 
 
 @_SETTINGS
-@given(
-    texts=st.lists(
-        st.one_of(st.text(), st.binary(), st.sampled_from(HEADLINES)), min_size=1, max_size=6
-    )
-)
+@given(texts=SOME_TEXTS)
 def test_any_texts_get_the_values_of_predict(
     value_model: Servable, texts: list[str | bytes]
 ) -> None:

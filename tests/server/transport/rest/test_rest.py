@@ -32,6 +32,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tests.server.fakes import wait_until
+from tests.server.models import JSON_DTYPES
 from tests.server.scorers import save_scorer
 from tfclf.server.context import RequestContext
 from tfclf.server.request_record import RequestRecord
@@ -44,30 +45,17 @@ from tfclf.server.transport.http import HttpServer
 from tfclf.server.transport.rest.app import rest_app
 from tfclf.server.transport.rest.handler import RestHandler
 
-DTYPES = (
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint32",
-    "uint64",
-    "bool",
-    "string",
-)
 Fetch = Callable[..., httpx.Response]
 
 
 class Numbers(tf.Module):
     """A model that returns a tensor of every dtype that JSON carries."""
 
-    @tf.function(input_signature=[tf.TensorSpec(None, dtype, name=dtype) for dtype in DTYPES])
+    @tf.function(input_signature=[tf.TensorSpec(None, dtype, name=dtype) for dtype in JSON_DTYPES])
     def same(self, *values: tf.Tensor) -> dict[str, tf.Tensor]:
         return {
             f"{dtype}_bytes": tf.identity(value)
-            for dtype, value in zip(DTYPES, values, strict=True)
+            for dtype, value in zip(JSON_DTYPES, values, strict=True)
         }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
@@ -432,13 +420,13 @@ def test_every_dtype_comes_back_as_over_grpc(
             )(array)
         return array.tolist()
 
-    columns = {dtype: jsonable(dtype, request.inputs[dtype]) for dtype in DTYPES}
-    rows = [{dtype: columns[dtype][number] for dtype in DTYPES} for number in range(shape[0])]
+    columns = {dtype: jsonable(dtype, request.inputs[dtype]) for dtype in JSON_DTYPES}
+    rows = [{dtype: columns[dtype][number] for dtype in JSON_DTYPES} for number in range(shape[0])]
     body = {"instances": rows} if row else {"inputs": columns}
     actual = predict_over_rest(fetch, body, "/v1/models/numbers:predict")[
         "predictions" if row else "outputs"
     ]
-    for dtype in DTYPES:
+    for dtype in JSON_DTYPES:
         name = f"{dtype}_bytes"
         values = [each[name] for each in actual] if row else actual[name]
         expected = jsonable(dtype, over_grpc[name])

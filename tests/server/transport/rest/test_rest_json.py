@@ -20,6 +20,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
+from tests.server.models import JSON_DTYPES
 from tfclf.server.rpc import tensors
 from tfclf.server.status import RequestError
 from tfclf.server.transport.rest.examples import read_examples
@@ -29,20 +30,6 @@ from tfclf.server.transport.rest.write import (
     write_classifications,
     write_predict,
     write_regressions,
-)
-
-DTYPES = (
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint32",
-    "uint64",
-    "bool",
-    "string",
 )
 
 
@@ -537,7 +524,7 @@ _SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def _arrays(draw: st.DrawFn) -> tuple[str, np.ndarray[Any, Any]]:
-    dtype = draw(st.sampled_from(DTYPES))
+    dtype = draw(st.sampled_from(JSON_DTYPES))
     shape = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
     values = draw(st.lists(_SCALARS[dtype], min_size=math.prod(shape), max_size=math.prod(shape)))
     array = np.empty(len(values), object)
@@ -584,7 +571,7 @@ _BODIES = st.fixed_dictionaries(
 
 
 @settings(deadline=None, max_examples=500)
-@given(_BODIES | _JSON, st.sampled_from((*DTYPES, "float16")), st.booleans())
+@given(_BODIES | _JSON, st.sampled_from((*JSON_DTYPES, "float16")), st.booleans())
 def test_any_json_is_read_or_refused(document: Any, dtype: str, two: bool) -> None:
     body = json.dumps(document).encode()
     try:
