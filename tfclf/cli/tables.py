@@ -21,11 +21,11 @@ def print_report(report: Report, *, title: str, published: Published | None = No
         f"({report.samples / max(report.runtime, 1e-9):,.0f} rows/s)",
         soft_wrap=True,
     )
-    console.print(_make_class_make_table(report))
+    console.print(_make_class_table(report))
     console.print(_make_confusion_matrix(report))
     if published is not None:
         console.print(f"Beside the figures of the card {published.card}:")
-        console.print(_make_card_make_table(published))
+        console.print(_make_card_table(published))
         for remark in published.remarks:
             console.print(f"- {remark}", soft_wrap=True)
 
@@ -107,7 +107,7 @@ def _make_table(first: str, others: Sequence[str]) -> Any:
     return table
 
 
-def _make_class_make_table(report: Report) -> Any:
+def _make_class_table(report: Report) -> Any:
     from rich.text import Text
 
     table = _make_table("label", ["precision", "recall", "f1-score", "support"])
@@ -138,7 +138,7 @@ def _make_confusion_matrix(report: Report) -> Any:
     return table
 
 
-def _make_card_make_table(published: Published) -> Any:
+def _make_card_table(published: Published) -> Any:
     from rich.text import Text
 
     table = _make_table("metric", ["here", "published", "difference"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tfclf.cli.evaluate.command import check_output
+from tfclf.cli.evaluate.output import check_output
 from tfclf.errors import InputError
 
 

@@ -1,13 +1,12 @@
 """`tfclf evaluate`."""
 
-import json
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfclf.cli.evaluate.output import check_output, print_json, print_notes
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
@@ -22,7 +21,6 @@ from tfclf.cli.options import (
 from tfclf.cli.tables import print_comparison, print_multi_label, print_report
 from tfclf.errors import InputError
 from tfclf.evaluation.calibration import BINS
-from tfclf.files import nearest_existing
 
 if TYPE_CHECKING:
     from tfclf.catalog.cards import Card
@@ -235,12 +233,10 @@ def _evaluate(
             output, title=f"{subject.name} on {data.name}", about=about, published=published
         )
     if machine:
-        typer.echo(json.dumps(content_of(report, about, published), ensure_ascii=False))
+        print_json(content_of(report, about, published))
         return
     print_report(report, title=f"{model.place} on {data}", published=published)
-    _print_numbers(rows)
-    if output is not None:
-        typer.echo(f"Written to {output}: {', '.join(REPORT_FILES)}")
+    print_notes(rows, output, REPORT_FILES)
 
 
 def _compare(
@@ -270,12 +266,10 @@ def _compare(
     if output is not None:
         comparison.write(output, title=title, about=about)
     if machine:
-        typer.echo(json.dumps(content_of_comparison(comparison, about), ensure_ascii=False))
+        print_json(content_of_comparison(comparison, about))
         return
     print_comparison(comparison, title=title)
-    _print_numbers(rows)
-    if output is not None:
-        typer.echo(f"Written to {output}: {', '.join(COMPARISON_FILES)}")
+    print_notes(rows, output, COMPARISON_FILES)
 
 
 def _evaluate_multi_label(
@@ -317,19 +311,10 @@ def _evaluate_multi_label(
     if output is not None:
         report.write(output, title=f"{subject.name} on {data.name}", about=about)
     if machine:
-        typer.echo(json.dumps(report.to_dict(about), ensure_ascii=False))
+        print_json(report.to_dict(about))
         return
     print_multi_label(report, title=f"{model.place} on {data}")
-    _print_numbers(rows)
-    if output is not None:
-        typer.echo(f"Written to {output}: {', '.join(MULTI_LABEL_FILES)}")
-
-
-def _print_numbers(rows: "LabelledRows") -> None:
-    from tfclf.data.labels import describe_numbers
-
-    if rows.numbers:
-        typer.echo(describe_numbers(rows.numbers))
+    print_notes(rows, output, MULTI_LABEL_FILES)
 
 
 def _check_arguments(
@@ -384,33 +369,3 @@ def _check_extras(output: Path | None, *, overwrite: bool) -> None:
         check_output(output, overwrite=overwrite)
         require_matplotlib()
         require_jinja()
-
-
-def check_output(folder: Path, *, overwrite: bool = False) -> None:
-    """Check that files can be written to the folder of --output, which need not exist yet.
-
-    Args:
-      overwrite: whether the folder may hold a report already.
-
-    Raises: InputError.
-    """
-    existing = nearest_existing(folder)
-    if not existing.is_dir():
-        raise InputError(
-            f"--output {folder}: {existing} is no folder. "
-            f"Expected a folder, or a place to make one."
-        )
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(
-            f"--output {folder}: {existing} cannot be written to. "
-            f"Give another folder, or the right to write there."
-        )
-    from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
-
-    names = sorted({*REPORT_FILES, *COMPARISON_FILES})
-    present = [name for name in names if (folder / name).exists()]
-    if present and not overwrite:
-        raise InputError(
-            f"--output {folder} holds a report already: {', '.join(present)}. "
-            f"Name another folder, or replace the report with --overwrite."
-        )
