@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tfclf.prediction import Prediction as Prediction
     from tfclf.prediction import to_pandas as to_pandas
     from tfclf.server import serve as serve
+    from tfclf.tables import score as score
+    from tfclf.tables import score_files as score_files
     from tfclf.training import train as train
     from tfclf.verifier import verify as verify
 
@@ -38,12 +40,15 @@ _HOME = {
     "evaluate": "tfclf.evaluation",
     "export": "tfclf.exporter",
     "load": "tfclf.loader",
+    "score": "tfclf.tables",
+    "score_files": "tfclf.tables",
     "serve": "tfclf.server",
     "to_pandas": "tfclf.prediction",
     "train": "tfclf.training",
     "verify": "tfclf.verifier",
 }
 __all__ = sorted(_HOME)
+_PACKAGES = ("nlu",)  # reached as attributes, too: tfclf.nlu.load(...)
 
 # Import paths that earlier documentation gave, and where their modules are now.
 _MOVED = {
@@ -68,6 +73,8 @@ for _path in _MOVED:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"tfclf.{name}")
     if name not in _HOME:
         raise AttributeError(
             f"module 'tfclf' has no attribute {name!r}; it has {', '.join(__all__)}"

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
+import numpy as np
+
 from tfclf._tensorflow import check_process, quiet_import
 
 with quiet_import():
@@ -18,8 +20,10 @@ from tfclf.inputs import (
     IndexedTexts,
     as_pairs,
     as_text_tensor,
+    batch_by_length,
     check_texts,
     count_texts,
+    encode_texts,
     pair_rows,
 )
 from tfclf.prediction import Prediction, make_html_table, make_predictions, shorten_labels
@@ -30,9 +34,10 @@ from tfclf.saved_model.manifest import Manifest
 
 LONG = ("truncate", "windows")
 _BATCH = 32
+LOOK_AHEAD = 64  # batches of a list that are sorted by length together
 
-_Outputs = Mapping[str, Iterable[Any]]  # by name, one entry per row
-_Model = Callable[..., _Outputs]
+_Columns = dict[str, np.ndarray[Any, Any]]  # by name, one entry per row
+_Model = Callable[..., _Columns]
 
 
 class Classifier(tf.Module):
@@ -227,6 +232,9 @@ class Classifier(tf.Module):
         | a list, tuple, Series, array or tensor | a list |
         | any other iterable: a generator, a `tf.data.Dataset` | an iterator, in constant memory |
 
+        Texts of a list share batches with texts of like length, which is faster; an iterator is
+        read batch by batch, in its own order.
+
         Args:
           texts: what to classify.
           pairs: the second text of each row, as many as there are texts; one str for one str.
@@ -251,27 +259,106 @@ class Classifier(tf.Module):
                 progress=progress,
             )
             return one
+        is_list = isinstance(texts, IndexedTexts)
+        columns = self._predict_columns(
+            texts,
+            pairs,
+            long=long,
+            stride=stride,
+            batch_size=batch_size,
+            look_ahead=LOOK_AHEAD if is_list else 1,
+        )
+        predictions: Iterator[Prediction] = itertools.chain.from_iterable(
+            make_predictions({name: column.tolist() for name, column in part.items()}, self.labels)
+            for part in columns
+        )
+        if progress:
+            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+        return list(predictions) if is_list else predictions
+
+    def predict_columns(
+        self,
+        texts: IndexedTexts,
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Classify a list of texts into columns, for tables: no object is made per row.
+
+        >>> columns = clf.predict_columns(["Ceasefire talks resume", "Late goal wins the cup"])
+        >>> columns["label"].tolist(), columns["probabilities"].shape
+        (['World', 'Sports'], (2, 4))
+
+        The arguments are those of `predict`. Texts of like length share batches, so the last digits
+        of a score depend on the other texts of the list, as they do on `batch_size`.
+
+        Returns: in the order of the texts: label object[rows] of str; score float32[rows];
+          probabilities float32[rows, classes], but for a regression; truncated bool[rows] (object
+          with None for an export by an older version, which cannot tell); with long='windows' also
+          windows int32[rows].
+        Raises: InputError as `predict`; also if texts is no list, array, Series or tensor.
+        """
+        if isinstance(texts, str | bytes) or not isinstance(texts, IndexedTexts):
+            raise InputError(
+                f"texts is a {type(texts).__name__}; expected a list, array, Series or tensor of "
+                f"texts. Make a list of it, or call predict, which takes iterators."
+            )
+        parts = list(
+            self._predict_columns(
+                texts,
+                pairs,
+                long=long,
+                stride=stride,
+                batch_size=batch_size,
+                look_ahead=LOOK_AHEAD,
+            )
+        )
+        if not parts:
+            # One row shows which columns there are, and of which types.
+            (row,) = self._predict_columns(
+                [""],
+                None if pairs is None else [""],
+                long=long,
+                stride=stride,
+                batch_size=1,
+                look_ahead=1,
+            )
+            return {name: column[:0] for name, column in row.items()}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _predict_columns(
+        self,
+        texts: Iterable[Any],
+        pairs: Iterable[Any] | None,
+        *,
+        long: str,
+        stride: int | None,
+        batch_size: int,
+        look_ahead: int,
+    ) -> Iterator[_Columns]:
+        """Check the arguments, and classify `look_ahead` batches at a time."""
         self._check_process()
         check_texts(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
         model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
         rows = pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
-        predictions = self._predict_rows(rows, batch_size, model)
-        if progress:
-            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
-        return list(predictions) if isinstance(texts, IndexedTexts) else predictions
+        return self._read_ahead(rows, batch_size, look_ahead, model)
 
-    def _predict_rows(
-        self, rows: Iterator[tuple[str, ...]], batch_size: int, model: _Model
-    ) -> Iterator[Prediction]:
+    def _read_ahead(
+        self, rows: Iterator[tuple[Any, ...]], batch_size: int, look_ahead: int, model: _Model
+    ) -> Iterator[_Columns]:
         done = 0
-        while batch := list(itertools.islice(rows, batch_size)):
+        while window := list(itertools.islice(rows, batch_size * look_ahead)):
             self._check_process()  # an iterator, too, may be carried over a fork
-            columns = zip(("texts", "pairs"), zip(*batch, strict=True), strict=False)
-            tensors = [as_text_tensor(column, name=name, start=done) for name, column in columns]
-            yield from make_predictions(model(*tensors), self.labels)
-            done += len(batch)
+            columns = [
+                list(encode_texts(column, name=name, start=done))
+                for name, column in zip(("texts", "pairs"), zip(*window, strict=True), strict=False)
+            ]
+            yield _run_by_length(columns, batch_size, model)
+            done += len(window)
 
     def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> _Model:
         """Return the function from text tensors to outputs by name, one entry per row."""
@@ -308,29 +395,52 @@ class Classifier(tf.Module):
             )
         return stride
 
-    def _run_texts(self, texts: tf.Tensor) -> _Outputs:
+    def _run_texts(self, texts: tf.Tensor) -> _Columns:
         detail = names.DETAIL_XLA if self.xla else names.DETAIL
         if detail in self._functions:
-            return _to_lists(self._functions[detail](text=texts))
+            return self._make_columns(self._functions[detail](text=texts))
         # Older export: a row of exactly max_length may or may not be truncated, so report None.
         full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
-        return {**_to_lists(self(texts)), "truncated": [None if row else False for row in full]}
+        truncated = np.where(full, None, False)  # type: ignore[call-overload]
+        return {**self._make_columns(self(texts)), "truncated": truncated}
 
-    def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Outputs:
+    def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Columns:
         if names.DETAIL_PAIRS in self._functions:
-            return _to_lists(self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs))
-        return {**_to_lists(self.call_pairs(texts, pairs)), "truncated": itertools.repeat(None)}
+            outputs = self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs)
+            return self._make_columns(outputs)
+        columns = self._make_columns(self.call_pairs(texts, pairs))
+        return {**columns, "truncated": np.full(len(columns["label"]), None)}
 
-    def _run_windows(self, texts: tf.Tensor, *, stride: int) -> _Outputs:
+    def _run_windows(self, texts: tf.Tensor, *, stride: int) -> _Columns:
         strides = tf.fill(tf.shape(texts), stride)
-        return {
-            **_to_lists(self._functions[names.WINDOWS](text=texts, stride=strides)),
-            "truncated": itertools.repeat(False),
+        columns = self._make_columns(self._functions[names.WINDOWS](text=texts, stride=strides))
+        return {**columns, "truncated": np.zeros(len(columns["label"]), bool)}
+
+    def _make_columns(self, outputs: Mapping[str, tf.Tensor]) -> _Columns:
+        """Return what a table shows of a model's outputs."""
+        columns = {
+            name: outputs[name].numpy()
+            for name in ("label", "score", "probabilities", "truncated", "windows")
+            if name in outputs
         }
+        columns["label"] = np.array([label.decode() for label in columns["label"]], object)
+        return columns
 
 
-def _to_lists(outputs: Mapping[str, tf.Tensor]) -> _Outputs:
-    return {name: values.numpy().tolist() for name, values in outputs.items()}
+def _run_by_length(texts: list[list[bytes]], batch_size: int, model: _Model) -> _Columns:
+    """Run a model on batches of rows of like length, and put the rows back in order.
+
+    Args:
+      texts: the texts, and the pairs if there are any, one per row.
+    """
+    lengths = [sum(map(len, row)) for row in zip(*texts, strict=True)]
+    batches = batch_by_length(lengths, batch_size)
+    parts = [
+        model(*(as_text_tensor([column[row] for row in batch]) for column in texts))
+        for batch in batches
+    ]
+    order = np.argsort(np.concatenate(batches))
+    return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
 
 def _use_xla(wanted: bool | None, *, available: bool, manifest: Manifest) -> bool:

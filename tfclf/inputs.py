@@ -13,7 +13,7 @@ tfclf.errors.InputError: texts is a bare str 'one text'; expected a list of text
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tfclf.errors import InputError
@@ -80,7 +80,7 @@ def check_texts(texts: Any, *, name: str = "texts") -> None:
         raise InputError(
             f"{name} is a bare {kind} {_short(texts)}; expected a list of texts: [text]."
         )
-    columns = _find_columns(texts)
+    columns = table_columns(texts)
     if columns is not None:
         raise InputError(_refuse_table(name, kind, columns))
     rank = _count_dimensions(texts)
@@ -98,13 +98,15 @@ def check_texts(texts: Any, *, name: str = "texts") -> None:
         raise InputError(f"{name} is {_short(texts)} ({kind}); expected a list of str.")
 
 
-def _find_columns(texts: Any) -> list[Any] | None:
+def table_columns(texts: Any) -> list[Any] | None:
     """Return the names of a table's columns; None if it is no table."""
     if isinstance(texts, Mapping):
         return list(texts)
     # Tables of pandas, polars and Spark have `columns`, those of Arrow and Hugging Face datasets
     # `column_names`. Ask the type, because reading a lazy frame's columns may run its query.
     kind = type(texts)
+    if hasattr(kind, "collect_schema"):  # polars warns if a lazy frame is asked for `columns`
+        return list(texts.collect_schema().names())
     for attribute in ("column_names", "columns"):
         if hasattr(kind, attribute):
             columns = getattr(texts, attribute)
@@ -187,6 +189,20 @@ def _unequal(found: str) -> InputError:
     return InputError(
         f"{found}; expected as many pairs as texts: pairs[i] is the second text of row i."
     )
+
+
+def batch_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Deal rows out to batches of like length, the shortest first.
+
+    >>> batch_by_length([3, 9, 2, 8, 4], 2)
+    [[2, 0], [4, 3], [1]]
+
+    Args:
+      lengths: of each row, in any unit.
+    Returns: the indices of each batch's rows.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def encode_texts(texts: Any, *, name: str = "texts", start: int = 0) -> Iterator[bytes]:

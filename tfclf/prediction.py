@@ -97,8 +97,8 @@ def make_predictions(
     {'up': 0.9, 'down': 0.1}
 
     Args:
-      outputs: by name, one entry per row: label (bytes), score and, if the model gives them,
-        probabilities, truncated and windows.
+      outputs: by name, one entry per row: label (str or bytes), score and, if the model gives
+        them, probabilities, truncated and windows.
       labels: in the order of the probabilities.
     """
     none = itertools.repeat(None)
@@ -107,7 +107,8 @@ def make_predictions(
         outputs["label"], outputs["score"], *columns, strict=False
     ):
         by_label = None if probabilities is None else dict(zip(labels, probabilities, strict=True))
-        yield Prediction(label.decode(), score, by_label, truncated, windows)
+        name = label.decode() if isinstance(label, bytes) else label
+        yield Prediction(name, score, by_label, truncated, windows)
 
 
 def make_html_table(title: str, rows: Iterable[tuple[str, object]]) -> str:
@@ -134,6 +135,15 @@ def shorten_labels(labels: Sequence[str]) -> str:
 
 
 _OWN_COLUMNS = ("text", "label", "score", "truncated", "windows")
+
+
+def name_probability(label: str) -> str:
+    """Name the column of a label's probability: as the label, unless another column is named so.
+
+    >>> name_probability("World"), name_probability("score")
+    ('World', 'score (probability)')
+    """
+    return f"{label} (probability)" if label in _OWN_COLUMNS else label
 
 
 def to_pandas(
@@ -187,8 +197,7 @@ def to_pandas(
         labels = tuple(rows[0].probabilities or ())
     for label in labels:
         probabilities = [(row.probabilities or {})[label] for row in rows]
-        name = f"{label} (probability)" if label in _OWN_COLUMNS else label
-        columns[name] = pandas.Series(probabilities, dtype="float64")
+        columns[name_probability(label)] = pandas.Series(probabilities, dtype="float64")
     columns["truncated"] = pandas.Series([row.truncated for row in rows], dtype="boolean")
     if any(row.windows is not None for row in rows):
         columns["windows"] = pandas.Series([row.windows for row in rows], dtype="Int64")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 _QUIET_SECONDS = 1.0
@@ -11,12 +12,27 @@ _Item = TypeVar("_Item")
 
 
 def show_progress(items: Iterable[_Item], *, total: int | None, unit: str) -> Iterator[_Item]:
-    """Yield the items; after a second, show a bar with count, rate and time left on standard error.
-
-    Nothing is shown if standard error is not a terminal.
+    """Yield the items, and show a bar as `progress_bar` does.
 
     >>> list(show_progress("abc", total=3, unit="letters"))
     ['a', 'b', 'c']
+    """
+    with progress_bar(total=total, unit=unit) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextmanager
+def progress_bar(*, total: int | None, unit: str, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with each number of items done.
+
+    After a second, a bar shows count, rate and time left on standard error. Nothing is shown if
+    standard error is not a terminal.
+
+    Args:
+      total: the number of items; None if it is not known.
+      done: items that an earlier run did.
     """
     from rich.console import Console
     from rich.progress import (
@@ -44,18 +60,20 @@ def show_progress(items: Iterable[_Item], *, total: int | None, unit: str) -> It
         console=console,
         transient=True,
     )
-    task = bar.add_task("", total=total)
+    task = bar.add_task("", total=total, completed=done)
     started = time.monotonic()
+
+    def advance(items: int) -> None:
+        bar.advance(task, items)
+        if (
+            console.is_terminal
+            and not bar.live.is_started
+            and time.monotonic() - started > _QUIET_SECONDS
+        ):
+            bar.start()
+
     try:
-        for item in items:
-            yield item
-            bar.advance(task)
-            if (
-                console.is_terminal
-                and not bar.live.is_started
-                and time.monotonic() - started > _QUIET_SECONDS
-            ):
-                bar.start()
+        yield advance
     finally:
         if bar.live.is_started:
             bar.stop()

@@ -15,7 +15,7 @@ import tfclf
 from samples.checkpoints import LABELS, edit_json, tiny_checkpoint
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.cli.evaluate.command import evaluate as evaluate_command
-from tfclf.cli.predict import predict as predict_command
+from tfclf.cli.predict.command import predict as predict_command
 from tfclf.errors import CheckpointError, InputError
 from tfclf.families import known
 from tfclf.graph.build import ENGINES

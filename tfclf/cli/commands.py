@@ -9,7 +9,7 @@ from tfclf.cli.cards import cards
 from tfclf.cli.evaluate.command import evaluate
 from tfclf.cli.export import export, show, verify
 from tfclf.cli.help_page import Command
-from tfclf.cli.predict import predict
+from tfclf.cli.predict.command import predict
 from tfclf.cli.pull import pull
 from tfclf.cli.serve import serve
 from tfclf.cli.train import train

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +90,7 @@ def read_rows_with_places(
     first, records = open_table(path, layout)
     columns = _choose_columns(first, layout, path, labelled=labelled)
     for record in records:
-        text = _join_text(record, columns.text, path)
+        text = join_text(record, columns.text, path)
         label = None if columns.label is None else _read_label(record, columns.label, path)
         pair = None if columns.pair is None else _read_text(record, columns.pair, path)
         yield record.place, Row(text, label, pair)
@@ -104,7 +104,7 @@ def read_label_cells(
     chosen = _choose_columns(first, layout, path, labelled=False)
     for record in records:
         cells = {column: _read_cell(record, column, path) for column in columns}
-        yield record.place, Row(_join_text(record, chosen.text, path), None), cells
+        yield record.place, Row(join_text(record, chosen.text, path), None), cells
 
 
 def check_table(path: Path, layout: Layout, *, labelled: bool = False) -> None:
@@ -121,13 +121,28 @@ def is_official_ag_news(path: Path, layout: Layout) -> bool:
     return first is not None and _is_official_ag_news(first)
 
 
-def open_table(path: Path, layout: Layout) -> tuple[Record, Iterator[Record]]:
+def find_text(
+    first: Record, layout: Layout, path: Path
+) -> tuple[tuple[str | int, ...], str | int | None]:
+    """Return the columns of the text and the one of the second text, by a file's first record.
+
+    Raises: DataError.
+    """
+    columns = _choose_columns(first, layout, path, labelled=False)
+    return columns.text, columns.pair
+
+
+def open_table(
+    path: Path, layout: Layout, *, skip_broken: bool = False
+) -> tuple[Record, Iterator[Record]]:
     """Return the first record, and all of them; their cells have names if the file has some.
 
+    Args:
+      skip_broken: as in `read_records`; the first record is then the first whole one.
     Raises: DataError if there is none, or if the first row of a CSV file may be names or a row.
     """
-    records = _read_records(path, layout)
-    first = next(records, None)
+    records = _read_records(path, layout, skip_broken=skip_broken)
+    broken, first = _find_whole(records)
     if first is None:
         raise DataError(f"{path} has no rows. Expected at least one.")
     names = None
@@ -136,25 +151,33 @@ def open_table(path: Path, layout: Layout) -> tuple[Record, Iterator[Record]]:
         if header is None:
             sample = [first, *itertools.islice(records, _SAMPLE - 1)]
             records = itertools.chain(sample[1:], records)
-            header = _starts_with_names(sample, path)
+            header = _starts_with_names([row for row in sample if row.error is None], path)
         names = _names_of(first) if header else None
-    records = itertools.chain([first], records)
-    if names is not None:
-        _refuse_equal_names(names, path, first.place)
-        next(records)
-        records = (Record(record.place, _name_cells(record.cells, names)) for record in records)
-        first = next(records, None)
-        if first is None:
-            raise DataError(
-                f"{path} has a header ({', '.join(names)}) and no rows. Expected at least one."
-            )
-        records = itertools.chain([first], records)
-    return first, records
+    if names is None:
+        return first, itertools.chain(broken, [first], records)
+    _refuse_equal_names(names, path, first.place)
+    records = (_name_record(record, names) for record in records)
+    more_broken, first = _find_whole(records)
+    if first is None:
+        raise DataError(
+            f"{path} has a header ({', '.join(names)}) and no rows. Expected at least one."
+        )
+    return first, itertools.chain(broken, more_broken, [first], records)
 
 
-def _read_records(path: Path, layout: Layout) -> Iterator[Record]:
+def _find_whole(records: Iterator[Record]) -> tuple[list[Record], Record | None]:
+    """Read up to the first record without an error, and return those before it, too."""
+    broken: list[Record] = []
+    for record in records:
+        if record.error is None:
+            return broken, record
+        broken.append(record)
+    return broken, None
+
+
+def _read_records(path: Path, layout: Layout, *, skip_broken: bool = False) -> Iterator[Record]:
     names = {*_TEXT_NAMES, *_LABEL_NAMES, *(name.lower() for name in _requested_names(layout))}
-    return read_records(path, delimiter=layout.delimiter, names=names)
+    return read_records(path, delimiter=layout.delimiter, names=names, skip_broken=skip_broken)
 
 
 def _requested_names(layout: Layout) -> list[str]:
@@ -224,8 +247,10 @@ def _refuse_equal_names(names: Sequence[str], path: Path, place: str) -> None:
         raise DataError(f"{path}, {place}: the header names {repeated} more than once. Rename one.")
 
 
-def _name_cells(cells: Mapping[str | int, Any], names: Sequence[str]) -> dict[str | int, Any]:
-    return dict(zip(names, cells.values(), strict=True))
+def _name_record(record: Record, names: Sequence[str]) -> Record:
+    if record.error is not None:
+        return record
+    return Record(record.place, dict(zip(names, record.cells.values(), strict=True)))
 
 
 def _choose_columns(first: Record, layout: Layout, path: Path, *, labelled: bool) -> _Columns:
@@ -307,7 +332,7 @@ def _list_cells(record: Record) -> str:
     return ", ".join(cells[:20]) + (", ..." if len(cells) > 20 else "")
 
 
-def _join_text(record: Record, columns: Sequence[str | int], path: Path) -> str:
+def join_text(record: Record, columns: Sequence[str | int], path: Path) -> str:
     return " ".join(_read_text(record, column, path) for column in columns)
 
 

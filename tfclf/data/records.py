@@ -39,14 +39,20 @@ class Record:
     Attributes:
       place: its position in the file, for error messages: "line 12".
       cells: by column name, or by position (0, 1, ...) if the file has no names.
+      error: what is wrong with a row that is not of the file's format, if such rows were asked for.
     """
 
     place: str
     cells: Mapping[str | int, Any]
+    error: DataError | None = None
 
 
 def read_records(
-    path: Path, *, delimiter: str | None = None, names: Collection[str] = ()
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    names: Collection[str] = (),
+    skip_broken: bool = False,
 ) -> Iterator[Record]:
     """Read the records of a file.
 
@@ -56,8 +62,22 @@ def read_records(
     Args:
       delimiter: between the columns of a CSV file; None: the one that the header shows.
       names: columns that a header may have, in lower case; they tell its delimiter.
+      skip_broken: whether a row of CSV or JSON lines that is not of that format becomes a record
+        with an error and no cells, instead of ending the reading.
     Raises: DataError, MissingExtraError (Parquet without pyarrow).
     """
+    records = _read_any(path, delimiter, names)
+    return records if skip_broken else _refuse_broken(records)
+
+
+def _refuse_broken(records: Iterator[Record]) -> Iterator[Record]:
+    for record in records:
+        if record.error is not None:
+            raise record.error
+        yield record
+
+
+def _read_any(path: Path, delimiter: str | None, names: Collection[str]) -> Iterator[Record]:
     if is_standard_input(path):
         raise DataError(
             f"{path} is standard input, which has no suffix to name a format of rows. "
@@ -152,11 +172,13 @@ def _parse_separated(
             if not cells:
                 continue
             if columns is not None and len(cells) != columns:
-                raise DataError(
+                error = DataError(
                     f"{path}, {place}: found {len(cells)} columns; expected {columns}, as in the "
                     f"first row. Put text that contains {kind} in double quotes, "
                     f'and double any quote in it (""); or correct --delimiter.'
                 )
+                yield Record(place, {}, error)
+                continue
             columns = len(cells)
             yield Record(place, dict(enumerate(cells)))
     except csv.Error as error:
@@ -174,14 +196,18 @@ def _parse_json_lines(path: Path, lines: Iterable[str]) -> Iterator[Record]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        place = f"line {number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise DataError(
-                f"{path}, line {number}: not JSON ({error}). Expected one JSON object per line; "
+        except (json.JSONDecodeError, RecursionError) as cause:
+            error = DataError(
+                f"{path}, line {number}: not JSON ({cause}). Expected one JSON object per line; "
                 f"a file of one array of objects ends in .json."
-            ) from error
-        yield Record(f"line {number}", _check_object(record, path, f"line {number}"))
+            )
+            error.__cause__ = cause
+            yield Record(place, {}, error)
+            continue
+        yield _make_record(record, path, place)
 
 
 def _read_json(path: Path) -> Iterator[Record]:
@@ -200,17 +226,18 @@ def _read_json(path: Path) -> Iterator[Record]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error}). Expected an array of objects.") from error
     for number, record in enumerate(records, 1):
-        yield Record(f"item {number}", _check_object(record, path, f"item {number}"))
+        yield _make_record(record, path, f"item {number}")
 
 
-def _check_object(record: Any, path: Path, place: str) -> dict[str | int, Any]:
-    if isinstance(record, dict):
-        return record
-    hint = " A file of one array of objects ends in .json." if isinstance(record, list) else ""
-    raise DataError(
-        f"{path}, {place}: found a JSON {type(record).__name__}; expected an object, "
+def _make_record(value: Any, path: Path, place: str) -> Record:
+    if isinstance(value, dict):
+        return Record(place, value)
+    hint = " A file of one array of objects ends in .json." if isinstance(value, list) else ""
+    error = DataError(
+        f"{path}, {place}: found a JSON {type(value).__name__}; expected an object, "
         f'such as {{"text": "...", "label": "..."}}.{hint}'
     )
+    return Record(place, {}, error)
 
 
 def _read_parquet(path: Path) -> Iterator[Record]:

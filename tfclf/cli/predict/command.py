@@ -1,13 +1,11 @@
 """`tfclf predict`."""
 
-import json
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import tee
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,17 +18,13 @@ from tfclf.cli.options import (
     Xla,
     layout_of,
 )
+from tfclf.cli.predict import to_file
+from tfclf.cli.predict.lines import Row, make_json_lines, make_table_lines
 from tfclf.cli.startup import start_tensorflow
-from tfclf.cli.text_source import count_rows, pairs_from, read_first, texts_from
+from tfclf.cli.text_source import count_rows, pairs_from, texts_from
 from tfclf.data.pairing import pair_with_rows
 from tfclf.prediction import Prediction
-from tfclf.problem_types import REGRESSION
 from tfclf.progress import show_progress
-
-if TYPE_CHECKING:
-    from tfclf.classifier import Classifier
-
-_Row = tuple[str, ...]  # a text, or a text and its pair
 
 
 def predict(
@@ -54,7 +48,8 @@ def predict(
             "--file",
             "-f",
             help="File of texts: .txt (one per line), .csv, .tsv, .jsonl, .ndjson, .json (all also "
-            ".gz) or .parquet; - is standard input, one text per line.",
+            ".gz) or .parquet; - is standard input, one text per line. With --output also a folder "
+            "or a quoted pattern: 'rows/*.parquet'.",
         ),
     ] = None,
     text_column: TextColumns = None,
@@ -91,14 +86,49 @@ def predict(
     batch_size: BatchSize = 32,
     xla: Xla = None,
     machine: Machine = False,
+    output: to_file.OutputPath = None,
+    columns: to_file.Columns = None,
+    prefix: to_file.Prefix = None,
+    rename: to_file.Rename = None,
+    probabilities: to_file.Probabilities = None,
+    on_error: to_file.OnError = None,
+    shard: to_file.ShardOfRows = None,
+    part_rows: to_file.PartRows = None,
+    resume: to_file.Resume = None,
+    overwrite: to_file.Overwrite = False,
 ) -> None:
-    """Classify text: a table for people, JSON lines for programs.
+    """Classify text: a table for people, JSON lines for programs; or files of rows, in bulk.
 
-    Example: `tfclf predict my_model "Shares jump after earnings" --json`
+    With --output every column of --file is kept, and the predictions stand beside them. If the
+    command is killed, give it again: it goes on where it stopped.
+
+    Examples: `tfclf predict my_model "Shares jump after earnings" --json`;
+    `tfclf predict my_model --file rows.parquet --output scored.parquet`
+
+    Exit codes: 0 all rows have a prediction; 3 some have none, by --on-error; 2 an error.
     """
     layout = layout_of(text_column, None, header, None, delimiter, pair_column=pair_column)
+    options = to_file.FileOptions(
+        columns, prefix, rename, probabilities, on_error, shard, part_rows, resume, overwrite
+    )
+    if output is not None:
+        to_file.check_arguments(texts, pair, file)
+        to_file.predict_to_file(
+            model,
+            file,
+            output,
+            layout,
+            options,
+            long=long,
+            stride=stride,
+            batch_size=batch_size,
+            xla=xla,
+            machine=machine,
+        )
+        return
+    to_file.refuse_without_output(options)
     with_pairs = bool(pair) or pair_column is not None
-    rows: Iterable[_Row]
+    rows: Iterable[Row]
     if with_pairs:
         rows = pairs_from(texts or (), pair or (), file, layout)
     else:
@@ -108,7 +138,7 @@ def predict(
 
     classifier = load(model, xla=xla)
 
-    def predict_rows(rows: Iterator[_Row]) -> Iterable[Prediction]:
+    def predict_rows(rows: Iterator[Row]) -> Iterable[Prediction]:
         # Rows to columns; `tee` holds no more rows than a batch.
         copies = tee(rows, 2 if with_pairs else 1)
         columns = [map(itemgetter(index), copy) for index, copy in enumerate(copies)]
@@ -120,63 +150,12 @@ def predict(
             batch_size=batch_size,
         )
 
-    predicted: Iterable[tuple[_Row, Prediction]] = pair_with_rows(rows, predict_rows)
+    predicted: Iterable[tuple[Row, Prediction]] = pair_with_rows(rows, predict_rows)
     if not sys.stdout.isatty():
         total = len(texts) if texts else None
         if file is not None and sys.stderr.isatty():
             total = count_rows(file, layout)
         predicted = show_progress(predicted, total=total, unit="texts")
-    lines = _json_lines(predicted) if machine else _table_lines(predicted, classifier)
+    lines = make_json_lines(predicted) if machine else make_table_lines(predicted, classifier)
     for line in lines:
         typer.echo(line)
-
-
-def _json_lines(predicted: Iterable[tuple[_Row, Prediction]]) -> Iterator[str]:
-    for row, prediction in predicted:
-        named = dict(zip(("text", "text_pair"), row, strict=False))
-        yield json.dumps({**named, **prediction.to_dict()}, ensure_ascii=False)
-
-
-def _table_lines(
-    predicted: Iterable[tuple[_Row, Prediction]], classifier: "Classifier"
-) -> Iterator[str]:
-    """Yield the table line by line, not as one rich table: a million rows must fit in memory."""
-    from rich.cells import cell_len, set_cell_size
-
-    label_width = max(cell_len(name) for name in (*classifier.labels, "label"))
-    # A probability has five characters; a value may have a sign and any size.
-    score_width = 10 if classifier.manifest.problem_type == REGRESSION else 5
-    text_width = max(20, shutil.get_terminal_size().columns - label_width - score_width - 4)
-    # Before the head is printed, so that no table begins if the first batch is an error.
-    predicted = read_first(iter(predicted))
-    yield typer.style(f"{'label':<{label_width}}  {'score':>{score_width}}  text", bold=True)
-    rows = truncated = 0
-    for row, prediction in predicted:
-        rows, truncated = rows + 1, truncated + bool(prediction.truncated)
-        mark = "*" if prediction.truncated else " "
-        label = set_cell_size(prediction.label, label_width)
-        text = _fit(" | ".join(row), text_width)
-        yield f"{label}  {prediction.score:>{score_width}.3f}{mark} {text}"
-    if truncated:
-        hint = " --long windows reads all of a text." if len(row) == 1 else ""
-        typer.echo(
-            f"* {truncated:,} of {rows:,} rows are longer than {classifier.max_length} tokens, "
-            f"and were truncated to that.{hint}",
-            err=True,
-        )
-
-
-def _fit(text: str, width: int) -> str:
-    r"""Shorten a text to `width` terminal cells, and blank out control characters.
-
-    >>> _fit("news\tof the day", 10)
-    'news of t…'
-    """
-    from rich.cells import cell_len, set_cell_size
-
-    # A terminal would move the cursor or change colours on control characters.
-    start = text[: 2 * width]
-    printable = "".join(character if character.isprintable() else " " for character in start)
-    if len(text) > len(printable) or cell_len(printable) > width:
-        return set_cell_size(printable, width - 1).rstrip() + "…"
-    return printable

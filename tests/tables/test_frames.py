@@ -1,0 +1,124 @@
+"""Data frames in, the same kind of table out."""
+
+from typing import Any
+
+import pandas
+import polars
+import pyarrow
+import pytest
+
+import tfclf
+from tfclf import nlu
+from tfclf.errors import InputError
+from tfclf.tables import score
+
+DATA = {"id": [7, 8], "text": ["Shares jump after earnings", "Late goal wins the cup"]}
+TABLES = {
+    "pandas": pandas.DataFrame(DATA),
+    "polars": polars.DataFrame(DATA),
+    "arrow": pyarrow.table(DATA),
+    "dict": DATA,
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_the_same_kind_of_table_comes_back(classifier: tfclf.Classifier, table: Any) -> None:
+    assert type(score(table, classifier)) is type(table)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_the_predictions_follow_the_columns(classifier: tfclf.Classifier, table: Any) -> None:
+    scored = score(table, classifier)
+    names = scored.column_names if isinstance(scored, pyarrow.Table) else list(scored)
+    if isinstance(scored, polars.DataFrame):
+        names = scored.columns
+    assert names == ["id", "text", "label", "score", *classifier.labels, "truncated"]
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_labels_are_those_of_predict(classifier: tfclf.Classifier, table: Any) -> None:
+    labels = [str(label) for label in score(table, classifier)["label"]]
+    assert labels == [prediction.label for prediction in classifier.predict(DATA["text"])]
+
+
+def test_the_index_of_pandas_is_kept(classifier: tfclf.Classifier) -> None:
+    frame = pandas.DataFrame(DATA, index=["b", "a"])
+    assert list(score(frame, classifier).index) == ["b", "a"]
+
+
+def test_an_index_with_equal_entries_is_kept(classifier: tfclf.Classifier) -> None:
+    frame = pandas.DataFrame(DATA, index=[1, 1])
+    assert list(score(frame, classifier)["id"]) == [7, 8]
+
+
+def test_the_table_itself_is_not_changed(classifier: tfclf.Classifier) -> None:
+    frame = pandas.DataFrame(DATA)
+    score(frame, classifier)
+    assert list(frame) == ["id", "text"]
+
+
+def test_a_frame_without_rows_gets_the_columns(classifier: tfclf.Classifier) -> None:
+    scored = score(pandas.DataFrame(DATA).iloc[:0], classifier)
+    assert (len(scored), list(scored)[2]) == (0, "label")
+
+
+def test_columns_are_joined_by_a_space(classifier: tfclf.Classifier) -> None:
+    split = {"title": ["Late goal"], "body": ["wins the cup"]}
+    joined = score(split, classifier, column=["title", "body"])["score"]
+    assert joined == score({"text": ["Late goal wins the cup"]}, classifier)["score"]
+
+
+def test_a_pair_column_is_the_second_text(classifier: tfclf.Classifier) -> None:
+    table = {"text": ["Late goal"], "other": ["wins the cup"]}
+    scored = score(table, classifier, pair_column="other")["score"]
+    assert scored == [classifier.predict("Late goal", pairs="wins the cup").score]
+
+
+def test_a_missing_column_is_named(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match="no column 'body': found id, text"):
+        score(pandas.DataFrame(DATA), classifier, column="body")
+
+
+def test_a_name_that_is_taken_is_refused(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match=r"table has a column 'label'.*prefix='predicted_'"):
+        score({**DATA, "label": [1, 2]}, classifier)
+
+
+def test_a_missing_value_is_named_by_its_index(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match=r"texts\[1\] is None"):
+        score({"text": ["a", None]}, classifier)
+
+
+@pytest.mark.parametrize("table", [["a"], "a", 3, None])
+def test_what_is_no_table_is_refused(classifier: tfclf.Classifier, table: Any) -> None:
+    with pytest.raises(InputError, match="expected a DataFrame"):
+        score(table, classifier)
+
+
+def test_a_lazy_frame_is_told_to_be_collected(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match="collect it"):
+        score(polars.LazyFrame({"text": ["a"]}), classifier)
+
+
+NLU_DATA = {
+    "a str": "Late goal wins the cup",
+    "a list": ["Late goal wins the cup"],
+    "a Series": pandas.Series(["Late goal wins the cup"], index=[7]),
+    "a DataFrame": pandas.DataFrame({"id": [3], "text": ["Late goal wins the cup"]}, index=[7]),
+}
+
+
+@pytest.mark.parametrize("data", NLU_DATA.values(), ids=NLU_DATA)
+def test_nlu_gives_a_data_frame(classifier: tfclf.Classifier, data: Any) -> None:
+    frame = nlu.Pipeline(classifier).predict(data)
+    expected = classifier.predict("Late goal wins the cup").label
+    assert frame["classified_sequence"].tolist() == [expected]
+
+
+@pytest.mark.parametrize("kind", ["a Series", "a DataFrame"])
+def test_nlu_keeps_the_index(classifier: tfclf.Classifier, kind: str) -> None:
+    assert list(nlu.Pipeline(classifier).predict(NLU_DATA[kind]).index) == [7]
+
+
+def test_nlu_is_an_attribute_of_tfclf() -> None:
+    assert tfclf.nlu.load is nlu.load

@@ -1,0 +1,165 @@
+"""Data frames in memory: the same kind of table comes back, with the predictions as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tfclf.classifier import LOOK_AHEAD, Classifier
+from tfclf.errors import InputError
+from tfclf.inputs import table_columns
+from tfclf.loader import load
+from tfclf.problem_types import REGRESSION
+from tfclf.tables.added import Added, Names, choose_added
+
+_Table = TypeVar("_Table")
+_TABLES = (
+    "a DataFrame of pandas or Polars, an Arrow table, a data set of Hugging Face, or a dict of "
+    "lists"
+)
+
+
+def score(
+    table: _Table,
+    model: Classifier | str | Path,
+    *,
+    column: str | Sequence[str] = "text",
+    pair_column: str | None = None,
+    prefix: str = "",
+    rename: Mapping[str, str] | None = None,
+    probabilities: str = "columns",
+    long: str = "truncate",
+    stride: int | None = None,
+    batch_size: int = 32,
+) -> _Table:
+    """Classify a column of a table; return the table with the predictions as more columns.
+
+        scored = tfclf.score(df, clf, column="review", prefix="predicted_")
+
+    Args:
+      table: a DataFrame of pandas (its index and columns are kept) or Polars, an Arrow table, a
+        data set of Hugging Face `datasets` (also a streamed one), or a dict of lists.
+      model: a classifier, or anything that `load` takes.
+      column: the column of the text; several are joined by a space.
+      pair_column: the column of the second text, for models that compare two.
+      prefix: stands before the names of the added columns: label, score, one probability per label,
+        truncated; with long="windows" also windows.
+      rename: other names for single ones, by their usual names; these get no prefix.
+      probabilities: 'columns', 'map' (one column of maps from label to probability) or 'none'.
+      long, stride, batch_size: as in `Classifier.predict`.
+    Raises: InputError for a column that is not there, a name that is taken, a value that is no text
+      (with its index) and anything that is no table; the errors of `load`.
+    """
+    present = table_columns(table)
+    if present is None:
+        raise InputError(
+            f"table is a {type(table).__name__}; expected {_TABLES}. For texts alone: clf.predict."
+        )
+    text = [column] if isinstance(column, str) else list(column)
+    for name in [*text, *([] if pair_column is None else [pair_column])]:
+        if name not in present:
+            raise InputError(
+                f"table has no column {name!r}: found {', '.join(map(str, present)) or 'none'}. "
+                f"Correct column= (or pair_column=)."
+            )
+    classifier = model if isinstance(model, Classifier) else load(model)
+    is_regression = classifier.manifest.problem_type == REGRESSION
+    added = choose_added(
+        Names(prefix, rename or {}, probabilities),
+        present,
+        labels=() if is_regression else classifier.labels,
+        has_windows=long == "windows",
+        place="table",
+        advice="Give the added columns other names: prefix='predicted_', or rename={...}.",
+    )
+
+    def predict(rows: Mapping[str, Any]) -> dict[str, list[Any]]:
+        texts = _join_columns([list(rows[name]) for name in text])
+        pairs = None if pair_column is None else list(rows[pair_column])
+        predicted = classifier.predict_columns(
+            texts, pairs=pairs, long=long, stride=stride, batch_size=batch_size
+        )
+        return added.arrange(predicted)
+
+    add = _ADD.get(_library_of(table))
+    if add is None:
+        raise InputError(
+            f"table is a {type(table).__module__}.{type(table).__name__}, which cannot be scored "
+            f"here; expected {_TABLES}. A lazy frame: collect it. Spark: tfclf.spark.classify."
+        )
+    result: _Table = add(table, predict, added, batch_size)
+    return result
+
+
+_Predict = Callable[[Any], dict[str, list[Any]]]
+
+
+def _library_of(table: Any) -> tuple[str, str]:
+    if isinstance(table, Mapping):
+        return "builtins", "dict"
+    return type(table).__module__.partition(".")[0], type(table).__name__
+
+
+def _join_columns(columns: Sequence[list[Any]]) -> list[Any]:
+    if len(columns) == 1:
+        return columns[0]
+    for column in columns:
+        for index, cell in enumerate(column):
+            if not isinstance(cell, str):
+                raise InputError(
+                    f"row {index} holds {cell!r} ({type(cell).__name__}) where a text is to be "
+                    f"joined; expected str. A missing value? Replace it by '' first."
+                )
+    return [" ".join(cells) for cells in zip(*columns, strict=True)]
+
+
+def _add_to_pandas(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
+    import pandas
+
+    types = {"string": "str", "float": "float32", "bool": "boolean", "int32": "int32"}
+    columns = {
+        name: pandas.Series(values, table.index, dtype=types.get(added.types[name], "object"))
+        for name, values in predict(table).items()
+    }
+    return pandas.concat([table, pandas.DataFrame(columns, index=table.index)], axis=1)
+
+
+def _add_to_polars(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
+    import polars
+
+    types = {"string": polars.String, "float": polars.Float32, "bool": polars.Boolean}
+    columns = predict(table)
+    return table.with_columns(
+        polars.Series(name, values, types.get(added.types[name]))
+        for name, values in columns.items()
+    )
+
+
+def _add_to_arrow(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
+    import pyarrow
+
+    from tfclf.tables.formats import parse_type
+
+    texts = {name: table.column(name).to_pylist() for name in table.column_names}
+    for name, values in predict(texts).items():
+        table = table.append_column(name, pyarrow.array(values, parse_type(added.types[name])))
+    return table
+
+
+def _add_to_data_set(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
+    return table.map(predict, batched=True, batch_size=LOOK_AHEAD * batch_size)
+
+
+def _add_to_dict(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
+    return {**table, **predict(table)}
+
+
+_ADD: Mapping[tuple[str, str], Callable[[Any, _Predict, Added, int], Any]] = {
+    ("builtins", "dict"): _add_to_dict,
+    ("datasets", "Dataset"): _add_to_data_set,
+    ("datasets", "IterableDataset"): _add_to_data_set,
+    ("pandas", "DataFrame"): _add_to_pandas,
+    ("polars", "DataFrame"): _add_to_polars,
+    ("pyarrow", "Table"): _add_to_arrow,
+}
