@@ -12,7 +12,8 @@ from tfclf import nlu
 from tfclf.errors import InputError
 from tfclf.tables import score
 
-DATA = {"id": [7, 8], "text": ["Shares jump after earnings", "Late goal wins the cup"]}
+TEXTS = ["Shares jump after earnings", "Late goal wins the cup"]
+DATA: dict[str, list[Any]] = {"id": [7, 8], "text": TEXTS}
 TABLES = {
     "pandas": pandas.DataFrame(DATA),
     "polars": polars.DataFrame(DATA),
@@ -38,7 +39,7 @@ def test_the_predictions_follow_the_columns(classifier: tfclf.Classifier, table:
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_labels_are_those_of_predict(classifier: tfclf.Classifier, table: Any) -> None:
     labels = [str(label) for label in score(table, classifier)["label"]]
-    assert labels == [prediction.label for prediction in classifier.predict(DATA["text"])]
+    assert labels == [prediction.label for prediction in classifier.predict(TEXTS)]
 
 
 def test_the_index_of_pandas_is_kept(classifier: tfclf.Classifier) -> None:
@@ -63,13 +64,14 @@ def test_a_frame_without_rows_gets_the_columns(classifier: tfclf.Classifier) -> 
 
 
 def test_columns_are_joined_by_a_space(classifier: tfclf.Classifier) -> None:
-    split = {"title": ["Late goal"], "body": ["wins the cup"]}
+    split: dict[str, list[Any]] = {"title": ["Late goal"], "body": ["wins the cup"]}
     joined = score(split, classifier, column=["title", "body"])["score"]
-    assert joined == score({"text": ["Late goal wins the cup"]}, classifier)["score"]
+    one: dict[str, list[Any]] = {"text": ["Late goal wins the cup"]}
+    assert joined == score(one, classifier)["score"]
 
 
 def test_a_pair_column_is_the_second_text(classifier: tfclf.Classifier) -> None:
-    table = {"text": ["Late goal"], "other": ["wins the cup"]}
+    table: dict[str, list[Any]] = {"text": ["Late goal"], "other": ["wins the cup"]}
     scored = score(table, classifier, pair_column="other")["score"]
     assert scored == [classifier.predict("Late goal", pairs="wins the cup").score]
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import tfclf
-from tests.tables.conftest import ROWS, read_rows, write_rows
+from tests.tables.rows import ROWS, read_rows, write_rows
 from tfclf.data.layout import Layout
 from tfclf.errors import DataError, InputError
-from tfclf.tables import Names, Options, Shard, run, score_files
+from tfclf.tables import Names, Options, Shard, formats, run, score_files
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_job_that_was_killed_ends_with_the_same_bytes(
 ) -> None:
     rows = write_rows(tmp_path / "rows.csv")
     score_files(classifier, rows, tmp_path / f"whole{suffix}", part_rows=10)
-    write_part, written = run.write_part, []
+    write_part, written = formats.write_part, list[Path]()
 
     def die_after_two(path: Path, *arguments: Any, **options: Any) -> None:
         if len(written) == 2:

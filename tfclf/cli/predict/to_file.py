@@ -210,5 +210,5 @@ def _describe(summary: "Summary") -> str:
     if summary.resumed:
         words += f", of which an earlier run wrote {summary.resumed:,}"
     if summary.failed:
-        words += f"\n{summary.failed:,} rows have no prediction; {summary.failures} says why"
+        words += f"\nRows without a prediction: {summary.failed:,}; {summary.failures} says why"
     return words
