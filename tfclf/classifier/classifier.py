@@ -15,12 +15,12 @@ from tfclf._tensorflow import check_process, quiet_import
 with quiet_import():
     import tensorflow as tf
 
+from tfclf.classifier.columns import Columns, Model, make_columns, run_by_length
 from tfclf.errors import InputError
 from tfclf.inputs import (
     IndexedTexts,
     as_pairs,
     as_text_tensor,
-    batch_by_length,
     check_texts,
     count_texts,
     encode_texts,
@@ -35,9 +35,6 @@ from tfclf.saved_model.manifest import Manifest
 LONG = ("truncate", "windows")
 _BATCH = 32
 LOOK_AHEAD = 64  # batches of a list that are sorted by length together
-
-_Columns = dict[str, np.ndarray[Any, Any]]  # by name, one entry per row
-_Model = Callable[..., _Columns]
 
 
 class Classifier(tf.Module):
@@ -337,7 +334,7 @@ class Classifier(tf.Module):
         stride: int | None,
         batch_size: int,
         look_ahead: int,
-    ) -> Iterator[_Columns]:
+    ) -> Iterator[Columns]:
         """Check the arguments, and classify `look_ahead` batches at a time."""
         self._check_process()
         check_texts(texts)
@@ -348,8 +345,8 @@ class Classifier(tf.Module):
         return self._read_ahead(rows, batch_size, look_ahead, model)
 
     def _read_ahead(
-        self, rows: Iterator[tuple[Any, ...]], batch_size: int, look_ahead: int, model: _Model
-    ) -> Iterator[_Columns]:
+        self, rows: Iterator[tuple[Any, ...]], batch_size: int, look_ahead: int, model: Model
+    ) -> Iterator[Columns]:
         done = 0
         while window := list(itertools.islice(rows, batch_size * look_ahead)):
             self._check_process()  # an iterator, too, may be carried over a fork
@@ -357,10 +354,10 @@ class Classifier(tf.Module):
                 list(encode_texts(column, name=name, start=done))
                 for name, column in zip(("texts", "pairs"), zip(*window, strict=True), strict=False)
             ]
-            yield _run_by_length(columns, batch_size, model)
+            yield run_by_length(columns, batch_size, model)
             done += len(window)
 
-    def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> _Model:
+    def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> Model:
         """Return the function from text tensors to outputs by name, one entry per row."""
         if long not in LONG:
             raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
@@ -395,52 +392,26 @@ class Classifier(tf.Module):
             )
         return stride
 
-    def _run_texts(self, texts: tf.Tensor) -> _Columns:
+    def _run_texts(self, texts: tf.Tensor) -> Columns:
         detail = names.DETAIL_XLA if self.xla else names.DETAIL
         if detail in self._functions:
-            return self._make_columns(self._functions[detail](text=texts))
+            return make_columns(self._functions[detail](text=texts))
         # Older export: a row of exactly max_length may or may not be truncated, so report None.
         full = self.tokenize(texts).row_lengths().numpy() >= self.max_length
         truncated = np.where(full, None, False)  # type: ignore[call-overload]
-        return {**self._make_columns(self(texts)), "truncated": truncated}
+        return {**make_columns(self(texts)), "truncated": truncated}
 
-    def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> _Columns:
+    def _run_pairs(self, texts: tf.Tensor, pairs: tf.Tensor) -> Columns:
         if names.DETAIL_PAIRS in self._functions:
             outputs = self._functions[names.DETAIL_PAIRS](text=texts, text_pair=pairs)
-            return self._make_columns(outputs)
-        columns = self._make_columns(self.call_pairs(texts, pairs))
+            return make_columns(outputs)
+        columns = make_columns(self.call_pairs(texts, pairs))
         return {**columns, "truncated": np.full(len(columns["label"]), None)}
 
-    def _run_windows(self, texts: tf.Tensor, *, stride: int) -> _Columns:
+    def _run_windows(self, texts: tf.Tensor, *, stride: int) -> Columns:
         strides = tf.fill(tf.shape(texts), stride)
-        columns = self._make_columns(self._functions[names.WINDOWS](text=texts, stride=strides))
+        columns = make_columns(self._functions[names.WINDOWS](text=texts, stride=strides))
         return {**columns, "truncated": np.zeros(len(columns["label"]), bool)}
-
-    def _make_columns(self, outputs: Mapping[str, tf.Tensor]) -> _Columns:
-        """Return what a table shows of a model's outputs."""
-        columns = {
-            name: outputs[name].numpy()
-            for name in ("label", "score", "probabilities", "truncated", "windows")
-            if name in outputs
-        }
-        columns["label"] = np.array([label.decode() for label in columns["label"]], object)
-        return columns
-
-
-def _run_by_length(texts: list[list[bytes]], batch_size: int, model: _Model) -> _Columns:
-    """Run a model on batches of rows of like length, and put the rows back in order.
-
-    Args:
-      texts: the texts, and the pairs if there are any, one per row.
-    """
-    lengths = [sum(map(len, row)) for row in zip(*texts, strict=True)]
-    batches = batch_by_length(lengths, batch_size)
-    parts = [
-        model(*(as_text_tensor([column[row] for row in batch]) for column in texts))
-        for batch in batches
-    ]
-    order = np.argsort(np.concatenate(batches))
-    return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
 
 def _use_xla(wanted: bool | None, *, available: bool, manifest: Manifest) -> bool:
