@@ -14,6 +14,7 @@ import typer
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
+    Format,
     Header,
     Machine,
     TextColumns,
@@ -54,12 +55,13 @@ def predict(
             "--file",
             "-f",
             help="File of texts: .txt (one per line), .csv, .tsv, .jsonl, .ndjson, .json (all also "
-            ".gz) or .parquet; - is standard input, one text per line.",
+            ".gz) or .parquet; - is standard input, one text per line unless --format says more.",
         ),
     ] = None,
     text_column: TextColumns = None,
     header: Header = None,
     delimiter: Delimiter = None,
+    file_format: Format = None,
     pair: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,7 +98,15 @@ def predict(
 
     Example: `tfclf predict my_model "Shares jump after earnings" --json`
     """
-    layout = layout_of(text_column, None, header, None, delimiter, pair_column=pair_column)
+    layout = layout_of(
+        text_column,
+        None,
+        header,
+        None,
+        delimiter,
+        pair_column=pair_column,
+        file_format=file_format,
+    )
     with_pairs = bool(pair) or pair_column is not None
     rows: Iterable[_Row]
     if with_pairs:
