@@ -18,8 +18,8 @@ from tfclf.client.batches import (
     read_rows_async,
 )
 from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
-from tfclf.client.conversation import Conversation, return_refusal
-from tfclf.client.messages import Metadata, Refused, VersionStatus
+from tfclf.client.conversation import Conversation
+from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
 from tfclf.inputs import as_pairs, count_texts
@@ -27,7 +27,6 @@ from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
 
 _T = TypeVar("_T")
-_U = TypeVar("_U")
 
 
 class AsyncClient:
@@ -180,7 +179,7 @@ class AsyncClient:
         # Not in __init__: a connection belongs to the loop that runs when it is created.
         if self._conversation is None:
             transport = open_transport(self._address, self._options, self._tls, asynchronous=True)
-            self._conversation = Conversation(transport, self._address, self._options, _gather_both)
+            self._conversation = Conversation(transport, self._address, self._options)
         return self._conversation
 
     def _timeout(self, timeout: float | None) -> float | None:
@@ -203,17 +202,13 @@ class AsyncClient:
         if batch_size is not None:
             size = check_whole_number(batch_size, "batch_size")
         batches = group_rows_async(rows, size=size, size_bytes=self._options.batch_bytes)
-        count = None if isinstance(texts, AsyncIterable) else count_texts(texts)
-        alone = count is not None and count <= size
-        return self._run(batches, ask, self._timeout(timeout), alone=alone)
+        return self._run(batches, ask, self._timeout(timeout))
 
     async def _run(
         self,
         batches: AsyncIterator[Batch],
         ask: Callable[[Conversation, Batch, float | None], Coroutine[Any, Any, list[_T]]],
         timeout: float | None,
-        *,
-        alone: bool,
     ) -> AsyncIterator[_T]:
         """Answer batches in tasks, a bounded number in flight; yield rows in order."""
         conversation = self._connect()
@@ -222,7 +217,7 @@ class AsyncClient:
         try:
             async for batch in batches:
                 if not begun:
-                    await conversation.begin(timeout, alone=alone)
+                    await conversation.begin(timeout)
                     begun = True
                 in_flight.append(asyncio.create_task(ask(conversation, batch, timeout)))
                 if len(in_flight) == self._options.in_flight:
@@ -235,13 +230,6 @@ class AsyncClient:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
-
-
-async def _gather_both(
-    first: Coroutine[Any, Any, _T], second: Coroutine[Any, Any, _U]
-) -> tuple[_T | Refused, _U | Refused]:
-    """Await both in tasks of their own; see `Together`."""
-    return await asyncio.gather(return_refusal(first), return_refusal(second))
 
 
 async def _show_progress(rows: AsyncIterator[_T], total: int | None) -> AsyncIterator[_T]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +11,8 @@ from typing import Any, TypeVar, overload
 
 from tfclf.client.batches import Batch, group_rows, read_rows
 from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
-from tfclf.client.conversation import Conversation, return_refusal
-from tfclf.client.messages import Metadata, Refused, VersionStatus
+from tfclf.client.conversation import Conversation
+from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
 from tfclf.client.tls import Tls
 from tfclf.inputs import IndexedTexts, as_pairs, count_texts
@@ -21,7 +20,6 @@ from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
 
 _T = TypeVar("_T")
-_U = TypeVar("_U")
 
 
 class Client:
@@ -86,9 +84,7 @@ class Client:
         )
         self._address, tls = resolve_address(address, tls)
         transport = open_transport(self._address, self._options, tls, asynchronous=False)
-        self._conversation = Conversation(
-            transport, self._address, self._options, _run_side_by_side
-        )
+        self._conversation = Conversation(transport, self._address, self._options)
         self._threads = ThreadPoolExecutor(
             self._options.in_flight, thread_name_prefix="tfclf-client"
         )
@@ -224,9 +220,8 @@ class Client:
         first = list(itertools.islice(batches, 2))
         if not first:
             return
-        alone = len(first) == 1
-        run_to_completion(self._conversation.begin(timeout, alone=alone))
-        if alone:  # the usual call: no need to wake a thread
+        run_to_completion(self._conversation.begin(timeout))
+        if len(first) == 1:  # the usual call: no need to wake a thread
             yield from answer(first[0])
             return
         in_flight: deque[Future[list[_T]]] = deque()
@@ -241,23 +236,6 @@ class Client:
         finally:  # also when the caller abandons the iterator
             for future in in_flight:
                 future.cancel()
-
-
-async def _run_side_by_side(
-    first: Coroutine[Any, Any, _T], second: Coroutine[Any, Any, _U]
-) -> tuple[_T | Refused, _U | Refused]:
-    """Run the second coroutine in a thread; see `Together`."""
-    outcome: Future[_U | Refused] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(run_to_completion(return_refusal(second)))
-        except BaseException as error:  # raised again where it is waited for
-            outcome.set_exception(error)
-
-    # A thread of its own: the pool's may all be waiting here. A daemon ends with the program.
-    threading.Thread(target=run, name="tfclf-client-describe", daemon=True).start()
-    return await return_refusal(first), outcome.result()
 
 
 def run_to_completion(coroutine: Coroutine[Any, Any, _T]) -> _T:

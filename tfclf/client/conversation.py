@@ -1,10 +1,10 @@
 """The requests behind each call of a client, for both protocols, blocking or not."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from tfclf.client.address import Address
 from tfclf.client.batches import Batch
@@ -20,38 +20,14 @@ from tfclf.client.messages import (
 from tfclf.client.options import Options
 from tfclf.client.reasons import Reason
 from tfclf.client.refusals import to_client_error
-from tfclf.client.served import (
-    ServedModel,
-    check_metadata,
-    choose_signature,
-    count_tokens,
-    describe,
-    describe_version,
-)
+from tfclf.client.served import ServedModel, count_tokens, describe
 from tfclf.errors import ClientError
 from tfclf.prediction import Prediction, make_predictions
 from tfclf.saved_model import signature_names
 
 _T = TypeVar("_T")
-_U = TypeVar("_U")
 _MAX_SWAPS = 3  # in a row, during one request; more than that is an error and not a swap
 _POLL_SECONDS = 0.25
-
-
-class Together(Protocol):
-    """Await two coroutines at once; return the result of each, or its Refused."""
-
-    async def __call__(
-        self, first: Coroutine[Any, Any, _T], second: Coroutine[Any, Any, _U]
-    ) -> tuple[_T | Refused, _U | Refused]: ...
-
-
-async def return_refusal(coroutine: Coroutine[Any, Any, _T]) -> _T | Refused:
-    """Await a coroutine; return its Refused instead of raising it."""
-    try:
-        return await coroutine
-    except Refused as refused:
-        return refused
 
 
 class Conversation:
@@ -65,32 +41,21 @@ class Conversation:
     `predict`, and asks for it by number; if the server no longer finds that version, the client
     finds out the next one and asks again. Either way, no response is ever read with another
     version's labels.
-
-    Args:
-      together: awaits two coroutines at once, and returns their results; a `Refused` is returned,
-        too.
     """
 
-    def __init__(
-        self, transport: Transport, address: Address, options: Options, together: Together
-    ) -> None:
+    def __init__(self, transport: Transport, address: Address, options: Options) -> None:
         self._transport = transport
-        self._together = together
         self._address = address
         self._options = options
         self._choice = VersionChoice(options.version, options.label)
         self._known: ServedModel | None = None
 
-    async def begin(self, timeout: float | None, *, alone: bool = False) -> None:
+    async def begin(self, timeout: float | None) -> None:
         """Find out, before the first batch of a call, what may have changed since the last call.
-
-        Args:
-          alone: whether the call has one batch. That batch itself finds out what is not known yet,
-            while its rows are predicted. Several batches at once would each ask for the same.
 
         Raises: ClientError, as do the methods below.
         """
-        await self._translate_refusals(lambda: self._begin(timeout, alone=alone))
+        await self._translate_refusals(lambda: self._begin(timeout))
 
     async def predict(self, batch: Batch, timeout: float | None) -> list[Prediction]:
         """Return one prediction per row."""
@@ -153,7 +118,7 @@ class Conversation:
         """Close the connection."""
         await self._transport.close()
 
-    async def _begin(self, timeout: float | None, *, alone: bool) -> None:
+    async def _begin(self, timeout: float | None) -> None:
         if self._known is not None:
             if self._transport.reports_version or self._choice.version is not None:
                 return
@@ -161,18 +126,14 @@ class Conversation:
             available = [one.version for one in versions if one.state == "AVAILABLE"]
             if available and max(available) == self._known.version:
                 return
-            self._known = None
-        if alone:
-            return
         self._known = await describe(self._transport, self._choice, timeout=timeout)
 
     async def _predict(self, batch: Batch, timeout: float | None) -> list[Prediction]:
         columns = [list(column) for column in zip(*batch, strict=True)]
         inputs = dict(zip(("text", "text_pair"), columns, strict=False))
 
-        def make_request(metadata: Metadata) -> Request:
-            paired = len(columns) == 2
-            signature = choose_signature(metadata, paired=paired, xla=self._options.xla)
+        def make_request(served: ServedModel) -> Request:
+            signature = served.signature(paired=len(columns) == 2, xla=self._options.xla)
             return Request(signature, inputs)
 
         async def read(response: Response, served: ServedModel) -> list[Prediction]:
@@ -192,14 +153,22 @@ class Conversation:
 
     async def _ask(
         self,
-        make_request: Callable[[Metadata], Request],
+        make_request: Callable[[ServedModel], Request],
         read: Callable[[Response, ServedModel], Awaitable[list[_T]]],
         timeout: float | None,
     ) -> list[_T]:
         """Send a request and `read` the response with the labels of the version that gave it."""
         for attempt in range(_MAX_SWAPS):
+            served = self._known
+            if served is None:
+                served = self._known = await describe(
+                    self._transport, self._choice, timeout=timeout
+                )
+            choice = self._choice
+            if not self._transport.reports_version:
+                choice = VersionChoice(version=served.version)
             try:
-                response, served = await self._send(make_request, timeout)
+                response = await self._transport.predict(make_request(served), choice, timeout)
                 if response.version not in (None, served.version):
                     answered = VersionChoice(version=response.version)
                     served = await describe(self._transport, answered, timeout=timeout)
@@ -210,31 +179,6 @@ class Conversation:
                     raise
                 self._known = None
         raise AssertionError("the last attempt returns or raises")
-
-    async def _send(
-        self, make_request: Callable[[Metadata], Request], timeout: float | None
-    ) -> tuple[Response, ServedModel]:
-        """Send a request; find out about the version at the same time if it is not known."""
-        if (served := self._known) is not None:
-            request, choice = make_request(served.metadata), self._choose(served.metadata)
-            return await self._transport.predict(request, choice, timeout), served
-        metadata = await self._transport.metadata(self._choice, timeout)
-        check_metadata(metadata)
-        response, described = await self._together(
-            self._transport.predict(make_request(metadata), self._choose(metadata), timeout),
-            describe_version(self._transport, metadata, timeout=timeout),
-        )
-        if isinstance(described, Refused):
-            raise described
-        self._known = described
-        if isinstance(response, Refused):
-            raise response
-        return response, described
-
-    def _choose(self, metadata: Metadata) -> VersionChoice:
-        if self._transport.reports_version:
-            return self._choice
-        return VersionChoice(version=metadata.version)
 
     async def _translate_refusals(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         """Await `ask()`. Raises: ClientError for a Refused."""

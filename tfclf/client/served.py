@@ -50,22 +50,21 @@ class ServedModel:
         """The version's number."""
         return self.metadata.version
 
+    def signature(self, *, paired: bool, xla: bool) -> str:
+        """The signature that answers `predict`.
 
-def choose_signature(metadata: Metadata, *, paired: bool, xla: bool) -> str:
-    """Return the name of the signature that answers `predict`.
-
-    Raises: Refused if the model has none of that kind.
-    """
-    if xla:
-        names: tuple[str, ...] = (signature_names.DETAIL_XLA,)
-    elif paired:
-        names = (signature_names.DETAIL_PAIRS, signature_names.PAIRS)
-    else:
-        names = (signature_names.DETAIL, signature_names.SERVING_DEFAULT)
-    for name in names:
-        if name in metadata.signatures:
-            return name
-    raise _missing_signature(metadata, " or ".join(map(repr, names)))
+        Raises: Refused if the model has none of that kind.
+        """
+        if xla:
+            names: tuple[str, ...] = (signature_names.DETAIL_XLA,)
+        elif paired:
+            names = (signature_names.DETAIL_PAIRS, signature_names.PAIRS)
+        else:
+            names = (signature_names.DETAIL, signature_names.SERVING_DEFAULT)
+        for name in names:
+            if name in self.metadata.signatures:
+                return name
+        raise _missing_signature(self.metadata, " or ".join(map(repr, names)))
 
 
 async def describe(
@@ -78,7 +77,7 @@ async def describe(
     for _ in range(_MAX_SWAPS):
         metadata = await transport.metadata(choice, timeout)
         try:
-            return await describe_version(transport, metadata, timeout=timeout)
+            return await _describe_version(transport, metadata, timeout)
         except Refused as refused:
             if refused.code != "NOT_FOUND":
                 raise
@@ -87,19 +86,12 @@ async def describe(
     raise last_refusal
 
 
-def check_metadata(metadata: Metadata) -> SignatureInfo:
-    """Return `serving_default`. Raises: Refused unless it is that of an export of tfclf."""
+async def _describe_version(
+    transport: Transport, metadata: Metadata, timeout: float | None
+) -> ServedModel:
     signature = metadata.signatures.get(signature_names.SERVING_DEFAULT)
     if signature is None or not _is_ours(signature):
         raise _missing_signature(metadata, "'serving_default', from text to label and score")
-    return signature
-
-
-async def describe_version(
-    transport: Transport, metadata: Metadata, *, timeout: float | None
-) -> ServedModel:
-    """Ask a server for what its metadata do not say. Raises: Refused, as `describe`."""
-    signature = check_metadata(metadata)
     choice = VersionChoice(version=metadata.version)
     labels: tuple[str, ...] = ()
     if "probabilities" in signature.outputs:
