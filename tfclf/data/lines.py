@@ -27,7 +27,7 @@ _STANDARD_INPUT = ("-", "/dev/stdin")
 _NO_TEXT = tuple(
     (re.compile(magic, re.DOTALL), what, way_out)
     for magic, what, way_out in (
-        (rb"\x1f\x8b", "compressed with gzip", "add .gz to its name, or unpack it with gunzip"),
+        (rb"\x1f\x8b", "compressed with gzip", "unpack it with gunzip, or add .gz to its name"),
         (rb"BZh[1-9]1AY&SY", "compressed with bzip2", "unpack it with bunzip2"),
         (rb"\xfd7zXZ\x00", "compressed with xz", "unpack it with unxz"),
         (rb"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it with unzstd"),
