@@ -77,6 +77,10 @@ def read_json_object(
         raise (twice or error)(
             f"{path} has the key {key} twice in one object; expected {once}."
         ) from None
+    except FileNotFoundError:
+        raise
+    except OSError as cause:  # a folder of that name, or no right to read it
+        raise error(f"{path} cannot be read: {cause.strerror or cause}. {again}") from cause
     if not isinstance(content, dict):
         raise error(f"{path} holds a JSON {type(content).__name__}; expected an object.")
     return content

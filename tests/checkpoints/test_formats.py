@@ -124,6 +124,32 @@ def test_a_type_that_only_pytorch_has_is_told_without_a_wrong_guess(own_checkpoi
     assert "Did you mean" not in str(raised.value)
 
 
+@pytest.mark.parametrize("read", [open_checkpoint, lambda folder: open_base(folder, labels=None)])
+@pytest.mark.parametrize("name", ["tf_model.h5", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS.*git lfs pull"),
+        (b"<!DOCTYPE html><html>Not found", "a web page.*download it again"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_file_is_told(
+    own_checkpoint: Path,
+    read: Callable[[Path], object],
+    name: str,
+    content: bytes,
+    message: str,
+) -> None:
+    (own_checkpoint / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{name} \(\d+ bytes\) is .*{message}"):
+        read(own_checkpoint)
+
+
+def test_a_pointer_to_weights_that_are_not_read_is_no_fault(own_checkpoint: Path) -> None:
+    (own_checkpoint / "pytorch_model.bin").write_bytes(b"version https://git-lfs.github.com/spec")
+    assert open_checkpoint(own_checkpoint)
+
+
 @pytest.mark.parametrize("kind", ["relative_key", "relative_key_query"])
 def test_relative_positions_are_refused_by_name(own_checkpoint: Path, kind: str) -> None:
     edit_json(own_checkpoint / "config.json", position_embedding_type=kind)
@@ -139,7 +165,9 @@ def test_integers_are_not_read_as_weights(change: Any, dtype: str) -> None:
         open_checkpoint(folder).load_model()
 
 
-@pytest.mark.parametrize("name", [f"{_LAYER}.SCB", f"{_LAYER}.qweight", f"{_LAYER}.weight.absmax"])
+@pytest.mark.parametrize(
+    "name", [f"{_LAYER}.SCB", f"{_LAYER}.qweight", f"{_LAYER}.q_weight", f"{_LAYER}.weight.absmax"]
+)
 def test_names_of_a_quantization_are_told(change: Any, name: str) -> None:
     folder = change(lambda state: {**state, name: np.zeros(4, np.float32)})
     with pytest.raises(CheckpointError, match="holds quantized weights"):
@@ -156,13 +184,24 @@ def test_an_adapter_among_the_weights_is_told_with_the_way_to_merge(change: Any)
         open_checkpoint(change(add_lora)).load_model()
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "model."])
+@pytest.mark.parametrize(
+    "prefix", ["_orig_mod.", "module.", "module._orig_mod.", "model.", "net.", "0.auto_model."]
+)
 def test_names_of_wrappers_are_taken_off(torch_format: Path, change: Any, prefix: str) -> None:
     folder = change(lambda state: {prefix + name: value for name, value in state.items()})
     found = open_checkpoint(folder).load_model()
     expected = open_checkpoint(torch_format).load_model()
     for ours, theirs in zip(found.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=theirs.name)
+
+
+def test_a_loss_beside_the_model_is_named(change: Any) -> None:
+    def wrap(state: State) -> State:
+        wrapped = {f"net.{name}": value for name, value in state.items()}
+        return {**wrapped, "criterion.weight": np.ones(4, np.float32)}
+
+    with pytest.raises(CheckpointError, match=r"holds 1 weights .* among them criterion\.weight"):
+        open_checkpoint(change(wrap)).load_model()
 
 
 def test_the_name_of_a_compiled_part_is_taken_off(change: Any) -> None:

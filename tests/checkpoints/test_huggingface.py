@@ -93,6 +93,37 @@ def test_labels_out_of_order_are_refused(
         open_checkpoint(own_checkpoint)
 
 
+@pytest.mark.parametrize("label", [None, "", ["World"], {"name": "World"}])
+def test_a_label_that_is_no_name_is_refused(own_checkpoint: Path, label: object) -> None:
+    edit_json(own_checkpoint / "config.json", id2label={"0": label, "1": "b"})
+    with pytest.raises(CheckpointError, match=r"id2label names .* for the index 0"):
+        open_checkpoint(own_checkpoint)
+
+
+def test_two_orders_of_the_labels_are_refused(own_checkpoint: Path) -> None:
+    edit_json(
+        own_checkpoint / "config.json",
+        id2label={"0": "neg", "1": "pos"},
+        label2id={"pos": 0, "neg": 1},
+    )
+    with pytest.raises(CheckpointError, match=r"'neg' for the index 0, and label2id gives it 1"):
+        open_checkpoint(own_checkpoint)
+
+
+@pytest.mark.parametrize("label2id", [None, {"LABEL_0": 0, "LABEL_1": 1}, {"neg": "0", "pos": "1"}])
+def test_a_label2id_that_says_nothing_else_is_fine(own_checkpoint: Path, label2id: object) -> None:
+    config = {"id2label": {"0": "neg", "1": "pos"}, "label2id": label2id}
+    edit_json(own_checkpoint / "config.json", **config)
+    assert open_checkpoint(own_checkpoint).labels == ("neg", "pos")
+
+
+def test_a_folder_in_the_place_of_config_json_is_told(own_checkpoint: Path) -> None:
+    (own_checkpoint / "config.json").unlink()
+    (own_checkpoint / "config.json").mkdir()
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read: Is a directory"):
+        open_checkpoint(own_checkpoint)
+
+
 def test_a_config_that_is_not_json_is_refused(own_checkpoint: Path) -> None:
     (own_checkpoint / "config.json").write_text('{"model_type": ', encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"config\.json is not JSON"):
@@ -150,7 +181,7 @@ def test_the_shorter_of_the_two_limits_counts(
     assert open_checkpoint(own_checkpoint).max_length == expected
 
 
-@pytest.mark.parametrize("limit", [0, -1, "long", True, []])
+@pytest.mark.parametrize("limit", [0, -1, "long", True, [], float("nan")])
 def test_a_limit_that_is_no_number_is_refused(own_checkpoint: Path, limit: object) -> None:
     edit_json(own_checkpoint / "tokenizer_config.json", model_max_length=limit)
     with pytest.raises(CheckpointError, match="expected a number above 0"):

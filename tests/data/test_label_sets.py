@@ -32,9 +32,12 @@ def test_a_column_may_hold_lists_of_labels(tmp_path: Path, column: str) -> None:
     assert read(path) == EXPECTED
 
 
-def test_a_csv_cell_may_hold_a_list_as_json(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ['"[""toxic"", ""insult""]"', "\"['toxic', 'insult']\""])
+def test_a_csv_cell_may_hold_a_list_as_json_or_as_pandas_writes_it(
+    tmp_path: Path, cell: str
+) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text('text,label\na fool,"[""toxic"", ""insult""]"\nnice day,[]\n')
+    path.write_text(f"text,label\na fool,{cell}\nnice day,[]\n")
     assert read(path) == EXPECTED
 
 

@@ -46,6 +46,9 @@ def parquet(path: Path, **columns: Sequence[object]) -> Path:
         ("rows.csv", "text;label\ngood;pos\n"),
         ("rows.csv", "text\tlabel\ngood\tpos\n"),
         ("rows.csv", "sep=;\ntext;label\ngood;pos\n"),
+        ("rows.csv", "\n\r\ntext;label\ngood;pos\n"),
+        ("rows.csv", "\ufeff\ufefftext,label\ngood,pos\n"),
+        ("rows.tab", "text\tlabel\ngood\tpos\n"),
         ("rows.json", '[{"text": "good",\n"label": "pos"}]'),
         ("rows.json", '{"text": "good", "label": "pos"}\n'),
         ("rows.ndjson", '\ufeff{"text": "good", "label": "pos"}\n'),
@@ -130,6 +133,74 @@ def test_utf16_without_a_mark_is_told(tmp_path: Path, encoding: str) -> None:
         list(read_rows(tmp_path / "rows.csv"))
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.json"])
+@pytest.mark.parametrize(
+    ("first_bytes", "message"),
+    [
+        (gzip.compress(b"text\n"), "compressed with gzip.*gunzip, or add .gz to its name"),
+        (b"BZh91AY&SY\x00", "compressed with bzip2"),
+        (b"\xfd7zXZ\x00", "compressed with xz"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+        (b"PK\x03\x04\x14\x00", "a zip, as an .xlsx is.*save the sheet as CSV"),
+        (b"PAR1\x15\x04", "Parquet.*ends in .parquet"),
+    ],
+)
+def test_a_file_that_is_no_text_is_told_by_its_first_bytes(
+    tmp_path: Path, name: str, first_bytes: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(first_bytes)
+    with pytest.raises(DataError, match=f"{name}: its first bytes say that it is {message}"):
+        list(read_rows(tmp_path / name))
+
+
+def test_a_text_that_begins_like_a_format_is_a_text(write: Write) -> None:
+    path = write("rows.csv", "PAR1 is a word,pos\nBZh too,neg\n")
+    layout = Layout(text=("0",), header=False)
+    assert len(list(read_rows(path, layout, labelled=False))) == 2
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("header", [True, False])
+def test_one_column_that_hides_several_is_refused(
+    write: Write, delimiter: str, header: bool
+) -> None:
+    path = write("rows.csv", f"1{delimiter}goal\n2{delimiter}rates\n")
+    with pytest.raises(DataError, match=r"found 1 column, '1.*goal'.*--delimiter (tab|semi|pipe)"):
+        list(read_rows(path, Layout(text=("0",), header=header), labelled=False))
+
+
+@pytest.mark.parametrize("delimiter", [",", None])
+def test_one_column_of_texts_may_hold_other_delimiters(write: Write, delimiter: str | None) -> None:
+    content = "a; b\nc; d\n" if delimiter else "a; b\nc\n"
+    layout = Layout(text=("0",), header=False, delimiter=delimiter)
+    rows = read_rows(write("rows.csv", content), layout, labelled=False)
+    assert [row.text for row in rows] == content.splitlines()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"data": [{"text": "a"}]}',
+        '{\n  "data": [\n    {"text": "a"}\n  ]\n}\n',
+        '{"text": ["a"], "label": [0]}',
+        '{"text": {"0": "a"}}',
+    ],
+)
+def test_a_json_object_that_holds_the_table_is_told_with_the_way_out(
+    write: Write, content: str
+) -> None:
+    with pytest.raises(DataError, match=r"one JSON object with the keys .*for instance with"):
+        list(read_rows(write("rows.json", content), labelled=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"), [("part-00000", "csv"), ("rows.log", "csv"), ("rows.jsonl", "csv")]
+)
+def test_the_stated_format_comes_before_the_suffix(write: Write, name: str, stated: str) -> None:
+    path = write(name, "text,label\ngood,pos\n")
+    assert list(read_rows(path, Layout(format=stated))) == [Row("good", "pos")]
+
+
 def test_the_advice_for_other_encodings_keeps_windows_quotes(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes("text\n“Rates”\n".encode("cp1252"))
     with pytest.raises(DataError, match="iconv -f CP1252 -t UTF-8"):
@@ -178,6 +249,8 @@ def test_reading_is_lazy(write: Write) -> None:
         (["0", "1"], ["neg", "pos"]),
         (["2", "2"], ["pos", "pos"]),
         (["0", "0"], ["neg", "neg"]),
+        (["0.0", "1.0"], ["neg", "pos"]),
+        (["2.", "1"], ["pos", "neg"]),
     ],
 )
 def test_labels_are_names_or_numbers_from_0_or_1(
@@ -262,6 +335,7 @@ def test_an_unknown_label_is_refused_with_its_line_and_the_nearest_one(write: Wr
         ("rows.csv", "text,text,label\na,b,c\n", "line 1: the header names text more than once"),
         ("rows.csv", "text,label\na,b\nc\n", r"line 3: found 1 columns; expected 2"),
         ("rows.csv", 'text,label\na,b\n"c,d\ne,f\n', r"line 3: this row is not CSV"),
+        ("rows.csv", "text,label\ra,b\r", r"line 1: found a carriage return outside quotes"),
         ("rows.csv", "text,label\na,\n", r"line 2: label is ''; expected a label's name"),
         ("rows.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", ', r"line 2: not JSON"),
         ("rows.jsonl", "[1]", r"line 1: found a JSON list; expected an object"),
@@ -323,7 +397,7 @@ def test_a_cut_gzip_file_is_told(tmp_path: Path) -> None:
 def test_a_file_that_only_claims_to_be_gzip_is_told(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv.gz"
     path.write_text("text,label\na,b\n")
-    with pytest.raises(DataError, match="whole gzip file"):
+    with pytest.raises(DataError, match=r"take \.gz off its name if it was unpacked"):
         list(read_rows(path))
 
 

@@ -119,6 +119,13 @@ def test_a_missing_special_token_is_named(older_files: Path, token: str) -> None
         _read(older_files)
 
 
+def test_a_vocabulary_with_a_byte_order_mark_is_refused(older_files: Path) -> None:
+    path = older_files / "vocab.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with pytest.raises(VocabularyError, match="begins with a byte order mark"):
+        read(older_files)
+
+
 def test_a_vocabulary_that_is_not_utf8_is_refused(older_files: Path) -> None:
     (older_files / "vocab.txt").write_bytes(b"[PAD]\n\xff\n")
     with pytest.raises(VocabularyError, match="not UTF-8"):

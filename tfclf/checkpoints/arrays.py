@@ -1,7 +1,7 @@
 """Arrays of safetensors files by name, without torch."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 _INNER_WRAPPERS = re.compile(
     r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
 )
-# DataParallel and Lightning put one of these before every name.
+# DataParallel and Lightning put one of these before every name, also of a model without a head.
 _WRAPPERS = ("module.", "model.")
 
 
@@ -63,17 +63,36 @@ def unwrap(names: Sequence[str], *, prefix: str) -> dict[str, str]:
 
     >>> unwrap(["module._orig_mod.bert.a", "module._orig_mod.classifier.b"], prefix="bert.")
     {'module._orig_mod.bert.a': 'bert.a', 'module._orig_mod.classifier.b': 'classifier.b'}
+    >>> unwrap(["net.bert.a", "net.classifier.b"], prefix="bert.")
+    {'net.bert.a': 'bert.a', 'net.classifier.b': 'classifier.b'}
 
     Args:
       prefix: the model's own; names that begin with it keep it.
     """
     bare = {name: _INNER_WRAPPERS.sub("", name) for name in names}
-    for wrapper in _WRAPPERS:
-        while (
-            wrapper != prefix and bare and all(name.startswith(wrapper) for name in bare.values())
-        ):
-            bare = {name: inner.removeprefix(wrapper) for name, inner in bare.items()}
+    while (wrapper := _find_wrapper(bare.values(), prefix)) is not None:
+        bare = {name: inner.removeprefix(wrapper) for name, inner in bare.items()}
     return bare
+
+
+def _find_wrapper(names: Collection[str], prefix: str) -> str | None:
+    """Return the scope around the model, if it is a wrapper's: the name of an own attribute, too.
+
+    >>> _find_wrapper(["net.bert.a", "net.classifier.b", "loss.weight"], prefix="bert.")
+    'net.'
+    >>> _find_wrapper(["bert.a", "bert.b"], "bert."), _find_wrapper(["layer.a", "layer.b"], "bert.")
+    (None, None)
+    """
+    for wrapper in _WRAPPERS:
+        if wrapper != prefix and names and all(name.startswith(wrapper) for name in names):
+            return wrapper
+    scopes = {name.partition(f".{prefix}")[0] for name in names if f".{prefix}" in name}
+    wrapper = f"{min(scopes, default='')}."
+    # A loss may lie beside the attribute that holds the model: its name stays as it is.
+    others = [name for name in names if not name.startswith(wrapper)]
+    if len(scopes) != 1 or any(name.startswith(prefix) for name in others):
+        return None
+    return wrapper
 
 
 def read_format(file: Path) -> str | None:

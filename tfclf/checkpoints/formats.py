@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tfclf._transformers import refuse_own_code
-from tfclf.checkpoints.files import CONFIG, TORCH_WEIGHTS
+from tfclf.checkpoints.files import CONFIG, SHARDS, TORCH_WEIGHTS, WEIGHTS
 from tfclf.errors import CheckpointError, UnknownFamilyError
 from tfclf.families.undeclared import list_tf_classes
+from tfclf.tokenization.file_names import TOKENIZER_FILES
 
 _PLAIN = "model.safetensors or tf_model.h5 in float32, float16 or bfloat16"
 _SAVE = "save_pretrained(..., safe_serialization=True)"
@@ -72,10 +73,29 @@ _NAMES: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile(
             r"\.(SCB|CB|weight_format|qweight|qzeros|g_idx|absmax|quant_map|nested_absmax"
-            r"|W_q|codebooks|_data|_scale|input_scale|weight_scale|weight_scale_inv|weight_packed|\w*quant_state\w*)(\.|$)"
+            r"|q_weight|q_scale|q_groups|W_q|codebooks|_data|_scale|input_scale|weight_scale|weight_scale_inv|weight_packed|\w*quant_state\w*)(\.|$)"
         ),
         "quantized weights",
         _UNQUANTIZED,
+    ),
+)
+# Files whose content is read, and what may stand in their place.
+_READ = re.compile(
+    "|".join(map(re.escape, (*WEIGHTS, *TOKENIZER_FILES)))
+    + "|"
+    + "|".join(pattern.pattern for pattern in SHARDS.values())
+    + r"|.*\.weights\.h5"
+)
+_PLACEHOLDERS = (
+    (
+        re.compile(rb"version https://git-lfs"),
+        "a pointer of Git LFS",
+        "run git lfs install and git lfs pull in its folder, or download it again",
+    ),
+    (
+        re.compile(rb"\s*<(!doctype|html)", re.IGNORECASE),
+        "a web page",
+        "download it again; the page may say what went wrong",
     ),
 )
 _QUANTIZED_SETTINGS = ("quantization_config", "compression_config")
@@ -107,15 +127,38 @@ def describe_file(path: Path) -> str | None:
     return None
 
 
+def refuse_placeholders(folder: Path) -> None:
+    """Refuse a folder in which something else stands in the place of a file that is read.
+
+    A clone without git-lfs leaves pointers, and a failed download leaves a web page. Readers of
+    weights and vocabularies would blame the sizes or the pieces.
+
+    Raises: CheckpointError.
+    """
+    for path in sorted(folder.glob("*")):
+        if not (_READ.fullmatch(path.name) and path.is_file()):
+            continue
+        with path.open("rb") as file:
+            head = file.read(64)
+        for beginning, what, way_out in _PLACEHOLDERS:
+            if beginning.match(head):
+                raise CheckpointError(
+                    f"{path} ({path.stat().st_size:,} bytes) is {what}. Expected the file itself; "
+                    f"{way_out}."
+                )
+
+
 def check(folder: Path, config: Mapping[str, Any]) -> None:
     """Refuse what transformers would read otherwise than training did.
 
     Args:
       config: config.json.
-    Raises: CheckpointError for an adapter, quantized weights, code of the checkpoint's own, or
-      positions that the TF class ignores; UnknownFamilyError if config.json has no model_type.
+    Raises: CheckpointError for an adapter, quantized weights, code of the checkpoint's own, files
+      that were not downloaded, or positions that the TF class ignores; UnknownFamilyError if
+      config.json has no model_type.
     """
     refuse_own_code(folder)
+    refuse_placeholders(folder)
     for name in _ADAPTERS:
         if (folder / name).is_file():
             raise CheckpointError(str(describe_file(folder / name)))

@@ -6,7 +6,7 @@ import typer
 
 from tfclf.catalog import cards as all_cards
 from tfclf.data import Layout
-from tfclf.data.records import parse_delimiter
+from tfclf.data.records import parse_delimiter, parse_format
 
 Machine = Annotated[
     bool,
@@ -60,6 +60,15 @@ Delimiter = Annotated[
         show_default="as the header shows",
     ),
 ]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="Format of the rows: csv, tsv, jsonl, json, parquet. Give it if the file's name does "
+        "not show it, and for rows on standard input.",
+        show_default="by the file's suffix",
+    ),
+]
 LabelBase = Annotated[
     int | None,
     typer.Option(
@@ -90,8 +99,12 @@ def layout_of(
     delimiter: str | None = None,
     *,
     pair_column: str | None = None,
+    file_format: str | None = None,
 ) -> Layout:
-    """Return the options on columns as one record. Raises: InputError for a bad delimiter."""
+    """Return the options on columns as one record.
+
+    Raises: InputError for a bad delimiter or format.
+    """
     return Layout(
         text=tuple(text_column or ()),
         label=label_column,
@@ -99,4 +112,5 @@ def layout_of(
         header=header,
         label_base=label_base,
         delimiter=None if delimiter is None else parse_delimiter(delimiter),
+        format=None if file_format is None else parse_format(file_format),
     )

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from tfclf.data import Layout, read_rows
-from tfclf.data.lines import format_of, is_standard_input, read_lines_without_ends
+from tfclf.data.lines import format_of, is_standard_input, name_of, read_lines_without_ends
 from tfclf.errors import DataError, InputError
 
 STANDARD_INPUT = Path("-")
+_WITH_COLUMNS = (
+    "--file with a .csv, .tsv, .json, .jsonl or .parquet file, or --format for rows on standard "
+    "input"
+)
 # Files above this size are not read once more only to count their rows.
 _LARGEST_COUNTED = 2**30
 _Row = TypeVar("_Row")
@@ -26,15 +30,22 @@ def texts_from(arguments: Sequence[str], file: Path | None, layout: Layout) -> I
         raise InputError(f"both texts and --file {file} are given; expected one of the two.")
     if arguments:
         _refuse_columns(layout, "texts given as arguments have no columns")
+        if layout.format is not None:
+            raise InputError(
+                "--format and texts are given; a format is that of --file or of standard input."
+            )
         return list(arguments)
-    if file and not is_standard_input(file):
-        return read_first(read_texts(file, layout))
     if file is None and sys.stdin.isatty():
         raise InputError(
             "no text is given. Give it as an argument, with --file FILE, or on standard input, "
             "one text per line."
         )
-    return read_texts(STANDARD_INPUT, layout)
+    source = file or STANDARD_INPUT
+    texts = read_texts(source, layout)
+    # Lines on standard input have no error to find early, and may come only when asked for.
+    if is_standard_input(source) and _is_text(source, layout):
+        return texts
+    return read_first(texts)
 
 
 def pairs_from(
@@ -60,21 +71,24 @@ def pairs_from(
             "texts and --pair-column are given; "
             "give each text its --pair, or a --file with both columns."
         )
-    if file is None or _is_text(file):
+    source = file or STANDARD_INPUT
+    if _is_text(source, layout):
         raise InputError(
-            f"--pair-column {layout.pair} names a column, and {file or 'standard input'} has none; "
-            f"expected --file with a .csv, .tsv, .json, .jsonl or .parquet file."
+            f"--pair-column {layout.pair} names a column, and {name_of(source)} has none; "
+            f"expected {_WITH_COLUMNS}."
         )
-    rows = read_rows(file, layout, labelled=False)
+    rows = read_rows(source, layout, labelled=False)
     return read_first((row.text, row.pair or "") for row in rows)
 
 
 def read_texts(file: Path, layout: Layout) -> Iterator[str]:
-    """Read texts from a .txt file or standard input, one per line, or from a file of rows."""
-    if not _is_text(file):
+    """Read texts, one per line or one per row.
+
+    Standard input and .txt have lines, unless `layout.format` says otherwise.
+    """
+    if not _is_text(file, layout):
         return (row.text for row in read_rows(file, layout, labelled=False))
-    place = "standard input" if is_standard_input(file) else str(file)
-    _refuse_columns(layout, f"{place} has one text per line and no columns")
+    _refuse_columns(layout, f"{name_of(file)} has one text per line and no columns")
     return read_lines_without_ends(file)
 
 
@@ -85,7 +99,10 @@ def read_first(rows: Iterator[_Row]) -> Iterator[_Row]:
 
 def count_rows(file: Path | None, layout: Layout) -> int | None:
     """Count the texts of a file by reading it once; None if it is large, broken or no file."""
-    if file is None or not file.is_file() or file.stat().st_size > _LARGEST_COUNTED:
+    # Standard input may be a file as well; what is read from it here would be lost.
+    if file is None or is_standard_input(file) or not file.is_file():
+        return None
+    if file.stat().st_size > _LARGEST_COUNTED:
         return None
     try:
         return sum(1 for _ in read_texts(file, layout))
@@ -93,7 +110,9 @@ def count_rows(file: Path | None, layout: Layout) -> int | None:
         return None  # the prediction meets the same error, after the rows before it
 
 
-def _is_text(file: Path) -> bool:
+def _is_text(file: Path, layout: Layout) -> bool:
+    if layout.format is not None:
+        return layout.format == "txt"
     return is_standard_input(file) or format_of(file) == ".txt"
 
 
@@ -106,6 +125,5 @@ def _refuse_columns(layout: Layout, problem: str) -> None:
     given = [name for name, value in options.items() if value]
     if given:
         raise InputError(
-            f"{given[0]} is given, and {problem}. Expected --file with a .csv, .tsv, .json, .jsonl "
-            f"or .parquet file; or leave the option out."
+            f"{given[0]} is given, and {problem}. Expected {_WITH_COLUMNS}; or leave it out."
         )

@@ -8,6 +8,7 @@ import typer
 
 from tfclf.cli.options import (
     Delimiter,
+    Format,
     Header,
     LabelBase,
     LabelColumn,
@@ -96,6 +97,7 @@ def train(
     label_column: LabelColumn = None,
     header: Header = None,
     delimiter: Delimiter = None,
+    file_format: Format = None,
     label_base: LabelBase = None,
     machine: Machine = False,
     **options: Any,
@@ -110,7 +112,9 @@ def train(
     Example: `tfclf train --card en.classify.roberta.imdb --data aclImdb -o imdb_again`
     """
     given = given_fields(options)
-    layout = layout_of(text_column, label_column, header, label_base, delimiter)
+    layout = layout_of(
+        text_column, label_column, header, label_base, delimiter, file_format=file_format
+    )
     base = _choose(base_argument, base, "BASE")
     data = _choose(data_argument, data, "DATA")
     plan = None

@@ -1,5 +1,7 @@
 """Rows with any number of labels each, for multi-label models: lists, or a column per label."""
 
+import ast
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -116,15 +118,12 @@ def _read_list(cell: Any, column: str | int, place: str, path: Path) -> list[str
 
     >>> _read_list('["toxic", 2]', "label", "line 2", Path("rows.csv"))
     ['toxic', '2']
+    >>> _read_list("['toxic', 'insult']", "label", "line 2", Path("rows.csv"))
+    ['toxic', 'insult']
 
     Raises: DataError unless it is a list of names or numbers.
     """
-    items = cell
-    if isinstance(cell, str) and cell.strip().startswith("["):
-        try:
-            items = json.loads(cell)
-        except json.JSONDecodeError:
-            items = cell
+    items = _parse_list(cell) if isinstance(cell, str) else cell
     if not isinstance(items, list):
         raise DataError(
             f"{path}, {place}: {column} is {cell!r}, and the model is multi-label. Expected a list "
@@ -138,6 +137,17 @@ def _read_list(cell: Any, column: str | int, place: str, path: Path) -> list[str
                 f" For a 0 or 1 for each label, write a column for each label."
             )
     return [str(one).strip() for one in items]
+
+
+def _parse_list(cell: str) -> Any:
+    """Parse the list in a cell of a CSV file, in JSON or as Python's `str` writes it."""
+    if cell.strip().startswith("["):
+        with contextlib.suppress(json.JSONDecodeError, RecursionError):
+            return json.loads(cell)
+        # pandas writes a column of lists so. Nothing but literals is evaluated.
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(cell.strip())
+    return cell
 
 
 def _read_flag(cell: Any, column: str, place: str, path: Path) -> bool:

@@ -66,7 +66,7 @@ def number_labels(meaning: Mapping[str, str], labels: Sequence[str]) -> dict[str
     numbers = [written for written, label in meaning.items() if is_number(written)]
     if not numbers or all(written == label for written, label in meaning.items()):
         return {}
-    base = int(numbers[0]) - list(labels).index(meaning[numbers[0]])
+    base = _to_int(numbers[0]) - list(labels).index(meaning[numbers[0]])
     return {str(number): label for number, label in enumerate(labels, base)}
 
 
@@ -81,12 +81,16 @@ def describe_numbers(numbers: Mapping[str, str]) -> str:
 
 
 def is_number(written: str) -> bool:
-    """Return whether a label is a whole number.
+    """Return whether a label is a whole number, also as pandas writes it beside missing ones.
 
-    >>> is_number("-1"), is_number("1.5"), is_number("one")
-    (True, False, False)
+    >>> is_number("-1"), is_number("1.0"), is_number("1.5"), is_number("one")
+    (True, True, False, False)
     """
-    return re.fullmatch("-?[0-9]+", written) is not None
+    return re.fullmatch(r"-?[0-9]+(\.0*)?", written) is not None
+
+
+def _to_int(written: str) -> int:
+    return int(written.partition(".")[0])
 
 
 def find_labels(path: Path, layout: Layout) -> dict[str, str]:
@@ -130,15 +134,15 @@ def resolve_labels(
         refuse_name(places, labels, path, owner)
     base = label_base
     if base is None:
-        base = _infer_base({int(written) for written in places}, len(labels), path, usual_base)
+        base = _infer_base({_to_int(written) for written in places}, len(labels), path, usual_base)
     for written, place in places.items():
-        if not base <= int(written) < base + len(labels):
+        if not base <= _to_int(written) < base + len(labels):
             raise DataError(
                 f"{path}, {place}: label {written}; expected {base} to {base + len(labels) - 1}, "
                 f"which count the labels {', '.join(labels)} from {base}. "
                 f"Correct the file, the labels or --label-base."
             )
-    return {written: labels[int(written) - base] for written in places}
+    return {written: labels[_to_int(written) - base] for written in places}
 
 
 def _infer_base(numbers: set[int], count: int, path: Path, usual: int | None) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tfclf.data.records import Record, is_separated, read_records
+from tfclf.data.lines import name_of
+from tfclf.data.records import DELIMITERS, Record, is_separated, read_records
 from tfclf.errors import DataError
 
 _TEXT_NAMES = ("text", "review", "sentence", "content")
@@ -45,6 +46,7 @@ class Layout:
       header: whether the first row of a CSV file names its columns.
       label_base: the number of the first label if labels are numbers: 0 or 1.
       delimiter: between the columns of a CSV or TSV file, if its header does not show it.
+      format: of the file, e.g. "csv", if its suffix does not name it; standard input has none.
     """
 
     text: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class Layout:
     header: bool | None = None
     label_base: int | None = None
     delimiter: str | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def read_rows_with_places(
 ) -> Iterator[tuple[str, Row]]:
     """Read rows as `read_rows` does, each with its place in the file ("line 12")."""
     first, records = open_table(path, layout)
+    path = Path(name_of(path))
     columns = _choose_columns(first, layout, path, labelled=labelled)
     for record in records:
         text = join_text(record, columns.text, path)
@@ -101,6 +105,7 @@ def read_label_cells(
 ) -> Iterator[tuple[str, Row, dict[_Column, Any]]]:
     """Read each row's place, the row without its label, and the cells of some columns."""
     first, records = open_table(path, layout)
+    path = Path(name_of(path))
     chosen = _choose_columns(first, layout, path, labelled=False)
     for record in records:
         cells = {column: _read_cell(record, column, path) for column in columns}
@@ -110,12 +115,14 @@ def read_label_cells(
 def check_table(path: Path, layout: Layout, *, labelled: bool = False) -> None:
     """Check that a file can be opened and has the columns of the text. Raises: DataError."""
     first, _ = open_table(path, layout)
-    _choose_columns(first, layout, path, labelled=labelled)
+    _choose_columns(first, layout, Path(name_of(path)), labelled=labelled)
 
 
 def is_official_ag_news(path: Path, layout: Layout) -> bool:
     """Return whether the file has the columns of the official AG News files, without names."""
-    if not is_separated(path) or layout.header or layout.text or layout.label is not None:
+    if not is_separated(path, layout.format):
+        return False
+    if layout.header or layout.text or layout.label is not None:
         return False
     first = next(_read_records(path, layout), None)
     return first is not None and _is_official_ag_news(first)
@@ -142,16 +149,23 @@ def open_table(
     Raises: DataError if there is none, or if the first row of a CSV file may be names or a row.
     """
     records = _read_records(path, layout, skip_broken=skip_broken)
+    separated = is_separated(path, layout.format)
+    path = Path(name_of(path))
     broken, first = _find_whole(records)
     if first is None:
         raise DataError(f"{path} has no rows. Expected at least one.")
     names = None
-    if is_separated(path):
+    if separated:
+        if len(first.cells) == 1 and layout.delimiter is None:
+            sample = [first, *itertools.islice(records, _SAMPLE - 1)]
+            records = itertools.chain(sample[1:], records)
+            _refuse_hidden_columns(sample, path)
         header = _shows_header(first, layout)
         if header is None:
             sample = [first, *itertools.islice(records, _SAMPLE - 1)]
             records = itertools.chain(sample[1:], records)
-            header = _starts_with_names([row for row in sample if row.error is None], path)
+            whole = [row for row in sample if row.error is None]
+            header = _starts_with_names(whole, path, _hint_delimiter(first, path, layout))
         names = _names_of(first) if header else None
     if names is None:
         return first, itertools.chain(broken, [first], records)
@@ -177,7 +191,29 @@ def _find_whole(records: Iterator[Record]) -> tuple[list[Record], Record | None]
 
 def _read_records(path: Path, layout: Layout, *, skip_broken: bool = False) -> Iterator[Record]:
     names = {*_TEXT_NAMES, *_LABEL_NAMES, *(name.lower() for name in _requested_names(layout))}
-    return read_records(path, delimiter=layout.delimiter, names=names, skip_broken=skip_broken)
+    return read_records(
+        path,
+        delimiter=layout.delimiter,
+        names=names,
+        stated=layout.format,
+        skip_broken=skip_broken,
+    )
+
+
+def _refuse_hidden_columns(sample: Sequence[Record], path: Path) -> None:
+    """Refuse rows of one column that another delimiter would cut into equally many columns.
+
+    Raises: DataError.
+    """
+    cells = [str(record.cells[0]) for record in sample if record.error is None]
+    for name in ("tab", "semicolon", "pipe"):
+        counts = {cell.count(DELIMITERS[name]) for cell in cells}
+        if len(cells) > 1 and len(counts) == 1 and counts != {0}:
+            raise DataError(
+                f"{path}, {sample[0].place}: found 1 column, {_list_cells(sample[0])}, and as many "
+                f"{name}s in each of the first {len(cells)} rows. Say what stands between the "
+                f"columns: --delimiter {name}; or --delimiter comma if each row is one text."
+            )
 
 
 def _requested_names(layout: Layout) -> list[str]:
@@ -214,7 +250,7 @@ def _shows_header(first: Record, layout: Layout) -> bool | None:
     return False if not layout.text or _is_official_ag_news(first) else None
 
 
-def _starts_with_names(sample: Sequence[Record], path: Path) -> bool:
+def _starts_with_names(sample: Sequence[Record], path: Path, hint: str = "") -> bool:
     """Return whether the first record is names: it has a word above a column of numbers.
 
     >>> rows = [Record("line 1", {0: "id", 1: "tweet"}), Record("line 2", {0: "7", 1: "A goal"})]
@@ -232,7 +268,7 @@ def _starts_with_names(sample: Sequence[Record], path: Path) -> bool:
         raise DataError(
             f"{path}, {sample[0].place}: these may be the columns' names or a row: "
             f"{_list_cells(sample[0])}. Say which: --header or --no-header; or name the column "
-            f"of the text with --text-column{_hint_delimiter(sample[0], path)}."
+            f"of the text with --text-column{hint}."
         )
     return names
 
@@ -255,17 +291,18 @@ def _name_record(record: Record, names: Sequence[str]) -> Record:
 
 def _choose_columns(first: Record, layout: Layout, path: Path, *, labelled: bool) -> _Columns:
     label = pair = None
-    text = tuple(_find_column(name, first, path, "--text-column") for name in layout.text)
+    hint = _hint_delimiter(first, path, layout)
+    text = tuple(_find_column(name, first, path, "--text-column", hint) for name in layout.text)
     if labelled and layout.label is not None:
-        label = _find_column(layout.label, first, path, "--label-column")
+        label = _find_column(layout.label, first, path, "--label-column", hint)
     if layout.pair is not None:
-        pair = _find_column(layout.pair, first, path, "--pair-column")
+        pair = _find_column(layout.pair, first, path, "--pair-column", hint)
     if _is_official_ag_news(first) and not text and layout.label is None and pair is None:
         return _Columns(text=(1, 2), label=0 if labelled else None)
     if not text:
-        text = (_recognise_column(first, _TEXT_NAMES, "text", "--text-column", path),)
+        text = (_recognise_column(first, _TEXT_NAMES, "text", "--text-column", path, hint),)
     if labelled and label is None:
-        label = _recognise_column(first, _LABEL_NAMES, "label", "--label-column", path)
+        label = _recognise_column(first, _LABEL_NAMES, "label", "--label-column", path, hint)
     return _Columns(text, label, pair)
 
 
@@ -273,7 +310,7 @@ def _is_official_ag_news(first: Record) -> bool:
     return list(first.cells) == [0, 1, 2] and str(first.cells[0]).strip() in {"1", "2", "3", "4"}
 
 
-def _find_column(name: str, first: Record, path: Path, option: str) -> str | int:
+def _find_column(name: str, first: Record, path: Path, option: str, hint: str = "") -> str | int:
     """Return the column of that name, or else at that position.
 
     >>> first = Record("line 2", {"title": "Goal", "text": "Late goal"})
@@ -286,13 +323,12 @@ def _find_column(name: str, first: Record, path: Path, option: str) -> str | int
     if name.isdigit() and int(name) < len(columns):
         return columns[int(name)]
     raise DataError(
-        f"{path} has no column {name!r}: found {_list_columns(first)}. Correct {option}"
-        f"{_hint_delimiter(first, path)}."
+        f"{path} has no column {name!r}: found {_list_columns(first)}. Correct {option}{hint}."
     )
 
 
 def _recognise_column(
-    first: Record, known: Sequence[str], kind: str, option: str, path: Path
+    first: Record, known: Sequence[str], kind: str, option: str, path: Path, hint: str
 ) -> str | int:
     matches = [name for name in first.cells if isinstance(name, str) and name.lower() in known]
     if len(matches) == 1:
@@ -302,12 +338,12 @@ def _recognise_column(
         problem = f"several columns may hold the {kind}"
     raise DataError(
         f"{path}: {problem}: found {_list_columns(first)}; expected one of the names "
-        f"{', '.join(known)}. Name the column with {option}{_hint_delimiter(first, path)}."
+        f"{', '.join(known)}. Name the column with {option}{hint}."
     )
 
 
-def _hint_delimiter(first: Record, path: Path) -> str:
-    if is_separated(path) and len(first.cells) == 1:
+def _hint_delimiter(first: Record, path: Path, layout: Layout) -> str:
+    if is_separated(path, layout.format) and len(first.cells) == 1:
         return ", or say with --delimiter what stands between the columns"
     return ""
 

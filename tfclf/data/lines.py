@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -17,10 +18,26 @@ _MARKS = (
     (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
-    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xef\xbb\xbf", "utf-8"),
 )
 _LONGEST_MARK = 4
+_MARK = "\ufeff"  # a program that adds one to a file that has one leaves two
 _STANDARD_INPUT = ("-", "/dev/stdin")
+# The first bytes of files that hold no text; what they are, and what to do.
+_NO_TEXT = tuple(
+    (re.compile(magic, re.DOTALL), what, way_out)
+    for magic, what, way_out in (
+        (rb"\x1f\x8b", "compressed with gzip", "unpack it with gunzip, or add .gz to its name"),
+        (rb"BZh[1-9]1AY&SY", "compressed with bzip2", "unpack it with bunzip2"),
+        (rb"\xfd7zXZ\x00", "compressed with xz", "unpack it with unxz"),
+        (rb"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it with unzstd"),
+        (rb"PK\x03\x04", "a zip, as an .xlsx is", "unpack it, or save the sheet as CSV"),
+        (rb"\xd0\xcf\x11\xe0", "an old file of Office, as an .xls is", "save the sheet as CSV"),
+        (rb"PAR1[^ -~\s]", "Parquet", "give it a name that ends in .parquet"),
+        (rb"ARROW1\x00", "Arrow's own (Feather)", "save the table as Parquet"),
+        (rb"SQLite format 3\x00", "a SQLite database", "save the table as CSV"),
+    )
+)
 
 
 def is_standard_input(path: Path) -> bool:
@@ -30,6 +47,15 @@ def is_standard_input(path: Path) -> bool:
     (True, False)
     """
     return str(path) in _STANDARD_INPUT
+
+
+def name_of(path: Path) -> str:
+    """Return what messages call a file.
+
+    >>> name_of(Path("-")), name_of(Path("data/rows.csv"))
+    ('standard input', 'data/rows.csv')
+    """
+    return "standard input" if is_standard_input(path) else str(path)
 
 
 def format_of(path: Path) -> str:
@@ -62,18 +88,25 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Raises: DataError, which names the line that cannot be read.
     """
-    place = "standard input" if is_standard_input(path) else str(path)
+    place = name_of(path)
     number = 0
     try:
         with _open(path) as file:
-            for number, line in enumerate(_decode(file, place), 1):  # noqa: B007
-                yield line
+            for number, line in enumerate(_decode(file, place), 1):
+                text = line.lstrip(_MARK) if number == 1 else line
+                if text:  # not the line of a file that holds a mark alone
+                    yield text
     except UnicodeDecodeError as error:
         raise DataError(
             f"{place}: after line {number} its bytes are not {error.encoding}, which its first "
             f"bytes announce ({error.reason}). Expected a whole file; save it as UTF-8."
         ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if number == 0 and isinstance(error, gzip.BadGzipFile):
+            raise DataError(
+                f"{path} ends in .gz and is not compressed with gzip ({error}). Expected a gzip "
+                f"file; take .gz off its name if it was unpacked."
+            ) from error
         raise DataError(
             f"{path} ({path.stat().st_size:,} bytes) breaks off after line {number}: {error}. "
             f"Expected a whole gzip file; copy it again."
@@ -105,6 +138,7 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
 
 def _decode(file: io.BufferedReader, place: str) -> Iterator[str]:
     head = file.peek(_LONGEST_MARK)
+    _refuse_no_text(head, place)
     encoding = _find_encoding(head)
     if encoding.startswith(("utf-16", "utf-32")):
         # Lines end at \n alone, as those of the bytes of UTF-8 do.
@@ -118,7 +152,7 @@ def _decode(file: io.BufferedReader, place: str) -> Iterator[str]:
     for number, line in enumerate(file, 1):
         try:
             # Line by line, so that an error can name the line.
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise not_utf8(error, f"{place}, line {number}", " of the line") from None
 
@@ -131,11 +165,20 @@ def decode(data: bytes) -> str:
 
     Raises: UnicodeDecodeError.
     """
-    return data.decode(_find_encoding(data))
+    return data.decode(_find_encoding(data)).lstrip(_MARK)
 
 
 def _find_encoding(head: bytes) -> str:
     return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
+
+
+def _refuse_no_text(head: bytes, place: str) -> None:
+    for magic, what, way_out in _NO_TEXT:
+        if magic.match(head):
+            raise DataError(
+                f"{place}: its first bytes say that it is {what}. Expected text in UTF-8; "
+                f"{way_out}."
+            )
 
 
 def _refuse_unmarked_utf16(head: bytes, place: str) -> None:

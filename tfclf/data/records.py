@@ -1,10 +1,11 @@
 """Files to records: the cells of one row, keyed by column name if the file has names.
 
-The file's last suffix before .gz chooses the format, in upper or lower case. Only the current rows
-are held, so a file may be larger than memory; a JSON array alone is held whole. Errors in a broken
-file name the line or row at which it breaks.
+The file's last suffix before .gz chooses the format, in upper or lower case, unless the caller
+states it. Only the current rows are held, so a file may be larger than memory; a JSON array alone
+is held whole. Errors in a broken file name the line or row at which it breaks.
 """
 
+import contextlib
 import csv
 import itertools
 import json
@@ -18,6 +19,7 @@ from tfclf.data.lines import (
     format_of,
     is_compressed,
     is_standard_input,
+    name_of,
     read_lines,
     refuse_no_file,
 )
@@ -28,7 +30,7 @@ _LONGEST_CELL = 2**31 - 1
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 # First the delimiter that the suffix stands for.
-_SEPARATED = {".csv": ",", ".tsv": "\t"}
+_SEPARATED = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _SPREADSHEETS_LINE = re.compile(r'\ufeff?"?sep=(.)"?\r?\n?')
 
 
@@ -52,6 +54,7 @@ def read_records(
     *,
     delimiter: str | None = None,
     names: Collection[str] = (),
+    stated: str | None = None,
     skip_broken: bool = False,
 ) -> Iterator[Record]:
     """Read the records of a file.
@@ -62,11 +65,12 @@ def read_records(
     Args:
       delimiter: between the columns of a CSV file; None: the one that the header shows.
       names: columns that a header may have, in lower case; they tell its delimiter.
+      stated: the format, e.g. "csv", whatever the suffix is; standard input needs it.
       skip_broken: whether a row of CSV or JSON lines that is not of that format becomes a record
         with an error and no cells, instead of ending the reading.
     Raises: DataError, MissingExtraError (Parquet without pyarrow).
     """
-    records = _read_any(path, delimiter, names)
+    records = _read_any(path, delimiter, names, stated)
     return records if skip_broken else _refuse_broken(records)
 
 
@@ -77,33 +81,73 @@ def _refuse_broken(records: Iterator[Record]) -> Iterator[Record]:
         yield record
 
 
-def _read_any(path: Path, delimiter: str | None, names: Collection[str]) -> Iterator[Record]:
+def _read_any(
+    path: Path, delimiter: str | None, names: Collection[str], stated: str | None
+) -> Iterator[Record]:
+    suffix = suffix_of(path, stated)
     if is_standard_input(path):
-        raise DataError(
-            f"{path} is standard input, which has no suffix to name a format of rows. "
-            f"Expected a file: write the rows to one whose name ends in {', '.join(SUFFIXES)}."
-        )
-    refuse_no_file(path)
-    suffix = format_of(path)
+        check_standard_input(stated)
+    else:
+        refuse_no_file(path)
     if suffix in _SEPARATED:
-        return _read_separated(path, delimiter, names)
+        return _read_separated(path, delimiter or "", names, usual=_SEPARATED[suffix])
     read = _FORMATS.get(suffix)
     if read is None or (suffix == ".parquet" and is_compressed(path)):
         ending = f"{suffix or 'no suffix'}{' before .gz' if is_compressed(path) else ''}"
         raise DataError(
             f"{path} ends in {ending}, which is not a known format of rows. "
-            f"Expected one of {', '.join(SUFFIXES)}; rename the file, or convert it."
+            f"Expected one of {', '.join(SUFFIXES)}; rename the file, convert it, or say its "
+            f"format with --format."
         )
     return read(path)
 
 
-def is_separated(path: Path) -> bool:
+def is_separated(path: Path, stated: str | None = None) -> bool:
     """Return whether the file is CSV or TSV, whose columns may lack names.
 
     >>> is_separated(Path("rows.csv.gz")), is_separated(Path("rows.csv.jsonl"))
     (True, False)
+    >>> is_separated(Path("part-00000"), "csv")
+    True
     """
-    return format_of(path) in _SEPARATED
+    return suffix_of(path, stated) in _SEPARATED
+
+
+def suffix_of(path: Path, stated: str | None) -> str:
+    """Return the suffix of a file's format: the stated one, else its own.
+
+    >>> suffix_of(Path("part-00000"), "csv"), suffix_of(Path("rows.CSV.gz"), None)
+    ('.csv', '.csv')
+    """
+    return format_of(path) if stated is None else f".{stated}"
+
+
+def check_standard_input(stated: str | None) -> None:
+    """Check the format that is stated for rows on standard input. Raises: DataError."""
+    if stated == "parquet":
+        raise DataError(
+            "standard input cannot be Parquet, whose index is at the end of the file. Expected a "
+            "file: name it, or give CSV or JSON lines on standard input."
+        )
+    if stated in (None, "txt"):
+        raise DataError(
+            "standard input has no suffix to name a format of rows. Say it with --format csv, tsv, "
+            "jsonl or json; or name a file."
+        )
+
+
+def parse_format(written: str) -> str:
+    """Return the format that an option names.
+
+    >>> parse_format("csv"), parse_format(".JSONL")
+    ('csv', 'jsonl')
+
+    Raises: InputError unless it is a known one.
+    """
+    name = written.lower().removeprefix(".")
+    if name not in FORMATS:
+        raise InputError(f"--format {written!r}: expected one of {', '.join(FORMATS)}.")
+    return name
 
 
 def parse_delimiter(written: str) -> str:
@@ -141,24 +185,39 @@ def _choose_delimiter(line: str, usual: str, names: Collection[str]) -> str:
     return usual
 
 
-def _read_separated(path: Path, delimiter: str | None, names: Collection[str]) -> Iterator[Record]:
+def _read_separated(
+    path: Path, delimiter: str, names: Collection[str], *, usual: str
+) -> Iterator[Record]:
     lines: Iterator[str] = read_lines(path)
-    first = next(lines, None)
-    if first is None:
+    head = _read_to_content(lines)
+    if not head:
         return
     skipped = 0
-    if announced := _SPREADSHEETS_LINE.fullmatch(first):
+    if announced := _SPREADSHEETS_LINE.fullmatch(head[-1]):
         # Excel writes and reads "sep=;" as a line before the header.
-        skipped, delimiter = 1, delimiter or announced[1]
+        skipped, delimiter = len(head), delimiter or announced[1]
     else:
-        lines = itertools.chain([first], lines)
-    usual = _SEPARATED[format_of(path)]
-    delimiter = delimiter or _choose_delimiter(first, usual, names)
-    yield from _parse_separated(path, lines, delimiter, skipped)
+        delimiter = delimiter or _choose_delimiter(head[-1], usual, names)
+        lines = itertools.chain(head, lines)
+    yield from _parse_separated(name_of(path), lines, delimiter, skipped)
+
+
+def _read_to_content(lines: Iterator[str]) -> list[str]:
+    """Read the blank lines at the beginning, and the first line that is none.
+
+    >>> _read_to_content(iter(["", "id,text", "1,goal"]))
+    ['', 'id,text']
+    """
+    head: list[str] = []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    return head
 
 
 def _parse_separated(
-    path: Path, lines: Iterable[str], delimiter: str, skipped: int
+    path: str, lines: Iterable[str], delimiter: str, skipped: int
 ) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
     # strict: otherwise an unclosed quote swallows the rest of the file into one cell.
@@ -182,6 +241,12 @@ def _parse_separated(
             columns = len(cells)
             yield Record(place, dict(enumerate(cells)))
     except csv.Error as error:
+        if "new-line character" in str(error):
+            raise DataError(
+                f"{path}, line {line}: found a carriage return outside quotes. Expected line feeds "
+                f"at the ends of lines; if carriage returns stand there, as on old Macs, convert "
+                f"the file with: tr '\\r' '\\n'"
+            ) from error
         raise DataError(
             f"{path}, line {line}: this row is not CSV ({error}). Expected {kind} between the "
             f'columns, double quotes around text, and any quote in it doubled ("").'
@@ -189,10 +254,10 @@ def _parse_separated(
 
 
 def _read_json_lines(path: Path) -> Iterator[Record]:
-    return _parse_json_lines(path, read_lines(path))
+    return _parse_json_lines(name_of(path), read_lines(path))
 
 
-def _parse_json_lines(path: Path, lines: Iterable[str]) -> Iterator[Record]:
+def _parse_json_lines(path: str, lines: Iterable[str]) -> Iterator[Record]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -212,24 +277,66 @@ def _parse_json_lines(path: Path, lines: Iterable[str]) -> Iterator[Record]:
 
 def _read_json(path: Path) -> Iterator[Record]:
     """Read a JSON array of objects; or JSON lines, which many tools name .json, too."""
-    lines = read_lines(path)
-    head: list[str] = []
-    for line in lines:
-        head.append(line)
-        if line.strip():
-            break
-    if not head or not head[-1].lstrip().startswith("["):
-        yield from _parse_json_lines(path, itertools.chain(head, lines))
+    place, lines = name_of(path), read_lines(path)
+    head = _read_to_content(lines)
+    if head and _is_whole_json(head[-1]):
+        second = next(lines, "")
+        if not second.strip() and _is_table(json.loads(head[-1])):
+            raise DataError(_refuse_whole(json.loads(head[-1]), place))
+        yield from _parse_json_lines(place, itertools.chain(head, [second], lines))
         return
     try:
-        records = json.loads("".join((*head, *lines)))
+        records = json.loads("".join((*head, *lines)) or "[]")
     except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error}). Expected an array of objects.") from error
+        raise DataError(
+            f"{place}: not JSON ({error}). Expected an array of objects, or one object per line."
+        ) from error
+    if not isinstance(records, list):
+        raise DataError(_refuse_whole(records, place))
     for number, record in enumerate(records, 1):
-        yield _make_record(record, path, f"item {number}")
+        yield _make_record(record, place, f"item {number}")
 
 
-def _make_record(value: Any, path: Path, place: str) -> Record:
+def _is_whole_json(line: str) -> bool:
+    """Return whether the first line is a JSON value by itself and no array: a row of JSON lines.
+
+    >>> [_is_whole_json(line) for line in ('{"text": "goal"}', '[{"text": "goal"}]', "{")]
+    [True, False, False]
+    """
+    if line.lstrip().startswith("["):
+        return False
+    with contextlib.suppress(json.JSONDecodeError, RecursionError):
+        json.loads(line)
+        return True
+    return False
+
+
+def _is_table(content: Any) -> bool:
+    """Return whether a JSON object holds a whole table, by columns or under a key.
+
+    >>> _is_table({"text": ["goal", "rates"]}), _is_table({"text": "goal", "labels": ["Sports"]})
+    (True, False)
+    """
+    if not isinstance(content, dict):
+        return False
+    return bool(content) and all(isinstance(value, list | dict) for value in content.values())
+
+
+def _refuse_whole(content: Any, place: str) -> str:
+    arrays = []
+    if isinstance(content, dict):
+        arrays = [key for key, value in content.items() if isinstance(value, list)]
+    way_out = f"jq .{arrays[0]}" if len(arrays) == 1 else "df.to_json(..., orient='records')"
+    kind = type(content).__name__
+    if isinstance(content, dict):
+        kind = f"object with the keys {', '.join(list(content)[:10])}"
+    return (
+        f"{place}: found one JSON {kind}. Expected an array of objects, or "
+        f"one object per line; take the rows out of it, for instance with {way_out}."
+    )
+
+
+def _make_record(value: Any, path: str, place: str) -> Record:
     if isinstance(value, dict):
         return Record(place, value)
     hint = " A file of one array of objects ends in .json." if isinstance(value, list) else ""
@@ -268,3 +375,5 @@ _FORMATS: dict[str, Callable[[Path], Iterator[Record]]] = {
 }
 _PLAIN = (*_SEPARATED, *(suffix for suffix in _FORMATS if suffix != ".parquet"))
 SUFFIXES = (*(f"{suffix}{end}" for suffix in _PLAIN for end in ("", ".gz")), ".parquet")
+# What --format may say; txt is one text per line, which has no rows.
+FORMATS = ("txt", *(suffix.removeprefix(".") for suffix in (*_SEPARATED, *_FORMATS)))

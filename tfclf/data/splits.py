@@ -175,7 +175,7 @@ def _find_usual_base(split: SplitFiles, layout: Layout, *, as_published: bool) -
     first = split.files[0]
     if is_official_ag_news(first, layout):
         return split.data_set.official_first_number
-    return 0 if as_published and not is_separated(first) else None
+    return 0 if as_published and not is_separated(first, layout.format) else None
 
 
 def _find_candidates(folder: Path, stem: str, data_set: DataSet) -> list[SplitFiles]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfclf.data.layout import Layout, find_text, open_table
-from tfclf.data.lines import format_of
-from tfclf.data.records import Record
+from tfclf.data.records import Record, is_separated, suffix_of
 from tfclf.errors import DataError, MissingExtraError, first_line
 from tfclf.tables.chunks import ArrowChunk, Chunk, RecordChunk
 
@@ -75,7 +74,7 @@ def open_files(source: str | Path, layout: Layout) -> Table:
     Raises: DataError, MissingExtraError (Parquet without pyarrow).
     """
     files = find_files(source)
-    formats = {format_of(file) for file in files}
+    formats = {suffix_of(file, layout.format) for file in files}
     if len(formats) > 1:
         raise DataError(
             f"{source} holds files of several formats: {', '.join(sorted(formats))}. "
@@ -94,7 +93,7 @@ def _open_records(files: Sequence[Path], layout: Layout) -> Table:
     first, _ = open_table(files[0], layout, skip_broken=True)
     text, pair = find_text(first, layout, files[0])
     columns = [str(name) for name in first.cells]
-    is_json = format_of(files[0]) not in (".csv", ".tsv")
+    is_json = not is_separated(files[0], layout.format)
 
     def read() -> Iterator[Chunk]:
         for file in files:

@@ -1,7 +1,9 @@
 """`tfclf evaluate`, with stub models."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -59,9 +61,14 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     app = typer.Typer()
     app.command()(evaluate_command)
 
-    def run(*options: str, models: tuple[str, ...] = ("some_model",)) -> str:
+    def run(
+        *options: str,
+        models: tuple[str, ...] = ("some_model",),
+        data: Path = data,
+        stdin: bytes = b"",
+    ) -> str:
         arguments = [*models, str(data), "--batch-size", "2", *options]
-        outcome = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        outcome = CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
         assert outcome.exit_code == 0, outcome.output
         return outcome.output
 
@@ -97,6 +104,32 @@ def test_a_file_that_cannot_be_read_is_told_before_the_model_is_loaded(
     monkeypatch.setattr(sys.modules["tfclf.loader"], "load", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(DataError, match=r"'id', 'title'.*--text-column"):
         run()
+
+
+def test_rows_are_read_from_standard_input(run: Callable[..., str]) -> None:
+    rows = b"text,label\na,0\nb,1\nc,0\n"
+    content = json.loads(run("--format", "csv", "--json", data=Path("-"), stdin=rows))
+    assert content["eval_accuracy"] == pytest.approx(2 / 3)
+    assert content["about"]["data"] == "standard input"
+
+
+def test_rows_on_standard_input_need_a_format(run: Callable[..., str]) -> None:
+    with pytest.raises(DataError, match=r"standard input has no suffix.*--format csv"):
+        run(data=Path("-"))
+
+
+def test_a_pipe_is_read_once(run: Callable[..., str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"text,label\na,0\nb,1\n",))
+    writer.start()
+    assert json.loads(run("--json", data=pipe))["eval_accuracy"] == 1
+    writer.join()
+
+
+def test_an_unknown_format_is_refused(run: Callable[..., str]) -> None:
+    with pytest.raises(InputError, match="--format 'xlsx': expected one of txt, csv, tsv"):
+        run("--format", "xlsx")
 
 
 def test_a_multi_label_model_is_measured_by_label(run: Callable[..., str], tmp_path: Path) -> None:

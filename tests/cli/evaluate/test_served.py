@@ -84,6 +84,7 @@ def test_it_is_compared_with_one_in_process(running: Running, exported: Path) ->
 def test_the_only_model_of_a_server_needs_no_name(running: Running, protocol: str) -> None:
     found = run(running.data, "--server", running.addresses[protocol])
     assert found["eval_samples"] == running.report.samples
+    assert found["about"]["models"][0]["name"] == "served"
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
@@ -122,7 +123,7 @@ class FakeClient:
         pass
 
     def metadata(self) -> Any:
-        return SimpleNamespace(version=3)
+        return SimpleNamespace(model="m", version=3)
 
     def predict(self, texts: list[str], **_: object) -> list[Prediction]:
         return [self.answers[number % len(self.answers)] for number in range(len(texts))]

@@ -98,7 +98,8 @@ def _limit_length(stated: object, positions: object, folder: Path) -> int:
     # Tokenizers without a limit carry null, or 1e30 ("very large integer").
     limit = positions if stated is None else stated
     for number in (limit, positions):
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 1:
+        # Not "number < 1", which NaN is not either.
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 1:
             raise CheckpointError(
                 f"{folder}: the longest row has {number!r} tokens by tokenizer_config.json "
                 f"(model_max_length) or config.json (positions); expected a number above 0."
@@ -129,6 +130,10 @@ def _read_labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
         )
     by_index: dict[int, str] = {}
     for key, label in names.items():
+        if label in (None, "") or isinstance(label, list | dict):
+            raise CheckpointError(
+                f"{path}: id2label names {label!r} for the index {key}; expected a label's name."
+            )
         with contextlib.suppress(ValueError):
             by_index[int(key)] = str(label)
     if sorted(by_index) != list(range(len(names))):
@@ -143,7 +148,20 @@ def _read_labels(config: Mapping[str, Any], path: Path) -> tuple[str, ...]:
             f"{path}: id2label names {', '.join(repeated)} more than once; expected distinct "
             f"labels."
         )
+    _check_label2id(config.get("label2id"), labels, path)
     return labels
+
+
+def _check_label2id(numbers: object, labels: tuple[str, ...], path: Path) -> None:
+    """Refuse a label2id that numbers the same labels otherwise; other names there say nothing."""
+    if not isinstance(numbers, dict) or set(numbers) != set(labels):
+        return
+    for index, label in enumerate(labels):
+        if str(numbers[label]) != str(index):
+            raise CheckpointError(
+                f"{path}: id2label names {label!r} for the index {index}, and label2id gives it "
+                f"{numbers[label]!r}. Expected one order, that of training; correct the other."
+            )
 
 
 def _pick_problem_type(config: Mapping[str, Any], labels: tuple[str, ...]) -> str:

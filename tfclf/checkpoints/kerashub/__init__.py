@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfclf.checkpoints import formats
 from tfclf.checkpoints.checkpoint import Checkpoint, Reference
 from tfclf.checkpoints.files import CONFIG, PRESET_TASK, read_json
 from tfclf.checkpoints.kerashub import weights
@@ -84,6 +85,7 @@ def read(folder: Path) -> KerasHubCheckpoint:
 
     Raises: CheckpointError, UnknownFamilyError, UnknownComponentError.
     """
+    formats.refuse_placeholders(folder)
     for name in _SERIALIZED:
         _refuse_own_code(read_json(folder / name, required=False), folder / name)
     described = read_json(folder / CONFIG)

@@ -10,6 +10,7 @@ from tfclf.cli.evaluate.output import check_output, print_json, print_notes
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
+    Format,
     Header,
     LabelBase,
     LabelColumn,
@@ -34,8 +35,8 @@ def evaluate(
         typer.Argument(
             metavar="MODEL DATA",
             help="A model (an export, a checkpoint or a preset), two with --compare, one less with "
-            "--server; then the labelled rows: .csv, .tsv, .jsonl, .ndjson, .json (all also .gz) "
-            "or .parquet.",
+            "--server; then the labelled rows: .csv, .tsv, .jsonl, .ndjson, .json (all also .gz), "
+            ".parquet, or - for standard input.",
             show_default=False,
         ),
     ],
@@ -85,6 +86,7 @@ def evaluate(
     label_column: LabelColumn = None,
     header: Header = None,
     delimiter: Delimiter = None,
+    file_format: Format = None,
     label_base: LabelBase = None,
     output: Annotated[
         Path | None,
@@ -126,8 +128,9 @@ def evaluate(
     A served model: `tfclf evaluate --server 127.0.0.1:8500 --model news test.csv`
     """
     from tfclf.cli.evaluate.models import Served, connect_model, distinguish, load_model
-    from tfclf.cli.evaluate.rows import check_rows, rows_of
+    from tfclf.cli.evaluate.rows import check_rows, keep_rows, rows_of
     from tfclf.client.address import Address
+    from tfclf.data.lines import name_of
 
     *sources, last = arguments
     data = Path(last)
@@ -143,12 +146,16 @@ def evaluate(
     # Needed only at the end. Check now, before minutes of predicting.
     named_card = _find_card(card)
     _check_extras(output, overwrite=overwrite)
-    layout = layout_of(text_column, label_column, header, label_base, delimiter)
+    layout = layout_of(
+        text_column, label_column, header, label_base, delimiter, file_format=file_format
+    )
     if server is not None:
         Address.parse(server)
-    check_rows(data, layout, named=data_set)
     measuring: dict[str, Any] = {"batch_size": batch_size, "bins": bins}
-    with ExitStack() as open_clients:
+    with ExitStack() as opened:
+        place = Path(name_of(data))
+        data = opened.enter_context(keep_rows(data, layout))
+        check_rows(data, layout, named=data_set)
         models: list[Model] = []
         for number in range(2 if compare else 1):
             # Show one progress bar: two would overwrite each other.
@@ -160,11 +167,18 @@ def evaluate(
             if number < len(sources):
                 models.append(load_model(sources[number], **options))
             else:
-                place = Served(str(server), model, model_version)
-                models.append(open_clients.enter_context(connect_model(place, **options)))
+                served = Served(str(server), model, model_version)
+                models.append(opened.enter_context(connect_model(served, **options)))
         if models[0].subject.independent:
             _evaluate_multi_label(
-                models[0], data, layout, output, compare=compare, machine=machine, **measuring
+                models[0],
+                data,
+                place,
+                layout,
+                output,
+                compare=compare,
+                machine=machine,
+                **measuring,
             )
             return
         own_card = named_card or (None if compare else _card_of(models[0]))
@@ -182,7 +196,7 @@ def evaluate(
             _compare(
                 distinguish(*models),
                 rows,
-                data,
+                place,
                 output,
                 machine=machine,
                 mistakes=texts,
@@ -192,7 +206,7 @@ def evaluate(
             _evaluate(
                 models[0],
                 rows,
-                data,
+                place,
                 output,
                 own_card,
                 machine=machine,
@@ -204,7 +218,7 @@ def evaluate(
 def _evaluate(
     model: "Model",
     rows: "LabelledRows",
-    data: Path,
+    place: Path,
     output: Path | None,
     card: "Card | None",
     *,
@@ -222,7 +236,7 @@ def _evaluate(
     )
     about = describe(
         (model.facts,),
-        data=str(data),
+        data=str(place),
         rows=report.samples,
         tensorflow=model.here,
         numbers=rows.numbers,
@@ -230,19 +244,19 @@ def _evaluate(
     published = None if card is None else compare_with_card(report, card)
     if output is not None:
         report.write(
-            output, title=f"{subject.name} on {data.name}", about=about, published=published
+            output, title=f"{subject.name} on {place.name}", about=about, published=published
         )
     if machine:
         print_json(content_of(report, about, published))
         return
-    print_report(report, title=f"{model.place} on {data}", published=published)
+    print_report(report, title=f"{model.place} on {place}", published=published)
     print_notes(rows, output, REPORT_FILES)
 
 
 def _compare(
     models: "tuple[Model, Model]",
     rows: "LabelledRows",
-    data: Path,
+    place: Path,
     output: Path | None,
     *,
     machine: bool,
@@ -257,12 +271,12 @@ def _compare(
     facts = (first.facts, second.facts)
     about = describe(
         facts,
-        data=str(data),
+        data=str(place),
         rows=comparison.samples,
         tensorflow=first.here or second.here,
         numbers=rows.numbers,
     )
-    title = f"{first.subject.name} and {second.subject.name} on {data.name}"
+    title = f"{first.subject.name} and {second.subject.name} on {place.name}"
     if output is not None:
         comparison.write(output, title=title, about=about)
     if machine:
@@ -275,6 +289,7 @@ def _compare(
 def _evaluate_multi_label(
     model: "Model",
     data: Path,
+    place: Path,
     layout: "Layout",
     output: Path | None,
     *,
@@ -303,17 +318,17 @@ def _evaluate_multi_label(
     report = evaluate_multi_label(subject.predict, rows, subject.labels, batch_size=batch_size)
     about = describe(
         (model.facts,),
-        data=str(data),
+        data=str(place),
         rows=report.samples,
         tensorflow=model.here,
         numbers=rows.numbers,
     )
     if output is not None:
-        report.write(output, title=f"{subject.name} on {data.name}", about=about)
+        report.write(output, title=f"{subject.name} on {place.name}", about=about)
     if machine:
         print_json(report.to_dict(about))
         return
-    print_multi_label(report, title=f"{model.place} on {data}")
+    print_multi_label(report, title=f"{model.place} on {place}")
     print_notes(rows, output, MULTI_LABEL_FILES)
 
 

@@ -100,16 +100,16 @@ def connect_model(
     if served.version is not None and served.version.isdigit():
         version = int(served.version)
     with Client(served.address, model=served.model, version=version) as client:
-        number = client.metadata().version
+        metadata = client.metadata()
+    name, number = metadata.model, metadata.version  # of the server's only model, if none is named
     with Client(
-        served.address, model=served.model, version=number, xla=bool(xla), batch_size=batch_size
+        served.address, model=name, version=number, xla=bool(xla), batch_size=batch_size
     ) as client:
         labels, independent = _probe_labels(client, served.address)
 
         def predict(texts: Iterable[str]) -> Iterable[Prediction]:
             return client.predict(texts, progress=progress)
 
-        name = served.model or "default"
         facts = {
             "name": name,
             "server": served.address,

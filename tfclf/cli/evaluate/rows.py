@@ -1,7 +1,12 @@
 """The rows of `tfclf evaluate`, and whose order the numbers in their label column follow."""
 
-from collections.abc import Sequence
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import IO
 
 from tfclf.data import (
     DATA_SETS,
@@ -16,6 +21,8 @@ from tfclf.data import (
 )
 from tfclf.data.labels import find_labels, is_number
 from tfclf.data.layout import check_table, is_official_ag_news
+from tfclf.data.lines import is_standard_input
+from tfclf.data.records import check_standard_input
 from tfclf.data.splits import missing_split
 from tfclf.errors import InputError
 
@@ -67,6 +74,28 @@ def rows_of(
     if layout.label_base is None:
         _check_numbers(data, labels, layout)
     return labelled_rows(data, labels, layout)
+
+
+@contextmanager
+def keep_rows(data: Path, layout: Layout) -> Iterator[Path]:
+    """Give a file that can be read several times; standard input and pipes are copied to one.
+
+    Raises: DataError for standard input without `layout.format`.
+    """
+    if is_standard_input(data):
+        check_standard_input(layout.format)
+        source: AbstractContextManager[IO[bytes]] = nullcontext(sys.stdin.buffer)
+        name = "standard-input"
+    elif data.exists() and not data.is_file() and not data.is_dir():
+        source, name = data.open("rb"), data.name
+    else:
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="tfclf-") as folder:
+        path = Path(folder) / name
+        with source as stream, path.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        yield path
 
 
 def check_rows(data: Path, layout: Layout, *, named: str | None) -> None:

@@ -12,6 +12,7 @@ import typer
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
+    Format,
     Header,
     Machine,
     TextColumns,
@@ -48,13 +49,14 @@ def predict(
             "--file",
             "-f",
             help="File of texts: .txt (one per line), .csv, .tsv, .jsonl, .ndjson, .json (all also "
-            ".gz) or .parquet; - is standard input, one text per line. With --output also a folder "
-            "or a quoted pattern: 'rows/*.parquet'.",
+            ".gz) or .parquet; - is standard input, one text per line unless --format says more. "
+            "With --output also a folder or a quoted pattern: 'rows/*.parquet'.",
         ),
     ] = None,
     text_column: TextColumns = None,
     header: Header = None,
     delimiter: Delimiter = None,
+    file_format: Format = None,
     pair: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,7 +109,15 @@ def predict(
 
     Exit codes: 0 all rows have a prediction; 3 some have none, by --on-error; 2 an error.
     """
-    layout = layout_of(text_column, None, header, None, delimiter, pair_column=pair_column)
+    layout = layout_of(
+        text_column,
+        None,
+        header,
+        None,
+        delimiter,
+        pair_column=pair_column,
+        file_format=file_format,
+    )
     options = to_file.FileOptions(
         columns, prefix, rename, probabilities, on_error, shard, part_rows, resume, overwrite
     )

@@ -81,14 +81,21 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_encoding(path: Path) -> None:
-    """Refuse a file that is not UTF-8.
+    """Refuse a file that is not UTF-8, or begins with a byte order mark.
+
+    The mark would be a part of the first piece to transformers, which then adds that piece anew.
 
     Pieces on two lines and blank lines are taken as transformers takes them: the last line's
     number is the piece's id.
     """
     try:
-        path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise VocabularyError(
             f"{path} is not UTF-8 ({error}). Expected one piece on each line."
         ) from error
+    if text.startswith("\ufeff"):
+        raise VocabularyError(
+            f"{path} begins with a byte order mark, which would be a part of its first piece. "
+            f"Expected UTF-8 without a mark; remove its first three bytes."
+        )
