@@ -94,6 +94,7 @@ def predict(
     on_error: to_file.OnError = None,
     shard: to_file.ShardOfRows = None,
     part_rows: to_file.PartRows = None,
+    streams: to_file.Streams = None,
     resume: to_file.Resume = None,
     overwrite: to_file.Overwrite = False,
 ) -> None:
@@ -109,7 +110,16 @@ def predict(
     """
     layout = layout_of(text_column, None, header, None, delimiter, pair_column=pair_column)
     options = to_file.FileOptions(
-        columns, prefix, rename, probabilities, on_error, shard, part_rows, resume, overwrite
+        columns,
+        prefix,
+        rename,
+        probabilities,
+        on_error,
+        shard,
+        part_rows,
+        streams,
+        resume,
+        overwrite,
     )
     if output is not None:
         to_file.check_arguments(texts, pair, file)
