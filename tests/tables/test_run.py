@@ -395,6 +395,14 @@ def test_a_full_disk_says_what_is_kept(
         score_files(classifier, write_rows(tmp_path / "rows.csv"), tmp_path / "scored.csv")
 
 
+def test_streams_give_the_same_bytes(classifier: tfclf.Classifier, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.csv")
+    for streams in (1, 3):
+        options = Options(batch_size=4, streams=streams)
+        score_files(classifier, rows, tmp_path / f"scored_{streams}.csv", options=options)
+    assert (tmp_path / "scored_1.csv").read_bytes() == (tmp_path / "scored_3.csv").read_bytes()
+
+
 def test_windows_are_counted_in_a_column(classifier: tfclf.Classifier, tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", [{"text": "news"}, {"text": "news " * 900}])
     score_files(classifier, rows, tmp_path / "scored.jsonl", options=Options(long="windows"))

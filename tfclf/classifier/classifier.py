@@ -281,6 +281,7 @@ class Classifier(tf.Module):
         long: str = "truncate",
         stride: int | None = None,
         batch_size: int = _BATCH,
+        streams: int = 1,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """Classify a list of texts into columns, for tables: no object is made per row.
 
@@ -290,6 +291,11 @@ class Classifier(tf.Module):
 
         The arguments are those of `predict`. Texts of like length share batches, so the last digits
         of a score depend on the other texts of the list, as they do on `batch_size`.
+
+        Args:
+          streams: batches that run at the same time, one thread each. It helps on a CPU if
+            TensorFlow gives each batch one core:
+            `tf.config.threading.set_intra_op_parallelism_threads(1)`, before its first op.
 
         Returns: in the order of the texts: label object[rows] of str; score float32[rows];
           probabilities float32[rows, classes], but for a regression; truncated bool[rows] (object
@@ -310,6 +316,7 @@ class Classifier(tf.Module):
                 stride=stride,
                 batch_size=batch_size,
                 look_ahead=LOOK_AHEAD,
+                streams=streams,
             )
         )
         if not parts:
@@ -334,27 +341,35 @@ class Classifier(tf.Module):
         stride: int | None,
         batch_size: int,
         look_ahead: int,
+        streams: int = 1,
     ) -> Iterator[Columns]:
         """Check the arguments, and classify `look_ahead` batches at a time."""
         self._check_process()
         check_texts(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
+        if not isinstance(streams, int) or streams < 1:
+            raise InputError(f"streams is {streams!r}; expected a whole number above 0.")
         model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
         rows = pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
-        return self._read_ahead(rows, batch_size, look_ahead, model)
+        run = functools.partial(run_by_length, batch_size=batch_size, model=model, streams=streams)
+        return self._read_ahead(rows, batch_size * look_ahead, run)
 
     def _read_ahead(
-        self, rows: Iterator[tuple[Any, ...]], batch_size: int, look_ahead: int, model: Model
+        self,
+        rows: Iterator[tuple[Any, ...]],
+        count: int,
+        run: Callable[[list[list[bytes]]], Columns],
     ) -> Iterator[Columns]:
+        """Encode and run `count` rows at a time."""
         done = 0
-        while window := list(itertools.islice(rows, batch_size * look_ahead)):
+        while window := list(itertools.islice(rows, count)):
             self._check_process()  # an iterator, too, may be carried over a fork
             columns = [
                 list(encode_texts(column, name=name, start=done))
                 for name, column in zip(("texts", "pairs"), zip(*window, strict=True), strict=False)
             ]
-            yield run_by_length(columns, batch_size, model)
+            yield run(columns)
             done += len(window)
 
     def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> Model:

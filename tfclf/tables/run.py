@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,8 @@ def score_files(
         "text": [*table.text, *([table.pair] if table.pair is not None else [])],
         "keep": None if keep is None else list(keep),
         "added": dict(added.columns),
-        "options": asdict(options),
+        # Streams change when a batch runs, not what it gives.
+        "options": asdict(replace(options, streams=1)),
         "format": place.suffix,
         "part_rows": part_rows,
         "shard": None if shard is None else str(shard),

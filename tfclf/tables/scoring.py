@@ -54,7 +54,7 @@ class Options:
     """How texts are classified: the arguments of `Classifier.predict_columns`.
 
     Attributes:
-      long, stride, batch_size: as there.
+      long, stride, batch_size, streams: as there.
       on_error: what a row without a text does: 'fail' ends the job, 'skip' leaves the row out,
         'null' writes it without a prediction.
     """
@@ -63,6 +63,7 @@ class Options:
     stride: int | None = None
     batch_size: int = 32
     on_error: str = "fail"
+    streams: int = 1
 
     def __post_init__(self) -> None:
         if self.on_error not in ON_ERROR:
@@ -126,6 +127,7 @@ def _predict(
         long=options.long,
         stride=options.stride,
         batch_size=options.batch_size,
+        streams=options.streams,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import tfclf
 from tests.tables.rows import ROWS, read_rows, write_rows
 from tfclf import cli
+from tfclf.cli.predict import to_file
 from tfclf.tables import run as job
 
 Predict = Callable[..., tuple[int, str, str]]
@@ -22,6 +23,8 @@ def predict(
     classifier: tfclf.Classifier,
 ) -> Predict:
     """Run `tfclf predict MODEL` here, and return its exit code, output and errors."""
+    # This process has run ops already, and its threads are those of the other tests.
+    monkeypatch.setattr(to_file, "use_cores_as_streams", lambda streams: streams or 1)
     monkeypatch.setattr(job, "load", lambda model, xla: classifier)
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -96,6 +96,7 @@ def predict(
     on_error: to_file.OnError = None,
     shard: to_file.ShardOfRows = None,
     part_rows: to_file.PartRows = None,
+    streams: to_file.Streams = None,
     resume: to_file.Resume = None,
     overwrite: to_file.Overwrite = False,
 ) -> None:
@@ -119,7 +120,16 @@ def predict(
         file_format=file_format,
     )
     options = to_file.FileOptions(
-        columns, prefix, rename, probabilities, on_error, shard, part_rows, resume, overwrite
+        columns,
+        prefix,
+        rename,
+        probabilities,
+        on_error,
+        shard,
+        part_rows,
+        streams,
+        resume,
+        overwrite,
     )
     if output is not None:
         to_file.check_arguments(texts, pair, file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfclf._tensorflow import use_cores_as_streams
 from tfclf.cli.startup import start_tensorflow
 from tfclf.data import Layout
 from tfclf.data.lines import is_standard_input
@@ -80,6 +81,14 @@ PartRows = Annotated[
         show_default="10,000",
     ),
 ]
+Streams = Annotated[
+    int | None,
+    typer.Option(
+        help="Batches that run at the same time, each on one core. Lower it if memory runs out.",
+        min=1,
+        show_default="one for each core, 1 with a GPU",
+    ),
+]
 Resume = Annotated[
     bool | None,
     typer.Option(
@@ -104,6 +113,7 @@ class FileOptions:
     on_error: str | None
     shard: str | None
     part_rows: int | None
+    streams: int | None
     resume: bool | None
     overwrite: bool
 
@@ -154,6 +164,7 @@ def predict_to_file(
     """
     assert file is not None
     start_tensorflow()
+    streams = use_cores_as_streams(options.streams)
     from tfclf.tables import PART_ROWS, Names, Options, parse_shard, score_files
 
     summary = score_files(
@@ -167,7 +178,7 @@ def predict_to_file(
             _parse_renamed(options.rename or []),
             options.probabilities or "columns",
         ),
-        options=Options(long, stride, batch_size, options.on_error or "fail"),
+        options=Options(long, stride, batch_size, options.on_error or "fail", streams),
         shard=None if options.shard is None else parse_shard(options.shard),
         resume=options.resume is not False,
         overwrite=options.overwrite,
