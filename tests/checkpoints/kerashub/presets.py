@@ -127,7 +127,7 @@ def tiny_classifier(
 
 def outputs(classifier: Any, texts: Sequence[str]) -> np.ndarray:
     """Predict texts as `fit` and `predict` read them: by tf.data."""
-    rows = tf.data.Dataset.from_tensor_slices(list(texts)).batch(len(texts))
+    rows = tf.data.Dataset.from_tensor_slices(list(texts)).batch(64)
     predicted: np.ndarray = classifier.predict(rows, verbose=0)
     return predicted
 
