@@ -12,7 +12,12 @@ from tfclf.errors import CheckpointError, InputError
 @pytest.fixture(scope="module")
 def one_type(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a RoBERTa with one token type behind BERT's tokenizer, which gives two."""
-    folder = tiny_checkpoint(tmp_path_factory.mktemp("types") / "roberta", "roberta")
+    folder = tiny_checkpoint(
+        tmp_path_factory.mktemp("types") / "roberta",
+        "roberta",
+        num_hidden_layers=1,
+        max_position_embeddings=66,
+    )
     edit_json(
         folder / "tokenizer_config.json",
         tokenizer_class="BertTokenizer",

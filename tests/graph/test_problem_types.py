@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from tfclf.graph.build import ENGINES
 from tfclf.sample_texts import HEADLINES
 
 NAMED = {"0": "similarity"}
+# Of a DistilBERT whose export, load and verify are quick.
+_SMALL: dict[str, Any] = {"n_layers": 1, "max_position_embeddings": 64}
 
 
 @pytest.fixture(scope="module", params=sorted(known()))
@@ -43,8 +46,15 @@ def value_model(
 ) -> tuple[Path, Path]:
     """A regression's export, and its checkpoint."""
     folder = tmp_path_factory.mktemp(request.param)
-    source = tiny_checkpoint(folder / "checkpoint", id2label=NAMED, problem_type="regression")
+    source = tiny_checkpoint(
+        folder / "checkpoint", id2label=NAMED, problem_type="regression", **_SMALL
+    )
     return tfclf.export(source, folder / "model", engine=request.param), source
+
+
+@pytest.fixture(scope="module")
+def value_classifier(value_model: tuple[Path, Path]) -> tfclf.Classifier:
+    return tfclf.load(value_model[0])
 
 
 @pytest.mark.sample("distilbert", "roberta")
@@ -72,14 +82,14 @@ def test_a_regression_has_no_probabilities_and_keeps_its_label(
 
 
 @pytest.mark.sample("lean")
-def test_a_regression_reads_pairs_and_windows(value_model: tuple[Path, Path]) -> None:
-    classifier = tfclf.load(value_model[0])
+def test_a_regression_reads_pairs_and_windows(value_classifier: tfclf.Classifier) -> None:
+    classifier = value_classifier
     values = classifier.call_pairs(HEADLINES, HEADLINES[::-1])
     predictions = classifier.predict(HEADLINES, pairs=HEADLINES[::-1])
     scores = [one.score for one in predictions]
     np.testing.assert_allclose(scores, values["logits"].numpy()[:, 0], atol=1e-6)
     assert [
-        one.windows for one in classifier.predict(["news " * 600], long="windows", stride=0)
+        one.windows for one in classifier.predict(["news " * 100], long="windows", stride=0)
     ] == [2]
 
 
@@ -128,11 +138,11 @@ def test_verify_proves_a_regression(value_model: tuple[Path, Path]) -> None:
     assert certificate.agreement["float32"].largest_probability_difference is None
 
 
-def test_verify_proves_a_multi_label_model(own_checkpoint: Path, tmp_path: Path) -> None:
-    edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
-    certificate = tfclf.verify(
-        tfclf.export(own_checkpoint, tmp_path / "model"), own_checkpoint, HEADLINES
+def test_verify_proves_a_multi_label_model(tmp_path: Path) -> None:
+    source = tiny_checkpoint(
+        tmp_path / "checkpoint", problem_type="multi_label_classification", **_SMALL
     )
+    certificate = tfclf.verify(tfclf.export(source, tmp_path / "model"), source, HEADLINES)
     assert certificate.equal
     assert 0 < certificate.agreement["float32"].largest_probability_difference < 1e-6  # type: ignore[operator]
 
@@ -163,7 +173,7 @@ def test_multi_label_probabilities_are_independent(own_checkpoint: Path, engine:
 
 def test_one_label_by_itself_may_be_multi_label(tmp_path: Path) -> None:
     source = tiny_checkpoint(
-        tmp_path, id2label={"0": "spam"}, problem_type="multi_label_classification"
+        tmp_path, id2label={"0": "spam"}, problem_type="multi_label_classification", **_SMALL
     )
     outputs = tfclf.load(source)(HEADLINES)
     np.testing.assert_allclose(outputs["probabilities"], tf.sigmoid(outputs["logits"]), atol=1e-6)
@@ -195,12 +205,14 @@ def test_a_problem_type_that_contradicts_the_labels_is_refused(
 
 
 @pytest.mark.sample("lean")
-def test_predict_prints_the_values_of_a_regression(value_model: tuple[Path, Path]) -> None:
+def test_predict_prints_the_values_of_a_regression(
+    value_model: tuple[Path, Path], value_classifier: tfclf.Classifier
+) -> None:
     import typer
 
     command = typer.Typer()
     command.command()(predict_command)
-    score = tfclf.load(value_model[0]).predict(HEADLINES[:1])[0].score
+    score = value_classifier.predict(HEADLINES[:1])[0].score
     lines = CliRunner().invoke(command, [str(value_model[0]), HEADLINES[0]]).output.splitlines()
     assert lines[1].split()[:2] == ["similarity", f"{score:.3f}"]
     (line,) = (

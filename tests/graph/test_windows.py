@@ -1,5 +1,7 @@
 """Long texts in windows: the fast tokenizers' boundaries, the mean of the original's logits."""
 
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 import tfclf
 from samples.checkpoints import DEMO_FILES, edit_json, tiny_checkpoint
-from tfclf._transformers import transformers
+from tests.conftest import Once
+from tfclf._transformers import tokenizers, transformers
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import InputError
 from tfclf.families import known
@@ -32,28 +35,37 @@ LONG = (
 )
 
 
+def _make_checkpoint(folder: Path, family: str) -> None:
+    one_layer: dict[str, Any] = {known()[family].config_keys.layers: 1}
+    tiny_checkpoint(folder, family, **one_layer)
+    edit_json(folder / "tokenizer_config.json", model_max_length=LIMIT)
+
+
 @pytest.fixture(scope="module", params=sorted(known()))
-def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tiny_checkpoint(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param)
-    edit_json(folder / "tokenizer_config.json", model_max_length=LIMIT)
-    return folder
+def source(request: pytest.FixtureRequest, once: Once) -> Path:
+    return once(f"windows_{request.param}", lambda folder: _make_checkpoint(folder, request.param))
 
 
 @pytest.fixture(scope="module")
-def classifier(source: Path) -> tfclf.Classifier:
-    return tfclf.load(source)
+def load() -> Iterator[Callable[[Path], tfclf.Classifier]]:
+    """Load a checkpoint; again, give the classifier that has traced its signatures."""
+    yield (loaded := cache(tfclf.load))
+    loaded.cache_clear()
 
 
 @pytest.fixture(scope="module")
-def short_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tiny_checkpoint(tmp_path_factory.mktemp("short") / "checkpoint")
-    edit_json(folder / "tokenizer_config.json", model_max_length=LIMIT)
-    return folder
+def classifier(source: Path, load: Callable[[Path], tfclf.Classifier]) -> tfclf.Classifier:
+    return load(source)
 
 
 @pytest.fixture(scope="module")
-def short(short_checkpoint: Path) -> tfclf.Classifier:
-    return tfclf.load(short_checkpoint)
+def short_checkpoint(once: Once) -> Path:
+    return once("windows_distilbert", lambda folder: _make_checkpoint(folder, "distilbert"))
+
+
+@pytest.fixture(scope="module")
+def short(short_checkpoint: Path, load: Callable[[Path], tfclf.Classifier]) -> tfclf.Classifier:
+    return load(short_checkpoint)
 
 
 def _run_reference(folder: Path, texts: Any, *, stride: int) -> tuple[np.ndarray, list[int]]:
@@ -107,7 +119,7 @@ def test_logits_are_the_originals_mean_over_the_originals_windows(
 def test_windows_begin_at_the_end_where_truncation_is_on_the_left(
     tmp_path: Path, engine: str
 ) -> None:
-    folder = tiny_checkpoint(tmp_path)
+    folder = tiny_checkpoint(tmp_path, n_layers=1)
     edit_json(folder / "tokenizer_config.json", model_max_length=LIMIT, truncation_side="left")
     expected, counts = _run_reference(folder, LONG, stride=STRIDE)
     logits, windows = _run_windows(tfclf.load(folder, engine=engine), LONG, stride=STRIDE)
@@ -222,17 +234,20 @@ def test_windows_of_pairs_are_refused(short: tfclf.Classifier) -> None:
         short.predict(["a"], pairs=["b"], long="windows")
 
 
+@cache
+def _bundled_tokenizer() -> Any:
+    tokenizer = tokenizers().Tokenizer.from_file(str(DEMO_FILES / "tokenizer.json"))
+    tokenizer.no_truncation()
+    return tokenizer
+
+
 def _truncate_with_tokenizers(
     lengths: list[int], budget: int, stride: int, side: str
 ) -> list[tuple[int, int, int]]:
     """Return (row, start, length) of every window but the first of each row."""
-    import tokenizers
-
-    tokenizer = tokenizers.Tokenizer.from_file(str(DEMO_FILES / "tokenizer.json"))
-    tokenizer.no_truncation()
     windows = []
     for row, length in enumerate(lengths):
-        encoding = tokenizer.encode("news " * length, add_special_tokens=False)
+        encoding = _bundled_tokenizer().encode("news " * length, add_special_tokens=False)
         encoding.truncate(budget, stride, side)
         windows += [
             (row, part.offsets[0][0] // len("news "), len(part.ids))

@@ -7,9 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import tensorflow as tf
 
-from tfclf.tokenization.compile import Tokenizer
+from tfclf.tokenization import compile as compiling
+from tfclf.tokenization.normalizers import chain
 from tfclf.tokenization.read import load_reference, read
 from tfclf.tokenization.spec import Template, TokenizerSpec
 
@@ -20,23 +22,58 @@ class Difference(NamedTuple):
     reference: list[int]
 
 
-@lru_cache(maxsize=4)
-def _compiled(spec: TokenizerSpec) -> Callable[[tf.Tensor], tf.RaggedTensor]:
-    """Compile a spec. Many test folders have the same spec, and tracing takes a second."""
-    tokenizer = Tokenizer(spec)
-    traced: Callable[[tf.Tensor], tf.RaggedTensor] = tf.function(
-        lambda text: tokenizer(text), input_signature=[tf.TensorSpec([None], tf.string)]
+_PARTS = compiling._PARTS
+_Text = Callable[[tf.Tensor], Any]
+
+
+def _trace(call: _Text) -> _Text:
+    return tf.function(  # type: ignore[no-any-return]
+        lambda text: call(text), input_signature=[tf.TensorSpec([None], tf.string)]
     )
-    return traced
+
+
+@lru_cache(maxsize=8)
+def _trace_part(part: object) -> _Text:
+    return _trace(_PARTS[type(part)](part))
+
+
+@lru_cache(maxsize=8)
+def _trace_chain(steps: tuple[object, ...]) -> _Text:
+    return _trace(chain.Chain([_PARTS[type(step)](step) for step in steps]))
+
+
+@lru_cache(maxsize=4)
+def _compose(spec: TokenizerSpec) -> _Text:
+    """Compile a spec: trace its parts, each once for all specs, and run them one by one.
+
+    Tracing a whole tokenizer takes up to ten seconds, since its graph holds the model four times.
+    """
+    traced = dict.fromkeys((type(spec.model), type(spec.splitter)), _trace_part)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling, "_PARTS", {**_PARTS, **traced})
+        tokenizer = compiling.Tokenizer(spec)
+    tokenizer._normalize = _trace_chain(spec.normalizer)  # type: ignore[assignment]
+    tokenizer._normalize_between = _trace_chain(spec.between)  # type: ignore[assignment]
+    return tokenizer
+
+
+def forget_compiled() -> None:
+    for compiled in (_trace_part, _trace_chain, _compose):
+        compiled.cache_clear()
 
 
 class Pair:
-    """A checkpoint folder's tokenizer, compiled, beside its reference, or beside another one."""
+    """A checkpoint folder's tokenizer, compiled, beside its reference, or beside another one.
 
-    def __init__(self, folder: Path, *, other: Any = None) -> None:
+    Args:
+      whole: whether the tokenizer is one graph, as in an export, instead of a graph for each part.
+    """
+
+    def __init__(self, folder: Path, *, other: Any = None, whole: bool = False) -> None:
         spec = read(folder)
         # The graph does not hold the template, and many folders differ only in theirs.
-        self._ours = _compiled(replace(spec, template=Template((), ()), origin="a test's folder"))
+        spec = replace(spec, template=Template((), ()), origin="a test's folder")
+        self._ours = _trace(compiling.Tokenizer(spec)) if whole else _compose(spec)
         self._reference = other or load_reference(folder)
 
     def differences(self, texts: Iterable[str]) -> Iterator[Difference]:

@@ -29,9 +29,8 @@ def published(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Pair]:
     """A published tokenizer, compiled, beside its reference."""
-    return request.param, Pair(
-        PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published"))
-    )
+    folder = PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published"))
+    return request.param, Pair(folder, whole=True)
 
 
 @pytest.mark.parametrize("corpus", sorted(_REAL))
@@ -63,7 +62,7 @@ def test_xlm_roberta_differs_from_the_rust_tokenizer_in_few_real_rows(
     shared: Path, tmp_path: Path, counts: Counts
 ) -> None:
     folder = PUBLISHED["xlm-roberta-base, sentencepiece.bpe.model"](shared, tmp_path)
-    pair = Pair(folder, other=transformers().AutoTokenizer.from_pretrained(folder))
+    pair = Pair(folder, other=transformers().AutoTokenizer.from_pretrained(folder), whole=True)
     for corpus, rows in _REAL.items():
         texts = rows(shared)
         assert (

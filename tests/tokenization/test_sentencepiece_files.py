@@ -37,7 +37,8 @@ def published(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
     """A published tokenizer."""
-    return Pair(PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published")))
+    folder = PUBLISHED[request.param](shared, tmp_path_factory.mktemp("published"))
+    return Pair(folder, whole=True)
 
 
 def test_ids_equal_on_hostile_strings(tiny: Pair) -> None:

@@ -253,7 +253,8 @@ def original(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
     """The published vocabularies as tokenizer.json."""
-    return Pair(_ORIGINAL[request.param](shared, tmp_path_factory.mktemp("original")))
+    folder = _ORIGINAL[request.param](shared, tmp_path_factory.mktemp("original"))
+    return Pair(folder, whole=True)
 
 
 @pytest.mark.sample("albert-base-v2, tokenizer.json")

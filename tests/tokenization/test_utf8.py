@@ -52,7 +52,9 @@ def run(folder: Path) -> Run:
 def model(folder: Path) -> Path:
     """An export under relative French names: modèle/1."""
     checkpoint = tiny_checkpoint(
-        folder / "entraîné", id2label={str(index): name for index, name in enumerate(LABELS)}
+        folder / "entraîné",
+        id2label={str(index): name for index, name in enumerate(LABELS)},
+        n_layers=1,
     )
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
@@ -140,12 +142,16 @@ def server(folder: Path, model: Path) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def expected(folder: Path, model: Path) -> tfclf.Prediction:
+    return tfclf.load(folder / model).predict([TEXT])[0]
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_a_served_model_answers_in_french(
-    server: Server, folder: Path, model: Path, protocol: str
+    server: Server, expected: tfclf.Prediction, protocol: str
 ) -> None:
     address = server.address if protocol == "grpc" else f"http://127.0.0.1:{server.rest_port}"
-    expected = tfclf.load(folder / model).predict([TEXT])[0]
     with Client(address, model="modèle") as client:
         (found,) = client.predict([TEXT])
     assert found.label == expected.label

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -26,7 +27,7 @@ _VOCABULARIES = {"distilbert-base-uncased": True, "bert-base-cased": False}
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """The bundled model's tokenizer: uncased, from tokenizer.json."""
-    return Pair(_folder(tmp_path_factory.mktemp("bundled")))
+    return Pair(_folder(tmp_path_factory.mktemp("bundled")), whole=True)
 
 
 @pytest.fixture(scope="module", params=sorted(_VOCABULARIES))
@@ -40,7 +41,8 @@ def original(
             tmp_path_factory.mktemp("original"),
             vocabulary=vocabulary,
             lowercase=_VOCABULARIES[request.param],
-        )
+        ),
+        whole=True,
     )
 
 
@@ -51,11 +53,11 @@ def _folder(folder: Path, *, vocabulary: Path | None = None, lowercase: bool = T
 
 
 def test_ids_equal_on_hostile_strings(bundled: Pair) -> None:
-    assert list(bundled.differences(hostile_texts(10_000, seed=1))) == []
+    assert list(bundled.differences(hostile_texts(4_000, seed=1))) == []
 
 
 def test_ids_equal_on_hostile_strings_for_the_published_vocabularies(original: Pair) -> None:
-    assert list(original.differences(hostile_texts(5_000, seed=2))) == []
+    assert list(original.differences(hostile_texts(2_000, seed=2))) == []
 
 
 def test_ids_equal_on_all_ag_news_test_rows(original: Pair, ag_news: list[str]) -> None:
@@ -104,7 +106,12 @@ def test_an_empty_batch_gives_no_rows(bundled: Pair) -> None:
 
 
 def test_a_text_of_ten_megabytes_equals(bundled: Pair) -> None:
-    assert list(bundled.differences(["news \u00e9 " * 1_000_000])) == []
+    """The reference needs gigabytes for it, so it is asked about one period only."""
+    period, times = "news \u00e9 ", 1_300_000
+    (row,) = bundled.rows([period])
+    assert row.ours == row.reference
+    ids = bundled._ours(tf.constant([period * times])).values.numpy()
+    assert np.array_equal(ids, np.tile(np.array(row.reference, np.int32), times))
 
 
 @pytest.mark.parametrize(

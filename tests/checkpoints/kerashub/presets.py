@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from samples.checkpoints import DEMO_FILES
+from samples.checkpoints import DEMO_FILES, PIECES
 
 SEQUENCE_LENGTH = 128
 
@@ -62,29 +63,42 @@ KINDS = {
 }
 
 
+@cache
+def _make_tokenizer(
+    keras_hub: Any, name: str, vocabularies: Path | None, pieces: int | None
+) -> Any:
+    """Make a tokenizer; that of a large SentencePiece file takes seconds."""
+    kind = KINDS[name]
+    if kind.vocabulary is None:
+        vocabulary = (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        files: dict[str, Any] = {"vocabulary": vocabulary[:pieces]}
+    else:
+        assert vocabularies is not None
+        files = kind.vocabulary(vocabularies)
+    return getattr(keras_hub.models, f"{name}Tokenizer")(**files, **kind.tokenizer)
+
+
 def tiny_classifier(
     keras_hub: Any,
     name: str,
     vocabularies: Path | None = None,
     *,
     classes: int = 4,
+    layers: int = 2,
+    pieces: int | None = PIECES,
     seed: int = 0,
     preprocessor: dict[str, Any] | None = None,
-    tokenizer: dict[str, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """Make a text classifier; biases and norms are random too, as zeros and ones hide mistakes."""
+    """Make a text classifier; biases and norms are random too, as zeros and ones hide mistakes.
+
+    Args:
+      pieces: the number of pieces of the bundled vocabulary to keep; None for all.
+    """
     kind, models = KINDS[name], keras_hub.models
-    if kind.vocabulary is None:
-        files: dict[str, Any] = {
-            "vocabulary": (DEMO_FILES / "vocab.txt").read_text(encoding="utf-8").splitlines()
-        }
-    else:
-        assert vocabularies is not None
-        files = kind.vocabulary(vocabularies)
-    made = getattr(models, f"{name}Tokenizer")(**files, **{**kind.tokenizer, **(tokenizer or {})})
+    made = _make_tokenizer(keras_hub, name, vocabularies, pieces)
     sizes = {
-        "num_layers": 2,
+        "num_layers": layers,
         "num_heads": 4,
         "hidden_dim": 32,
         "intermediate_dim": 64,
@@ -111,22 +125,35 @@ def tiny_classifier(
     return classifier
 
 
-def outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
-    """Predict texts, or texts and their pairs, as `fit` and `predict` read them: by tf.data."""
+def outputs(classifier: Any, texts: Sequence[str]) -> np.ndarray:
+    """Predict texts as `fit` and `predict` read them: by tf.data."""
+    rows = tf.data.Dataset.from_tensor_slices(list(texts)).batch(64)
+    predicted: np.ndarray = classifier.predict(rows, verbose=0)
+    return predicted
+
+
+def eager_outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
+    """Predict texts, or texts and their pairs, without tracing, which takes seconds."""
     columns = tuple(tf.constant(list(column)) for column in texts)
-    rows = tf.data.Dataset.from_tensor_slices(columns if len(columns) > 1 else columns[0]).batch(32)
-    if len(columns) > 1:
-        rows = rows.map(lambda *pair: (pair,))
-    found: np.ndarray = classifier.predict(rows, verbose=0)
-    return found
+    inputs = classifier.preprocess_samples(columns if len(columns) > 1 else columns[0])
+    predicted: np.ndarray = classifier(inputs, training=False).numpy()
+    return predicted
 
 
-def token_ids(classifier: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Tokenize texts by KerasHub's preprocessor in tf.data, without the padding."""
-    preprocess = tf.function(lambda text: classifier.preprocessor(text))
-    encoded = preprocess(tf.constant(list(texts)))
-    lengths = tf.reduce_sum(tf.cast(encoded["padding_mask"], tf.int32), axis=1).numpy()
-    return [
-        row[:length].tolist()
-        for row, length in zip(encoded["token_ids"].numpy(), lengths, strict=True)
-    ]
+def token_ids(classifier: Any, *batches: Sequence[str]) -> list[list[int]]:
+    """Tokenize texts by KerasHub's preprocessor in tf.data, without the padding.
+
+    Args:
+      batches: of texts. One long word among many others takes KerasHub's byte pairs long.
+    """
+    preprocess = tf.function(
+        lambda text: classifier.preprocessor(text),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    rows = []
+    for texts in batches:
+        encoded = preprocess(tf.constant(list(texts)))
+        lengths = tf.reduce_sum(tf.cast(encoded["padding_mask"], tf.int32), axis=1).numpy()
+        ids = encoded["token_ids"].numpy()
+        rows += [row[:length].tolist() for row, length in zip(ids, lengths, strict=True)]
+    return rows

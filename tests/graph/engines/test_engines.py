@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,13 @@ def family_checkpoint(
 @pytest.fixture(scope="module")
 def reference(family_checkpoint: Path) -> Logits:
     """A function from texts to logits: the original class behind the original tokenizer."""
-    model = open_checkpoint(family_checkpoint).load_model()
-    tokenizer = transformers().AutoTokenizer.from_pretrained(family_checkpoint)
+    run_original = cache(_load_reference(family_checkpoint))
+    return lambda texts: run_original(tuple(texts))
+
+
+def _load_reference(folder: Path) -> Logits:
+    model = open_checkpoint(folder).load_model()
+    tokenizer = transformers().AutoTokenizer.from_pretrained(folder)
 
     def run_original(texts: Sequence[str]) -> np.ndarray:
         parts = []
@@ -71,9 +77,10 @@ def _compute_logits(
 def test_logits_equal_on_real_rows_of_mixed_length(
     engine: tfclf.Classifier, reference: Logits, mixed_rows: list[str]
 ) -> None:
-    assert len(mixed_rows) == 100
+    rows = [*mixed_rows[:16], *mixed_rows[-8:]]
+    assert len(set(map(len, rows))) > 20
     np.testing.assert_allclose(
-        _compute_logits(engine, mixed_rows), reference(mixed_rows), atol=TOLERANCE, rtol=0
+        _compute_logits(engine, rows), reference(rows), atol=TOLERANCE, rtol=0
     )
 
 
@@ -163,4 +170,6 @@ def test_pytorch_safetensors_give_pytorchs_own_logits(shared: Path, name: str) -
 
 def test_narrow_embeddings_are_projected(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path, "electra", embedding_size=16)
-    assert tfclf.verify(tfclf.export(folder, tmp_path / "export"), folder, HEADLINES).equal
+    expected = _load_reference(folder)(HEADLINES)
+    logits = _compute_logits(tfclf.load(folder), HEADLINES)
+    np.testing.assert_allclose(logits, expected, atol=TOLERANCE, rtol=0)
