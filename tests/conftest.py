@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tfclf
 from samples import corpora
-from samples.checkpoints import ROOT, tiny_checkpoint
+from samples.checkpoints import ROOT, short_sizes, tiny_checkpoint
 from tests.counts import Counts
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.lifecycle import loading
@@ -235,6 +235,23 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 def checkpoint(once: Once) -> Path:
     """Return a tiny DistilBERT with random weights."""
     return once("checkpoints", lambda folder: tiny_checkpoint(folder / "tiny")) / "tiny"
+
+
+@pytest.fixture(scope="session")
+def short_checkpoint(once: Once) -> Path:
+    """Return a DistilBERT of one layer and 64 tokens: the original is fastest there."""
+
+    def make(folder: Path) -> None:
+        tiny_checkpoint(folder / "short", **short_sizes("distilbert"))
+
+    return once("short checkpoints", make) / "short"
+
+
+@pytest.fixture(scope="session")
+def short_export(short_checkpoint: Path, once: Once) -> Path:
+    """Return version 1 of an export of it."""
+    exports = once("short exports", lambda folder: tfclf.export(short_checkpoint, folder / "short"))
+    return exports / "short" / "1"
 
 
 @pytest.fixture
