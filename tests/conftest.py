@@ -19,10 +19,7 @@ import tfclf
 from samples import corpora
 from samples.checkpoints import ROOT, short_sizes, tiny_checkpoint
 from tests.counts import Counts
-from tfclf.saved_model.manifest import Manifest
-from tfclf.server.lifecycle import loading
-from tfclf.server.lifecycle.warm_up import warm_up
-from tfclf.server.runtime.servable import Servable
+from tests.no_warm_up import skip_warm_up_of_exports
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
@@ -79,6 +76,8 @@ settings.register_profile("suite", _CALM, derandomize=True, max_examples=40)
 settings.register_profile("verify", _CALM, derandomize=True, max_examples=300)
 settings.register_profile("explore", _CALM, derandomize=False, max_examples=300)
 settings.load_profile("suite")
+
+skip_warm_up_of_exports()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -161,22 +160,6 @@ def pytest_terminal_summary(
 def counts(pytestconfig: pytest.Config) -> Counts:
     """Return the counts that `make verify` prints as a table at its end."""
     return pytestconfig.stash.setdefault(_COUNTS, Counts())
-
-
-@pytest.fixture(scope="session", autouse=True)
-def skip_warm_up_of_exports() -> Iterator[None]:
-    """Spare the servers of most tests the warm-up of exports, which takes seconds at each load.
-
-    The tests of warm-up itself undo this.
-    """
-
-    def replay(servable: Servable, folder: Path, *, runs: int) -> int:
-        return 0 if Manifest.path(folder).is_file() else warm_up(servable, folder, runs=runs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "warm_up_signatures", lambda _: 0)
-        patch.setattr(loading, "warm_up", replay)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,9 @@ SERVE = """\
 import json, sys
 from tfclf.server.logs import configure
 configure(level="info")
+from tests.no_warm_up import skip_warm_up_of_exports
 from tfclf.server import serve
+skip_warm_up_of_exports()
 options = json.loads(sys.argv[2])
 with serve(sys.argv[1], port=0, rest_port=0, **options) as server, server.signals() as signals:
     print(server.port, server.rest_port, flush=True)
