@@ -65,7 +65,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
 
 
 def export_small(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
-    checkpoint = tiny_checkpoint(folder / "checkpoint", **changes)
+    checkpoint = tiny_checkpoint(folder / "checkpoint", n_layers=1, **changes)
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
     return tfclf.export(checkpoint, folder / "model", version=version)

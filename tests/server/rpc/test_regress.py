@@ -15,7 +15,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.apis.regression_pb2 import RegressionResponse
 
 import tfclf
-from samples.checkpoints import tiny_checkpoint
+from samples.checkpoints import short_sizes, tiny_checkpoint
 from tests.server.conftest import Refusal, predict_request, strings
 from tests.server.inputs import (
     REGRESS,
@@ -48,7 +48,10 @@ def value_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Export a regression as version 1 of `value`."""
     folder = tmp_path_factory.mktemp("models")
     source = tiny_checkpoint(
-        folder / "checkpoint", id2label={"0": "similarity"}, problem_type="regression"
+        folder / "checkpoint",
+        id2label={"0": "similarity"},
+        problem_type="regression",
+        **short_sizes("distilbert"),
     )
     return tfclf.export(source, folder / "value").parent
 
