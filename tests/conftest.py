@@ -40,6 +40,7 @@ _SLOW = (
     "tests/families/",
     "tests/cli/test_cli.py",
     "tests/saved_models/",
+    "tests/server/lifecycle/test_warm_up.py",
     "tests/tokenization/test_utf8.py",
     "tests/tokenization/test_byte_bpe.py",
     "tests/tokenization/test_wordpiece.py",
@@ -235,6 +236,22 @@ def short_export(short_checkpoint: Path, once: Once) -> Path:
     """Return version 1 of an export of it."""
     exports = once("short exports", lambda folder: tfclf.export(short_checkpoint, folder / "short"))
     return exports / "short" / "1"
+
+
+@pytest.fixture(scope="session")
+def regression_export(once: Once) -> Path:
+    """Return version 1 of an export of a regression, of that size too."""
+
+    def make(folder: Path) -> None:
+        checkpoint = tiny_checkpoint(
+            folder / "checkpoint",
+            problem_type="regression",
+            id2label={"0": "similarity"},
+            **short_sizes("distilbert"),
+        )
+        tfclf.export(checkpoint, folder / "value")
+
+    return once("regression exports", make) / "value" / "1"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -45,6 +46,12 @@ def either(request: pytest.FixtureRequest, both: Mapping[str, Path]) -> Path:
     return both[request.param]
 
 
+@pytest.fixture(scope="module")
+def loaded(both: Mapping[str, Path]) -> Mapping[str, Any]:
+    """The exports as TensorFlow alone loads them."""
+    return {engine: tf.saved_model.load(str(version)) for engine, version in both.items()}
+
+
 def _saved_model(version: Path) -> saved_model_pb2.SavedModel:
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((version / "saved_model.pb").read_bytes())
@@ -72,9 +79,9 @@ def test_classify_is_named_as_tf_serving_has_it(either: Path) -> None:
     assert signatures["serving_default"].method_name == "tensorflow/serving/predict"
 
 
-def test_every_output_starts_with_the_batch(either: Path) -> None:
-    loaded = tf.saved_model.load(str(either))
-    for signature in loaded.signatures.values():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_output_starts_with_the_batch(loaded: Mapping[str, Any], engine: str) -> None:
+    for signature in loaded[engine].signatures.values():
         for spec in signature.structured_outputs.values():
             assert spec.shape.rank >= 1
             assert spec.shape[0] is None
@@ -119,8 +126,10 @@ def test_a_python_function_in_a_graph_is_refused(tmp_path: Path) -> None:
         serving_versions(tmp_path / "saved_model.pb")
 
 
-def test_both_engines_answer_the_same(either: Path, classifier: tfclf.Classifier) -> None:
-    found = tfclf.load(either)(HEADLINES)["logits"].numpy()
+def test_both_engines_answer_the_same(
+    both: Mapping[str, Path], classifier: tfclf.Classifier
+) -> None:
+    found = tfclf.load(both["original"])(HEADLINES)["logits"].numpy()
     np.testing.assert_allclose(found, classifier(HEADLINES)["logits"].numpy(), atol=1e-5)
 
 
@@ -143,9 +152,9 @@ def test_the_manifest_holds_the_checksum_of_every_other_file(exported: Path) -> 
     assert set(manifest["checksums"]) == files - {"assets.extra/tfclf.json"}
 
 
-def test_its_warm_up_records_run(exported: Path) -> None:
+def test_its_warm_up_records_run(exported: Path, loaded: Mapping[str, Any]) -> None:
     path = exported / "assets.extra" / "tf_serving_warmup_requests"
-    signatures = tf.saved_model.load(str(exported)).signatures
+    signatures = loaded["lean"].signatures
     kinds, called = [], []
     for record in tf.data.TFRecordDataset(str(path)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
@@ -168,11 +177,11 @@ def test_its_warm_up_records_run(exported: Path) -> None:
 
 
 def test_classify_gives_every_label_with_its_probability(
-    exported: Path, classifier: tfclf.Classifier
+    loaded: Mapping[str, Any], classifier: tfclf.Classifier
 ) -> None:
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[HEADLINES[0].encode()]))
     example = tf.train.Example(features=tf.train.Features(feature={"text": feature}))
-    answer = tf.saved_model.load(str(exported)).signatures["classify"](
+    answer = loaded["lean"].signatures["classify"](
         inputs=tf.constant([example.SerializeToString()])
     )
     assert [label.decode() for label in answer["classes"].numpy()[0]] == list(LABELS)
@@ -181,8 +190,10 @@ def test_classify_gives_every_label_with_its_probability(
     )
 
 
-def test_it_is_callable_without_tfclf(exported: Path, classifier: tfclf.Classifier) -> None:
-    answer = tf.saved_model.load(str(exported))(tf.constant(HEADLINES))
+def test_it_is_callable_without_tfclf(
+    loaded: Mapping[str, Any], classifier: tfclf.Classifier
+) -> None:
+    answer = loaded["lean"](tf.constant(HEADLINES))
     np.testing.assert_allclose(
         answer["logits"].numpy(), classifier(HEADLINES)["logits"].numpy(), atol=1e-6
     )
