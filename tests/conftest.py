@@ -17,16 +17,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tfclf
 from samples import corpora
-from samples.checkpoints import ROOT, tiny_checkpoint
+from samples.checkpoints import ROOT, short_sizes, tiny_checkpoint
 from tests.counts import Counts
-from tfclf.saved_model.manifest import Manifest
-from tfclf.server.lifecycle import loading
-from tfclf.server.lifecycle.warm_up import warm_up
-from tfclf.server.runtime.servable import Servable
+from tests.no_warm_up import skip_warm_up_of_exports
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
-_TOGETHER = ("tests/client/", "tests/server/conformance/")
+_TOGETHER = ("tests/client/", "tests/server/conformance/", "tests/training/")
 # Files that export, train, prove, or start processes. `make test-fast` leaves them out. `make test`
 # starts with them, longest first, so no worker is left alone with one at the end.
 _SLOW = (
@@ -43,6 +40,7 @@ _SLOW = (
     "tests/families/",
     "tests/cli/test_cli.py",
     "tests/saved_models/",
+    "tests/server/lifecycle/test_warm_up.py",
     "tests/tokenization/test_utf8.py",
     "tests/tokenization/test_byte_bpe.py",
     "tests/tokenization/test_wordpiece.py",
@@ -80,6 +78,8 @@ settings.register_profile("verify", _CALM, derandomize=True, max_examples=300)
 settings.register_profile("explore", _CALM, derandomize=False, max_examples=300)
 settings.load_profile("suite")
 
+skip_warm_up_of_exports()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -92,7 +92,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Schedule like `--dist loadfile`, but keep folders that share servers on one worker."""
+    """Schedule like `--dist loadfile`, but keep folders that share what is dear on one worker."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -163,22 +163,6 @@ def counts(pytestconfig: pytest.Config) -> Counts:
     return pytestconfig.stash.setdefault(_COUNTS, Counts())
 
 
-@pytest.fixture(scope="session", autouse=True)
-def skip_warm_up_of_exports() -> Iterator[None]:
-    """Spare the servers of most tests the warm-up of exports, which takes seconds at each load.
-
-    The tests of warm-up itself undo this.
-    """
-
-    def replay(servable: Servable, folder: Path, *, runs: int) -> int:
-        return 0 if Manifest.path(folder).is_file() else warm_up(servable, folder, runs=runs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "warm_up_signatures", lambda _: 0)
-        patch.setattr(loading, "warm_up", replay)
-        yield
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real data and vocabularies, which is not part of the project."""
@@ -235,6 +219,39 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 def checkpoint(once: Once) -> Path:
     """Return a tiny DistilBERT with random weights."""
     return once("checkpoints", lambda folder: tiny_checkpoint(folder / "tiny")) / "tiny"
+
+
+@pytest.fixture(scope="session")
+def short_checkpoint(once: Once) -> Path:
+    """Return a DistilBERT of one layer and 64 tokens: the original is fastest there."""
+
+    def make(folder: Path) -> None:
+        tiny_checkpoint(folder / "short", **short_sizes("distilbert"))
+
+    return once("short checkpoints", make) / "short"
+
+
+@pytest.fixture(scope="session")
+def short_export(short_checkpoint: Path, once: Once) -> Path:
+    """Return version 1 of an export of it."""
+    exports = once("short exports", lambda folder: tfclf.export(short_checkpoint, folder / "short"))
+    return exports / "short" / "1"
+
+
+@pytest.fixture(scope="session")
+def regression_export(once: Once) -> Path:
+    """Return version 1 of an export of a regression, of that size too."""
+
+    def make(folder: Path) -> None:
+        checkpoint = tiny_checkpoint(
+            folder / "checkpoint",
+            problem_type="regression",
+            id2label={"0": "similarity"},
+            **short_sizes("distilbert"),
+        )
+        tfclf.export(checkpoint, folder / "value")
+
+    return once("regression exports", make) / "value" / "1"
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,28 +19,37 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 import tfclf
 from samples.checkpoints import LABELS, tiny_checkpoint, tiny_config, tiny_model
+from tests.forks import fork_python
 from tfclf import exporter
 from tfclf.errors import ExportError, InputError, SavedModelError
 from tfclf.graph.build import ENGINES
+from tfclf.graph.serving_graph import ServingGraph
+from tfclf.graph.signatures import Signature, signatures_of
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import find_ops, serving_versions
 from tfclf.saved_model.versions import saved_model_folder
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def either(
-    request: pytest.FixtureRequest,
-    checkpoint: Path,
-    exported: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+@pytest.fixture(scope="module")
+def both(
+    checkpoint: Path, exported: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Path]:
     """An export of each engine."""
-    if request.param == "lean":
-        return exported
-    return tfclf.export(
-        checkpoint, tmp_path_factory.mktemp("exports") / request.param, engine=request.param
-    )
+    base = tmp_path_factory.mktemp("exports") / "original"
+    return {"lean": exported, "original": tfclf.export(checkpoint, base, engine="original")}
+
+
+@pytest.fixture(params=ENGINES)
+def either(request: pytest.FixtureRequest, both: Mapping[str, Path]) -> Path:
+    """One of them."""
+    return both[request.param]
+
+
+@pytest.fixture(scope="module")
+def loaded(both: Mapping[str, Path]) -> Mapping[str, Any]:
+    """The exports as TensorFlow alone loads them."""
+    return {engine: tf.saved_model.load(str(version)) for engine, version in both.items()}
 
 
 def _saved_model(version: Path) -> saved_model_pb2.SavedModel:
@@ -68,9 +79,9 @@ def test_classify_is_named_as_tf_serving_has_it(either: Path) -> None:
     assert signatures["serving_default"].method_name == "tensorflow/serving/predict"
 
 
-def test_every_output_starts_with_the_batch(either: Path) -> None:
-    loaded = tf.saved_model.load(str(either))
-    for signature in loaded.signatures.values():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_output_starts_with_the_batch(loaded: Mapping[str, Any], engine: str) -> None:
+    for signature in loaded[engine].signatures.values():
         for spec in signature.structured_outputs.values():
             assert spec.shape.rank >= 1
             assert spec.shape[0] is None
@@ -115,8 +126,10 @@ def test_a_python_function_in_a_graph_is_refused(tmp_path: Path) -> None:
         serving_versions(tmp_path / "saved_model.pb")
 
 
-def test_both_engines_answer_the_same(either: Path, classifier: tfclf.Classifier) -> None:
-    found = tfclf.load(either)(HEADLINES)["logits"].numpy()
+def test_both_engines_answer_the_same(
+    both: Mapping[str, Path], classifier: tfclf.Classifier
+) -> None:
+    found = tfclf.load(both["original"])(HEADLINES)["logits"].numpy()
     np.testing.assert_allclose(found, classifier(HEADLINES)["logits"].numpy(), atol=1e-5)
 
 
@@ -139,9 +152,9 @@ def test_the_manifest_holds_the_checksum_of_every_other_file(exported: Path) -> 
     assert set(manifest["checksums"]) == files - {"assets.extra/tfclf.json"}
 
 
-def test_its_warm_up_records_run(exported: Path) -> None:
+def test_its_warm_up_records_run(exported: Path, loaded: Mapping[str, Any]) -> None:
     path = exported / "assets.extra" / "tf_serving_warmup_requests"
-    signatures = tf.saved_model.load(str(exported)).signatures
+    signatures = loaded["lean"].signatures
     kinds, called = [], []
     for record in tf.data.TFRecordDataset(str(path)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
@@ -164,11 +177,11 @@ def test_its_warm_up_records_run(exported: Path) -> None:
 
 
 def test_classify_gives_every_label_with_its_probability(
-    exported: Path, classifier: tfclf.Classifier
+    loaded: Mapping[str, Any], classifier: tfclf.Classifier
 ) -> None:
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[HEADLINES[0].encode()]))
     example = tf.train.Example(features=tf.train.Features(feature={"text": feature}))
-    answer = tf.saved_model.load(str(exported)).signatures["classify"](
+    answer = loaded["lean"].signatures["classify"](
         inputs=tf.constant([example.SerializeToString()])
     )
     assert [label.decode() for label in answer["classes"].numpy()[0]] == list(LABELS)
@@ -177,8 +190,10 @@ def test_classify_gives_every_label_with_its_probability(
     )
 
 
-def test_it_is_callable_without_tfclf(exported: Path, classifier: tfclf.Classifier) -> None:
-    answer = tf.saved_model.load(str(exported))(tf.constant(HEADLINES))
+def test_it_is_callable_without_tfclf(
+    loaded: Mapping[str, Any], classifier: tfclf.Classifier
+) -> None:
+    answer = loaded["lean"](tf.constant(HEADLINES))
     np.testing.assert_allclose(
         answer["logits"].numpy(), classifier(HEADLINES)["logits"].numpy(), atol=1e-6
     )
@@ -212,7 +227,9 @@ def test_it_works_as_a_keras_layer(exported: Path, classifier: tfclf.Classifier)
     )
 
 
-def test_it_loads_and_answers_where_transformers_and_keras_cannot_be_imported(either: Path) -> None:
+def test_they_load_and_answer_where_transformers_and_keras_cannot_be_imported(
+    both: Mapping[str, Path],
+) -> None:
     script = textwrap.dedent(
         """
         import importlib.abc, sys
@@ -230,16 +247,31 @@ def test_it_loads_and_answers_where_transformers_and_keras_cannot_be_imported(ei
                 del sys.modules[name]
         sys.meta_path.insert(0, Blocker())
         import tfclf
-        print(tfclf.load(sys.argv[1]).predict(["Shares jump after earnings"])[0].label)
+        for path in sys.argv[1:]:
+            print(tfclf.load(path).predict(["Shares jump after earnings"])[0].label)
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(either)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, *map(str, both.values())],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() in LABELS
+    assert [label in LABELS for label in done.stdout.split("\n")[:-1]] == [True, True]
 
 
+@pytest.fixture
+def trace_one_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an export hold only its first signature: tracing all of them takes seconds."""
+
+    def first_signature(graph: ServingGraph) -> tuple[Signature, ...]:
+        return signatures_of(graph)[:1]
+
+    monkeypatch.setattr(exporter, "signatures_of", first_signature)
+
+
+@pytest.mark.usefixtures("trace_one_signature")
 def test_the_next_free_version_is_taken(own_export: Path, checkpoint: Path) -> None:
     assert tfclf.export(checkpoint, own_export.parent).name == "2"
 
@@ -263,6 +295,7 @@ def test_the_newest_version_is_loaded_by_number(own_export: Path) -> None:
     assert saved_model_folder(own_export.parent) == own_export.parent / "10"
 
 
+@pytest.mark.usefixtures("trace_one_signature")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -282,6 +315,7 @@ def test_a_full_disk_leaves_nothing_behind(
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.usefixtures("trace_one_signature")
 def test_a_disk_that_fills_up_in_the_middle_is_told(tmp_path: Path, checkpoint: Path) -> None:
     """A real one: the limit on file size stops TensorFlow's own writer."""
     limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -296,17 +330,20 @@ def test_a_disk_that_fills_up_in_the_middle_is_told(tmp_path: Path, checkpoint: 
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.usefixtures("trace_one_signature")
 def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, checkpoint: Path) -> None:
     script = textwrap.dedent(
         """
         import os, signal, sys
         import tfclf, tfclf.exporter
+        traced = tfclf.exporter.signatures_of
+        tfclf.exporter.signatures_of = lambda graph: traced(graph)[:1]  # one is enough, and quicker
         tfclf.exporter._write_warm_up = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         tfclf.export(sys.argv[1], sys.argv[2])
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(checkpoint), str(tmp_path / "model")],
+        [fork_python(), "-c", script, str(checkpoint), str(tmp_path / "model")],
         capture_output=True,
         check=False,
     )
@@ -326,6 +363,7 @@ def test_the_original_engine_has_one_precision(tmp_path: Path, checkpoint: Path)
         tfclf.export(checkpoint, tmp_path / "model", engine="original", precision="bfloat16")
 
 
+@pytest.mark.usefixtures("trace_one_signature")
 def test_float16_storage_is_exact_for_float16_weights(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "rounded")
     model = tiny_model(tiny_config("distilbert"))
@@ -337,6 +375,7 @@ def test_float16_storage_is_exact_for_float16_weights(tmp_path: Path) -> None:
     assert half(HEADLINES)["logits"].numpy().tolist() == whole(HEADLINES)["logits"].numpy().tolist()
 
 
+@pytest.mark.usefixtures("trace_one_signature")
 def test_bfloat16_weights_are_stored_once_and_in_two_bytes(
     tmp_path: Path, checkpoint: Path
 ) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,71 @@ import pytest
 import typer
 
 import tfclf
-from samples.checkpoints import edit_json, tiny_checkpoint
+from samples.checkpoints import LABELS, edit_json, short_sizes, tiny_checkpoint
+from tfclf import verifier
 from tfclf._transformers import tf_class
+from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.cli.export import verify as verify_command
 from tfclf.errors import InputError, SavedModelError
 from tfclf.files import hash_files
 from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model.certificate import Certificate
 from tfclf.saved_model.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def checkpoint(short_checkpoint: Path) -> Path:
+    """Return the checkpoint of 64 tokens: a comparison takes a row as long as the limit."""
+    return short_checkpoint
+
+
+@pytest.fixture(scope="module")
+def exported(short_export: Path) -> Path:
+    """Return its export."""
+    return short_export
+
+
+@pytest.fixture(scope="module")
+def warm(exported: Path) -> tfclf.Classifier:
+    """Return the export, loaded once for the tests that change only the checkpoint."""
+    return tfclf.load(exported, xla=False)
+
+
+@pytest.fixture
+def own_export(own_export: Path, warm: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the export, whose own manifest `verify` reads beside the loaded graph."""
+
+    def load(version: Path, *, xla: bool | None) -> tfclf.Classifier:
+        assert version == own_export
+        return tfclf.Classifier(warm._functions, Manifest.read(version), owner=warm, xla=xla)
+
+    monkeypatch.setattr(verifier, "load_export", load)
+    return own_export
+
+
+@pytest.fixture
+def verify_live(own_export: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Certificate]:
+    """Return a `verify` of what an export of the checkpoint would hold, without writing one."""
+
+    def verify(source: Path, **options: Any) -> Certificate:
+        live = tfclf.load(source, **options)
+        monkeypatch.setattr(verifier, "load_export", lambda *_, **__: live)
+        return tfclf.verify(own_export, source, HEADLINES)
+
+    return verify
 
 
 @pytest.mark.sample("lean")
 @pytest.mark.parametrize("engine", ["lean", "original"])
-def test_an_export_equals_its_checkpoint(tmp_path: Path, checkpoint: Path, engine: str) -> None:
-    certificate = tfclf.verify(
-        tfclf.export(checkpoint, tmp_path / "model", engine=engine), checkpoint
-    )
+def test_an_export_equals_its_checkpoint(
+    tmp_path: Path, checkpoint: Path, exported: Path, engine: str
+) -> None:
+    path = tmp_path / "model" / "1"
+    if engine == "lean":
+        shutil.copytree(exported, path)
+    else:
+        tfclf.export(checkpoint, path.parent, engine=engine)
+    certificate = tfclf.verify(path, checkpoint)
     assert certificate.equal
     assert certificate.rows > 500
     assert certificate.pairs > 0
@@ -49,7 +100,7 @@ def test_a_wrong_weight_is_caught(own_export: Path, own_checkpoint: Path) -> Non
         names: list[str] = []
         file.visit(names.append)
         weight = file[
-            next(name for name in names if name.endswith("layer_._1/attention/q_lin/kernel:0"))
+            next(name for name in names if name.endswith("layer_._0/attention/q_lin/kernel:0"))
         ]
         weight[3, 3] += 0.5
     certificate = tfclf.verify(own_export, own_checkpoint, HEADLINES)
@@ -74,11 +125,11 @@ def test_a_wrong_piece_is_caught(own_export: Path, own_checkpoint: Path) -> None
     "tokenizer_class", ["BertTokenizer", "DistilBertTokenizer", "PreTrainedTokenizerFast"]
 )
 def test_the_tokenizers_class_decides_about_token_types(
-    tmp_path: Path, family: str, tokenizer_class: str
+    tmp_path: Path, verify_live: Callable[..., Certificate], family: str, tokenizer_class: str
 ) -> None:
-    source = tiny_checkpoint(tmp_path / "source", family)
+    source = tiny_checkpoint(tmp_path / "source", family, **short_sizes(family))
     edit_json(source / "tokenizer_config.json", tokenizer_class=tokenizer_class)
-    assert tfclf.verify(tfclf.export(source, tmp_path / "model"), source, HEADLINES).equal
+    assert verify_live(source).equal
 
 
 def test_one_wrong_embedding_is_caught(own_export: Path, own_checkpoint: Path) -> None:
@@ -103,23 +154,29 @@ def test_another_problem_type_is_caught(own_export: Path, own_checkpoint: Path) 
     assert not tfclf.verify(own_export, own_checkpoint, HEADLINES).equal
 
 
-def test_bfloat16_is_stated_beside_float32(tmp_path: Path, checkpoint: Path) -> None:
+def test_bfloat16_is_stated_beside_float32(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tfclf.export(checkpoint, tmp_path / "model", precision="bfloat16")
+    classifier = tfclf.load(path, xla=False)
+    monkeypatch.setattr(verifier, "load_export", lambda *_, **__: classifier)
     certificate = tfclf.verify(path, checkpoint, HEADLINES)
     rounded, exact = certificate.agreement["bfloat16"], certificate.agreement["float32"]
     assert rounded.rows == exact.rows == len(HEADLINES)
     assert (certificate.texts, exact.label_agreement) == ("given", 1)
     assert exact.largest_logit_difference < 1e-5 < rounded.largest_logit_difference
     assert 0 < exact.largest_probability_difference < rounded.largest_probability_difference < 0.05  # type: ignore[operator]
-    classifier, original = tfclf.load(path), tfclf.load(checkpoint, engine="original")
-    expected = [
-        one.label == other.label
-        for one, other in zip(
-            *(one.predict(HEADLINES) for one in (classifier, original)), strict=True
+    original = open_checkpoint(checkpoint).load_reference()
+    same_labels = [
+        prediction.label == LABELS[row.argmax()]
+        for prediction, row in zip(
+            classifier.predict(HEADLINES),
+            original.logits(original.encode(HEADLINES)),
+            strict=True,
         )
     ]
-    assert rounded.label_agreement == sum(expected) / len(expected)
-    stored = classifier.manifest.certificate
+    assert rounded.label_agreement == sum(same_labels) / len(same_labels)
+    stored = Manifest.read(path).certificate
     assert stored is not None
     assert stored["agreement"]["bfloat16"]["rows"] == len(HEADLINES)
 
@@ -202,7 +259,9 @@ def test_the_command_says_that_a_good_certificate_is_kept(
 
 
 def test_a_fault_that_only_tracing_shows_is_caught(
-    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path,
+    verify_live: Callable[..., Certificate],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The original engine is traced with unknown shapes, so the reference must not be."""
     original = tf_class("TFDistilBertForSequenceClassification")
@@ -216,8 +275,7 @@ def test_a_fault_that_only_tracing_shows_is_caught(
         return outputs
 
     monkeypatch.setattr(original, "call", shift_if_traced)
-    path = tfclf.export(checkpoint, tmp_path / "model", engine="original")
-    certificate = tfclf.verify(path, checkpoint, HEADLINES)
+    certificate = verify_live(checkpoint, engine="original")
     assert not certificate.equal
     assert certificate.differences[0].what == "logits"
 
@@ -226,7 +284,7 @@ def test_the_file_that_transformers_itself_would_read_is_proved_against(
     own_export: Path, checkpoint: Path, own_checkpoint: Path, tmp_path: Path
 ) -> None:
     """Between two weights files, from_pretrained takes the safetensors."""
-    other = tiny_checkpoint(tmp_path / "other", seed=1)
+    other = tiny_checkpoint(tmp_path / "other", seed=1, **short_sizes("distilbert"))
     model = tf_class("TFDistilBertForSequenceClassification").from_pretrained(other)
     model.save_pretrained(own_checkpoint, safe_serialization=True)
     shutil.copy(checkpoint / "config.json", own_checkpoint)

@@ -16,6 +16,7 @@ import pytest
 
 import tfclf
 from samples.checkpoints import DEMO, LABELS, edit_json
+from tests.forks import fork_python
 from tfclf import cli, loader
 from tfclf.catalog.cards import cards
 from tfclf.cli.commands import ALL
@@ -81,8 +82,8 @@ def test_predict_prints_a_table(process: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_predict_prints_json_lines(process: Run) -> None:
-    done = process("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
+def test_predict_prints_json_lines(run: Run) -> None:
+    done = run("predict", DEMO, "--json", stdin="Shares jump\n\nLate goal wins the cup\n")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["text"] for row in rows] == ["Shares jump", "", "Late goal wins the cup"]
     assert set(rows[0]) == {"text", "label", "score", "probabilities", "truncated"}
@@ -181,7 +182,7 @@ def test_predict_takes_what_would_move_the_cursor_out_of_the_table(run: Run) -> 
 
 def test_predict_stops_when_the_pipe_closes(exported: Path) -> None:
     texts = "\n".join(["text"] * 5000)
-    command = f"{sys.executable} -m tfclf predict {exported} --json | head -1"
+    command = f"{fork_python()} -m tfclf predict {exported} --json | head -1"
     done = subprocess.run(
         ["sh", "-c", command], input=texts, capture_output=True, text=True, check=False
     )
@@ -236,17 +237,19 @@ def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None
 
 
 def test_export_verify_and_predict_follow_one_another(
-    run: Run, checkpoint: Path, tmp_path: Path
+    run: Run, short_checkpoint: Path, tmp_path: Path
 ) -> None:
-    path = json.loads(run("export", checkpoint, tmp_path / "model", "--json").stdout)["path"]
-    verified = run("verify", path, "--source", checkpoint)
+    path = json.loads(run("export", short_checkpoint, tmp_path / "model", "--json").stdout)["path"]
+    verified = run("verify", path, "--source", short_checkpoint)
     assert (verified.returncode, verified.stdout.split()[:2]) == (0, ["equal", "to"])
     assert run("predict", tmp_path / "model", "news").returncode == 0
 
 
 def test_verify_ends_with_1_and_the_rows_that_differ(
-    run: Run, own_export: Path, own_checkpoint: Path
+    run: Run, short_export: Path, short_checkpoint: Path, tmp_path: Path
 ) -> None:
+    own_export = shutil.copytree(short_export, tmp_path / "export" / "1")
+    own_checkpoint = shutil.copytree(short_checkpoint, tmp_path / "checkpoint")
     path = own_checkpoint / "tokenizer.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"the":', '"thee":'), encoding="utf-8")
     done = run("verify", own_export, "--source", own_checkpoint)
@@ -255,12 +258,12 @@ def test_verify_ends_with_1_and_the_rows_that_differ(
     assert re.search(r"^row \d+, tokens: ", done.stdout, re.MULTILINE)
 
 
-def test_predict_answers_the_same_with_xla(run: Run, exported: Path) -> None:
+def test_predict_answers_the_same_with_xla(run: Run, short_export: Path) -> None:
     answers = [
         [
             json.loads(line)
             for line in run(
-                "predict", exported, *HEADLINES[:2], "--json", option
+                "predict", short_export, *HEADLINES[:2], "--json", option
             ).stdout.splitlines()
         ]
         for option in ("--xla", "--no-xla")
@@ -334,8 +337,9 @@ def test_an_error_ends_with_2_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
-def test_an_error_ends_a_process_with_2_and_no_traceback(process: Run, tmp_path: Path) -> None:
-    done = process("predict", tmp_path / "nowhere", "text")
+def test_an_error_ends_a_process_with_2_and_no_traceback(tmp_path: Path) -> None:
+    command = [fork_python(), "-m", "tfclf", "predict", str(tmp_path / "nowhere"), "text"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr

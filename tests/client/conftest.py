@@ -34,7 +34,7 @@ Connect = Callable[..., Any]
 
 @pytest.fixture(scope="package")
 def models(
-    small: Path, tmp_path_factory: pytest.TempPathFactory
+    small: Path, regression_export: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Model]]:
     """Models by name; each is exported and served at its first use."""
     running: dict[str, Model] = {}
@@ -42,9 +42,9 @@ def models(
 
         def model(name: str) -> Model:
             if name not in running:
-                path = {"demo": DEMO, "tiny": small}.get(name)
+                path = {"demo": DEMO, "tiny": small, "regression": regression_export}.get(name)
                 if path is None:
-                    path = export_small(tmp_path_factory.mktemp(name), **_CHANGES[name])
+                    path = export_small(tmp_path_factory.mktemp(name), **_MULTI_LABEL)
                 server = servers.enter_context(serve(path, model_name=NAME, port=0))
                 running[name] = Model(server.address, tfclf.load(path))
             return running[name]
@@ -58,14 +58,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_small(tmp_path_factory.mktemp("small"))
 
 
-_CHANGES: dict[str, dict[str, Any]] = {
-    "multi-label": {"problem_type": "multi_label_classification", "seed": 3},
-    "regression": {"problem_type": "regression", "id2label": {"0": "similarity"}},
+_MULTI_LABEL: dict[str, Any] = {
+    "problem_type": "multi_label_classification",
+    "seed": 3,
+    "max_position_embeddings": 64,
 }
 
 
 def export_small(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
-    checkpoint = tiny_checkpoint(folder / "checkpoint", **changes)
+    checkpoint = tiny_checkpoint(folder / "checkpoint", n_layers=1, **changes)
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
     return tfclf.export(checkpoint, folder / "model", version=version)

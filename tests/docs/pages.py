@@ -22,7 +22,7 @@ import yaml
 
 from docs.website import fences
 from samples.checkpoints import ROOT
-from tests.docs.warm import Warm
+from tests.forks import Forks, fork_python
 from tests.ports import free_ports
 
 if sys.version_info >= (3, 11):
@@ -91,7 +91,7 @@ class Session:
             "TFCLF_CACHE": str(folder / "cache"),  # hides what a developer has pulled
         }
         self._stack = contextlib.ExitStack()
-        self._warm: Warm | None = None
+        self._runner: Forks | None = None
 
     def run(self, block: Block) -> str:
         """Run a block and return its output; for a server, its last line.
@@ -165,18 +165,16 @@ class Session:
             self.folder / "programs" / f"{block.page.replace('/', '-')}-{block.fence.first + 1}.py"
         )
         program.write_text(code, encoding="utf-8")
-        return self._run_command(block, code, ["run-python", str(program)])
+        return self._run_command(block, code, ["python", str(program)])
 
     def _run_command(self, block: Block, code: str, command: list[str]) -> str:
-        if self._warm is None:
-            self._warm = self._stack.enter_context(Warm(self._environment))
-        path = (
-            f"{self._warm.commands('tfclf', 'run-python')}{os.pathsep}{self._environment['PATH']}"
-        )
+        if self._runner is None:
+            start = [fork_python(), "-m", "tests.docs.runner"]
+            self._runner = self._stack.enter_context(Forks(start, self._environment))
         done = subprocess.run(
-            ["env", f"PATH={path}", *command],
+            command,
             cwd=self.folder,
-            env=self._environment,
+            env=self._with_commands(self._runner),
             capture_output=True,
             text=True,
             check=False,
@@ -184,6 +182,14 @@ class Session:
         )
         assert done.returncode == 0, f"{block}: {code}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def _with_commands(self, forks: Forks, *before: str) -> dict[str, str]:
+        """Return the environment in which `python` and `tfclf` are commands of these forks."""
+        folder = "of pages"
+        forks.command("tfclf", *before, "-m", "tfclf", folder=folder)
+        python = forks.command("python", *before, folder=folder)
+        path = f"{Path(python).parent}{os.pathsep}{self._environment['PATH']}"
+        return {**self._environment, "PATH": path}
 
     def _serve(self, block: Block, code: str) -> str:
         """Start a server, unless that command runs already, and wait until its ports answer."""
@@ -193,7 +199,7 @@ class Session:
                 process = subprocess.Popen(
                     ["bash", "-c", f"exec {code.strip()}"],
                     cwd=self.folder,
-                    env=self._environment,
+                    env=self._with_commands(Forks.shared(), "-m", "tests.docs.server"),
                     stderr=file,
                 )
             self._servers[code] = process, errors

@@ -59,7 +59,9 @@ class Status(BaseHTTPRequestHandler):
         pass
 
 if behaviour == "embedded":
+    from tests.no_warm_up import skip_warm_up_of_exports
     from tfclf.server import serve
+    skip_warm_up_of_exports()
     server = serve(flags["model_base_path"], model_name=flags["model_name"], port=int(port))
 if behaviour != "silent" and rest_port:
     rest = HTTPServer(("127.0.0.1", int(rest_port)), Status)
@@ -69,11 +71,11 @@ while True:
 """
 
 
-def install(folder: Path, *names: str) -> dict[str, str]:
+def install(folder: Path, *names: str, python: str = sys.executable) -> dict[str, str]:
     """Write the programs into `folder`; return an environment whose PATH has it first."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        (folder / name).write_text(PROGRAM.format(python=sys.executable))
+        (folder / name).write_text(PROGRAM.format(python=python))
         (folder / name).chmod(0o755)
     return {
         **os.environ,

@@ -20,6 +20,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from samples.checkpoints import DEMO, ROOT
+from tests.forks import fork_python
 from tests.launcher.fake_tf_serving import install, read_calls
 from tests.server.fakes import wait_until
 from tfclf.errors import InputError, ServerError
@@ -64,7 +65,7 @@ def start(fakes: Path) -> Iterator[Start]:
 
     def start_process(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "tfclf", "serve", *map(str, arguments)],
+            [fork_python(), "-m", "tfclf", "serve", *map(str, arguments)],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
@@ -439,8 +440,8 @@ def test_without_rest_it_is_asked_over_grpc(
     fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fake is the embedded server, so a client of TF Serving gets responses."""
+    install(fakes, "tensorflow_model_server", python=fork_python())
     monkeypatch.setenv("FAKE_BEHAVIOUR", "embedded")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     launch = launch_of_program(DEMO, Settings(port=0, rest_port=None, model_name="demo"), files)
     labels: list[bytes] = []
 

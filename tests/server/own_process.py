@@ -12,13 +12,17 @@ from typing import Any
 
 import grpc
 
+from tests.forks import fork_python
+
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "saved_models" / "distilbert_mini_sequence_classifier_ag_news"
 SERVE = """\
 import json, sys
 from tfclf.server.logs import configure
 configure(level="info")
+from tests.no_warm_up import skip_warm_up_of_exports
 from tfclf.server import serve
+skip_warm_up_of_exports()
 options = json.loads(sys.argv[2])
 with serve(sys.argv[1], port=0, rest_port=0, **options) as server, server.signals() as signals:
     print(server.port, server.rest_port, flush=True)
@@ -74,13 +78,21 @@ class ServerProcess:
 
 
 @contextmanager
-def own_process(models: Path, log: Path, **options: Any) -> Iterator[ServerProcess]:
-    """Serve `models` within the block, as `serve` would with these options."""
+def own_process(
+    models: Path, log: Path, *, measured: bool = True, **options: Any
+) -> Iterator[ServerProcess]:
+    """Serve `models` within the block, as `serve` would with these options.
+
+    Args:
+      measured: whether the figures of the process are wanted. If not, it starts sooner, and
+        `process` is the command that stands for it.
+    """
     # glibc keeps up to 64 MB of freed memory per arena. Make it return all, so that the memory
     # measured is in use.
     given_back = {f"MALLOC_{name}_": str(1 << 17) for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD")}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **given_back}
-    command = [sys.executable, "-c", SERVE, str(models), json.dumps(options)]
+    python = sys.executable if measured else fork_python()
+    command = [python, "-c", SERVE, str(models), json.dumps(options)]
     with (
         log.open("w") as stderr,
         subprocess.Popen(

@@ -310,7 +310,7 @@ def test_sigterm_under_load_answers_or_refuses_and_ends_with_0(
     echo_base: Path, tmp_path: Path
 ) -> None:
     codes: Counter[str] = Counter()
-    with own_process(echo_base, tmp_path / "log") as server:
+    with own_process(echo_base, tmp_path / "log", measured=False) as server:
         stopping = threading.Event()
 
         def client() -> None:

@@ -25,6 +25,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from samples.checkpoints import ROOT
+from tests.forks import fork_python
 from tests.ports import free_ports
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import wait_until
@@ -79,10 +80,13 @@ class Program:
 
 @contextmanager
 def program_of(
-    *arguments: str, ready: str = "tfclf.server.command_line", cwd: Path | None = None
+    *arguments: str,
+    ready: str = "tfclf.server.command_line",
+    cwd: Path | None = None,
+    python: str | None = None,
 ) -> Iterator[Program]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tfclf.server", *arguments]
+    command = [python or fork_python(), "-m", "tfclf.server", *arguments]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, cwd=cwd
     ) as process:
@@ -143,7 +147,7 @@ def single(echo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "--log_format=json",
         "--drain_seconds=1.5",
     )
-    with program_of(*arguments, cwd=folder) as running:
+    with program_of(*arguments, cwd=folder, python=sys.executable) as running:
         yield SingleModel(running, port, rest_port, folder)
 
 

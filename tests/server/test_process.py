@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from tests.forks import fork_python
 from tests.server.conftest import predict_request, strings
 from tests.server.fakes import wait_until
 from tfclf.errors import (
@@ -70,7 +71,7 @@ def command(base: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `tfclf serve` in a process of its own; yield it and its line once it is ready."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(base)], stderr=subprocess.PIPE, text=True, env=environment
+        [fork_python(), "-c", SERVE, str(base)], stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
             assert process.stderr is not None

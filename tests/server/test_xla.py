@@ -16,13 +16,13 @@ from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.buckets import Ladder
 from tfclf.server import serve
 
-LADDER = Ladder((64, 512), (8,))
+LADDER = Ladder((32, 64), (8,))
 
 
 @pytest.fixture(scope="module")
-def warmed_up(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warmed_up(short_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("exports") / "warmed_up"
-    return tfclf.export(checkpoint, base, ladder=LADDER, xla_warm_up=True)
+    return tfclf.export(short_checkpoint, base, ladder=LADDER, xla_warm_up=True)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_its_warm_up_has_a_request_for_each_usual_rung(warmed_up: Path) -> None:
     assert rows == [size for size, _ in LADDER.usual]
 
 
-def test_without_asking_there_is_none(exported: Path) -> None:
-    signatures = {signature for signature, _ in _requests(exported)}
+def test_without_asking_there_is_none(short_export: Path) -> None:
+    signatures = {signature for signature, _ in _requests(short_export)}
     assert "serving_default" in signatures
     assert not [name for name in signatures if name.endswith("_xla")]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.catalog.pull.server import Answer, FileServer
+from tests.forks import fork_python
 from tfclf.catalog import cards
 
 CARD = "en.classify.albert.ag_news"
@@ -22,14 +23,17 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def _command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "tfclf", "pull", *map(str, arguments)]
+    return ["-m", "tfclf", "pull", *map(str, arguments)]
 
 
 @pytest.fixture
 def run() -> Run:
     def pull(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            _command(*arguments), capture_output=True, encoding="utf-8", check=False
+            [fork_python(), *_command(*arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
         )
 
     return pull
@@ -38,7 +42,10 @@ def run() -> Run:
 @contextmanager
 def _started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        _command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+        [sys.executable, *_command(*arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     ) as process:
         try:
             yield process
@@ -131,7 +138,7 @@ def test_an_error_ends_with_2_and_no_traceback(
 @pytest.mark.parametrize("command", ["serve", "show"])
 @pytest.mark.parametrize("name", [CARD, "org/name"])
 def test_what_needs_an_export_says_how_to_make_one(command: str, name: str) -> None:
-    words = [sys.executable, "-m", "tfclf", command, name]
+    words = [fork_python(), "-m", "tfclf", command, name]
     done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2
     assert (
@@ -141,7 +148,7 @@ def test_what_needs_an_export_says_how_to_make_one(command: str, name: str) -> N
 
 
 def test_a_bundled_model_is_shown_by_its_card() -> None:
-    words = [sys.executable, "-m", "tfclf", "show", "en.classify.distilbert_mini.ag_news", "--json"]
+    words = [fork_python(), "-m", "tfclf", "show", "en.classify.distilbert_mini.ag_news", "--json"]
     done = subprocess.run(words, capture_output=True, encoding="utf-8", check=True)
     assert json.loads(done.stdout)["name"] == "distilbert_mini_sequence_classifier_ag_news"
 
@@ -186,7 +193,7 @@ def test_a_terminal_gets_a_bar(server: FileServer) -> None:
     ours, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(
-        _command(CARD, "--mirror", server.url),
+        [fork_python(), *_command(CARD, "--mirror", server.url)],
         stdout=subprocess.DEVNULL,
         stderr=its,
         env=environment,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.catalog.pull.hub import COMMIT, Hub, in_cache
+from tests.forks import fork_python
 from tfclf.catalog.local import HubId, hub_folder, hub_id
 from tfclf.catalog.pull.hub import choose_files
 from tfclf.errors import CheckpointError, SourceNotFoundError
@@ -46,7 +46,7 @@ def pull(served: Hub, tmp_path: Path) -> Run:
             "HF_HUB_DISABLE_XET": "1",
             **settings,
         }
-        command = [sys.executable, "-m", "tfclf", "pull", *arguments]
+        command = [fork_python(), "-m", "tfclf", "pull", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return run

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from samples.checkpoints import DEMO, ROOT
+from tests.forks import fork_python
 from tests.ports import free_ports
 from tfclf.errors import TfclfError
 from tfclf.launcher.launch import IMAGE, PROGRAM, find_docker, find_program
@@ -75,7 +75,7 @@ def find_engine(engine: str, folder: Path) -> list[str]:
     Raises: TfclfError if the machine has no such engine.
     """
     if engine == "embedded":
-        return [sys.executable, "-m", "tfclf.server"]
+        return [fork_python(), "-m", "tfclf.server"]
     if engine == PROGRAM:
         return [find_program()]
     seen = [

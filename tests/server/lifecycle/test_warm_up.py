@@ -12,7 +12,6 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
-from samples.checkpoints import DEMO
 from tests.server.conftest import strings
 from tests.server.inputs import (
     CLASSIFY,
@@ -111,16 +110,16 @@ def test_records_of_all_rpcs_are_replayed(scorer_base: Path, tmp_path: Path) -> 
     assert replayed(version) == 4
 
 
-def test_records_of_an_export_are_replayed() -> None:
+def test_records_of_an_export_are_replayed(short_export: Path) -> None:
     records = tf.data.TFRecordDataset(
-        str(DEMO / "1" / "assets.extra" / "tf_serving_warmup_requests")
+        str(short_export / "assets.extra" / "tf_serving_warmup_requests")
     )
     kinds = [
         PredictionLog.FromString(record).WhichOneof("log_type")
         for record in records.as_numpy_iterator()
     ]
     assert {*kinds} == {"predict_log", "classify_log"}
-    assert replayed(DEMO / "1") == len(kinds)
+    assert replayed(short_export) == len(kinds)
 
 
 def test_records_without_a_request_are_passed_over(version: Path) -> None:
@@ -182,10 +181,10 @@ def rows_by_signature(servable: Servable, runs: list[dict[str, Any]]) -> dict[st
 
 
 def test_what_clients_call_has_run_before_a_version_is_available_at_the_start_and_after_a_swap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ignore = shutil.ignore_patterns("tf_serving_warmup_requests")  # an older export has few records
-    shutil.copytree(DEMO / "1", tmp_path / "demo" / "1", ignore=ignore)
+    shutil.copytree(short_export, tmp_path / "short" / "1", ignore=ignore)
     runs: list[dict[str, Any]] = []
     at_hand: dict[int, dict[str, set[int]]] = {}
     run, add = Session.run, Registry.add
@@ -201,8 +200,8 @@ def test_what_clients_call_has_run_before_a_version_is_available_at_the_start_an
 
     monkeypatch.setattr(Session, "run", record_run)
     monkeypatch.setattr(Registry, "add", record_add)
-    with serve(tmp_path / "demo", port=0, poll_seconds=0.1):
-        shutil.copytree(DEMO / "1", tmp_path / "demo" / "2", ignore=ignore)
+    with serve(tmp_path / "short", port=0, poll_seconds=0.1):
+        shutil.copytree(short_export, tmp_path / "short" / "2", ignore=ignore)
         end = time.monotonic() + 60
         while 2 not in at_hand and time.monotonic() < end:
             time.sleep(0.05)

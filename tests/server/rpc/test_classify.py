@@ -1,6 +1,7 @@
 """Classify answers like TF Serving: TF_SERVING.md, sections 5 and 6; classifier.cc."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -14,7 +15,7 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationResponse
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from samples.checkpoints import DEMO, LABELS
+from samples.checkpoints import LABELS
 from tests.server.conftest import Refusal, predict_request, strings
 from tests.server.inputs import (
     CLASSIFY,
@@ -39,7 +40,7 @@ from tfclf.server.status import RequestError
 
 ONE = example_list(example(x=0.5, name="a"))
 TWO = example_list(example(x=0.5, name="a"), example(x=3.0, name="b"))
-DEMO_NAME = DEMO.name
+EXPORT = "short"
 
 
 def read_rows(response: ClassificationResponse) -> list[list[tuple[str, float]]]:
@@ -57,14 +58,17 @@ def native_stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prediction
 
 
 @pytest.fixture(scope="module")
-def demo_stub() -> Iterator[PredictionServiceStub]:
-    with serve(DEMO, port=0) as server, grpc.insecure_channel(server.address) as channel:
+def export_stub(short_export: Path) -> Iterator[PredictionServiceStub]:
+    with (
+        serve(short_export.parent, port=0) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
         yield PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[Servable]:
-    servable = Servable.load(DEMO_NAME, 1, DEMO / "1")
+def export(short_export: Path) -> Iterator[Servable]:
+    servable = Servable.load(EXPORT, 1, short_export)
     yield servable
     servable.close()
 
@@ -292,20 +296,22 @@ def test_where_methods_are_checked_predict_takes_all_three(strict_scorer: Servab
     )
 
 
-def test_an_export_gives_the_checkpoints_labels_in_order(demo_stub: PredictionServiceStub) -> None:
-    response = demo_stub.Classify(
-        classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify")
+def test_an_export_gives_the_checkpoints_labels_in_order(
+    export_stub: PredictionServiceStub,
+) -> None:
+    response = export_stub.Classify(
+        classify_request(text_examples(*HEADLINES), EXPORT, signature="classify")
     )
     assert [[label for label, _ in row] for row in read_rows(response)] == [list(LABELS)] * len(
         HEADLINES
     )
 
 
-def test_an_export_gives_the_probabilities_of_predict(demo_stub: PredictionServiceStub) -> None:
-    response = demo_stub.Classify(
-        classify_request(text_examples(*HEADLINES), DEMO_NAME, signature="classify")
+def test_an_export_gives_the_probabilities_of_predict(export_stub: PredictionServiceStub) -> None:
+    response = export_stub.Classify(
+        classify_request(text_examples(*HEADLINES), EXPORT, signature="classify")
     )
-    predicted = demo_stub.Predict(predict_request({"text": strings(*HEADLINES)}, model=DEMO_NAME))
+    predicted = export_stub.Predict(predict_request({"text": strings(*HEADLINES)}, model=EXPORT))
     expected = tf.make_ndarray(predicted.outputs["probabilities"])
     np.testing.assert_array_equal(
         [[score for _, score in row] for row in read_rows(response)], expected
@@ -313,10 +319,10 @@ def test_an_export_gives_the_probabilities_of_predict(demo_stub: PredictionServi
 
 
 def test_the_default_signature_of_an_export_is_not_for_classify(
-    demo_stub: PredictionServiceStub,
+    export_stub: PredictionServiceStub,
 ) -> None:
     with pytest.raises(grpc.RpcError) as raised:
-        demo_stub.Classify(classify_request(text_examples("a"), DEMO_NAME))
+        export_stub.Classify(classify_request(text_examples("a"), EXPORT))
     assert raised.value.details() == "Expected one or two output Tensors, found 4"
 
 
@@ -328,13 +334,13 @@ _SETTINGS = settings(
 @_SETTINGS
 @given(texts=SOME_TEXTS)
 def test_any_texts_get_the_probabilities_of_predict(
-    demo: Servable, texts: list[str | bytes]
+    export: Servable, texts: list[str | bytes]
 ) -> None:
     encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
     response = classify(
-        demo, classify_request(text_examples(*encoded), DEMO_NAME, signature="classify")
+        export, classify_request(text_examples(*encoded), EXPORT, signature="classify")
     )
-    predicted = predict(demo, predict_request({"text": strings(*encoded)}, model=DEMO_NAME))
+    predicted = predict(export, predict_request({"text": strings(*encoded)}, model=EXPORT))
     expected = tf.make_ndarray(predicted.outputs["probabilities"])
     np.testing.assert_allclose(
         [[score for _, score in row] for row in read_rows(response)], expected, atol=1e-6

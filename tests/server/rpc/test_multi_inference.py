@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,7 +18,7 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from samples.checkpoints import DEMO, LABELS
+from samples.checkpoints import LABELS
 from tests.server.conftest import Refusal
 from tests.server.inputs import (
     CLASSIFY,
@@ -186,12 +187,13 @@ def test_signatures_with_inputs_of_their_own_get_the_same_examples(
     assert [one.value for one in value.regression_result.regressions] == [0.5, 3]
 
 
-def test_an_export_answers() -> None:
-    with serve(DEMO, port=0) as server, grpc.insecure_channel(server.address) as channel:
+def test_an_export_answers(short_export: Path) -> None:
+    base = short_export.parent
+    with serve(base, port=0) as server, grpc.insecure_channel(server.address) as channel:
         stub = PredictionServiceStub(channel)
         sent, spec = (
             text_examples("Oil prices soar", "Cup final tonight"),
-            model_spec(DEMO.name, signature="classify"),
+            model_spec(base.name, signature="classify"),
         )
         (result,) = stub.MultiInference(multi_request(sent, (CLASSIFY, spec))).results
         assert (

@@ -14,8 +14,6 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.apis.regression_pb2 import RegressionResponse
 
-import tfclf
-from samples.checkpoints import tiny_checkpoint
 from tests.server.conftest import Refusal, predict_request, strings
 from tests.server.inputs import (
     REGRESS,
@@ -44,24 +42,15 @@ def read_values(response: RegressionResponse) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def value_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export a regression as version 1 of `value`."""
-    folder = tmp_path_factory.mktemp("models")
-    source = tiny_checkpoint(
-        folder / "checkpoint", id2label={"0": "similarity"}, problem_type="regression"
-    )
-    return tfclf.export(source, folder / "value").parent
-
-
-@pytest.fixture(scope="module")
-def value_stub(value_base: Path) -> Iterator[PredictionServiceStub]:
-    with serve(value_base, port=0) as server, grpc.insecure_channel(server.address) as channel:
+def value_stub(regression_export: Path) -> Iterator[PredictionServiceStub]:
+    base = regression_export.parent
+    with serve(base, port=0) as server, grpc.insecure_channel(server.address) as channel:
         yield PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
-def value_model(value_base: Path) -> Iterator[Servable]:
-    servable = Servable.load("value", 1, value_base / "1")
+def value_model(regression_export: Path) -> Iterator[Servable]:
+    servable = Servable.load("value", 1, regression_export)
     yield servable
     servable.close()
 

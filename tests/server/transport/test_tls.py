@@ -79,9 +79,9 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     return Papers(tmp_path_factory.mktemp("papers"))
 
 
-def start_with_tls(config: Path) -> Server:
+def start_with_tls(config: Path, base: Path) -> Server:
     return start(
-        find_models(DEMO, "demo"),
+        find_models(base, "short"),
         loader=Loader(warm_up_runs=0),
         options=ServerOptions(port=0, rest_port=0, tls=read_tls(config), drain_seconds=1),
         watching=Watching(poll_seconds=0),
@@ -89,23 +89,23 @@ def start_with_tls(config: Path) -> Server:
 
 
 @pytest.fixture(scope="module")
-def server(papers: Papers) -> Iterator[Server]:
+def server(papers: Papers, short_export: Path) -> Iterator[Server]:
     """A server with TLS."""
-    with start_with_tls(papers.ssl_config(mutual=False)) as server:
+    with start_with_tls(papers.ssl_config(mutual=False), short_export.parent) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def mutual(papers: Papers) -> Iterator[Server]:
+def mutual(papers: Papers, short_export: Path) -> Iterator[Server]:
     """A server with mutual TLS."""
-    with start_with_tls(papers.ssl_config(mutual=True)) as server:
+    with start_with_tls(papers.ssl_config(mutual=True), short_export.parent) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def label() -> str:
-    """The label that the demo predicts in process."""
-    return tfclf.load(DEMO).predict(TEXT)[0].label
+def label(short_export: Path) -> str:
+    """The label that the export predicts in process."""
+    return tfclf.load(short_export).predict(TEXT)[0].label
 
 
 @pytest.fixture(params=["grpc", "rest"])
@@ -135,7 +135,7 @@ def test_rest_has_tls_too(server: Server) -> None:
 def test_a_client_that_trusts_the_authority_is_answered(
     server: Server, papers: Papers, address_of: Callable[[Server], str], label: str
 ) -> None:
-    with Client(address_of(server), model="demo", tls=ClientTls(ca=papers.ca)) as client:
+    with Client(address_of(server), model="short", tls=ClientTls(ca=papers.ca)) as client:
         assert client.predict(TEXT)[0].label == label
 
 
@@ -144,7 +144,7 @@ def test_a_client_with_a_certificate_is_answered_where_one_is_asked_for(
 ) -> None:
     certificate, key = papers.own
     tls = ClientTls(ca=papers.ca, certificate=certificate, key=key)
-    with Client(address_of(mutual), model="demo", tls=tls) as client:
+    with Client(address_of(mutual), model="short", tls=tls) as client:
         assert client.predict(TEXT)[0].label == label
 
 
@@ -155,7 +155,7 @@ def test_a_client_without_a_certificate_of_the_authority_is_refused(
     certificate, key = (None, None) if of is None else papers.strange
     tls = ClientTls(ca=papers.ca, certificate=certificate, key=key)
     with (
-        Client(address_of(mutual), model="demo", tls=tls, timeout=5, retries=0) as client,
+        Client(address_of(mutual), model="short", tls=tls, timeout=5, retries=0) as client,
         pytest.raises(ClientError),
     ):
         client.predict(TEXT)
@@ -168,7 +168,7 @@ def test_a_client_that_trusts_another_authority_refuses(
     papers.stranger.cert_pem.write_to_path(ca)
     with (
         Client(
-            address_of(server), model="demo", tls=ClientTls(ca=ca), timeout=5, retries=0
+            address_of(server), model="short", tls=ClientTls(ca=ca), timeout=5, retries=0
         ) as client,
         pytest.raises(ClientError),
     ):
@@ -178,14 +178,14 @@ def test_a_client_that_trusts_another_authority_refuses(
 def test_plain_grpc_is_refused(server: Server) -> None:
     with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as raised:
         ModelServiceStub(channel).GetModelStatus(
-            GetModelStatusRequest(model_spec={"name": "demo"}), timeout=10
+            GetModelStatusRequest(model_spec={"name": "short"}), timeout=10
         )
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_plain_http_is_refused(server: Server) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"http://127.0.0.1:{server.rest_port}/v1/models/demo", timeout=10)
+        httpx.get(f"http://127.0.0.1:{server.rest_port}/v1/models/short", timeout=10)
 
 
 def handshake(port: int, papers: Papers, version: ssl.TLSVersion) -> str | None:
@@ -221,14 +221,16 @@ def test_tls_1_1_is_refused(server: Server, papers: Papers, port: str) -> None:
         handshake(getattr(server, port), papers, ssl.TLSVersion.TLSv1_1)
 
 
-def test_a_socket_beside_a_port_with_tls_is_plain(papers: Papers, tmp_path: Path) -> None:
+def test_a_socket_beside_a_port_with_tls_is_plain(
+    papers: Papers, short_export: Path, tmp_path: Path
+) -> None:
     options = ServerOptions(
         port=0,
         socket_path=str(tmp_path / "s"),
         tls=read_tls(papers.ssl_config(mutual=False)),
         drain_seconds=1,
     )
-    models = find_models(DEMO, "demo")
+    models = find_models(short_export.parent, "short")
     with (
         start(
             models,
@@ -239,7 +241,7 @@ def test_a_socket_beside_a_port_with_tls_is_plain(papers: Papers, tmp_path: Path
         grpc.insecure_channel(f"unix:{tmp_path}/s") as channel,
     ):
         assert str(server).endswith(f" and unix:{tmp_path}/s (gRPC)")
-        request = GetModelStatusRequest(model_spec={"name": "demo"})
+        request = GetModelStatusRequest(model_spec={"name": "short"})
         assert (
             ModelServiceStub(channel)
             .GetModelStatus(request, timeout=10)
