@@ -101,7 +101,6 @@ def load_checkpoint(
 
     _enter_process()
     graph, manifest = build(checkpoint, name=name, engine=engine, precision=precision)
-    check_shared_kernels(manifest, source=checkpoint.folder)
     functions = {
         signature.name: _name_arguments(signature.trace(graph), tuple(signature.inputs))
         for signature in signatures_of(graph)

@@ -100,6 +100,7 @@ def build(
         labels=checkpoint.labels,
         max_length=checkpoint.max_length,
         ladder=graph.ladder,
+        frozen_weights=True,
     )
 
 

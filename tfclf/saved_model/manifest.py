@@ -30,6 +30,8 @@ class Manifest:
       max_length: tokens in a row, special tokens included.
       versions: of the packages that made the export.
       ladder: the buckets of the signature `serving_xla`; None without that signature.
+      frozen_weights: whether the model answers right with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1: each
+        node multiplies by one weight only. Manifests of older exports lack it, which means False.
       serving_versions: the versions of TF Serving that know every op of the export.
       checksums: SHA-256 by file, for every file of the export except this one; the source's files
         stand under `source/`.
@@ -46,6 +48,7 @@ class Manifest:
     labels: tuple[str, ...]
     max_length: int
     ladder: Ladder | None = None
+    frozen_weights: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     serving_versions: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)

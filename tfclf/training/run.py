@@ -12,6 +12,7 @@ from tfclf.errors import DataError, InputError
 from tfclf.evaluation import Report
 from tfclf.evaluation.metrics import require_sklearn
 from tfclf.evaluation.plot import require_matplotlib
+from tfclf.saved_model.frozen_weights import check_training
 from tfclf.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def train(
     """
     recipe, output = recipe or Recipe(), Path(output)
     _refuse_existing(output)
+    check_training()
     # Needed only at the end. Check now, not after hours of training.
     require_sklearn()
     require_matplotlib()

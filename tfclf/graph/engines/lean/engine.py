@@ -146,24 +146,17 @@ class LeanEngine(tf.Module):
         extra = tf.cast(tf.equal(batch, 0), tf.int32)
         indices = [tf.pad(values, [[0, extra]]) for values in (tokens, positions, types)]
         row_splits = tf.concat([row_splits, tf.fill([extra], 1)], 0)
-        logits = tf.cond(
-            packed.should_group(batch),
-            lambda: self._compute_logits(indices, self._plan_packed(row_splits, groups=True)),
-            lambda: self._compute_logits(indices, self._plan_packed(row_splits, groups=False)),
-        )
-        return logits[:batch]
+        return self._compute_logits(indices, self._plan_packed(row_splits))[:batch]
 
-    def _plan_packed(self, row_splits: tf.Tensor, *, groups: bool) -> Layout:
+    def _plan_packed(self, row_splits: tf.Tensor) -> Layout:
         sizes = self._sizes
         packing = packed.plan(
-            row_splits,
-            groups=groups,
-            heads=sizes.heads,
-            head_size=sizes.head_size,
-            dtype=self._compute,
+            row_splits, heads=sizes.heads, head_size=sizes.head_size, dtype=self._compute
         )
         return Layout(
-            attend=functools.partial(packed.attend, packing=packing),
+            attend=packed.share_attention(
+                packing, hidden_size=sizes.hidden_size, dtype=self._compute
+            ),
             attend_first=functools.partial(packed.attend_first, packing=packing),
             trace_step=functools.partial(packed.trace_step, dtype=self._compute),
             norm=lambda rows: functools.partial(
@@ -187,16 +180,30 @@ class LeanEngine(tf.Module):
         return self._compute_logits(tf.unstack(tf.reshape(indices, [3, -1])), layout)
 
     def _compute_logits(self, indices: Sequence[tf.Tensor], layout: Layout) -> tf.Tensor:
-        hidden = self.embeddings(*indices, norm=layout.norm(tf.size(indices[0])))
-        *lower, last = (layer.read() for layer in self.layers)
+        norm = layout.norm(tf.size(indices[0]))
+        hidden = self.embeddings(*indices, norm=norm)
+        *lower, last_layer = self.layers
 
-        def run_layer(hidden: tf.Tensor, layer: LayerValues) -> tf.Tensor:
+        def run_layer(hidden: tf.Tensor, layer: LayerValues, norm: Norm) -> tf.Tensor:
             context = layout.attend(layer.query_key_value(hidden))
-            return self._feed_forward(layer, context, hidden, layout.norm(tf.shape(hidden)[0]))
+            return self._feed_forward(layer, context, hidden, norm)
 
-        step = layout.trace_step(run_layer, last)
+        # `norm` keeps tensors of this graph for later use; a function has to keep its own.
+        def run_shared_layer(hidden: tf.Tensor, layer: LayerValues) -> tf.Tensor:
+            return run_layer(hidden, layer, layout.norm(tf.shape(hidden)[0]))
+
+        # Passes through one layer share a function. Layers must not: see `packed.share_attention`.
+        shared_steps = {
+            layer: layout.trace_step(run_shared_layer, layer.read())
+            for layer in dict.fromkeys(lower)
+            if lower.count(layer) > 1
+        }
         for layer in lower:
-            hidden = step(hidden, layer)
+            if layer in shared_steps:
+                hidden = shared_steps[layer](hidden, layer.read())
+            else:
+                hidden = run_layer(hidden, layer.read(), norm)
+        last = last_layer.read()
         # The head reads each row's first token. So in the last layer, compute queries for first
         # tokens only; the other tokens contribute keys and values.
         # The reshape restores the static shape lost at the function boundary; Grappler's layer-norm

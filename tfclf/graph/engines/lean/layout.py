@@ -21,7 +21,7 @@ class Layout:
         row attends to itself.
       attend_first: the same for each row's first token alone. [batch, hidden_size] of their queries
         and [tokens, 2 * hidden_size] of keys and values -> [batch, hidden_size], in input order.
-      trace_step: makes one function of the step that every layer but the last takes, if that pays.
+      trace_step: makes one function of the step of a layer that runs several times, if that pays.
       norm: returns the form of layer norm that suits the device's compiler, for tensors of so many
         rows, int32[].
       first: int32[batch], the index of each row's first token among all tokens.

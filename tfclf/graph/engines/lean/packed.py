@@ -6,7 +6,9 @@ need the least padding. One gather pads each group to its own longest row, and o
 undoes it.
 """
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +16,8 @@ import tensorflow as tf
 from tfclf.graph.engines.lean.layout import Step
 from tfclf.graph.engines.lean.weights import LayerValues
 from tfclf.graph.tracing import trace_once
+
+Attend = Callable[[tf.Tensor], tf.Tensor]
 
 _GROUPS = 4
 # In smaller batches the groups cost more (8 ms on 12 layers) than they save.
@@ -26,8 +30,7 @@ _PLACES = 32
 _LINEAR = 100.0
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Rows of about the same length, padded to the longest of them.
 
     Attributes:
@@ -46,8 +49,7 @@ class Group:
     bias: tf.Tensor
 
 
-@dataclass(frozen=True)
-class Packing:
+class Packing(NamedTuple):
     """Indices and shapes of a packed batch, computed once.
 
     Computed in each layer, they would add nodes there. Grappler visits every node before the first
@@ -55,6 +57,8 @@ class Packing:
 
     Attributes:
       first: int32[batch], the index of each row's first token, in input order.
+      grouped: bool[], whether there are groups; if not, the first of `groups` has all rows, and the
+        others repeat it.
       groups: of rows, for attention.
       back: int32[tokens, heads], the index of each head of each token among the groups' padded
         heads.
@@ -65,6 +69,7 @@ class Packing:
     """
 
     first: tf.Tensor
+    grouped: tf.Tensor
     groups: tuple[Group, ...]
     back: tf.Tensor
     back_first: tf.Tensor
@@ -73,24 +78,15 @@ class Packing:
     first_heads: tf.Tensor
 
 
-def should_group(batch: tf.Tensor) -> tf.Tensor:
-    """Tell whether a batch of that many rows is worth groups."""
-    return batch >= _MIN_GROUPED_ROWS
-
-
-def plan(
-    row_splits: tf.Tensor, *, groups: bool, heads: int, head_size: int, dtype: tf.DType
-) -> Packing:
+def plan(row_splits: tf.Tensor, *, heads: int, head_size: int, dtype: tf.DType) -> Packing:
     """Plan where the heads of each token go before attention, and come from after it.
 
     Two rows of 2 tokens and 1 token, with 2 heads: [3 tokens, 3 * hidden_size] is seen as 3 * 3 * 2
     heads. Token 0 has the queries 0 and 1, the keys 2 and 3, the values 4 and 5; token 1 starts at
     6 and token 2 at 12.
 
-    >>> packing = plan(
-    ...     tf.constant([0, 2, 3]), groups=False, heads=2, head_size=8, dtype=tf.float32
-    ... )
-    >>> (group,) = packing.groups
+    >>> packing = plan(tf.constant([0, 2, 3]), heads=2, head_size=8, dtype=tf.float32)
+    >>> group = packing.groups[0]
     >>> queries, keys, values = group.places.numpy().tolist()
     >>> queries  # [rows, heads, length]; the second row repeats its token as padding
     [[[0, 6], [1, 7]], [[12, 12], [13, 13]]]
@@ -103,8 +99,36 @@ def plan(
     >>> packing.back.numpy().tolist()  # [tokens, heads]
     [[0, 2], [1, 3], [4, 6]]
 
+    Small batches are not grouped. Attention alone chooses by that: a second encoder for them would
+    double Grappler's work, and the weights that kernels keep.
+
     Args:
       row_splits: int32[batch + 1], rows of at least one token each; at least one row.
+    """
+    grouped = tf.size(row_splits) - 1 >= _MIN_GROUPED_ROWS
+    groups, back, back_first = tf.cond(
+        grouped,
+        lambda: _plan_rows(row_splits, heads=heads, dtype=dtype, groups=True),
+        lambda: _plan_rows(row_splits, heads=heads, dtype=dtype, groups=False),
+    )
+    return Packing(
+        first=row_splits[:-1],
+        grouped=grouped,
+        groups=groups,
+        back=back,
+        back_first=back_first,
+        scale=tf.constant(head_size**-0.5, dtype),
+        heads=tf.constant([-1, head_size]),
+        first_heads=tf.constant([-1, heads, 1, head_size]),
+    )
+
+
+def _plan_rows(
+    row_splits: tf.Tensor, *, heads: int, dtype: tf.DType, groups: bool
+) -> tuple[tuple[Group, ...], tf.Tensor, tf.Tensor]:
+    """Return a Packing's `groups`, `back` and `back_first`.
+
+    Args:
       groups: whether to sort and group rows; needs at least _GROUPS rows.
     """
     starts = row_splits[:-1]
@@ -153,15 +177,7 @@ def plan(
     # [tokens, 1] + [tokens, 1] * [heads] -> [tokens, heads]
     back = tf.expand_dims(tf.gather(begin, row) + within.values, 1)
     back += tf.expand_dims(tf.gather(stride, row), 1) * tf.range(heads)
-    return Packing(
-        first=starts,
-        groups=tuple(packed_groups),
-        back=back,
-        back_first=back_first,
-        scale=tf.constant(head_size**-0.5, dtype),
-        heads=tf.constant([-1, head_size]),
-        first_heads=tf.constant([-1, heads, 1, head_size]),
-    )
+    return tuple(packed_groups * (_GROUPS // count)), back, back_first
 
 
 def _choose_group_sizes(lengths: tf.Tensor) -> tf.Tensor:
@@ -195,17 +211,31 @@ def _choose_group_sizes(lengths: tf.Tensor) -> tf.Tensor:
 
 
 def trace_step(step: Step, layer: LayerValues, *, dtype: tf.DType) -> Step:
-    """Make one function of a layer's step, with the layer's values as arguments.
+    """Make one function of the step of a layer that runs several times, as ALBERT's do.
 
-    Grappler then optimizes the layer once instead of once per layer; this dominates first-call
-    latency. The function captures what all layers share, such as the packing.
+    Grappler then optimizes the step once instead of once per pass; this dominates first-call
+    latency. Layers with weights of their own must not share the function, see `share_attention`.
 
     Args:
-      layer: any layer; all have the same shapes.
+      layer: the layer's values, which become arguments.
     """
     hidden_size = layer.attention_output.bias.shape[0]
     values = tf.nest.map_structure(tf.TensorSpec.from_tensor, layer)
     return trace_once(step, [tf.TensorSpec([None, hidden_size], dtype), values], noinline=True)
+
+
+def share_attention(packing: Packing, *, hidden_size: int, dtype: tf.DType) -> Attend:
+    """Make one function of `attend`, for all layers.
+
+    Grappler then optimizes attention once instead of once per layer. Products with weights stay
+    outside, and each layer has nodes of its own for them: with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1, a
+    node's kernel keeps the first weights that it sees. So no node may meet a second weight.
+    """
+    return trace_once(
+        functools.partial(attend, packing=packing),
+        [tf.TensorSpec([None, 3 * hidden_size], dtype)],
+        noinline=True,
+    )
 
 
 def attend(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
@@ -213,9 +243,7 @@ def attend(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
 
     With queries and keys of 0, each token gets the mean of its row's values:
 
-    >>> packing = plan(
-    ...     tf.constant([0, 2, 3]), groups=False, heads=2, head_size=1, dtype=tf.float32
-    ... )
+    >>> packing = plan(tf.constant([0, 2, 3]), heads=2, head_size=1, dtype=tf.float32)
     >>> values = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> attend(tf.concat([tf.zeros([3, 4]), values], 1), packing).numpy().round(3)
     array([[2., 3.],
@@ -228,23 +256,22 @@ def attend(query_key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
     """
     # [tokens, 3 * hidden_size] -> [tokens * 3 * heads, head_size]
     heads = tf.reshape(query_key_value, packing.heads)
-    contexts = []
-    for group in packing.groups:
+
+    def attend_in(group: Group) -> tf.Tensor:
         # [3, rows, heads, length, head_size] -> three of [rows, heads, length, head_size]
         query, key, value = tf.unstack(tf.gather(heads, group.places))
         context = _attend_padded(query, key, value, group, packing)
-        contexts.append(tf.reshape(context, packing.heads))
+        return tf.reshape(context, packing.heads)
+
     # [padded heads of all groups, head_size] -> [tokens, heads, head_size] -> [tokens, hidden_size]
-    context = tf.gather(_join(contexts), packing.back)
+    context = tf.gather(_join_groups(attend_in, packing), packing.back)
     return tf.reshape(context, [-1, query_key_value.shape[1] // 3])
 
 
 def attend_first(query: tf.Tensor, key_value: tf.Tensor, packing: Packing) -> tf.Tensor:
     """Compute `attend` for each row's first token alone.
 
-    >>> packing = plan(
-    ...     tf.constant([0, 2, 3]), groups=False, heads=2, head_size=1, dtype=tf.float32
-    ... )
+    >>> packing = plan(tf.constant([0, 2, 3]), heads=2, head_size=1, dtype=tf.float32)
     >>> values = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> key_value = tf.concat([tf.zeros([3, 2]), values], 1)
     >>> attend_first(tf.zeros([2, 2]), key_value, packing).numpy().round(3)
@@ -257,15 +284,16 @@ def attend_first(query: tf.Tensor, key_value: tf.Tensor, packing: Packing) -> tf
     Returns: [batch, hidden_size], in input order.
     """
     heads = tf.reshape(key_value, packing.heads)
-    contexts = []
-    for group in packing.groups:
+
+    def attend_in(group: Group) -> tf.Tensor:
         # [2, rows, heads, length, head_size] -> two of [rows, heads, length, head_size]
         key, value = tf.unstack(tf.gather(heads, group.keys_values))
         # [rows, hidden_size] -> [rows, heads, 1, head_size]
         first = tf.reshape(tf.gather(query, group.rows), packing.first_heads)
         context = _attend_padded(first, key, value, group, packing)
-        contexts.append(tf.reshape(context, [-1, query.shape[1]]))
-    return tf.gather(_join(contexts), packing.back_first)
+        return tf.reshape(context, [-1, query.shape[1]])
+
+    return tf.gather(_join_groups(attend_in, packing), packing.back_first)
 
 
 def _attend_padded(
@@ -276,5 +304,10 @@ def _attend_padded(
     return tf.matmul(tf.nn.softmax(scores), value)
 
 
-def _join(contexts: list[tf.Tensor]) -> tf.Tensor:
-    return tf.concat(contexts, 0) if len(contexts) > 1 else contexts[0]
+def _join_groups(attend_in: Callable[[Group], tf.Tensor], packing: Packing) -> tf.Tensor:
+    """Concatenate the contexts of all groups."""
+    return tf.cond(
+        packing.grouped,
+        lambda: tf.concat([attend_in(group) for group in packing.groups], 0),
+        lambda: attend_in(packing.groups[0]),
+    )
