@@ -26,11 +26,12 @@ from tfclf.server.runtime.servable import Servable
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
-_TOGETHER = ("tests/client/", "tests/server/conformance/")
+_TOGETHER = ("tests/client/", "tests/server/conformance/", "tests/spark/")
 # Files that export, train, prove, or start processes. `make test-fast` leaves them out. `make test`
 # starts with them, longest first, so no worker is left alone with one at the end.
 _SLOW = (
     "tests/client/",
+    "tests/spark/",
     "tests/docs/test_docs.py",
     "tests/checkpoints/kerashub/",
     "tests/graph/",
@@ -92,7 +93,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Schedule like `--dist loadfile`, but keep folders that share servers on one worker."""
+    """Schedule like `--dist loadfile`, but keep folders that share a process on one worker."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
