@@ -26,6 +26,7 @@ HEADLINES = (
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Return the session of a local cluster; its executors get this checkout."""
     folder = tmp_path_factory.mktemp("spark")
+    (folder / "data").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_HOME", str(_link_spark_home(folder / "home")))
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
@@ -46,6 +47,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
                 "spark.sql.shuffle.partitions": "2",
                 "spark.sql.warehouse.dir": str(folder / "warehouse"),
                 "spark.local.dir": str(folder / "local"),
+                # A file system that is not the local one, as HDFS and object stores are not.
+                "spark.hadoop.fs.viewfs.mounttable.cluster.link./data": f"file://{folder}/data",
             },
         )
         session.sparkContext.setLogLevel("OFF")

@@ -63,11 +63,18 @@ def test_the_schema_is_the_documented_one(headlines: Any) -> None:
 def test_labels_stand_in_the_model_s_order(headlines: Any, bundled: tfclf.Classifier) -> None:
     """Asked in SQL: a map that is collected to Python comes in Java's order."""
     keys = classify(headlines, BUNDLED).selectExpr("map_keys(prediction.probabilities) AS labels")
-    assert tuple(keys.first().labels) == bundled.labels
+    assert tuple(keys.collect()[0].labels) == bundled.labels
 
 
 def test_a_text_that_is_too_long_is_marked(spark: Any) -> None:
     texts = spark.createDataFrame([("cup " * 600,), ("cup",)], "text string")
+    rows = classify(texts, BUNDLED).collect()
+    assert [row.prediction.truncated for row in rows] == [True, False]
+
+
+@pytest.mark.verify
+def test_a_row_of_10_mb_gets_an_answer(spark: Any) -> None:
+    texts = spark.createDataFrame([("cup " * 2_500_000,), ("cup",)], "text string")
     rows = classify(texts, BUNDLED).collect()
     assert [row.prediction.truncated for row in rows] == [True, False]
 
@@ -153,10 +160,20 @@ class _Look:
             yield pa.array([f"{os.getpid()} {id(model)} {threads}"] * len(batch))
 
 
+class _Process:
+    """Say which process ran a task."""
+
+    def run(self, batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for batch in batches:
+            yield pa.array([str(os.getpid())] * len(batch))
+
+
 @pytest.fixture(scope="module")
 def seen(headlines: Any) -> list[tuple[str, str, str]]:
     """Return process, model and threads of eight tasks."""
-    look = make_function(_Look(str(BUNDLED / "1")), "string", name="look")
+    look = make_function(_Look(str(BUNDLED / "1")), "string", name="look", expensive=True)
     rows = headlines.repartition(8).select(look("text").alias("seen")).collect()
     return [tuple(row.seen.split()) for row in rows]
 
@@ -166,6 +183,15 @@ def test_a_worker_loads_the_model_once_for_many_tasks(seen: list[tuple[str, str,
     processes = {process for process, _, _ in seen}
     assert len(processes) <= 2
     assert len({(process, model) for process, model, _ in seen}) == len(processes)
+
+
+def test_functions_without_a_model_run_in_other_workers(
+    headlines: Any, seen: list[tuple[str, str, str]]
+) -> None:
+    """Else each of them would hold a copy of the model in time."""
+    process = make_function(_Process(), "string", name="process")
+    rows = headlines.repartition(8).select(process("text").alias("process")).collect()
+    assert not {row.process for row in rows} & {process for process, _, _ in seen}
 
 
 def test_tensorflow_gets_the_cores_of_one_task(seen: list[tuple[str, str, str]]) -> None:

@@ -1,5 +1,6 @@
 """SequenceClassifier in a pipeline: transformed, saved, loaded, and refused."""
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from pyspark.ml import Pipeline, PipelineModel
 
 from tests.spark.conftest import BUNDLED
-from tfclf.errors import InputError, SourceError
+from tfclf.errors import ExportError, InputError, SourceError
 from tfclf.spark import SequenceClassifier, classify
 
 
@@ -56,6 +57,16 @@ def test_a_loaded_pipeline_is_saved_again(saved: Path, tmp_path: Path) -> None:
     assert Path(stage.getModel()).is_relative_to(again)
 
 
+def test_from_another_file_system_the_model_is_sent_to_the_executors(headlines: Any) -> None:
+    folder = "viewfs://cluster/data/pipeline"
+    PipelineModel([SequenceClassifier(model=BUNDLED)]).save(folder)
+    loaded = PipelineModel.load(folder)
+    assert loaded.stages[0].getModel().startswith("files:")
+    few = headlines.where("id < 4")
+    expected = _labels(classify(few, BUNDLED), "prediction")
+    assert _labels(loaded.transform(few), "prediction") == expected
+
+
 def test_by_reference_the_model_stays_where_it_is(headlines: Any, tmp_path: Path) -> None:
     stage = SequenceClassifier(model=BUNDLED, storage="reference")
     PipelineModel([stage]).save(str(tmp_path / "pipeline"))
@@ -73,6 +84,18 @@ def test_a_model_that_the_driver_does_not_see_is_saved_by_reference_only(
     stage.setStorage("reference").save(str(tmp_path / "other"))
     loaded = SequenceClassifier.load(str(tmp_path / "other"))
     assert loaded.getModel() == "local:/opt/models/news"
+
+
+def test_a_full_disk_leaves_no_half_of_a_stage(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tfclf.spark.storage.shutil.copytree", fail)
+    with pytest.raises(ExportError, match=r"No space left on device.*storage='reference'"):
+        SequenceClassifier(model=BUNDLED).save(str(tmp_path / "stage"))
+    assert not (tmp_path / "stage").exists()
 
 
 def test_a_newer_format_is_refused_with_its_version(saved: Path) -> None:

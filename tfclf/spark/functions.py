@@ -11,6 +11,8 @@ import pyarrow as pa
 from tfclf.spark.pandas_warning import ignore_pandas_warning
 from tfclf.spark.worker import Task, driver_versions
 
+_POOL = "TFCLF_WORKERS"
+
 
 def make_function(
     task: Task, returns: Any, *, name: str, expensive: bool = False
@@ -25,8 +27,8 @@ def make_function(
       task: gets an iterator of Arrow arrays.
       returns: the Spark type of the result.
       name: shown in Spark's plans.
-      expensive: whether Spark must not run it twice. Spark otherwise copies it into each filter on
-        its result, and the model would run once for the filter and once for the column.
+      expensive: whether it runs a model. Spark must not run it twice then: it otherwise copies the
+        function into each filter on its result. And it gets Python workers of its own.
     """
     from pyspark.sql.functions import arrow_udf
 
@@ -54,6 +56,26 @@ def make_function(
     run.__annotations__ = {"batches": Iterator[pa.Array], "return": Iterator[pa.Array]}
     with ignore_pandas_warning():
         function = arrow_udf(run, returns)
-    if expensive:
-        function = function.asNondeterministic()
-    return function  # type: ignore[no-any-return]
+    return _isolate(function.asNondeterministic()) if expensive else function
+
+
+def _isolate(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function Python workers of its own, on classic Spark.
+
+    Spark hands out idle workers by their environment variables. Without this a worker that has
+    split sentences would run the model next, and in time each would hold a copy of it.
+    """
+
+    def call(column: Any) -> Any:
+        from pyspark import SparkContext
+
+        context = SparkContext._active_spark_context
+        if context is None:  # Spark Connect: the server makes the environment
+            return function(column)
+        context.environment[_POOL] = "model"
+        try:
+            return function(column)
+        finally:
+            context.environment.pop(_POOL, None)
+
+    return call

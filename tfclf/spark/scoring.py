@@ -25,6 +25,8 @@ def score_texts(model: Classifier, texts: Sequence[bytes], options: Options) -> 
     Raises: InputError.
     """
     options.check_model(model.manifest)
+    if not texts:  # one row shows which columns there are
+        return {name: values[:0] for name, values in score_texts(model, [b""], options).items()}
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     ordered = [texts[row] for row in order]
     if options.max_length is not None and options.max_length < model.max_length:
@@ -53,7 +55,7 @@ def _predict_columns(model: Classifier, texts: Sequence[bytes], options: Options
         "score": np.array([row.score for row in predictions], dtype=np.float32),
         "truncated": np.array([row.truncated for row in predictions], dtype=object),
     }
-    if not predictions or predictions[0].probabilities is not None:
+    if predictions[0].probabilities is not None:
         values = [list((row.probabilities or {}).values()) for row in predictions]
         columns["probabilities"] = np.array(values, np.float32).reshape(-1, len(model.labels))
     return columns

@@ -44,7 +44,7 @@ def two(spark: Any) -> Any:
 @pytest.fixture(scope="module")
 def by_sentence(two: Any) -> Any:
     """Return the row with one class per sentence."""
-    return Pipeline(stages=_stages(by_sentence=True)).fit(two).transform(two).first()
+    return Pipeline(stages=_stages(by_sentence=True)).fit(two).transform(two).collect()[0]
 
 
 def test_each_sentence_has_a_class_and_its_place(by_sentence: Any) -> None:
@@ -102,7 +102,7 @@ def test_a_finisher_gives_plain_strings(two: Any) -> None:
     finisher = Finisher().setInputCols(["class"]).setIncludeMetadata(True)
     result = PipelineModel([*_stages(by_sentence=True), finisher]).transform(two)
     assert result.columns == ["text", "finished_class", "finished_class_md"]
-    row = result.first()
+    row = result.collect()[0]
     assert row.finished_class == ["Sports", "Business"]
     assert set(row.finished_class_md) == {"sentence", "World", "Sports", "Business", "Sci/Tech"}
 
@@ -110,9 +110,11 @@ def test_a_finisher_gives_plain_strings(two: Any) -> None:
 def test_a_finisher_joins_results_and_metadata(two: Any) -> None:
     finisher = Finisher().setInputCols("sentence").setOutputCols("out").setOutputAsArray(False)
     stages = _stages(by_sentence=True)[:2]
-    plain = PipelineModel([*stages, finisher]).transform(two).first()
+    plain = PipelineModel([*stages, finisher]).transform(two).collect()[0]
     assert plain.out == "Late goal wins the cup.@Shares jump after earnings."
-    detailed = PipelineModel([*stages, finisher.setIncludeMetadata(True)]).transform(two).first()
+    detailed = (
+        PipelineModel([*stages, finisher.setIncludeMetadata(True)]).transform(two).collect()[0]
+    )
     assert detailed.out == (
         "sentence->0#result->Late goal wins the cup."
         "@sentence->1#result->Shares jump after earnings."
@@ -134,7 +136,7 @@ def test_every_stage_is_saved_and_loaded(two: Any, tmp_path: Path) -> None:
     assert [type(stage) for stage in loaded.stages] == [type(stage) for stage in pipeline.stages]
     assert loaded.stages[0].getCleanupMode() == "shrink"
     assert Path(loaded.stages[-2].getModel()).is_relative_to(tmp_path)
-    assert loaded.transform(two).first().labels == ["Sports", "Business"]
+    assert loaded.transform(two).collect()[0].labels == ["Sports", "Business"]
 
 
 def test_exploded_sentences_are_rows(two: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,80 +19,101 @@ _UNREADABLE = "['j'ai bien aime le film harry potter!']"
 _READABLE = '["j\'ai bien aime le film harry potter!"]'
 
 
+# The others are exported by `make verify`: ten seconds of a core each.
+_SAMPLE = pytest.mark.sample(
+    "albert_base_sequence_classifier_ag_news", "distilbert_base_sequence_classifier_ag_news"
+)
+_WITH_ANSWERS = [card for card in CARDS if "allocine" not in card]
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a snippet defines, and its one row."""
+
+    names: dict[str, Any]
+    row: Any
+
+    @property
+    def classifier(self) -> Any:
+        return self.names["sequenceClassifier"]
+
+    @property
+    def annotation(self) -> Any:
+        (found,) = self.row["class"]
+        return found
+
+
 @pytest.fixture(scope="module")
-def results(spark: Any, cached: dict[str, Path], shared: Path) -> Callable[[str], Any]:
-    """Return the names that a card's snippet defines, by the card's name; each runs once."""
+def results(spark: Any, cached: dict[str, Path], shared: Path) -> Callable[[str], _Result]:
+    """Return the result of a card's snippet, by the card's name; each runs once."""
 
     @cache
-    def run(card: str) -> dict[str, Any]:
+    def run(card: str) -> _Result:
         names: dict[str, Any] = {"spark": spark}
         exec("from tfclf.spark.sparknlp import *", names)
         exec(read_snippet(shared, card).replace(_UNREADABLE, _READABLE), names)
-        return names
+        (row,) = names["result"].selectExpr("*", "class.result AS labels").collect()
+        return _Result(names, row)
 
     return run
 
 
+@_SAMPLE
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_s_snippet_runs_and_gives_one_label(
-    results: Callable[[str], Any], card: str
+    results: Callable[[str], _Result], card: str
 ) -> None:
-    names = results(card)
-    (row,) = names["result"].select("class.result").collect()
-    assert len(row.result) == 1
-    assert row.result[0] in names["sequenceClassifier"].getClasses()
+    (label,) = results(card).row.labels
+    assert label in results(card).classifier.getClasses()
 
 
+@_SAMPLE
 @pytest.mark.parametrize("card", CARDS)
 def test_probabilities_are_those_behind_the_tokenizer_of_training(
-    results: Callable[[str], Any], archives: dict[str, Path], card: str
+    results: Callable[[str], _Result], card: str
 ) -> None:
-    names = results(card)
-    (row,) = names["result"].collect()
-    (found,) = row["class"]
-    reference = tfclf.load(names["sequenceClassifier"].getModel()).predict(row.text)
+    found = results(card).annotation
+    reference = tfclf.load(results(card).classifier.getModel()).predict(results(card).row.text)
     assert found.result == reference.label
     shown = {key: float(value) for key, value in found.metadata.items() if key != "sentence"}
     assert shown == pytest.approx(dict(reference.probabilities or {}), abs=1e-5)
 
 
+@_SAMPLE
 @pytest.mark.parametrize("card", CARDS)
-def test_the_annotation_covers_the_document(results: Callable[[str], Any], card: str) -> None:
-    (row,) = results(card)["result"].collect()
-    (found,) = row["class"]
-    assert (found.annotatorType, found.begin, found.end) == ("category", 0, len(row.text) - 1)
+def test_the_annotation_covers_the_document(results: Callable[[str], _Result], card: str) -> None:
+    found, text = results(card).annotation, results(card).row.text
+    assert (found.annotatorType, found.begin, found.end) == ("category", 0, len(text) - 1)
     assert (found.metadata["sentence"], found.embeddings) == ("0", [])
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if "allocine" not in card])
+@_SAMPLE
+@pytest.mark.parametrize("card", _WITH_ANSWERS)
 def test_labels_stand_in_the_checkpoint_s_order(
-    results: Callable[[str], Any], shared: Path, card: str
+    results: Callable[[str], _Result], shared: Path, card: str
 ) -> None:
-    family = results(card)["sequenceClassifier"].family
-    folder = {"xlm-roberta": "xlm_roberta_ag_news"}.get(family, family)
-    config = json.loads((shared / "spark_nlp" / "checkpoints" / folder / "config.json").read_text())
+    config = json.loads((_checkpoint(shared, results(card)) / "config.json").read_text())
     labels = config["id2label"]
     expected = [labels[number] for number in sorted(labels, key=int)]
-    assert results(card)["sequenceClassifier"].getClasses() == expected
+    assert results(card).classifier.getClasses() == expected
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if "allocine" not in card])
+@_SAMPLE
+@pytest.mark.parametrize("card", _WITH_ANSWERS)
 def test_metadata_has_the_keys_of_spark_nlp_s_own_answers(
-    results: Callable[[str], Any], shared: Path, card: str
+    results: Callable[[str], _Result], shared: Path, card: str
 ) -> None:
     """Spark NLP 3.4.4 writes the keys as Some(World), later versions as World."""
-    family = results(card)["sequenceClassifier"].family
-    folder = {"xlm-roberta": "xlm_roberta_ag_news"}.get(family, family)
-    path = shared / "spark_nlp" / "checkpoints" / folder / "spark_nlp_3.4.4_predictions.jsonl"
+    path = _checkpoint(shared, results(card)) / "spark_nlp_3.4.4_predictions.jsonl"
     genuine = json.loads(path.read_text(encoding="utf-8").splitlines()[0])["metadata"]
-    (row,) = results(card)["result"].collect()
     keys = {key.removeprefix("Some(").removesuffix(")") for key in genuine}
-    assert set(row["class"][0].metadata) == keys
+    assert set(results(card).annotation.metadata) == keys
 
 
-@pytest.mark.parametrize("card", list(CARDS)[:1])
-def test_columns_have_spark_nlp_s_schema(results: Callable[[str], Any], card: str) -> None:
-    schema = results(card)["result"].schema
+@_SAMPLE
+@pytest.mark.parametrize("card", CARDS)
+def test_columns_have_spark_nlp_s_schema(results: Callable[[str], _Result], card: str) -> None:
+    schema = results(card).names["result"].schema
     for name, kind in {"document": "document", "token": "token", "class": "category"}.items():
         assert schema[name].dataType == sparknlp.Annotation.arrayType()
         assert schema[name].metadata == {"annotatorType": kind}
@@ -106,3 +128,10 @@ def test_the_published_snippet_of_allocine_is_no_python(shared: Path) -> None:
     assert _UNREADABLE in snippet
     with pytest.raises(SyntaxError):
         compile(snippet, "card", "exec")
+
+
+def _checkpoint(shared: Path, result: _Result) -> Path:
+    """Return the checkpoint that the archive was made from."""
+    family = result.classifier.family
+    folder = {"xlm-roberta": "xlm_roberta_ag_news"}.get(family, family)
+    return shared / "spark_nlp" / "checkpoints" / folder

@@ -20,7 +20,7 @@ TYPE = "annotatorType"  # the key in a column's metadata, as in Spark NLP
 _ACCESSOR = re.compile(r"(set|get|add)([A-Z]\w*)")
 
 
-class UnknownParameterError(InputError, AttributeError):
+class _UnknownParameterError(InputError, AttributeError):
     """A setter or getter of Spark NLP that a stage here does not have."""
 
 
@@ -43,7 +43,7 @@ class Named(Saved, Params):
     instead: ClassVar[dict[str, str]] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """Explain a setter that is missing. Raises: UnknownParameterError, AttributeError."""
+        """Explain a setter that is missing. Raises: _UnknownParameterError, AttributeError."""
         accessor = _ACCESSOR.fullmatch(name)
         kind = type(self).__name__
         if accessor is None:
@@ -52,7 +52,7 @@ class Named(Saved, Params):
         known = sorted(entry for entry in dir(type(self)) if entry.startswith(accessor[1]))
         own = ", ".join(entry for entry in known if _ACCESSOR.fullmatch(entry)) or "none"
         advice = self.instead.get(parameter, "There is no counterpart; leave it out.")
-        raise UnknownParameterError(
+        raise _UnknownParameterError(
             f"{kind} has no parameter {parameter!r} here (it was asked for as {name}). {advice} "
             f"It has: {own}."
         )
