@@ -20,7 +20,7 @@ import json, sys
 from pyspark.sql import SparkSession
 from tfclf.spark import SequenceClassifier, classify, ship_model
 
-model, headlines = json.loads(sys.argv[1])
+model, headlines, folder = json.loads(sys.argv[1])
 spark = (
     SparkSession.builder.remote("local[1]")
     .config("spark.ui.enabled", "false")
@@ -35,17 +35,20 @@ found["shipped"] = [row.prediction.label for row in classify(texts, place).colle
 stage = SequenceClassifier(model=model)
 found["stage"] = [row.prediction.label for row in stage.transform(texts).collect()]
 try:
-    stage.save("never")
+    stage.save(f"{folder}/inside")
 except Exception as error:
     found["inside"] = str(error)
+stage.setStorage("reference").save(f"{folder}/reference")
+found["reference"] = SequenceClassifier.load(f"{folder}/reference").getModel()
 print(json.dumps(found))
 spark.stop()
 """
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, object]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """Return what a client saw."""
+    folder = str(tmp_path_factory.mktemp("connect"))
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("SPARK_")
     } | {
@@ -55,7 +58,7 @@ def found() -> dict[str, object]:
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps([str(BUNDLED), HEADLINES])],
+        [sys.executable, "-c", _PROGRAM, json.dumps([str(BUNDLED), HEADLINES, folder])],
         capture_output=True,
         text=True,
         check=False,
@@ -84,3 +87,7 @@ def test_a_model_inside_a_saved_stage_is_refused_with_the_other_way(
     found: dict[str, object],
 ) -> None:
     assert "storage='reference'" in str(found["inside"])
+
+
+def test_a_stage_is_saved_by_reference(found: dict[str, object]) -> None:
+    assert found["reference"] == str(BUNDLED / "1")

@@ -21,6 +21,8 @@ from tfclf.spark.java import find_java
         ({"output": "ID"}, r"a column 'id' already.*Choose another output"),
         ({"on_null": "skip"}, r"on_null is 'skip'; expected 'fail' or 'null'"),
         ({"batch_size": 0}, r"batch_size is 0"),
+        ({"long": "cut"}, r"long is 'cut'; expected 'truncate' or 'windows'"),
+        ({"stride": 8}, r"a stride is for long='windows'"),
         ({"max_length": 513}, r"reads at most 512 tokens"),
         ({"max_length": 8, "long": "windows"}, r"Leave one of them out"),
         ({"threshold": 0.5}, r"single_label_classification.*multi-label"),

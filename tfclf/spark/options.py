@@ -7,6 +7,7 @@ from tfclf.problem_types import MULTI_LABEL
 from tfclf.saved_model.manifest import Manifest
 
 ON_NULL = ("fail", "null")
+_LONG = ("truncate", "windows")  # as in tfclf.classifier, which would import TensorFlow here
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class Options:
         """Refuse values that no model takes. Raises: InputError."""
         if not _is_count(self.batch_size):
             raise InputError(f"batch_size is {self.batch_size!r}; expected a whole number above 0.")
+        if self.long not in _LONG:
+            raise InputError(f"long is {self.long!r}; expected {' or '.join(map(repr, _LONG))}.")
+        if self.stride is not None and self.long != "windows":
+            raise InputError(
+                f"stride is {self.stride!r} and long is {self.long!r}; a stride is for "
+                f"long='windows'."
+            )
         if self.max_length is not None and not _is_count(self.max_length):
             raise InputError(f"max_length is {self.max_length!r}; expected a whole number above 0.")
         if self.max_length is not None and self.long == "windows":

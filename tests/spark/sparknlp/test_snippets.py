@@ -132,6 +132,6 @@ def test_the_published_snippet_of_allocine_is_no_python(shared: Path) -> None:
 
 def _checkpoint(shared: Path, result: _Result) -> Path:
     """Return the checkpoint that the archive was made from."""
-    family = result.classifier.family
+    family: str = result.classifier.family
     folder = {"xlm-roberta": "xlm_roberta_ag_news"}.get(family, family)
     return shared / "spark_nlp" / "checkpoints" / folder
