@@ -12,6 +12,7 @@ from tests.spark.conftest import BUNDLED, HEADLINES
 from tfclf.spark.java import find_java
 from tfclf.spark.trimmed_java import complete_java
 
+pytestmark = pytest.mark.verify  # another JVM and two more loads of TensorFlow
 pytest.importorskip("grpc_status", reason="Spark Connect's client needs pyspark[connect]")
 
 # A process of its own: PySpark is either classic or a client in one process.

@@ -19,10 +19,8 @@ _UNREADABLE = "['j'ai bien aime le film harry potter!']"
 _READABLE = '["j\'ai bien aime le film harry potter!"]'
 
 
-# The others are exported by `make verify`: ten seconds of a core each.
-_SAMPLE = pytest.mark.sample(
-    "albert_base_sequence_classifier_ag_news", "distilbert_base_sequence_classifier_ag_news"
-)
+# The others are exported in `make verify`: ten seconds of a core each and more.
+_SAMPLE = pytest.mark.sample("distilbert_base_sequence_classifier_ag_news")
 _WITH_ANSWERS = [card for card in CARDS if "allocine" not in card]
 
 
