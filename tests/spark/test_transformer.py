@@ -98,6 +98,14 @@ def test_a_full_disk_leaves_no_half_of_a_stage(
     assert not (tmp_path / "stage").exists()
 
 
+def test_a_folder_that_is_there_gets_no_model(spark: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "stage"
+    SequenceClassifier(model="local:/x", storage="reference").save(str(folder))
+    with pytest.raises(Exception, match="already exists"):
+        SequenceClassifier(model=BUNDLED).save(str(folder))
+    assert [path.name for path in folder.iterdir()] == ["metadata"]
+
+
 def test_a_newer_format_is_refused_with_its_version(saved: Path) -> None:
     _change_metadata(saved, lambda facts: facts["tfclf"].update(format_version=2, version="9.0"))
     with pytest.raises(SourceError, match=r"saved by tfclf 9.0 in format 2.*Install tfclf 9.0"):

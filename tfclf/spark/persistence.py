@@ -36,6 +36,13 @@ class Saved(MLReadable, MLWritable):
         """Write what is not a Param into the folder `path`; return Params to store instead."""
         return {}
 
+    def discard(self, path: str, stored: dict[str, Any], spark: Any) -> None:
+        """Remove what `store` wrote, since the rest could not be written.
+
+        Args:
+          stored: what `store` returned.
+        """
+
     def restore(self, path: str, spark: Any) -> None:
         """Read what `store` wrote."""
 
@@ -45,9 +52,13 @@ class _Writer(DefaultParamsWriter):
         own = {param.name: value for param, value in self.instance._paramMap.items()}
         own |= self.instance.store(path, self.sparkSession)
         facts = {_KEY: {"format_version": FORMAT_VERSION, "version": __version__}}
-        DefaultParamsWriter.saveMetadata(
-            self.instance, path, self.sparkSession, extraMetadata=facts, paramMap=own
-        )
+        try:
+            DefaultParamsWriter.saveMetadata(
+                self.instance, path, self.sparkSession, extraMetadata=facts, paramMap=own
+            )
+        except Exception:  # the folder is there already, or the disk is full
+            self.instance.discard(path, own, self.sparkSession)
+            raise
 
 
 class _Reader(DefaultParamsReader):

@@ -12,10 +12,17 @@ from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from tfclf.errors import InputError
 from tfclf.files import hash_file
 from tfclf.saved_model.manifest import Manifest
-from tfclf.spark import storage as stored
 from tfclf.spark.classification import classify
 from tfclf.spark.persistence import Saved
 from tfclf.spark.places import find_model
+from tfclf.spark.storage import (
+    INSIDE,
+    REFERENCE,
+    STORAGES,
+    place_stored,
+    remove_model,
+    store_model,
+)
 
 
 class HasModel(Saved, Params):
@@ -49,10 +56,8 @@ class HasModel(Saved, Params):
 
     def setStorage(self, value: str) -> Any:
         """Set how the pipeline saves the model. Raises: InputError."""
-        if value not in stored.STORAGES:
-            raise InputError(
-                f"storage is {value!r}; expected {' or '.join(map(repr, stored.STORAGES))}."
-            )
+        if value not in STORAGES:
+            raise InputError(f"storage is {value!r}; expected {' or '.join(map(repr, STORAGES))}.")
         return self._set(storage=value)
 
     def getStorage(self) -> str:
@@ -62,22 +67,27 @@ class HasModel(Saved, Params):
     def store(self, path: str, spark: Any) -> dict[str, Any]:
         """Copy the model into the saved folder, or state where it is."""
         place, manifest = find_model(self.getModel())
-        if self.getStorage() == stored.REFERENCE:
+        if self.getStorage() == REFERENCE:
             return {"model": place}
         if manifest is None:
             raise InputError(
                 f"The driver does not see the model {place}, so it cannot be copied into {path}. "
-                f"Expected a folder, or storage='{stored.REFERENCE}', which stores {place} itself."
+                f"Expected a folder, or storage='{REFERENCE}', which stores {place} itself."
             )
         version = Path(place)
         name = f"{manifest.name}-{hash_file(Manifest.path(version))[:12]}"
-        stored.store_model(spark, version, f"{path}/{name}")
+        store_model(spark, version, f"{path}/{name}")
         return {"model": name}
+
+    def discard(self, path: str, stored: dict[str, Any], spark: Any) -> None:
+        """Remove the copy of the model."""
+        if self.getStorage() == INSIDE:
+            remove_model(spark, f"{path}/{stored['model']}")
 
     def restore(self, path: str, spark: Any) -> None:
         """Find the model of a saved folder."""
-        if self.getStorage() == stored.INSIDE:
-            self.setModel(stored.place_stored(spark, f"{path}/{self.getModel()}"))
+        if self.getStorage() == INSIDE:
+            self.setModel(place_stored(spark, f"{path}/{self.getModel()}"))
 
 
 class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
@@ -122,7 +132,7 @@ class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
             batchSize=32,
             long="truncate",
             onNull="fail",
-            storage=stored.INSIDE,
+            storage=INSIDE,
         )
         unknown = sorted(name for name in params if not self.hasParam(name))
         if unknown:
