@@ -48,7 +48,7 @@ _HOME = {
     "verify": "tfclf.verifier",
 }
 __all__ = sorted(_HOME)
-_PACKAGES = ("nlu",)  # reached as attributes, too: tfclf.nlu.load(...)
+_PACKAGES = ("nlu", "spark")  # reached as attributes, too: tfclf.nlu.load(...)
 
 # Import paths that earlier documentation gave, and where their modules are now.
 _MOVED = {

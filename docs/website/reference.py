@@ -11,6 +11,8 @@ import tfclf
 from tfclf import errors
 from tfclf.cli import commands
 
+# The site is made without pyspark, so they cannot be read from `tfclf.spark.__all__`.
+_SPARK = ("classify", "SequenceClassifier", "ship_model", "start")
 # Records that the public names take or return.
 _RECORDS = (
     "tfclf.saved_model.certificate.Certificate",
@@ -35,12 +37,15 @@ def python() -> str:
     classes = [name for name in tfclf.__all__ if not name[0].islower() and name != "TfclfError"]
     parts = [
         "# Python",
-        "Everything public is a name of `tfclf` itself. `import tfclf` does not import TensorFlow; "
-        "the first use of a name that needs it does.",
+        "Everything public is a name of `tfclf` itself, or for Spark of `tfclf.spark`. "
+        "`import tfclf` does not import TensorFlow; the first use of a name that needs it does.",
         "## Functions",
         *(_entry(f"tfclf.{name}") for name in functions),
         "## Classes",
         *(_entry(f"tfclf.{name}") for name in classes),
+        "## Spark",
+        "Names of `tfclf.spark`, with the extra `spark`; see [Spark](../spark.md).",
+        *(_entry(f"tfclf.spark.{name}") for name in _SPARK),
         "## Records",
         "Records that the functions and classes take or return.",
         *(_entry(path) for path in _RECORDS),
