@@ -20,19 +20,20 @@ Columns = dict[str, "np.ndarray[Any, Any]"]
 def score_texts(model: Classifier, texts: Sequence[bytes], options: Options) -> Columns:
     """Score texts in batches of similar length.
 
-    Returns: label object[rows], score float32[rows], truncated object[rows] (bool or None), and for
-      a classification probabilities float32[rows, classes].
+    Returns: the columns of `Classifier.predict_columns`.
     Raises: InputError.
     """
     options.check_model(model.manifest)
+    if options.max_length is None or options.max_length >= model.max_length:
+        rows: Any = texts  # bytes count as text, too
+        return model.predict_columns(
+            rows, long=options.long, stride=options.stride, batch_size=options.batch_size
+        )
     if not texts:  # one row shows which columns there are
         return {name: values[:0] for name, values in score_texts(model, [b""], options).items()}
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     ordered = [texts[row] for row in order]
-    if options.max_length is not None and options.max_length < model.max_length:
-        columns = _cut_rows(model, options.max_length).score(ordered, options.batch_size)
-    else:
-        columns = _predict_columns(model, ordered, options)
+    columns = _cut_rows(model, options.max_length).score(ordered, options.batch_size)
     places = np.argsort(np.array(order, dtype=np.int64))
     return {name: values[places] for name, values in columns.items()}
 
@@ -40,22 +41,3 @@ def score_texts(model: Classifier, texts: Sequence[bytes], options: Options) -> 
 @functools.lru_cache(maxsize=4)
 def _cut_rows(model: Classifier, limit: int) -> ShorterRows:
     return ShorterRows(model, limit)
-
-
-def _predict_columns(model: Classifier, texts: Sequence[bytes], options: Options) -> Columns:
-    rows: Any = list(texts)  # bytes count as text, too
-    predictions = model.predict(
-        rows,
-        long=options.long,
-        stride=options.stride,
-        batch_size=options.batch_size,
-    )
-    columns = {
-        "label": np.array([row.label for row in predictions], dtype=object),
-        "score": np.array([row.score for row in predictions], dtype=np.float32),
-        "truncated": np.array([row.truncated for row in predictions], dtype=object),
-    }
-    if predictions[0].probabilities is not None:
-        values = [list((row.probabilities or {}).values()) for row in predictions]
-        columns["probabilities"] = np.array(values, np.float32).reshape(-1, len(model.labels))
-    return columns
