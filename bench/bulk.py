@@ -72,13 +72,13 @@ def _write_rows(path: Path, rows: list[str]) -> Path:
 
 
 def _make_spark(model: Path, source: Path, output: Path) -> Callable[[], object]:
-    from tfclf import spark
+    from tfclf.spark import classify, start
 
-    session = spark.start(master="local[2]")
+    session = start(master="local[2]")
     frame = session.read.csv(str(source), header=True, multiLine=True, escape='"').repartition(2)
 
     def score() -> None:
-        scored = spark.classify(frame, str(model), column="text", output="predicted")
+        scored = classify(frame, str(model), column="text", output="predicted")
         scored.write.mode("overwrite").parquet(str(output))
 
     return score
