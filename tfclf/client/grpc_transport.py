@@ -54,11 +54,17 @@ class _GrpcTransport:
         self._metadata = prediction_service_pb2_grpc.PredictionServiceStub(channel).GetModelMetadata
         self._status = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus
 
-    async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
+    async def _call(self, method: Any, request: Any, timeout: float | None) -> tuple[Any, Any]:
         raise NotImplementedError
 
     async def _send(self, method: Any, request: Any, timeout: float | None) -> Any:
-        """Call `method`. Raises: Refused, with the reason read from the server's words."""
+        return (await self._exchange(method, request, timeout))[0]
+
+    async def _exchange(self, method: Any, request: Any, timeout: float | None) -> tuple[Any, Any]:
+        """Call `method`, and return its response and the trailing metadata.
+
+        Raises: Refused, with the reason read from the server's words.
+        """
         try:
             return await self._call(method, request, timeout)
         except grpc.RpcError as error:
@@ -97,7 +103,7 @@ class _GrpcTransport:
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(choice), metadata_field=["signature_def"]
         )
-        response = await self._send(self._metadata, request, timeout)
+        response, beside = await self._exchange(self._metadata, request, timeout)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         infos = {
@@ -108,7 +114,8 @@ class _GrpcTransport:
             )
             for name, definition in signatures.signature_def.items()
         }
-        return Metadata(self.model, response.model_spec.version.value, infos)
+        labels = model_list.decode_names(dict(beside or ()).get(model_list.LABELS))
+        return Metadata(self.model, response.model_spec.version.value, infos, labels)
 
     async def status(
         self, choice: VersionChoice, timeout: float | None
@@ -141,8 +148,9 @@ class GrpcTransport(_GrpcTransport):
     def __init__(self, address: Address, options: Options, tls: Tls | None) -> None:
         super().__init__(_open_channel(grpc, address, options, tls), address, options.model)
 
-    async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
-        return method(request, timeout=timeout)
+    async def _call(self, method: Any, request: Any, timeout: float | None) -> tuple[Any, Any]:
+        response, call = method.with_call(request, timeout=timeout)
+        return response, call.trailing_metadata()
 
     async def _probe(self, seconds: float) -> tuple[Reason, str]:
         return _probe(self._target, seconds)
@@ -162,8 +170,9 @@ class AsyncGrpcTransport(_GrpcTransport):
     def __init__(self, address: Address, options: Options, tls: Tls | None) -> None:
         super().__init__(_open_channel(grpc.aio, address, options, tls), address, options.model)
 
-    async def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
-        return await method(request, timeout=timeout)
+    async def _call(self, method: Any, request: Any, timeout: float | None) -> tuple[Any, Any]:
+        call = method(request, timeout=timeout)
+        return await call, await call.trailing_metadata()
 
     async def _probe(self, seconds: float) -> tuple[Reason, str]:
         return await asyncio.to_thread(_probe, self._target, seconds)
@@ -207,7 +216,7 @@ def _read_refusal(error: Any) -> Refused:
     """Read the error of a call: its status, and the models that our server names beside it."""
     code, details = error.code().name, error.details() or ""
     metadata = dict(error.trailing_metadata() or ())
-    models = model_list.decode_names(metadata.get(model_list.KEY))
+    models = model_list.decode_names(metadata.get(model_list.MODELS))
     return Refused(code, details, reason=read_reason(code, details), models=models)
 
 

@@ -84,11 +84,16 @@ class SignatureInfo:
 
 @dataclass(frozen=True)
 class Metadata:
-    """A server's description of one version of a model."""
+    """A server's description of one version of a model.
+
+    Attributes:
+      labels: of the probabilities, in their order, if the server says so: tfclf's does.
+    """
 
     model: str
     version: int
     signatures: Mapping[str, SignatureInfo]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

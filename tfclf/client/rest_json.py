@@ -60,8 +60,13 @@ def _decode_value(value: Any) -> Any:
     return array("f", [value])[0] if isinstance(value, float) else value
 
 
-def decode_metadata(content: bytes, model: str) -> Metadata:
-    """Decode the response to GET /metadata. Raises: the errors of `decode_outputs`."""
+def decode_metadata(content: bytes, model: str, labels: tuple[str, ...] = ()) -> Metadata:
+    """Decode the response to GET /metadata.
+
+    Args:
+      labels: those that the server sent beside it.
+    Raises: the errors of `decode_outputs`.
+    """
     answer = json.loads(content)
     signatures = answer["metadata"]["signature_def"]["signature_def"]
     infos = {
@@ -72,7 +77,7 @@ def decode_metadata(content: bytes, model: str) -> Metadata:
         )
         for name, definition in signatures.items()
     }
-    return Metadata(model, int(answer["model_spec"]["version"]), infos)
+    return Metadata(model, int(answer["model_spec"]["version"]), infos, labels)
 
 
 def _decode_tensor_infos(tensors: Mapping[str, Any] | None) -> dict[str, TensorInfo]:

@@ -77,22 +77,28 @@ class _RestTransport:
     ) -> Response:
         """See `Transport.predict`."""
         body = rest_json.encode_request(request)
-        content = await self._fetch(f"{_path(choice)}:predict", timeout, body)
-        return Response(None, _decode(rest_json.decode_outputs, content))
+        answer = await self._fetch(f"{_path(choice)}:predict", timeout, body)
+        return Response(None, _decode(rest_json.decode_outputs, answer.content))
 
     async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
         """See `Transport.metadata`."""
-        content = await self._fetch(f"{_path(choice)}/metadata", timeout)
-        return _decode(lambda body: rest_json.decode_metadata(body, self.model), content)
+        answer = await self._fetch(f"{_path(choice)}/metadata", timeout)
+        labels = model_list.decode_names(answer.headers.get(model_list.LABELS))
+        return _decode(
+            lambda body: rest_json.decode_metadata(body, self.model, labels), answer.content
+        )
 
     async def status(
         self, choice: VersionChoice, timeout: float | None
     ) -> tuple[VersionStatus, ...]:
         """See `Transport.status`."""
-        return _decode(rest_json.decode_status, await self._fetch(_path(choice), timeout))
+        answer = await self._fetch(_path(choice), timeout)
+        return _decode(rest_json.decode_status, answer.content)
 
-    async def _fetch(self, path: str, timeout: float | None, body: bytes | None = None) -> bytes:
-        """Send a request, with retries, and return the content of the response."""
+    async def _fetch(
+        self, path: str, timeout: float | None, body: bytes | None = None
+    ) -> httpx.Response:
+        """Send a request, with retries, and return the response, whose status is 200."""
         end = None if timeout is None else time.monotonic() + timeout
         stop: Any = tenacity.stop_after_attempt(self._retries + 1)
         if timeout is not None:
@@ -108,7 +114,7 @@ class _RestTransport:
         )
         return await attempts(self._attempt, path, end, body)
 
-    async def _attempt(self, path: str, end: float | None, body: bytes | None) -> bytes:
+    async def _attempt(self, path: str, end: float | None, body: bytes | None) -> httpx.Response:
         left = None if end is None else end - time.monotonic()
         if left is not None and left <= 0:
             raise Refused("DEADLINE_EXCEEDED", "Deadline Exceeded")
@@ -126,7 +132,7 @@ class _RestTransport:
         except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, asyncio.TimeoutError) as error:
             raise _refusal_of_error(error) from None
         if response.status_code == 200:
-            return response.content
+            return response
         raise _refusal_of_response(response)
 
 
@@ -148,8 +154,11 @@ class RestTransport(_RestTransport):
                     raise Refused("DEADLINE_EXCEEDED", "Deadline Exceeded")
         finally:
             response.close()
-        names = response.headers.get(model_list.KEY)
-        headers = {} if names is None else {model_list.KEY: names}
+        headers = {
+            key: response.headers[key]
+            for key in (model_list.MODELS, model_list.LABELS)
+            if key in response.headers
+        }
         return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
     async def sleep(self, seconds: float) -> None:
@@ -212,7 +221,7 @@ def _refusal_of_response(response: httpx.Response) -> Refused:
         message = (
             f"HTTP {response.status_code} {response.reason_phrase}, {response.content[:100]!r}"
         )
-    models = model_list.decode_names(response.headers.get(model_list.KEY))
+    models = model_list.decode_names(response.headers.get(model_list.MODELS))
     return Refused(code, message, reason=read_reason(code, message), models=models)
 
 

@@ -4,7 +4,8 @@ A response holds everything of a `Prediction` but the labels of the probabilitie
 checkpoint's order, and only the graph knows the labels in that order: TF Serving's metadata has no
 place for them, and each row's `label` names only its largest probability. So the client asks the
 signature `classify` once, about one empty text: its `classes` are the labels, in order. It asks by
-Predict, which every server answers for every signature, over gRPC and over REST. A regression has
+Predict, which every server answers for every signature, over gRPC and over REST. The embedded
+server sends the labels beside its metadata, which spares that run of the model. A regression has
 neither `classify` nor probabilities; its one label comes with each row.
 
 `truncated` is an output of the signatures `detail`, `detail_pairs` and `detail_xla`. An older
@@ -97,9 +98,11 @@ async def _describe_version(
     if "probabilities" in signature.outputs:
         if signature_names.CLASSIFY not in metadata.signatures:
             raise _missing_signature(metadata, "'classify', which names the labels in order")
-        request = Request(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]})
-        response = await transport.predict(request, choice, timeout)
-        labels = tuple(label.decode() for label in response.outputs["classes"][0])
+        labels = metadata.labels
+        if not labels:
+            request = Request(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]})
+            response = await transport.predict(request, choice, timeout)
+            labels = tuple(label.decode() for label in response.outputs["classes"][0])
     max_length = None
     if signature_names.DETAIL not in metadata.signatures:
         max_length = await _find_max_length(transport, choice, metadata.signatures, timeout)

@@ -1,13 +1,19 @@
-"""The models that a server names when it does not have the requested one: an extension of ours.
+"""Names that the embedded server sends beside its answers: an extension of ours.
 
-The embedded server sends the names beside a NOT_FOUND, as trailing metadata over gRPC and as a
-header over REST. TF Serving's own messages have no place for them and stay as they are.
+They are trailing metadata over gRPC and headers over REST; TF Serving's own messages have no place
+for them and stay as they are.
+
+| key | beside | names |
+|-|-|-|
+| `tfclf-models` | NOT_FOUND | the models that the server has |
+| `tfclf-labels` | GetModelMetadata of an export | its labels, in the order of the probabilities |
 """
 
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-KEY = "tfclf-models"
+MODELS = "tfclf-models"
+LABELS = "tfclf-labels"
 _MOST_CHARACTERS = 4_000  # gRPC takes 8 KiB of metadata
 
 

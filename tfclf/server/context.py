@@ -27,6 +27,7 @@ class RequestContext:
     Attributes:
       method: the RPC.
       cancelled: whether the client has hung up; nothing more need be computed then.
+      beside: what the transport sends beside the response, by key; see saved_model/model_list.py.
     """
 
     def __init__(self, *, timeout: float | None = None) -> None:
@@ -36,6 +37,7 @@ class RequestContext:
             timeout = None
         self._end = None if timeout is None else time.monotonic() + timeout
         self.cancelled = False
+        self.beside: dict[str, str] = {}
         self._when_cancelled: list[Callable[[], None]] = []
 
     def time_left(self) -> float | None:

@@ -221,7 +221,7 @@ _REGRESS = _servable_rpc("Regress", regress)
 _MULTI_INFERENCE = _servable_rpc("MultiInference", multi_inference, first_spec)
 _METADATA = _Rpc(
     "GetModelMetadata",
-    lambda service, request, _: get_model_metadata(service.registry, request),
+    lambda service, request, call: get_model_metadata(service.registry, request, call),
 )
 _STATUS = _Rpc(
     "GetModelStatus",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from tfclf.errors import SavedModelError
+from tfclf.problem_types import REGRESSION
 from tfclf.saved_model.frozen_weights import check_frozen_weights
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.config_files import read_batching
@@ -63,6 +65,7 @@ class Loader:
                 check_method_names=self.check_method_names,
                 tensor_content=self.tensor_content,
                 batching=self._batching(folder),
+                labels=_read_labels(folder) if ours else (),
                 on_run=None if metrics is None else partial(_observe_run, metrics, name),
                 on_batch=None if metrics is None else partial(_observe_batch, metrics, name),
             )
@@ -99,6 +102,15 @@ class Loader:
         if self.batching is None:
             return own
         return replace(own, num_batch_threads=self.batching.num_batch_threads)
+
+
+def _read_labels(folder: Path) -> tuple[str, ...]:
+    """Return the labels of the probabilities; none for a regression, and for a broken manifest."""
+    try:
+        manifest = Manifest.read(folder)
+    except SavedModelError:
+        return ()  # its graph may answer all the same
+    return () if manifest.problem_type == REGRESSION else manifest.labels
 
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:

@@ -6,6 +6,8 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
     SignatureDefMap,
 )
 
+from tfclf.saved_model.model_list import LABELS, encode_names
+from tfclf.server.context import RequestContext
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import invalid_argument
 
@@ -13,9 +15,12 @@ _FIELD = "signature_def"
 
 
 def get_model_metadata(
-    registry: Registry, request: GetModelMetadataRequest
+    registry: Registry, request: GetModelMetadataRequest, call: RequestContext
 ) -> GetModelMetadataResponse:
     """Answer a GetModelMetadataRequest. The response covers all signatures, so it names none.
+
+    An export's labels go beside the response, so that a client need not run the model to learn
+    them.
 
     Raises: RequestError.
     """
@@ -28,6 +33,8 @@ def get_model_metadata(
     signatures = SignatureDefMap()
     for name, signature in servable.signatures.items():
         signatures.signature_def[name].CopyFrom(signature)
+    if servable.labels and (labels := encode_names(servable.labels)):
+        call.beside[LABELS] = labels
     response = GetModelMetadataResponse()
     response.model_spec.name = servable.name
     response.model_spec.version.value = servable.version

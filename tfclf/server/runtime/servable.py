@@ -29,6 +29,7 @@ class Servable:
       tensor_content: whether Predict sends tensors as bytes in that field; by default it fills the
         `*_val` fields, as TF Serving does.
       batching: how requests share runs; None: each request has its own run.
+      labels: of the probabilities, in their order; none if they are not known.
       on_batch: called after each batch that has run.
       on_run: called with the RPC and the seconds that the model took for it, the wait for its batch
         included.
@@ -44,6 +45,7 @@ class Servable:
         tensor_content: bool = False,
         batching: Batching | None = None,
         limits: Limits | None = None,
+        labels: Sequence[str] = (),
         on_batch: Callable[[RanBatch], None] | None = None,
         on_run: Callable[[str, float], None] | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class Servable:
         self.version = version
         self.check_method_names = check_method_names
         self.tensor_content = tensor_content
+        self.labels = tuple(labels)
         self._session = session
         self._limits = limits or Limits()
         self._batcher = None if batching is None else Batcher(session, batching, observe=on_batch)

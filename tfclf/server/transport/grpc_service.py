@@ -20,7 +20,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from tfclf.saved_model.model_list import KEY
+from tfclf.saved_model.model_list import MODELS
 from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, truncate
@@ -34,13 +34,17 @@ class _Servicer:
         self, method: Callable[[Any, RequestContext], Any], request: Any, context: ServicerContext
     ) -> Any:
         """Return the method's response; abort the RPC with a status if it raises RequestError."""
+        call = _follow(context)
         try:
-            return method(request, _follow(context))
+            response = method(request, call)
         except RequestError as error:
             if error.code is StatusCode.NOT_FOUND and (models := self._service.model_names):
-                context.set_trailing_metadata(((KEY, models),))
+                context.set_trailing_metadata(((MODELS, models),))
             context.abort(error.code, truncate(error.message))
             raise AssertionError("abort raises") from error
+        if call.beside:
+            context.set_trailing_metadata(tuple(call.beside.items()))
+        return response
 
 
 class PredictionService(_Servicer, PredictionServiceServicer):

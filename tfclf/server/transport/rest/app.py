@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from tfclf.saved_model.model_list import KEY
+from tfclf.saved_model.model_list import MODELS
 from tfclf.server.context import RequestContext
 from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
@@ -106,9 +106,9 @@ class _Api:
             partial(self._handler.handle, scope["method"], path, body, encoding, call),
         )
         status, response = await _wait_or_cancel(work, receive, call)
-        headers = []
+        headers = [(key.encode(), value.encode()) for key, value in call.beside.items()]
         if status == 404 and (models := self._service.model_names):
-            headers.append((KEY.encode(), models.encode()))
+            headers.append((MODELS.encode(), models.encode()))
         return status, response, headers
 
     async def _read_body(self, receive: Receive, length: int | None) -> bytes:
