@@ -74,8 +74,11 @@ def use_cores_as_streams(streams: int | None = None) -> int:
         return streams or 1
     streams = streams or _count_cores()
     if streams > 1:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(streams)
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(streams)
+        except RuntimeError:  # an op has run here, with threads that stay
+            return 1
     return streams
 
 

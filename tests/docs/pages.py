@@ -30,6 +30,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_SPARK = "tfclf.spark"
 _PORT = re.compile(r"\b85\d\d\b")
 _START_SECONDS = 300.0
 _SECONDS = 600.0  # a page waits for events with `until`
@@ -171,10 +172,12 @@ class Session:
         if self._runner is None:
             start = [fork_python(), "-m", "tests.docs.runner"]
             self._runner = self._stack.enter_context(Forks(start, self._environment))
+        # Spark's Java ends with the process of the program that started it.
+        forks = Forks.shared() if _SPARK in code else self._runner
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self._with_commands(self._runner),
+            env=self._with_commands(forks),
             capture_output=True,
             text=True,
             check=False,
