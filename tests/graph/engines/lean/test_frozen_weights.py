@@ -93,7 +93,7 @@ def test_this_process_keeps_no_weights() -> None:
     assert not keeps_weights()
 
 
-@pytest.mark.sample("distilbert", "albert")
+@pytest.mark.sample("distilbert")
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_logits_stay_if_weights_are_said_to_be_frozen(
     precision: str, exports: dict[str, Path], frozen: dict[str, Logits]
@@ -101,7 +101,7 @@ def test_logits_stay_if_weights_are_said_to_be_frozen(
     _compare(frozen[precision], exports[precision], atol=TOLERANCES[precision])
 
 
-@pytest.mark.sample("distilbert", "albert")
+@pytest.mark.sample("distilbert")
 def test_logits_are_those_of_the_class_if_weights_are_said_to_be_frozen(
     checkpoint_of_family: Path, exports: dict[str, Path], frozen: dict[str, Logits]
 ) -> None:
@@ -118,7 +118,7 @@ def test_logits_are_those_of_the_class_if_weights_are_said_to_be_frozen(
     )
 
 
-@pytest.mark.sample("distilbert")
+@pytest.mark.verify
 @pytest.mark.parametrize("model_type", [*FAMILIES, *OTHERS])
 def test_logits_of_the_original_engine_stay(model_type: str, tmp_path: Path) -> None:
     make = _make_checkpoint if model_type in FAMILIES else other_checkpoint
