@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
+# One more than there are cores: many tests wait, for processes, timeouts or Spark.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 5))')
 
 .PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench docs lint-deployments clean
 
@@ -53,10 +55,10 @@ test: $(VENV)/.dev  ## everything that must pass before a commit lands
 	$(MAKE) --no-print-directory --jobs=2 check pytest
 
 pytest: $(VENV)/.dev
-	$(BIN)/pytest -m "not verify" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m "not verify" --numprocesses $(WORKERS) --dist loadfile
 
 test-fast: check  ## the quick tests: no exports of many models, no training, no processes
-	$(BIN)/pytest -m "not verify and not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m "not verify and not slow" --numprocesses $(WORKERS) --dist loadfile
 
 verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARED (default ../shared)
 	$(BIN)/pytest -m verify
