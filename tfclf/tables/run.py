@@ -127,8 +127,9 @@ def score_files(
         "text": [*table.text, *([table.pair] if table.pair is not None else [])],
         "keep": None if keep is None else list(keep),
         "added": dict(added.columns),
-        # Streams change when a batch runs, not what it gives.
-        "options": asdict(replace(options, streams=1)),
+        # How many streams there are does not matter, but one may share the cores within a batch, and
+        # then sums in another order.
+        "options": asdict(replace(options, streams=min(options.streams, 2))),
         "format": place.suffix,
         "part_rows": part_rows,
         "shard": None if shard is None else str(shard),
