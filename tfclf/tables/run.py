@@ -127,7 +127,7 @@ def score_files(
         "text": [*table.text, *([table.pair] if table.pair is not None else [])],
         "keep": None if keep is None else list(keep),
         "added": dict(added.columns),
-        # How many streams there are does not matter, but one may share the cores within a batch, and
+        # The number of streams does not matter. But a single one may use all cores for a batch, and
         # then sums in another order.
         "options": asdict(replace(options, streams=min(options.streams, 2))),
         "format": place.suffix,
