@@ -36,9 +36,12 @@ def test_the_first_prediction_runs_the_model_once(
     (servable,) = server.service.registry
     runs: list[object] = []
     run = servable.run
-    monkeypatch.setattr(
-        servable, "run", lambda *given, **named: runs.append(given) or run(*given, **named)
-    )
+
+    def count(*given: Any, **named: Any) -> Any:
+        runs.append(given)
+        return run(*given, **named)
+
+    monkeypatch.setattr(servable, "run", count)
     direct.predict(["news"])
     assert len(runs) == 1
 
