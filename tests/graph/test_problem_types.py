@@ -23,7 +23,7 @@ from tfclf.graph.build import ENGINES
 from tfclf.sample_texts import HEADLINES
 
 NAMED = {"0": "similarity"}
-# Of a DistilBERT whose export, load and verify are quick.
+# Sizes of a DistilBERT whose export, load and verify are quick.
 _SMALL: dict[str, Any] = {"n_layers": 1, "max_position_embeddings": 64}
 
 

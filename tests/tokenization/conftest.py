@@ -1,4 +1,4 @@
-"""What the tests of tokenizers share."""
+"""Fixtures of the tests of tokenizers."""
 
 from collections.abc import Iterator
 

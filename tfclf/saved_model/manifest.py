@@ -8,6 +8,7 @@ from typing import Any
 
 from tfclf.errors import InputError, SavedModelError
 from tfclf.files import write_json
+from tfclf.problem_types import REGRESSION
 from tfclf.saved_model.buckets import Ladder
 
 FORMAT_VERSION = 1
@@ -53,6 +54,11 @@ class Manifest:
     serving_versions: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)
     certificate: Mapping[str, Any] | None = None
+
+    @property
+    def probability_labels(self) -> tuple[str, ...]:
+        """The labels that have probabilities, in their order; none for a regression."""
+        return () if self.problem_type == REGRESSION else self.labels
 
     @staticmethod
     def path(version_folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Where the model is: found on the driver, then found again on each executor.
+"""The model's place: found on the driver, then found again on each executor.
 
 | form | meaning |
 |-|-|

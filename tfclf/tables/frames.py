@@ -10,7 +10,6 @@ from tfclf.classifier import LOOK_AHEAD, Classifier
 from tfclf.errors import InputError
 from tfclf.inputs import table_columns
 from tfclf.loader import load
-from tfclf.problem_types import REGRESSION
 from tfclf.tables.added import Added, Names, choose_added
 
 _Table = TypeVar("_Table")
@@ -64,11 +63,10 @@ def score(
                 f"Correct column= (or pair_column=)."
             )
     classifier = model if isinstance(model, Classifier) else load(model)
-    is_regression = classifier.manifest.problem_type == REGRESSION
     added = choose_added(
         Names(prefix, rename or {}, probabilities),
         present,
-        labels=() if is_regression else classifier.labels,
+        labels=classifier.manifest.probability_labels,
         has_windows=long == "windows",
         place="table",
         advice="Give the added columns other names: prefix='predicted_', or rename={...}.",

@@ -40,6 +40,11 @@ class Table:
     read: Callable[[], Iterator[Chunk]]
     count: Callable[[], int | None]
 
+    @property
+    def read_columns(self) -> list[str]:
+        """The columns that the model reads."""
+        return [*self.text, *([] if self.pair is None else [self.pair])]
+
 
 def find_files(source: str | Path) -> list[Path]:
     """Find the files that a path, a glob pattern or a folder stands for, sorted.

@@ -20,7 +20,6 @@ from tfclf.data.layout import Layout
 from tfclf.errors import DataError, InputError
 from tfclf.files import write_file
 from tfclf.loader import load
-from tfclf.problem_types import REGRESSION
 from tfclf.progress import progress_bar
 from tfclf.tables.added import Added, Names, choose_added
 from tfclf.tables.formats import join_parts, write_part
@@ -103,17 +102,17 @@ def score_files(
     """
     options = options or Options()
     place = plan_output(output, suffix=suffix, shard=shard)
-    table = open_files(source, layout or Layout())
+    layout = layout or Layout()
+    table = open_files(source, layout)
     check_output(place, table.files, resume=resume, overwrite=overwrite)
     keep = None if columns is None else _check_columns(columns, table, source)
     if not isinstance(part_rows, int) or part_rows < 1:
         raise InputError(f"part_rows is {part_rows!r}; expected a whole number above 0.")
     classifier = model if isinstance(model, Classifier) else load(model, xla=xla)
-    regression = classifier.manifest.problem_type == REGRESSION
     added = choose_added(
         names or Names(),
         table.columns if keep is None else keep,
-        labels=() if regression else classifier.labels,
+        labels=classifier.manifest.probability_labels,
         has_windows=options.long == "windows",
         place=str(source),
         advice="Give the added columns other names: prefix='predicted_' (--prefix predicted_), or "
@@ -124,7 +123,7 @@ def score_files(
             [file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns] for file in table.files
         ],
         "model": _hash_model(classifier),
-        "text": [*table.text, *([table.pair] if table.pair is not None else [])],
+        "text": table.read_columns,
         "keep": None if keep is None else list(keep),
         "added": dict(added.columns),
         # The number of streams does not matter. But a single one may use all cores for a batch, and
@@ -133,7 +132,7 @@ def score_files(
         "format": place.suffix,
         "part_rows": part_rows,
         "shard": None if shard is None else str(shard),
-        "layout": json.loads(json.dumps(asdict(layout or Layout()))),
+        "layout": json.loads(json.dumps(asdict(layout))),
         "versions": {"tfclf": __version__, **package_versions("tensorflow", "pyarrow")},
     }
     with _lock(place):

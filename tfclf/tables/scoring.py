@@ -135,8 +135,7 @@ def _read_texts(
     chunk: Chunk, table: Table, options: Options
 ) -> Iterator[tuple[tuple[str, ...] | None, Failure | None, bool]]:
     """Yield each row's text (and pair) or its failure, and whether the row has no cells at all."""
-    columns = [*table.text, *([table.pair] if table.pair is not None else [])]
-    for record in chunk.read_records(columns):
+    for record in chunk.read_records(table.read_columns):
         try:
             if record.error is not None:
                 raise record.error

@@ -26,7 +26,7 @@ _WITH_ANSWERS = [card for card in CARDS if "allocine" not in card]
 
 @dataclass(frozen=True)
 class _Result:
-    """What a snippet defines, and its one row."""
+    """The names that a snippet defines, and its one row."""
 
     names: dict[str, Any]
     row: Any

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from tfclf.errors import SavedModelError
-from tfclf.problem_types import REGRESSION
 from tfclf.saved_model.frozen_weights import check_frozen_weights
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.config_files import read_batching
@@ -107,10 +106,9 @@ class Loader:
 def _read_labels(folder: Path) -> tuple[str, ...]:
     """Return the labels of the probabilities; none for a regression, and for a broken manifest."""
     try:
-        manifest = Manifest.read(folder)
+        return Manifest.read(folder).probability_labels
     except SavedModelError:
         return ()  # its graph may answer all the same
-    return () if manifest.problem_type == REGRESSION else manifest.labels
 
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:
