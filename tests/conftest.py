@@ -255,6 +255,31 @@ def regression_export(once: Once) -> Path:
     return once("regression exports", make) / "value" / "1"
 
 
+@pytest.fixture(scope="session")
+def multi_label_checkpoint(once: Once) -> Path:
+    """Return a multi-label checkpoint of that size, with the labels red, green and blue."""
+
+    def make(folder: Path) -> None:
+        tiny_checkpoint(
+            folder / "colours",
+            problem_type="multi_label_classification",
+            id2label={"0": "red", "1": "green", "2": "blue"},
+            **short_sizes("distilbert"),
+        )
+
+    return once("multi-label checkpoints", make) / "colours"
+
+
+@pytest.fixture(scope="session")
+def multi_label_export(multi_label_checkpoint: Path, once: Once) -> Path:
+    """Return version 1 of an export of it."""
+
+    def make(folder: Path) -> None:
+        tfclf.export(multi_label_checkpoint, folder / "colours")
+
+    return once("multi-label exports", make) / "colours" / "1"
+
+
 @pytest.fixture
 def own_checkpoint(checkpoint: Path, tmp_path: Path) -> Path:
     """Return a copy that the test may change."""
