@@ -33,6 +33,7 @@ _SLOW = (
     "tests/checkpoints/kerashub/",
     "tests/graph/",
     "tests/test_verifier.py",
+    "tests/calibrator/",
     "tests/tokenization/test_sentencepiece_files.py",
     "tests/tokenization/test_unigram_json.py",
     "tests/training/test_resumed.py",

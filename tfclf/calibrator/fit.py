@@ -114,10 +114,10 @@ def fit_thresholds(probabilities: Array, truth: Array, labels: Sequence[str]) ->
     Among equals the one nearest to 0.5 is chosen. A label that no row has, or every row, keeps 0.5.
 
     >>> import numpy as np
-    >>> probabilities = np.array([[0.2], [0.3], [0.4], [0.9]], np.float32)
+    >>> probabilities = np.array([[0.125], [0.25], [0.375], [0.875]], np.float32)
     >>> truth = np.array([[0], [1], [1], [1]], bool)
     >>> fit_thresholds(probabilities, truth, ["toxic"]).by_label
-    {'toxic': 0.25}
+    {'toxic': 0.1875}
 
     Args:
       probabilities: float32[rows, labels], at the new temperature.
