@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import assert_type
 
 import tfclf
 from tfclf.decision import Decision, Rule
@@ -178,6 +179,15 @@ def test_predict_lists_ranks(colours: tfclf.Classifier) -> None:
 def test_predict_lists_labels_above_a_threshold(colours: tfclf.Classifier) -> None:
     (prediction,) = colours.predict(["news"], threshold={"red": 0, "green": 1, "blue": 0})
     assert prediction.labels == ("red", "blue")
+
+
+def test_type_checkers_meet_none_only_with_abstain_below(colours: tfclf.Classifier) -> None:
+    # mypy reads this test; it passes at run time in any case.
+    texts = ["news"]
+    assert_type(colours.predict("news").label, str)
+    assert_type(colours.predict(texts, top_k=1, threshold=0.5), list[tfclf.Prediction])
+    assert_type(colours.predict("news", abstain_below=0.5).label, str | None)
+    assert_type(colours.predict(texts, abstain_below=0.5), list[tfclf.Prediction[str | None]])
 
 
 def test_predict_abstains(colours: tfclf.Classifier) -> None:

@@ -20,7 +20,7 @@ from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.temperature import write_temperature
 
-_TOLERANCE = 1e-6  # of probabilities computed in float32 outside the graph
+_TOLERANCES = {"logits": 1e-4, "probabilities": 1e-6}
 
 
 def write_calibrated(
@@ -72,21 +72,23 @@ def write_calibrated(
 
 
 def _compare(base: Classifier, copy: Path) -> None:
-    """Check that the copy has the base's logits and labels, and the manifest's temperature."""
+    """Check the copy's logits, and that its probabilities are at the manifest's temperature."""
     written = load_export(copy, xla=base.xla)
-    expected, found = base(HEADLINES), written(HEADLINES)
+    expected, found = base(HEADLINES)["logits"].numpy(), written(HEADLINES)
+    logits = found["logits"].numpy()
     probabilities = activate(
-        expected["logits"].numpy(),
+        logits,
         temperature=written.manifest.temperature or 1.0,
         problem_type=written.manifest.problem_type,
     )
-    difference = np.abs(found["probabilities"].numpy() - probabilities).max()
-    same = all(
-        np.array_equal(expected[name].numpy(), found[name].numpy()) for name in ("logits", "label")
-    )
-    if not same or not difference <= _TOLERANCE:
-        raise ExportError(
-            f"the calibrated copy in {copy.parent} does not answer as its manifest says: "
-            f"{'other logits or labels' if not same else f'probabilities off by {difference:.1e}'}"
-            f". Nothing was left there. Verify the export that was given: tfclf verify."
-        )
+    # The weights are the same bytes; only a GPU may sum them in another order.
+    for what, difference in (
+        ("logits", np.abs(logits - expected).max() / max(1.0, np.abs(expected).max())),
+        ("probabilities", np.abs(found["probabilities"].numpy() - probabilities).max()),
+    ):
+        if not difference <= _TOLERANCES[what]:
+            raise ExportError(
+                f"the calibrated copy does not answer as it should: its {what} are off by "
+                f"{difference:.1e}. Nothing was left of it. Check the export that was given: "
+                f"tfclf verify."
+            )
