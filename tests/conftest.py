@@ -33,6 +33,7 @@ _SLOW = (
     "tests/checkpoints/kerashub/",
     "tests/graph/",
     "tests/test_verifier.py",
+    "tests/calibrator/",
     "tests/tokenization/test_sentencepiece_files.py",
     "tests/tokenization/test_unigram_json.py",
     "tests/training/test_resumed.py",
@@ -253,6 +254,31 @@ def regression_export(once: Once) -> Path:
         tfclf.export(checkpoint, folder / "value")
 
     return once("regression exports", make) / "value" / "1"
+
+
+@pytest.fixture(scope="session")
+def multi_label_checkpoint(once: Once) -> Path:
+    """Return a multi-label checkpoint of that size, with the labels red, green and blue."""
+
+    def make(folder: Path) -> None:
+        tiny_checkpoint(
+            folder / "colours",
+            problem_type="multi_label_classification",
+            id2label={"0": "red", "1": "green", "2": "blue"},
+            **short_sizes("distilbert"),
+        )
+
+    return once("multi-label checkpoints", make) / "colours"
+
+
+@pytest.fixture(scope="session")
+def multi_label_export(multi_label_checkpoint: Path, once: Once) -> Path:
+    """Return version 1 of an export of it."""
+
+    def make(folder: Path) -> None:
+        tfclf.export(multi_label_checkpoint, folder / "colours")
+
+    return once("multi-label exports", make) / "colours" / "1"
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tfclf._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tfclf.calibrator import calibrate as calibrate
     from tfclf.classifier import Classifier as Classifier
     from tfclf.client import AsyncClient as AsyncClient
     from tfclf.client import Client as Client
@@ -37,6 +38,7 @@ _HOME = {
     "Client": "tfclf.client",
     "Prediction": "tfclf.prediction",
     "TfclfError": "tfclf.errors",
+    "calibrate": "tfclf.calibrator",
     "evaluate": "tfclf.evaluation",
     "export": "tfclf.exporter",
     "load": "tfclf.loader",

@@ -61,7 +61,7 @@ def export(
     Raises: ExportError, SourceError, TokenizerError, InputError. Nothing half-written is left.
     """
     base = Path(folder)
-    number = _choose_version(base, version)
+    number = choose_version(base, version)
     graph, manifest = build(
         open_checkpoint(resolve.find(source, exports=False).path),
         name=base.resolve().name,
@@ -90,7 +90,8 @@ def export(
     return final
 
 
-def _choose_version(base: Path, version: int | None) -> int:
+def choose_version(base: Path, version: int | None) -> int:
+    """Return the number of a new version in a base path. Raises: ExportError if it is taken."""
     if base.exists() and not base.is_dir():
         raise ExportError(f"{base} is a file; expected the folder that holds a model's versions.")
     if (base / "saved_model.pb").is_file():

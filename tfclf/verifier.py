@@ -234,14 +234,22 @@ class _Comparison:
         outputs = self._export(texts)
         logits = self._reference.logits(encoded)
         activation = activation_of(self._checkpoint.problem_type)
-        probabilities = None if activation is None else activation(logits).numpy()
+        probabilities = uncalibrated = None
+        if activation is not None:
+            uncalibrated = activation(logits).numpy()
+            # The original has no temperature: the graph's must be the one that the manifest states.
+            temperature = self._export.manifest.temperature or 1.0
+            probabilities = activation(logits / np.float32(temperature)).numpy()
         differs = self._compare_values(start, texts, logits, outputs["logits"].numpy())
         if probabilities is not None and "probabilities" in outputs:
             ours = outputs["probabilities"].numpy()
             self._compare_values(start, texts, probabilities, ours, what="probabilities")
         for precision, distance in self._distances.items():
             beside = self._beside.get(precision)
-            distance.add(outputs if beside is None else beside(texts), logits, probabilities)
+            if beside is None:
+                distance.add(outputs, logits, probabilities)
+            else:
+                distance.add(beside(texts), logits, uncalibrated)
         for index, (row, label) in enumerate(zip(logits, outputs["label"].numpy(), strict=True)):
             best = self._labels[int(row.argmax())]
             # Either label is right if the two largest logits differ by no more than the tolerance.

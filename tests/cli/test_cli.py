@@ -180,6 +180,30 @@ def test_predict_takes_what_would_move_the_cursor_out_of_the_table(run: Run) -> 
     assert "\x1b" not in run("predict", DEMO, "a \x1b[31mred\r text").stdout
 
 
+def test_predict_lists_ranks_and_thresholds(run: Run, multi_label_export: Path) -> None:
+    options = ("--top-k", 2, "--threshold", "red=0", "--threshold", "green=1", "--json")
+    content = json.loads(run("predict", multi_label_export, "news", *options).stdout)
+    assert "red" in content["labels"]
+    assert "green" not in content["labels"]
+    assert [list(one) for one in content["top"]] == [["label", "probability"]] * 2
+
+
+def test_predict_prints_what_was_decided_below_the_row(run: Run, multi_label_export: Path) -> None:
+    options = ("--top-k", 1, "--threshold", 0, "--abstain-below", 1)
+    _, row, reason, labels, first = run(
+        "predict", multi_label_export, "news", *options
+    ).stdout.splitlines()
+    assert row.startswith("-  ")
+    assert reason.startswith("  the highest probability, 0.")
+    assert labels == "  labels: red, green, blue"
+    assert re.fullmatch(r"  1\. (red|green|blue)  0\.\d{3}", first)
+
+
+def test_a_label_of_none_is_null_in_json(run: Run, multi_label_export: Path) -> None:
+    done = run("predict", multi_label_export, "news", "--abstain-below", 1, "--json")
+    assert json.loads(done.stdout)["label"] is None
+
+
 def test_predict_stops_when_the_pipe_closes(exported: Path) -> None:
     texts = "\n".join(["text"] * 5000)
     command = f"{fork_python()} -m tfclf predict {exported} --json | head -1"
@@ -319,6 +343,14 @@ def test_no_text_at_all_is_no_error(run: Run) -> None:
             "long is 'some'; expected 'truncate' or 'windows'",
         ),
         (["predict", DEMO, "a", "--stride", "3"], "a stride is for long='windows'"),
+        (["predict", DEMO, "a", "--threshold", "0.5"], "is a single-label model"),
+        (["predict", DEMO, "a", "--abstain-below", "60"], "60 percent is 0.6"),
+        (["predict", DEMO, "a", "--threshold", "half"], "expected a number from 0 to 1"),
+        (["predict", DEMO, "a", "--threshold", "a=2"], "expected a number from 0 to 1"),
+        (
+            ["predict", DEMO, "a", "--threshold", "0.5", "--threshold", "a=0.2"],
+            "--threshold is given 2 times, once as '0.5'",
+        ),
         (["show", "nowhere"], "there is no such folder"),
         (["export", DEMO, "out"], "has no config.json"),
         (["verify", "nowhere", "--source", DEMO], "there is no such folder"),

@@ -42,6 +42,18 @@ def test_labels_are_those_of_predict(classifier: tfclf.Classifier, table: Any) -
     assert labels == [prediction.label for prediction in classifier.predict(TEXTS)]
 
 
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_ranks_are_lists_of_labels(classifier: tfclf.Classifier, table: Any) -> None:
+    ranks = score(table, classifier, top_k=2)["top"]
+    expected = [[label for label, _ in one.top or ()] for one in classifier.predict(TEXTS, top_k=2)]
+    assert [list(map(str, labels)) for labels in ranks] == expected
+
+
+def test_a_rule_that_does_not_fit_is_refused(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match="single-label model"):
+        score(DATA, classifier, threshold=0.5)
+
+
 def test_the_index_of_pandas_is_kept(classifier: tfclf.Classifier) -> None:
     frame = pandas.DataFrame(DATA, index=["b", "a"])
     assert list(score(frame, classifier).index) == ["b", "a"]

@@ -16,6 +16,7 @@ from pyarrow import parquet
 import tfclf
 from tests.tables.rows import ROWS, read_rows, write_rows
 from tfclf.data.layout import Layout
+from tfclf.decision import Rule
 from tfclf.errors import DataError, InputError
 from tfclf.tables import Names, Options, Shard, formats, run, score_files
 
@@ -47,6 +48,39 @@ def test_predictions_are_those_of_predict(classifier: tfclf.Classifier, rows_fil
         [list((prediction.probabilities or {}).values()) for prediction in expected],
         atol=1e-6,
     )
+
+
+@pytest.fixture(scope="module")
+def colours(multi_label_export: Path) -> tfclf.Classifier:
+    return tfclf.load(multi_label_export)
+
+
+def test_a_rule_adds_lists_of_labels(colours: tfclf.Classifier, rows_file: Path) -> None:
+    output = rows_file.with_name("scored.parquet")
+    rule = Rule(top_k=2, threshold=0.5)
+    score_files(colours, rows_file, output, options=Options(rule=rule))
+    expected = colours.predict([row["text"] for row in ROWS], top_k=2, threshold=0.5)
+    scored = read_rows(output)
+    assert [row["top"] for row in scored] == [
+        [label for label, _ in one.top or ()] for one in expected
+    ]
+    assert [row["labels"] for row in scored] == [list(one.labels or ()) for one in expected]
+
+
+def test_a_label_is_missing_where_the_model_abstains(
+    colours: tfclf.Classifier, tmp_path: Path
+) -> None:
+    options = Options(rule=Rule(abstain_below=1.0))
+    source = write_rows(tmp_path / "rows.csv")
+    score_files(colours, source, tmp_path / "scored.jsonl", options=options)
+    assert {row["label"] for row in read_rows(tmp_path / "scored.jsonl")} == {None}
+
+
+def test_a_row_without_a_text_has_no_ranks(colours: tfclf.Classifier, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "rows.jsonl", [{"text": "news"}, {"text": None}])
+    options = Options(rule=Rule(top_k=1, threshold=0.5), on_error="null")
+    score_files(colours, source, tmp_path / "scored.parquet", options=options)
+    assert [row["top"] is None for row in read_rows(tmp_path / "scored.parquet")] == [False, True]
 
 
 def test_the_added_columns_are_label_score_probabilities_and_truncated(

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 import numpy as np
 
@@ -16,6 +16,7 @@ with quiet_import():
     import tensorflow as tf
 
 from tfclf.classifier.columns import Columns, Model, make_columns, run_by_length
+from tfclf.decision import Decide, Rule, Threshold
 from tfclf.errors import InputError
 from tfclf.inputs import (
     IndexedTexts,
@@ -32,9 +33,23 @@ from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import compose_text
 from tfclf.saved_model.manifest import Manifest
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 LONG = ("truncate", "windows")
 _BATCH = 32
 LOOK_AHEAD = 64  # batches of a list that are sorted by length together
+
+
+class _PredictOptions(TypedDict, total=False):
+    """The options of `predict` on which the type of its result does not depend."""
+
+    top_k: int | None
+    threshold: Threshold | None
+    long: str
+    stride: int | None
+    batch_size: int
+    progress: bool
 
 
 class Classifier(tf.Module):
@@ -177,17 +192,16 @@ class Classifier(tf.Module):
     def _count_tokens(self, text: str) -> int:
         return int(self.tokenize([text]).row_lengths()[0])
 
-    # The overloads overlap on purpose: only a value whose type has an index gives a list.
+    # The overloads overlap on purpose: only a value whose type has an index gives a list. The last
+    # three are the first three with `abstain_below`.
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
         texts: str,
         *,
         pairs: str | None = None,
-        long: str = "truncate",
-        stride: int | None = None,
-        batch_size: int = _BATCH,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[_PredictOptions],
     ) -> Prediction: ...
     @overload
     def predict(
@@ -195,10 +209,8 @@ class Classifier(tf.Module):
         texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
-        long: str = "truncate",
-        stride: int | None = None,
-        batch_size: int = _BATCH,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[_PredictOptions],
     ) -> list[Prediction]: ...
     @overload
     def predict(
@@ -206,21 +218,51 @@ class Classifier(tf.Module):
         texts: Iterable[str],
         *,
         pairs: Iterable[str] | None = None,
-        long: str = "truncate",
-        stride: int | None = None,
-        batch_size: int = _BATCH,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[_PredictOptions],
     ) -> Iterator[Prediction]: ...
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        abstain_below: float,
+        **options: Unpack[_PredictOptions],
+    ) -> Prediction[str | None]: ...
+    @overload
+    def predict(
+        self,
+        texts: IndexedTexts,
+        *,
+        pairs: Iterable[str] | None = None,
+        abstain_below: float,
+        **options: Unpack[_PredictOptions],
+    ) -> list[Prediction[str | None]]: ...
+    @overload
     def predict(
         self,
         texts: Iterable[str],
         *,
         pairs: Iterable[str] | None = None,
+        abstain_below: float,
+        **options: Unpack[_PredictOptions],
+    ) -> Iterator[Prediction[str | None]]: ...
+    def predict(
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        top_k: int | None = None,
+        threshold: Threshold | None = None,
+        abstain_below: float | None = None,
         long: str = "truncate",
         stride: int | None = None,
         batch_size: int = _BATCH,
         progress: bool = False,
-    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
+    ) -> (
+        Prediction[str | None] | list[Any] | Iterator[Any]
+    ):  # the overloads say what the list and the iterator hold
         """Classify texts; the predictions come in their order.
 
         | texts | result |
@@ -235,6 +277,11 @@ class Classifier(tf.Module):
         Args:
           texts: what to classify.
           pairs: the second text of each row, as many as there are texts; one str for one str.
+          top_k: how many of the likeliest labels to list in `top`; more than there are lists all.
+          threshold: for a multi-label model, the probability from which a label is among `labels`:
+            one number; a mapping from label to number, 0.5 for others; a sequence in the order of
+            the model's labels; or "calibrated" for those that `tfclf.calibrate` found.
+          abstain_below: probability below which `label` is None, with the `reason`.
           long: what to do with a text that is too long: 'truncate' cuts it as in training;
             'windows' reads all of it in overlapping windows and returns the mean of their logits,
             each weighted by its tokens of text (tokens that two windows share count twice). A text
@@ -244,34 +291,44 @@ class Classifier(tf.Module):
           batch_size: rows in one call of the graph. Larger batches help if texts are short.
           progress: show a progress bar on standard error if it takes longer than a second.
         Raises: InputError for anything but text, with its index; if the numbers of texts and pairs
-          differ; for options that do not exist or exclude one another.
+          differ; for options that do not exist, exclude one another or do not fit the model.
         """
-        if isinstance(texts, str):
-            (one,) = self.predict(
-                [texts],
-                pairs=as_pairs(pairs),
-                long=long,
-                stride=stride,
-                batch_size=batch_size,
-                progress=progress,
-            )
-            return one
+        decide = self.bind_rule(Rule.of(top_k, threshold, abstain_below))
+        is_one = isinstance(texts, str)
         is_list = isinstance(texts, IndexedTexts)
         columns = self._predict_columns(
-            texts,
-            pairs,
+            [texts] if is_one else texts,
+            as_pairs(pairs) if is_one else pairs,
             long=long,
             stride=stride,
             batch_size=batch_size,
             look_ahead=LOOK_AHEAD if is_list else 1,
         )
         predictions: Iterator[Prediction] = itertools.chain.from_iterable(
-            make_predictions({name: column.tolist() for name, column in part.items()}, self.labels)
+            make_predictions(
+                {name: column.tolist() for name, column in part.items()}, self.labels, decide
+            )
             for part in columns
         )
         if progress:
-            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+            total = 1 if is_one else count_texts(texts)
+            predictions = show_progress(predictions, total=total, unit="texts")
+        if is_one:
+            (one,) = predictions
+            return one
         return list(predictions) if is_list else predictions
+
+    def bind_rule(self, rule: Rule | None) -> Decide | None:
+        """Check ranks, thresholds and abstention against this model. Raises: InputError."""
+        if rule is None:
+            return None
+        facts = self.manifest
+        return rule.bind(
+            facts.labels,
+            name=facts.name,
+            problem_type=facts.problem_type,
+            calibrated=facts.thresholds,
+        )
 
     def predict_columns(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from tfclf.cli.calibrate import calibrate
 from tfclf.cli.cards import cards
 from tfclf.cli.evaluate.command import evaluate
 from tfclf.cli.export import export, show, verify
@@ -20,6 +21,7 @@ ALL: tuple[Callable[..., Any], ...] = (
     show,
     verify,
     evaluate,
+    calibrate,
     train,
     serve,
     cards,

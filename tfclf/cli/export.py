@@ -15,10 +15,12 @@ from tfclf.cli.options import Machine, TextColumns
 from tfclf.cli.startup import start_tensorflow
 from tfclf.cli.text_source import read_texts
 from tfclf.data import Layout
+from tfclf.problem_types import REGRESSION
 
 if TYPE_CHECKING:
     from tfclf.saved_model.buckets import Ladder
     from tfclf.saved_model.certificate import Certificate
+    from tfclf.saved_model.manifest import Manifest
 
 
 _EXPORT_HELP = (
@@ -141,6 +143,7 @@ def show(
         ("engine", f"{manifest.engine}, {manifest.precision} ({weights})"),
         ("labels", ", ".join(manifest.labels)),
         ("max_length", f"{manifest.max_length} tokens"),
+        ("calibration", _describe_calibration(manifest)),
         ("XLA", _describe_buckets(manifest.ladder)),
         ("size", f"{_size(version) / 1e6:,.1f} MB"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.versions.items())),
@@ -222,6 +225,27 @@ def _describe_versions(number: int, all_of_them: Sequence[int]) -> str:
     return f"{number}; beside it {', '.join(map(str, others))} ({served})"
 
 
+def _describe_calibration(manifest: "Manifest") -> str:
+    """Describe temperature and thresholds, and what they brought."""
+    if manifest.problem_type == REGRESSION:
+        return "none: a regression has no probabilities"
+    if manifest.temperature is None:
+        return "none: an older tfclf exported it"
+    record = manifest.calibration
+    if not record:
+        return "none: run `tfclf calibrate`"
+    before, after = (record[when]["expected_calibration_error"] for when in ("before", "after"))
+    lines = [
+        f"temperature {manifest.temperature:.4f}, fitted to {record['fitted_rows']:,} rows of "
+        f"{record['from']}; calibration error {before:.4f} before and {after:.4f} after, on "
+        f"{record['measured_rows']:,} other rows; {record['made']}"
+    ]
+    if manifest.thresholds:
+        by_label = (f"{label} {value:.4f}" for label, value in manifest.thresholds.items())
+        lines.append(f"thresholds {', '.join(by_label)}")
+    return "\n".join(lines)
+
+
 def _describe_buckets(ladder: "Ladder | None") -> str:
     if ladder is None:
         return "none: exports of the lean engine have the signature serving_xla"
@@ -243,8 +267,14 @@ def _summarize(certificate: Any) -> str:
         f"(tolerance {certificate['tolerance']:.0e})"
         + ("" if certificate["labels_equal"] else "; the labels' names or order differ")
         + f"; {certificate['made']}"
+        + _describe_carrying(certificate)
         + _describe_agreement(certificate)
     )
+
+
+def _describe_carrying(certificate: Mapping[str, Any]) -> str:
+    base = certificate.get("carried_from")
+    return f"; made for {base}, whose graph and weights this calibrated copy has" if base else ""
 
 
 def _describe_agreement(certificate: Mapping[str, Any]) -> str:

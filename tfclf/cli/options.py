@@ -7,6 +7,8 @@ import typer
 from tfclf.catalog import cards as all_cards
 from tfclf.data import Layout
 from tfclf.data.records import parse_delimiter, parse_format
+from tfclf.decision import CALIBRATED, Threshold
+from tfclf.errors import InputError
 
 Machine = Annotated[
     bool,
@@ -77,6 +79,67 @@ LabelBase = Annotated[
         max=1,
     ),
 ]
+
+TopK = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of likeliest labels to list, with their probabilities. Set it if one label "
+        "says too little.",
+        min=1,
+        show_default="the label alone",
+    ),
+]
+Thresholds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        help="For a multi-label model: list the labels with at least this probability. A number "
+        "for all labels, LABEL=NUMBER for one (give it once for each; others keep 0.5), or "
+        "'calibrated' for those that tfclf calibrate found.",
+    ),
+]
+AbstainBelow = Annotated[
+    float | None,
+    typer.Option(
+        help="Give no label if its probability is below this, from 0 to 1. Set it if a wrong label "
+        "costs more than none.",
+    ),
+]
+
+
+def parse_thresholds(given: list[str] | None) -> Threshold | None:
+    """Parse --threshold: one number, or 'calibrated', or LABEL=NUMBER any number of times.
+
+    >>> parse_thresholds(["0.4"]), parse_thresholds(["calibrated"])
+    (0.4, 'calibrated')
+    >>> parse_thresholds(["toxic=0.3", "a=b=0.5"])
+    {'toxic': 0.3, 'a=b': 0.5}
+
+    Raises: InputError.
+    """
+    if not given:
+        return None
+    by_label: dict[str, float] = {}
+    for words in given:
+        label, equals, number = words.rpartition("=")
+        if not equals and len(given) > 1:
+            raise InputError(
+                f"--threshold is given {len(given)} times, once as {words!r}. Expected one number "
+                f"for all labels, or LABEL=NUMBER each time."
+            )
+        if words == CALIBRATED:
+            return words
+        try:
+            value = float(number)
+        except ValueError:
+            raise InputError(
+                f"--threshold is {words!r}; expected a number from 0 to 1, LABEL=NUMBER, or "
+                f"{CALIBRATED}."
+            ) from None
+        if not equals:
+            return value
+        by_label[label] = value
+    return by_label
 
 
 def complete_card(incomplete: str) -> list[str]:

@@ -1,12 +1,15 @@
 """Tables that `tfclf evaluate` and `tfclf train` print for people."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfclf.cli.consoles import make_console
 from tfclf.evaluation import Comparison, MultiLabelReport, Report
 from tfclf.evaluation.pages import format_metric, verdict
 from tfclf.evaluation.published import Published
+
+if TYPE_CHECKING:
+    from tfclf.calibrator import CalibrationReport
 
 
 def print_report(report: Report, *, title: str, published: Published | None = None) -> None:
@@ -56,6 +59,33 @@ def print_multi_label(report: MultiLabelReport, *, title: str) -> None:
             end_section=number == len(report.classes),
         )
     console.print(table)
+
+
+def print_calibration(report: "CalibrationReport", *, title: str) -> None:
+    """Print the figures before and after a calibration, thresholds and remarks."""
+    from rich.text import Text
+
+    console = make_console(markup=False, highlight=False)
+    console.print()
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(
+        f"temperature {report.temperature:.4f}, fitted to {report.fitted_rows:,} rows; measured on "
+        f"{report.samples:,} others",
+        soft_wrap=True,
+    )
+    table = _make_table("figure", ["before", "after"])
+    for name, values in report.figures().items():
+        table.add_row(name, *(f"{value:.4f}" for value in values))
+    console.print(table)
+    before, after = report.before, report.after
+    if before.thresholds and after.thresholds and before.f1 and after.f1:
+        table = _make_table("label", ["threshold before", "after", "F1 before", "after"])
+        for label in report.labels:
+            cells = (before.thresholds, after.thresholds, before.f1, after.f1)
+            table.add_row(Text(label), *(f"{one[label]:.4f}" for one in cells))
+        console.print(table)
+    for remark in report.remarks:
+        console.print(f"- {remark}", soft_wrap=True)
 
 
 def print_comparison(comparison: Comparison, *, title: str) -> None:

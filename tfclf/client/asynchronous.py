@@ -6,8 +6,9 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tfclf.client.batches import (
     Batch,
@@ -20,11 +21,21 @@ from tfclf.client.batches import (
 from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
-from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
+from tfclf.client.options import (
+    Options,
+    PredictOptions,
+    check_seconds,
+    check_timeout,
+    check_whole_number,
+)
 from tfclf.client.tls import Tls
+from tfclf.decision import Rule, Threshold
 from tfclf.inputs import as_pairs, count_texts
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _T = TypeVar("_T")
 
@@ -79,9 +90,8 @@ class AsyncClient:
         texts: str,
         *,
         pairs: str | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[PredictOptions],
     ) -> Prediction: ...
     @overload
     async def predict(
@@ -89,51 +99,113 @@ class AsyncClient:
         texts: Iterable[str] | AsyncIterable[str],
         *,
         pairs: Iterable[str] | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[PredictOptions],
     ) -> list[Prediction]: ...
+    @overload
+    async def predict(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        abstain_below: float,
+        **options: Unpack[PredictOptions],
+    ) -> Prediction[str | None]: ...
+    @overload
+    async def predict(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        abstain_below: float,
+        **options: Unpack[PredictOptions],
+    ) -> list[Prediction[str | None]]: ...
     async def predict(
         self,
         texts: Iterable[str] | AsyncIterable[str],
         *,
         pairs: str | Iterable[str] | None = None,
+        top_k: int | None = None,
+        threshold: Threshold | None = None,
+        abstain_below: float | None = None,
         batch_size: int | None = None,
         timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
-    ) -> Prediction | list[Prediction]:
+    ) -> Prediction[str | None] | list[Any]:
         """Return one `Prediction` per text, in order; one str gives one `Prediction`.
 
         Arguments and errors are those of `Client.predict`.
         """
-        if isinstance(texts, str):
-            several = as_pairs(pairs)
-            (one,) = await self.predict(
-                [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
-            )
-            return one
-        predictions = self.stream(
-            texts, pairs=pairs, batch_size=batch_size, timeout=timeout, progress=progress
+        is_one = isinstance(texts, str)
+        stream = self._predict(
+            [texts] if isinstance(texts, str) else texts,
+            as_pairs(pairs) if is_one else pairs,
+            Rule.of(top_k, threshold, abstain_below),
+            batch_size=batch_size,
+            timeout=timeout,
+            progress=progress,
         )
-        return [prediction async for prediction in predictions]
+        predictions = [prediction async for prediction in stream]
+        return predictions[0] if is_one else predictions
 
+    @overload
     def stream(
         self,
         texts: Iterable[str] | AsyncIterable[str],
         *,
         pairs: Iterable[str] | None = None,
+        abstain_below: None = None,
+        **options: Unpack[PredictOptions],
+    ) -> AsyncIterator[Prediction]: ...
+    @overload
+    def stream(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        abstain_below: float,
+        **options: Unpack[PredictOptions],
+    ) -> AsyncIterator[Prediction[str | None]]: ...
+    def stream(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        top_k: int | None = None,
+        threshold: Threshold | None = None,
+        abstain_below: float | None = None,
         batch_size: int | None = None,
         timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
-    ) -> AsyncIterator[Prediction]:
+    ) -> AsyncIterator[Any]:
         """Stream predictions, for `async for`: read texts lazily, in constant memory.
 
         Args:
           texts: an ordinary or an async iterable; an async one takes no pairs.
         """
+        return self._predict(
+            texts,
+            pairs,
+            Rule.of(top_k, threshold, abstain_below),
+            batch_size=batch_size,
+            timeout=timeout,
+            progress=progress,
+        )
+
+    def _predict(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        pairs: Iterable[str] | None,
+        rule: Rule | None,
+        *,
+        batch_size: int | None,
+        timeout: float | None,
+        progress: bool,
+    ) -> AsyncIterator[Prediction]:
         check_not_both_async(texts, pairs)
         total = None if isinstance(texts, AsyncIterable) else count_texts(texts)
-        predictions = self._stream(texts, pairs, Conversation.predict, batch_size, timeout)
+        ask = partial(Conversation.predict, rule=rule)
+        predictions = self._stream(texts, pairs, ask, batch_size, timeout)
         return _show_progress(predictions, total) if progress else predictions
 
     async def tokenize(

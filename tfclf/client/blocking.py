@@ -6,18 +6,29 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tfclf.client.batches import Batch, group_rows, read_rows
 from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
-from tfclf.client.options import Options, check_seconds, check_timeout, check_whole_number
+from tfclf.client.options import (
+    Options,
+    PredictOptions,
+    check_seconds,
+    check_timeout,
+    check_whole_number,
+)
 from tfclf.client.tls import Tls
+from tfclf.decision import Rule, Threshold
 from tfclf.inputs import IndexedTexts, as_pairs, count_texts
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _T = TypeVar("_T")
 
@@ -92,16 +103,16 @@ class Client:
     def __repr__(self) -> str:
         return describe_client("Client", self._address, self._options)
 
-    # The overlap is intended: the result is typed as a list only for a known Sequence.
+    # The overlap is intended: the result is typed as a list only for a known Sequence. The last
+    # three are the first three with `abstain_below`.
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
         texts: str,
         *,
         pairs: str | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[PredictOptions],
     ) -> Prediction: ...
     @overload
     def predict(
@@ -109,9 +120,8 @@ class Client:
         texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[PredictOptions],
     ) -> list[Prediction]: ...
     @overload
     def predict(
@@ -119,19 +129,50 @@ class Client:
         texts: Iterable[str],
         *,
         pairs: Iterable[str] | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
-        progress: bool = False,
+        abstain_below: None = None,
+        **options: Unpack[PredictOptions],
     ) -> Iterator[Prediction]: ...
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        abstain_below: float,
+        **options: Unpack[PredictOptions],
+    ) -> Prediction[str | None]: ...
+    @overload
+    def predict(
+        self,
+        texts: IndexedTexts,
+        *,
+        pairs: Iterable[str] | None = None,
+        abstain_below: float,
+        **options: Unpack[PredictOptions],
+    ) -> list[Prediction[str | None]]: ...
+    @overload
+    def predict(
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        abstain_below: float,
+        **options: Unpack[PredictOptions],
+    ) -> Iterator[Prediction[str | None]]: ...
     def predict(
         self,
         texts: Iterable[str],
         *,
         pairs: str | Iterable[str] | None = None,
+        top_k: int | None = None,
+        threshold: Threshold | None = None,
+        abstain_below: float | None = None,
         batch_size: int | None = None,
         timeout: float | None = CLIENT_DEFAULT,
         progress: bool = False,
-    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
+    ) -> (
+        Prediction[str | None] | list[Any] | Iterator[Any]
+    ):  # the overloads say what the list and the iterator hold
         """Return one `Prediction` per text, in order.
 
         Args:
@@ -139,20 +180,23 @@ class Client:
             or a tensor. Any other iterable gives an iterator that reads texts lazily, in constant
             memory, with `in_flight` requests at once.
           pairs: the second text of each row, as many as there are texts; one str for one str.
+          top_k, threshold, abstain_below: as in `Classifier.predict`; computed here, from the
+            probabilities. No server sends the thresholds of a calibrated export.
           batch_size, timeout: replace the client's own for this call.
           progress: show a bar on standard error if the call takes longer than a second.
-        Raises: InputError for anything but text, naming its index; ClientError.
+        Raises: InputError for anything but text, naming its index, and for options that do not fit
+          the model; ClientError.
         """
-        if isinstance(texts, str):
-            several = as_pairs(pairs)
-            (one,) = self.predict(
-                [texts], pairs=several, batch_size=batch_size, timeout=timeout, progress=progress
-            )
-            return one
-        rows = read_rows(texts, pairs)
-        predictions = self._stream(rows, self._conversation.predict, batch_size, timeout)
+        ask = partial(self._conversation.predict, rule=Rule.of(top_k, threshold, abstain_below))
+        is_one = isinstance(texts, str)
+        rows = read_rows([texts], as_pairs(pairs)) if is_one else read_rows(texts, pairs)
+        predictions = self._stream(rows, ask, batch_size, timeout)
         if progress:
-            predictions = show_progress(predictions, total=count_texts(texts), unit="texts")
+            total = 1 if is_one else count_texts(texts)
+            predictions = show_progress(predictions, total=total, unit="texts")
+        if is_one:
+            (one,) = predictions
+            return one
         return list(predictions) if isinstance(texts, IndexedTexts) else predictions
 
     def tokenize(

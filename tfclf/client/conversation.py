@@ -20,9 +20,11 @@ from tfclf.client.messages import (
 from tfclf.client.options import Options
 from tfclf.client.reasons import Reason
 from tfclf.client.refusals import to_client_error
-from tfclf.client.served import ServedModel, count_tokens, describe
+from tfclf.client.served import ServedModel, count_tokens, describe, find_problem_type
+from tfclf.decision import Decide, Rule
 from tfclf.errors import ClientError
 from tfclf.prediction import Prediction, make_predictions
+from tfclf.problem_types import REGRESSION, SINGLE_LABEL
 from tfclf.saved_model import signature_names
 
 _T = TypeVar("_T")
@@ -49,6 +51,7 @@ class Conversation:
         self._options = options
         self._choice = VersionChoice(options.version, options.label)
         self._known: ServedModel | None = None
+        self._problem_types: dict[int, str] = {}  # by version, of those that had to be found out
 
     async def begin(self, timeout: float | None) -> None:
         """Find out, before the first batch of a call, what may have changed since the last call.
@@ -57,9 +60,17 @@ class Conversation:
         """
         await self._translate_refusals(lambda: self._begin(timeout))
 
-    async def predict(self, batch: Batch, timeout: float | None) -> list[Prediction]:
-        """Return one prediction per row."""
-        return await self._translate_refusals(lambda: self._predict(batch, timeout))
+    async def predict(
+        self, batch: Batch, timeout: float | None, rule: Rule | None = None
+    ) -> list[Prediction]:
+        """Return one prediction per row.
+
+        Args:
+          rule: ranks, thresholds and abstention. The client decides them from the probabilities:
+            the wire is TF Serving's.
+        Raises: InputError, too, if the rule does not fit the model.
+        """
+        return await self._translate_refusals(lambda: self._predict(batch, timeout, rule))
 
     async def tokenize(self, batch: Batch, timeout: float | None) -> list[list[int]]:
         """Return the token ids of each row, without padding."""
@@ -128,7 +139,9 @@ class Conversation:
                 return
         self._known = await describe(self._transport, self._choice, timeout=timeout)
 
-    async def _predict(self, batch: Batch, timeout: float | None) -> list[Prediction]:
+    async def _predict(
+        self, batch: Batch, timeout: float | None, rule: Rule | None
+    ) -> list[Prediction]:
         columns = [list(column) for column in zip(*batch, strict=True)]
         inputs = dict(zip(("text", "text_pair"), columns, strict=False))
 
@@ -147,9 +160,21 @@ class Conversation:
                     **outputs,
                     "truncated": [None if limit is None or n >= limit else False for n in counts],
                 }
-            return list(make_predictions(outputs, served.labels))
+            decide = None if rule is None else await self._bind(rule, served, timeout)
+            return list(make_predictions(outputs, served.labels, decide))
 
         return await self._ask(make_request, read, timeout)
+
+    async def _bind(self, rule: Rule, served: ServedModel, timeout: float | None) -> Decide:
+        """Check the rule against a version; find out its problem type if that matters."""
+        problem_type = SINGLE_LABEL if served.labels else REGRESSION
+        if rule.threshold is not None and served.labels:
+            if served.version not in self._problem_types:
+                found = await find_problem_type(self._transport, served, timeout)
+                self._problem_types[served.version] = found
+            problem_type = self._problem_types[served.version]
+        name = self._transport.model
+        return rule.bind(served.labels, name=name, problem_type=problem_type)
 
     async def _ask(
         self,

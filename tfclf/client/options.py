@@ -1,12 +1,26 @@
 """A client's options, checked."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TypedDict
 
+from tfclf.decision import Threshold
 from tfclf.errors import InputError
 
 # gRPC caps attempts at five, whatever its service config says. REST keeps the same limit.
 MAX_RETRIES = 4
+
+
+class PredictOptions(TypedDict, total=False):
+    """The options of `predict` on which the type of its result does not depend."""
+
+    top_k: int | None
+    threshold: Threshold | None
+    batch_size: int | None
+    timeout: float | None
+    progress: bool
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Options:
         batch_bytes: int,
         in_flight: int,
         xla: bool,
-    ) -> "Options":
+    ) -> Options:
         """Check the arguments of `Client`. Raises: InputError."""
         if model is not None and (not isinstance(model, str) or not model):
             raise InputError(f"model is {model!r}; expected the name that the server has for it.")

@@ -8,6 +8,10 @@ Predict, which every server answers for every signature, over gRPC and over REST
 server sends the labels beside its metadata, which spares that run of the model. A regression has
 neither `classify` nor probabilities; its one label comes with each row.
 
+Nor does a server say whether a model is multi-label. If that matters, because the caller gives
+`threshold`, the client looks at the probabilities of four short texts: softmax adds up to 1 for
+each of them, sigmoid for hardly any.
+
 `truncated` is an output of the signatures `detail`, `detail_pairs` and `detail_xla`. An older
 export has none of them. The client then counts the row's tokens and compares them with
 `max_length`, as `Classifier` does in process.
@@ -25,11 +29,14 @@ from tfclf.client.messages import (
     VersionChoice,
 )
 from tfclf.client.reasons import Reason
+from tfclf.problem_types import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model import signature_names
 
 # A serialized tf.train.Example with the feature text: [""].
 _EMPTY_EXAMPLE = b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"
 _MAX_SWAPS = 3
+_PROBES = [b"", b"news", b"a late goal", b"no, thank you"]
+_SUM_TOLERANCE = 1e-3  # of probabilities that add up to 1, computed in any precision
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,21 @@ async def count_tokens(
     request = Request(signature_names.TOKENIZE, {"text": texts}, ("attention_mask",))
     response = await transport.predict(request, choice, timeout)
     return [sum(row) for row in response.outputs["attention_mask"]]
+
+
+async def find_problem_type(
+    transport: Transport, served: ServedModel, timeout: float | None
+) -> str:
+    """Find out a model's problem type from its probabilities of a few texts.
+
+    Raises: Refused.
+    """
+    if not served.labels:
+        return REGRESSION
+    request = Request(signature_names.SERVING_DEFAULT, {"text": _PROBES})
+    response = await transport.predict(request, VersionChoice(version=served.version), timeout)
+    sums = map(sum, response.outputs["probabilities"])
+    return MULTI_LABEL if any(abs(one - 1) > _SUM_TOLERANCE for one in sums) else SINGLE_LABEL
 
 
 def _missing_signature(metadata: Metadata, expected: str) -> Refused:

@@ -58,6 +58,19 @@ def multi_label_page(suffix: str, report: Any, *, title: str, about: About | Non
     return _render(f"multi_label.{suffix}.j2", title=title, report=report, about=about)
 
 
+def calibration_page(suffix: str, report: Any, *, title: str, about: About | None) -> str:
+    """Render the page of a calibration, a `CalibrationReport`; `suffix` as in `report_page`."""
+    plots = {}
+    if suffix == "html":
+        from markupsafe import Markup
+
+        plots = {
+            when: Markup(reliability_svg(one.calibration, name=when))  # noqa: S704 (matplotlib's)
+            for when, one in (("before", report.before), ("after", report.after))
+        }
+    return _render(f"calibration.{suffix}.j2", title=title, report=report, about=about, plots=plots)
+
+
 def comparison_page(suffix: str, pair: PairScores, *, title: str, about: About | None) -> str:
     """Render the page of two models side by side; `suffix` as in `report_page`."""
     sides = (("first", pair.first), ("second", pair.second))

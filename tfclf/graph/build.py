@@ -101,6 +101,7 @@ def build(
         max_length=checkpoint.max_length,
         ladder=graph.ladder,
         frozen_weights=True,
+        temperature=None if checkpoint.problem_type == REGRESSION else 1.0,
     )
 
 

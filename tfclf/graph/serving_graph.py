@@ -47,7 +47,9 @@ class ServingGraph(tf.Module):
     """Tokenizer, frame, engine and labels; each public method computes one signature's outputs.
 
     The probabilities of a row depend on the problem type, as `problem_types` says: a regression has
-    none, and its `score` is the value.
+    none, and its `score` is the value. The variable `temperature` divides the logits before the
+    activation. It is 1 here, and `calibrate` sets it in the file of an export. The label follows
+    from the logits themselves, so no temperature changes it.
 
     Args:
       labels: in the order of the logits.
@@ -72,6 +74,9 @@ class ServingGraph(tf.Module):
         self._engine = engine
         self._labels = tf.constant(list(labels))
         self._activation = activation_of(problem_type)
+        if self._activation is not None:
+            # A variable, and not a constant: an export's file holds it in one place.
+            self.temperature = tf.Variable(1.0, trainable=False, name="temperature")
         self.problem_type = problem_type
         self.takes_pairs = takes_pairs
 
@@ -220,7 +225,9 @@ class ServingGraph(tf.Module):
 
     def _activate(self, logits: tf.Tensor) -> Outputs:
         """Return the output `probabilities`, or no output for a regression."""
-        return {} if self._activation is None else {"probabilities": self._activation(logits)}
+        if self._activation is None:
+            return {}
+        return {"probabilities": self._activation(logits / self.temperature)}
 
 
 def _parse_examples(inputs: tf.Tensor) -> tf.Tensor:

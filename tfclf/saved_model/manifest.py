@@ -29,6 +29,10 @@ class Manifest:
       problem_type: selects the activation.
       labels: in the order of the logits.
       max_length: tokens in a row, special tokens included.
+      temperature: the number that divides the logits before the activation: 1 unless `calibrate`
+        found another one. None for a regression, and for older exports, whose graph has none.
+      thresholds: by label, those that `calibrate` found for a multi-label model.
+      calibration: the record of `calibrate`: from which export, on how many rows, with which gain.
       versions: of the packages that made the export.
       ladder: the buckets of the signature `serving_xla`; None without that signature.
       frozen_weights: whether the model answers right with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1: each
@@ -50,6 +54,9 @@ class Manifest:
     max_length: int
     ladder: Ladder | None = None
     frozen_weights: bool = False
+    temperature: float | None = None
+    thresholds: Mapping[str, float] | None = None
+    calibration: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     serving_versions: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)

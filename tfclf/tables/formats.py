@@ -238,6 +238,8 @@ def parse_type(name: str) -> pyarrow.DataType:
 
     if name == "map":
         return pyarrow.map_(pyarrow.string(), pyarrow.float32())
+    if name == "strings":
+        return pyarrow.list_(pyarrow.string())
     return pyarrow.type_for_alias(name)
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tfclf.classifier import LOOK_AHEAD, Classifier
+from tfclf.decision import Rule, Threshold
 from tfclf.errors import InputError
 from tfclf.inputs import table_columns
 from tfclf.loader import load
-from tfclf.tables.added import Added, Names, choose_added
+from tfclf.tables.added import Added, Names, choose_added, decide_columns
 
 _Table = TypeVar("_Table")
 _TABLES = (
@@ -28,6 +29,9 @@ def score(
     prefix: str = "",
     rename: Mapping[str, str] | None = None,
     probabilities: str = "columns",
+    top_k: int | None = None,
+    threshold: Threshold | None = None,
+    abstain_below: float | None = None,
     long: str = "truncate",
     stride: int | None = None,
     batch_size: int = 32,
@@ -46,6 +50,9 @@ def score(
         truncated; with long="windows" also windows.
       rename: other names for single ones, by their usual names; these get no prefix.
       probabilities: 'columns', 'map' (one column of maps from label to probability) or 'none'.
+      top_k, threshold: as in `Classifier.predict`; they add the columns `top` and `labels`, which
+        hold lists of labels.
+      abstain_below: as there; the label is then missing.
       long, stride, batch_size: as in `Classifier.predict`.
     Raises: InputError for a column that is not there, a name that is taken, a value that is no text
       (with its index) and anything that is no table; the errors of `load`.
@@ -63,11 +70,14 @@ def score(
                 f"Correct column= (or pair_column=)."
             )
     classifier = model if isinstance(model, Classifier) else load(model)
+    rule = Rule.of(top_k, threshold, abstain_below)
+    decide = classifier.bind_rule(rule)
     added = choose_added(
         Names(prefix, rename or {}, probabilities),
         present,
         labels=classifier.manifest.probability_labels,
         has_windows=long == "windows",
+        decided=() if rule is None else rule.columns,
         place="table",
         advice="Give the added columns other names: prefix='predicted_', or rename={...}.",
     )
@@ -78,7 +88,7 @@ def score(
         predicted = classifier.predict_columns(
             texts, pairs=pairs, long=long, stride=stride, batch_size=batch_size
         )
-        return added.arrange(predicted)
+        return added.arrange(decide_columns(predicted, decide))
 
     add = _ADD.get(_library_of(table))
     if add is None:
@@ -126,7 +136,12 @@ def _add_to_pandas(table: Any, predict: _Predict, added: Added, batch_size: int)
 def _add_to_polars(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
     import polars
 
-    types = {"string": polars.String, "float": polars.Float32, "bool": polars.Boolean}
+    types: dict[str, Any] = {
+        "string": polars.String,
+        "float": polars.Float32,
+        "bool": polars.Boolean,
+        "strings": polars.List(polars.String),
+    }
     columns = predict(table)
     return table.with_columns(
         polars.Series(name, values, types.get(added.types[name]))

@@ -89,7 +89,7 @@ def score_files(
       layout: which columns are the text, as far as the files do not show it.
       columns: the columns to keep; by default all.
       names: of the added columns: label, score, one probability per label, truncated.
-      options: long, stride, batch_size, on_error.
+      options: long, stride, batch_size, on_error, and the rule of ranks and thresholds.
       suffix: the format of the parts in a folder; by default .parquet.
       part_rows: rows in a part. A kill loses at most the rows of one part.
       shard: the share of the rows that this job takes, if several jobs share them.
@@ -109,11 +109,13 @@ def score_files(
     if not isinstance(part_rows, int) or part_rows < 1:
         raise InputError(f"part_rows is {part_rows!r}; expected a whole number above 0.")
     classifier = model if isinstance(model, Classifier) else load(model, xla=xla)
+    classifier.bind_rule(options.rule)  # before a row is read
     added = choose_added(
         names or Names(),
         table.columns if keep is None else keep,
         labels=classifier.manifest.probability_labels,
         has_windows=options.long == "windows",
+        decided=() if options.rule is None else options.rule.columns,
         place=str(source),
         advice="Give the added columns other names: prefix='predicted_' (--prefix predicted_), or "
         "one of them (--rename); or leave the column of the input out (--columns).",
@@ -128,7 +130,9 @@ def score_files(
         "added": dict(added.columns),
         # The number of streams does not matter. But a single one may use all cores for a batch, and
         # then sums in another order.
-        "options": asdict(replace(options, streams=min(options.streams, 2))),
+        "options": json.loads(
+            json.dumps(asdict(replace(options, streams=min(options.streams, 2))))
+        ),
         "format": place.suffix,
         "part_rows": part_rows,
         "shard": None if shard is None else str(shard),

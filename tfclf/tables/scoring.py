@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfclf.data.layout import join_text
+from tfclf.decision import Rule
 from tfclf.errors import DataError, InputError
+from tfclf.tables.added import decide_columns
 
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier
@@ -57,6 +59,7 @@ class Options:
       long, stride, batch_size, streams: as there.
       on_error: what a row without a text does: 'fail' ends the job, 'skip' leaves the row out,
         'null' writes it without a prediction.
+      rule: ranks, thresholds and abstention.
     """
 
     long: str = "truncate"
@@ -64,6 +67,7 @@ class Options:
     batch_size: int = 32
     on_error: str = "fail"
     streams: int = 1
+    rule: Rule | None = None
 
     def __post_init__(self) -> None:
         if self.on_error not in ON_ERROR:
@@ -121,7 +125,7 @@ def _predict(
     classifier: Classifier, rows: Sequence[tuple[str, ...]], *, has_pairs: bool, options: Options
 ) -> Predicted:
     columns = list(zip(*rows, strict=True)) or [(), ()]
-    return classifier.predict_columns(
+    predicted = classifier.predict_columns(
         columns[0],
         pairs=columns[1] if has_pairs else None,
         long=options.long,
@@ -129,6 +133,7 @@ def _predict(
         batch_size=options.batch_size,
         streams=options.streams,
     )
+    return decide_columns(predicted, classifier.bind_rule(options.rule))
 
 
 def _read_texts(

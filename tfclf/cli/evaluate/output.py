@@ -15,32 +15,41 @@ if TYPE_CHECKING:
     from tfclf.data import LabelledRows
 
 
-def check_output(folder: Path, *, overwrite: bool = False) -> None:
+def check_output(
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    option: str = "--output",
+    files: Sequence[str] | None = None,
+) -> None:
     """Check that files can be written to the folder of --output, which need not exist yet.
 
     Args:
       overwrite: whether the folder may hold a report already.
+      option: the option that names the folder, for messages.
+      files: names of the files of a report; by default those of an evaluation or a comparison.
 
     Raises: InputError.
     """
     existing = nearest_existing(folder)
     if not existing.is_dir():
         raise InputError(
-            f"--output {folder}: {existing} is no folder. "
+            f"{option} {folder}: {existing} is no folder. "
             f"Expected a folder, or a place to make one."
         )
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(
-            f"--output {folder}: {existing} cannot be written to. "
+            f"{option} {folder}: {existing} cannot be written to. "
             f"Give another folder, or the right to write there."
         )
-    from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
+    if files is None:
+        from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
 
-    names = sorted({*REPORT_FILES, *COMPARISON_FILES})
-    present = [name for name in names if (folder / name).exists()]
+        files = sorted({*REPORT_FILES, *COMPARISON_FILES})
+    present = [name for name in files if (folder / name).exists()]
     if present and not overwrite:
         raise InputError(
-            f"--output {folder} holds a report already: {', '.join(present)}. "
+            f"{option} {folder} holds a report already: {', '.join(present)}. "
             f"Name another folder, or replace the report with --overwrite."
         )
 

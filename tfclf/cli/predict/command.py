@@ -10,20 +10,25 @@ from typing import Annotated
 import typer
 
 from tfclf.cli.options import (
+    AbstainBelow,
     BatchSize,
     Delimiter,
     Format,
     Header,
     Machine,
     TextColumns,
+    Thresholds,
+    TopK,
     Xla,
     layout_of,
+    parse_thresholds,
 )
 from tfclf.cli.predict import to_file
 from tfclf.cli.predict.lines import Row, make_json_lines, make_table_lines
 from tfclf.cli.startup import start_tensorflow
 from tfclf.cli.text_source import count_rows, pairs_from, texts_from
 from tfclf.data.pairing import pair_with_rows
+from tfclf.decision import Rule
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
 
@@ -70,6 +75,9 @@ def predict(
             "that compare two."
         ),
     ] = None,
+    top_k: TopK = None,
+    threshold: Thresholds = None,
+    abstain_below: AbstainBelow = None,
     long: Annotated[
         str,
         typer.Option(
@@ -131,6 +139,7 @@ def predict(
         resume,
         overwrite,
     )
+    rule = Rule.of(top_k, parse_thresholds(threshold), abstain_below)
     if output is not None:
         to_file.check_arguments(texts, pair, file)
         to_file.predict_to_file(
@@ -139,6 +148,7 @@ def predict(
             output,
             layout,
             options,
+            rule=rule,
             long=long,
             stride=stride,
             batch_size=batch_size,
@@ -158,19 +168,22 @@ def predict(
 
     classifier = load(model, xla=xla)
 
-    def predict_rows(rows: Iterator[Row]) -> Iterable[Prediction]:
+    def predict_rows(rows: Iterator[Row]) -> Iterable[Prediction[str | None]]:
         # Rows to columns; `tee` holds no more rows than a batch.
         copies = tee(rows, 2 if with_pairs else 1)
         columns = [map(itemgetter(index), copy) for index, copy in enumerate(copies)]
         return classifier.predict(
             columns[0],
             pairs=columns[1] if with_pairs else None,
+            top_k=top_k,
+            threshold=None if rule is None else rule.threshold,
+            abstain_below=abstain_below,
             long=long,
             stride=stride,
             batch_size=batch_size,
         )
 
-    predicted: Iterable[tuple[Row, Prediction]] = pair_with_rows(rows, predict_rows)
+    predicted: Iterable[tuple[Row, Prediction[str | None]]] = pair_with_rows(rows, predict_rows)
     if not sys.stdout.isatty():
         total = len(texts) if texts else None
         if file is not None and sys.stderr.isatty():

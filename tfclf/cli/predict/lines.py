@@ -14,10 +14,11 @@ from tfclf.problem_types import REGRESSION
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier
 
+_NO_LABEL = "-"  # of a row for which the model abstained
 Row = tuple[str, ...]  # a text, or a text and its pair
 
 
-def make_json_lines(predicted: Iterable[tuple[Row, Prediction]]) -> Iterator[str]:
+def make_json_lines(predicted: Iterable[tuple[Row, Prediction[str | None]]]) -> Iterator[str]:
     """Yield a JSON object per row: its texts and the prediction."""
     for row, prediction in predicted:
         named = dict(zip(("text", "text_pair"), row, strict=False))
@@ -25,7 +26,7 @@ def make_json_lines(predicted: Iterable[tuple[Row, Prediction]]) -> Iterator[str
 
 
 def make_table_lines(
-    predicted: Iterable[tuple[Row, Prediction]], classifier: "Classifier"
+    predicted: Iterable[tuple[Row, Prediction[str | None]]], classifier: "Classifier"
 ) -> Iterator[str]:
     """Yield the table line by line, not as one rich table: a million rows must fit in memory."""
     from rich.cells import cell_len, set_cell_size
@@ -41,9 +42,10 @@ def make_table_lines(
     for row, prediction in predicted:
         rows, truncated = rows + 1, truncated + bool(prediction.truncated)
         mark = "*" if prediction.truncated else " "
-        label = set_cell_size(prediction.label, label_width)
+        label = set_cell_size(_describe_label(prediction), label_width)
         text = _fit(" | ".join(row), text_width)
         yield f"{label}  {prediction.score:>{score_width}.3f}{mark} {text}"
+        yield from _describe_decision(prediction)
     if truncated:
         hint = " --long windows reads all of a text." if len(row) == 1 else ""
         typer.echo(
@@ -51,6 +53,20 @@ def make_table_lines(
             f"and were truncated to that.{hint}",
             err=True,
         )
+
+
+def _describe_label(prediction: Prediction[str | None]) -> str:
+    return _NO_LABEL if prediction.label is None else prediction.label
+
+
+def _describe_decision(prediction: Prediction[str | None]) -> Iterator[str]:
+    """Yield the lines below a row, for what was asked for beside the label."""
+    if prediction.reason is not None:
+        yield f"  {prediction.reason}"
+    if prediction.labels is not None:
+        yield f"  labels: {', '.join(prediction.labels) or 'none'}"
+    for rank, (label, probability) in enumerate(prediction.top or (), 1):
+        yield f"  {rank}. {label}  {probability:.3f}"
 
 
 def _fit(text: str, width: int) -> str:

@@ -15,6 +15,7 @@ from tfclf.data.lines import is_standard_input
 from tfclf.errors import InputError
 
 if TYPE_CHECKING:
+    from tfclf.decision import Rule
     from tfclf.tables import Summary
 
 _ROWS_FAILED = 3
@@ -152,6 +153,7 @@ def predict_to_file(
     layout: Layout,
     options: FileOptions,
     *,
+    rule: "Rule | None",
     long: str,
     stride: int | None,
     batch_size: int,
@@ -178,7 +180,7 @@ def predict_to_file(
             _parse_renamed(options.rename or []),
             options.probabilities or "columns",
         ),
-        options=Options(long, stride, batch_size, options.on_error or "fail", streams),
+        options=Options(long, stride, batch_size, options.on_error or "fail", streams, rule),
         shard=None if options.shard is None else parse_shard(options.shard),
         resume=options.resume is not False,
         overwrite=options.overwrite,
