@@ -4,7 +4,7 @@ import logging
 import queue
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,8 @@ from tfclf.saved_model.monitoring import PROMETHEUS_PATH
 from tfclf.server.config_files import Tls
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
+from tfclf.server.page.options import Page
+from tfclf.server.page.routes import page_routes
 from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
 from tfclf.server.transport.addresses import cannot_listen, check_socket, join_address
@@ -58,6 +60,7 @@ class ServerOptions:
       health: whether to serve gRPC's health checks.
       channel_arguments: arguments to pass to gRPC.
       drain_seconds: the grace period of in-flight requests when the server stops.
+      page: the page at `/` of the REST port; None: none.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +77,7 @@ class ServerOptions:
     health: bool = True
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
     drain_seconds: float = 10.0
+    page: Page | None = None
 
 
 class Server:
@@ -257,15 +261,22 @@ class Server:
         self.stop()
 
     def _routes(self) -> list[Route]:
-        path, metrics = self._options.metrics_path, self._metrics
-        if path is None or metrics is None:
-            return []
+        """Return the routes beside TF Serving's."""
+        options, routes = self._options, []
+        if options.metrics_path is not None and self._metrics is not None:
+            routes.append(Route(options.metrics_path, _show_metrics(self._metrics)))
+        if options.page is not None:
+            registry = self.service.registry
+            routes += page_routes(registry, options.page, grpc_port=lambda: self.port)
+        return routes
 
-        def show(_: Request) -> Response:
-            body, content_type = metrics.render()
-            return Response(body, media_type=content_type)
 
-        return [Route(path, show)]
+def _show_metrics(metrics: Metrics) -> Callable[[Request], Response]:
+    def show(_: Request) -> Response:
+        body, content_type = metrics.render()
+        return Response(body, media_type=content_type)
+
+    return show
 
 
 def _channel_arguments(options: ServerOptions) -> list[tuple[str, str | int]]:
