@@ -236,8 +236,6 @@ def serve(
             server.signals() as received,  # before the line that tells others to go ahead
         ):
             say(f"serving {server}")
-            if ui:
-                say(f"try it in a browser: {server.rest_url}/")
             received.get()
             say(f"stopping {server}; in-flight requests may end")
 

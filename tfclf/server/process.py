@@ -139,7 +139,8 @@ class Server:
         )
         addresses = filter(None, [self.address, self._socket if self.port else ""])
         grpc_part = [f"{' and '.join(addresses)} (gRPC)"] if self.address else []
-        rest_part = [f"{self.rest_url} (REST)"] if self._http is not None else []
+        rest = "REST" if self._options.page is None else "REST and page"
+        rest_part = [f"{self.rest_url} ({rest})"] if self._http is not None else []
         return f"{models or 'no models'} on {', '.join([*grpc_part, *rest_part])}"
 
     @property
