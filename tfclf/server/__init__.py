@@ -15,7 +15,7 @@
     runtime/                      loaded versions: registry, Servable, session, batching
     flags, flag_table             TF Serving's flags and ours
     logs, metrics                 what is recorded of requests
-    limits, context, request_record, status       what holds for every request
+    limits, context, request_id, request_record, status       what holds for every request
 
 A module imports only those below it; import-linter checks that. Importing this package imports
 neither TensorFlow nor gRPC.
@@ -101,6 +101,7 @@ def serve(
             grpc_threads=max_threads,
             tls=None if ssl_config_file is None else read_tls(ssl_config_file),
             page=page,
+            healthz=True,
         ),
         watching=Watching(
             poll_seconds=poll_seconds,

@@ -32,6 +32,7 @@ from tfclf.server.transport.addresses import cannot_listen, check_socket, join_a
 from tfclf.server.transport.arrivals import Arrivals
 from tfclf.server.transport.grpc_service import ModelService, PredictionService
 from tfclf.server.transport.health import add_health
+from tfclf.server.transport.healthz import health_route
 from tfclf.server.transport.http import HttpServer
 from tfclf.server.transport.rest.app import rest_app
 from tfclf.server.transport.tls import grpc_credentials, ssl_context
@@ -58,6 +59,7 @@ class ServerOptions:
       cors: whether pages of other origins may call REST.
       metrics_path: the REST path of the metrics; None: none.
       health: whether to serve gRPC's health checks.
+      healthz: whether to serve /healthz on the REST port.
       channel_arguments: arguments to pass to gRPC.
       drain_seconds: the grace period of in-flight requests when the server stops.
       page: the page at `/` of the REST port; None: none.
@@ -75,6 +77,7 @@ class ServerOptions:
     cors: bool = False
     metrics_path: str | None = PROMETHEUS_PATH
     health: bool = True
+    healthz: bool = False
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
     drain_seconds: float = 10.0
     page: Page | None = None
@@ -266,8 +269,10 @@ class Server:
         options, routes = self._options, []
         if options.metrics_path is not None and self._metrics is not None:
             routes.append(Route(options.metrics_path, _show_metrics(self._metrics)))
+        registry = self.service.registry
+        if options.healthz:
+            routes.append(health_route(registry))
         if options.page is not None:
-            registry = self.service.registry
             routes += page_routes(registry, options.page, grpc_port=lambda: self.port)
         return routes
 
