@@ -102,6 +102,7 @@ def serve(
             tls=None if ssl_config_file is None else read_tls(ssl_config_file),
             page=page,
             healthz=True,
+            openapi=True,
         ),
         watching=Watching(
             poll_seconds=poll_seconds,

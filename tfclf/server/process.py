@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 import grpc
@@ -26,6 +27,7 @@ from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
 from tfclf.server.page.options import Page
 from tfclf.server.page.routes import page_routes
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
 from tfclf.server.transport.addresses import cannot_listen, check_socket, join_address
@@ -35,6 +37,7 @@ from tfclf.server.transport.health import add_health
 from tfclf.server.transport.healthz import health_route
 from tfclf.server.transport.http import HttpServer
 from tfclf.server.transport.rest.app import rest_app
+from tfclf.server.transport.rest.openapi import openapi_route
 from tfclf.server.transport.tls import grpc_credentials, ssl_context
 
 _log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class ServerOptions:
       cors: whether pages of other origins may call REST.
       metrics_path: the REST path of the metrics; None: none.
       health: whether to serve gRPC's health checks.
-      healthz: whether to serve /healthz on the REST port.
+      healthz, openapi: whether to serve /healthz and /openapi.json on the REST port.
       channel_arguments: arguments to pass to gRPC.
       drain_seconds: the grace period of in-flight requests when the server stops.
       page: the page at `/` of the REST port; None: none.
@@ -78,6 +81,7 @@ class ServerOptions:
     metrics_path: str | None = PROMETHEUS_PATH
     health: bool = True
     healthz: bool = False
+    openapi: bool = False
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
     drain_seconds: float = 10.0
     page: Page | None = None
@@ -272,9 +276,17 @@ class Server:
         registry = self.service.registry
         if options.healthz:
             routes.append(health_route(registry))
+        if options.openapi:
+            routes.append(openapi_route(registry, partial(_find_text, options.page or Page())))
         if options.page is not None:
             routes += page_routes(registry, options.page, grpc_port=lambda: self.port)
         return routes
+
+
+def _find_text(page: Page, servable: Servable) -> str:
+    """Return the first of the page's examples for a model."""
+    examples = page.find_examples(servable.name, servable.manifest)
+    return examples[0]["text"] if examples else "A text to classify"
 
 
 def _show_metrics(metrics: Metrics) -> Callable[[Request], Response]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.models import save_half_plus_two
 from tests.server.own_process import DEMO
-from tests.server.page.models import save_guess
+from tests.server.page.models import save_guess, save_numbers
 from tfclf.cli.page_examples import find_page_examples
 from tfclf.problem_types import MULTI_LABEL, REGRESSION
 from tfclf.server import serve
@@ -42,7 +41,7 @@ def save_models(folder: Path) -> Path:
         ["entailment", "contradiction"],
         signatures=("detail", "detail_pairs"),
     )
-    save_half_plus_two(folder / "numbers" / "1")
+    save_numbers(folder / "numbers" / "1")
     models = {"news": DEMO, **{path.name: path for path in sorted(folder.iterdir())}}
     entries = [
         _CONFIG.format(name=name, path=path, more=_ALL if name == "reasons" else "")

@@ -93,3 +93,12 @@ def save_guess(
         max_length=64,
         **{**facts, **manifest},
     ).write(folder)
+
+
+def save_numbers(folder: Path) -> None:
+    """Save a model that has nothing to do with text, and no manifest."""
+    module = tf.Module()
+    module.double = tf.function(
+        lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None, 1], tf.float32, "x")]
+    )
+    tf.saved_model.save(module, str(folder), signatures=module.double)

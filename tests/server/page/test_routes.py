@@ -17,7 +17,7 @@ from tfclf.server.page.options import Page
 FILES = sorted(each.name for each in (files("tfclf.server.page") / "files").iterdir())
 
 Models = dict[str, list[dict[str, Any]]]
-PATHS = [f"/page/{name}" for name in FILES if name != "index.html"]
+PATHS = [f"/page/{name}" for name in FILES if not name.endswith(".html")]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_without_the_page_its_paths_are_not_found(plain_url: str, path: str) -> 
     assert httpx.get(plain_url + path).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/page/models.json", *PATHS])
+@pytest.mark.parametrize("path", ["/", "/docs", "/page/models.json", *PATHS])
 def test_every_answer_has_a_strict_policy(url: str, path: str) -> None:
     answer = httpx.get(url + path)
     policy = answer.headers["content-security-policy"].split("; ")

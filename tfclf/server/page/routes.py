@@ -13,7 +13,7 @@ from tfclf.server.page.options import Page
 from tfclf.server.runtime.registry import Registry
 
 MODELS_PATH = "/page/models.json"
-_INDEX = "index.html"
+_INDEX, _DOCS = "index.html", "docs.html"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 # Scripts, styles and requests of this server only; nothing inline; in no frame of another page.
 _HEADERS = {
@@ -42,6 +42,7 @@ def page_routes(registry: Registry, page: Page, *, grpc_port: Callable[[], int])
 
     return [
         Route("/", _send_file(_INDEX, found.pop(_INDEX))),
+        Route("/docs", _send_file(_DOCS, found.pop(_DOCS))),
         Route(MODELS_PATH, show_models),
         *(Route(f"/page/{name}", _send_file(name, body)) for name, body in found.items()),
     ]
