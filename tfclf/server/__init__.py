@@ -14,7 +14,7 @@
     rpc/                          one RPC each, without transport
     runtime/                      loaded versions: registry, Servable, session, batching
     flags, flag_table             TF Serving's flags and ours
-    logs, metrics                 what is recorded of requests
+    logs, metrics, tracing        what is recorded of requests
     limits, context, request_id, request_record, status       what holds for every request
 
 A module imports only those below it; import-linter checks that. Importing this package imports

@@ -6,7 +6,9 @@ A client may choose it, to find its own request in the log again; else the serve
 import re
 import uuid
 
-HEADER = "x-request-id"  # over REST; over gRPC the same key of the metadata
+# Headers over REST; over gRPC the same keys of the metadata.
+HEADER = "x-request-id"
+TRACEPARENT = "traceparent"
 # Printable ASCII without spaces and quotes: nothing that could end a line, a field or a header.
 _USABLE = re.compile(r"[!#-&(-+\--\[\]-~]{1,128}")
 

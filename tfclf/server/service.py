@@ -180,6 +180,7 @@ class Service:
                     version,
                     request,
                     call.request_id,
+                    call.traceparent,
                 )
             )
 

@@ -22,7 +22,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 
 from tfclf.saved_model.model_list import MODELS
 from tfclf.server.context import RequestContext
-from tfclf.server.request_id import HEADER, choose_request_id
+from tfclf.server.request_id import HEADER, TRACEPARENT, choose_request_id
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, truncate
 
@@ -108,8 +108,12 @@ class ModelService(_Servicer, ModelServiceServicer):
 
 def _follow(context: ServicerContext) -> RequestContext:
     """Return the deadline, the cancellation and the id of a gRPC call."""
-    given = next((value for key, value in context.invocation_metadata() if key == HEADER), None)
-    call = RequestContext(timeout=context.time_remaining(), request_id=choose_request_id(given))
+    sent = dict(context.invocation_metadata())
+    call = RequestContext(
+        timeout=context.time_remaining(),
+        request_id=choose_request_id(sent.get(HEADER)),
+        traceparent=sent.get(TRACEPARENT, ""),
+    )
     if not context.add_callback(call.cancel):  # when the client hangs up, and harmlessly at the end
         call.cancel()
     return call

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from tfclf.saved_model.model_list import MODELS
 from tfclf.server.context import RequestContext
-from tfclf.server.request_id import HEADER, choose_request_id
+from tfclf.server.request_id import HEADER, TRACEPARENT, choose_request_id
 from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
 from tfclf.server.transport.rest.write import write_error
@@ -103,7 +103,8 @@ class _Api:
             return 200, b"", []
         encoding, length = _read_body_headers(scope["headers"])
         body = await self._read_body(receive, length)
-        call = RequestContext(timeout=self._timeout, request_id=request_id)
+        traceparent = dict(scope["headers"]).get(TRACEPARENT.encode(), b"").decode("latin-1")
+        call = RequestContext(timeout=self._timeout, request_id=request_id, traceparent=traceparent)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads,
             partial(self._handler.handle, scope["method"], path, body, encoding, call),

@@ -195,6 +195,7 @@ class RestHandler:
                     error.code,
                     seconds,
                     request_id=call.request_id,
+                    traceparent=call.traceparent,
                 )
             )
             raise
