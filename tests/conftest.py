@@ -23,7 +23,13 @@ from tests.no_warm_up import skip_warm_up_of_exports
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
-_TOGETHER = ("tests/client/", "tests/server/conformance/", "tests/spark/", "tests/training/")
+_TOGETHER = (
+    "tests/client/",
+    "tests/server/conformance/",
+    "tests/server/page/",
+    "tests/spark/",
+    "tests/training/",
+)
 # Files that export, train, prove, or start processes. `make test-fast` leaves them out. `make test`
 # starts with them, longest first, so no worker is left alone with one at the end.
 _SLOW = (
@@ -50,6 +56,7 @@ _SLOW = (
     "tests/training/test_bases.py",
     "tests/training/test_by_card.py",
     "tests/training/test_precision.py",
+    "tests/server/page/",
     "tests/server/test_process.py",
     "tests/server/test_attacks.py",
     "tests/server/test_command_line.py",

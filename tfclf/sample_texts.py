@@ -15,6 +15,27 @@ HEADLINES = (
     "Parliament votes to dissolve itself and calls an early election for March",
     "Champion withdraws from the marathon hours before the start with a calf injury",
 )
+# By language, ISO 639-1.
+REVIEWS = {
+    "en": (
+        "The plot is thin, but the two leads carry every scene they share.",
+        "Two hours of noise and not one character worth caring about.",
+        "I laughed, I cried, and I would watch it again tomorrow.",
+        "A promising start that the last half hour throws away.",
+    ),
+    "fr": (
+        "Le scénario est mince, mais les deux acteurs principaux portent tout le film.",
+        "Deux heures de bruit, et pas un seul personnage attachant.",
+        "J'ai ri, j'ai pleuré, et je le reverrais volontiers demain.",
+        "Un début prometteur que la dernière demi-heure gâche entièrement.",
+    ),
+}
+# A statement, and one that may follow from it.
+PAIRS = (
+    ("Two children are playing football in the rain.", "Children are outdoors."),
+    ("The shop closes at six on weekdays.", "The shop is open at eight on Monday evening."),
+    ("A woman reads a letter by the window.", "The letter is from her brother."),
+)
 
 _SPECIAL = (
     "[SEP]",

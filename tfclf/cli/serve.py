@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfclf.catalog.resolve import find_export
+from tfclf.cli.page_examples import find_page_examples
 from tfclf.cli.startup import start_tensorflow
 from tfclf.errors import InputError, TfclfError
 
@@ -103,6 +104,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    ui: Annotated[
+        bool,
+        typer.Option(
+            "--ui/--no-ui",
+            help="Serve a page at `/` of the REST port, to try models in a browser. Turn it off if "
+            "only programs call the server. Only for the embedded server.",
+        ),
+    ] = True,
     log_level: Annotated[
         LogLevel,
         typer.Option(
@@ -184,6 +193,7 @@ def serve(
         return
     from tfclf.server import logs
     from tfclf.server import serve as start
+    from tfclf.server.page.options import Page
 
     logs.configure(level=log_level.value, format=log_format.value)
     in_json = log_format is LogFormat.json
@@ -221,6 +231,7 @@ def serve(
                 batching=batching is not False,
                 batching_file=batching_file,
                 ssl_config_file=ssl_config_file,
+                page=Page(find_page_examples) if ui else None,
             ) as server,
             server.signals() as received,  # before the line that tells others to go ahead
         ):

@@ -5,6 +5,7 @@
     make_ssl_config               `python -m tfclf.server.make_ssl_config`: TLS, from PEM files
     start                         puts a server together
     process                       Server: ports, threads, signals, drain
+    page/                         the page at `/` of `tfclf serve`
     transport/                    gRPC, REST, health, TLS
     service                       every RPC, message in, message out, whatever the protocol
     lifecycle/                    models.config and folders watched; versions loaded, swapped,
@@ -13,8 +14,8 @@
     rpc/                          one RPC each, without transport
     runtime/                      loaded versions: registry, Servable, session, batching
     flags, flag_table             TF Serving's flags and ours
-    logs, metrics                 what is recorded of requests
-    limits, context, request_record, status       what holds for every request
+    logs, metrics, tracing        what is recorded of requests
+    limits, context, request_id, request_record, status       what holds for every request
 
 A module imports only those below it; import-linter checks that. Importing this package imports
 neither TensorFlow nor gRPC.
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING
 from tfclf.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from tfclf.server.page.options import Page
     from tfclf.server.process import Server
 
 __all__ = ["serve"]
@@ -53,6 +55,7 @@ def serve(
     batching_file: Path | None = None,
     ssl_config_file: Path | None = None,
     max_threads: int = 0,
+    page: "Page | None" = None,
 ) -> "Server":
     """Load models, warm them up, and answer requests for them until stopped.
 
@@ -73,6 +76,7 @@ def serve(
         share runs.
       ssl_config_file: TF Serving's SSLConfig as text: TLS on both ports.
       max_threads: threads that answer gRPC; 0: 128.
+      page: the page at `/` of the REST port, `tfclf.server.page.options.Page()`; None: none.
     Returns: a started Server; leaving its `with`, or calling `stop()`, drains it.
     Raises: SourceNotFoundError, SavedModelError, ServerError, InputError; MissingExtraError.
     """
@@ -96,6 +100,9 @@ def serve(
             rest_port=rest_port,
             grpc_threads=max_threads,
             tls=None if ssl_config_file is None else read_tls(ssl_config_file),
+            page=page,
+            healthz=True,
+            openapi=True,
         ),
         watching=Watching(
             poll_seconds=poll_seconds,

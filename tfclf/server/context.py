@@ -23,6 +23,8 @@ class RequestContext:
 
     Args:
       timeout: seconds from now; None: no deadline.
+      request_id: see request_id.py; empty for a request that no transport brought.
+      traceparent: the client's trace, by W3C Trace Context; empty if there is none.
 
     Attributes:
       method: the RPC.
@@ -30,8 +32,12 @@ class RequestContext:
       beside: what the transport sends beside the response, by key; see saved_model/model_list.py.
     """
 
-    def __init__(self, *, timeout: float | None = None) -> None:
+    def __init__(
+        self, *, timeout: float | None = None, request_id: str = "", traceparent: str = ""
+    ) -> None:
         self.method = ""
+        self.request_id = request_id
+        self.traceparent = traceparent
         # gRPC gives a request without a deadline one in the far future, which no lock can wait for.
         if timeout is not None and timeout > threading.TIMEOUT_MAX:
             timeout = None

@@ -4,10 +4,11 @@ import logging
 import queue
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 import grpc
@@ -24,14 +25,19 @@ from tfclf.saved_model.monitoring import PROMETHEUS_PATH
 from tfclf.server.config_files import Tls
 from tfclf.server.limits import Limits
 from tfclf.server.metrics import Metrics
+from tfclf.server.page.options import Page
+from tfclf.server.page.routes import page_routes
+from tfclf.server.runtime.servable import Servable
 from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
 from tfclf.server.transport.addresses import cannot_listen, check_socket, join_address
 from tfclf.server.transport.arrivals import Arrivals
 from tfclf.server.transport.grpc_service import ModelService, PredictionService
 from tfclf.server.transport.health import add_health
+from tfclf.server.transport.healthz import health_route
 from tfclf.server.transport.http import HttpServer
 from tfclf.server.transport.rest.app import rest_app
+from tfclf.server.transport.rest.openapi import openapi_route
 from tfclf.server.transport.tls import grpc_credentials, ssl_context
 
 _log = logging.getLogger(__name__)
@@ -56,8 +62,10 @@ class ServerOptions:
       cors: whether pages of other origins may call REST.
       metrics_path: the REST path of the metrics; None: none.
       health: whether to serve gRPC's health checks.
+      healthz, openapi: whether to serve /healthz and /openapi.json on the REST port.
       channel_arguments: arguments to pass to gRPC.
       drain_seconds: the grace period of in-flight requests when the server stops.
+      page: the page at `/` of the REST port; None: none.
     """
 
     host: str = "127.0.0.1"
@@ -72,8 +80,11 @@ class ServerOptions:
     cors: bool = False
     metrics_path: str | None = PROMETHEUS_PATH
     health: bool = True
+    healthz: bool = False
+    openapi: bool = False
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
     drain_seconds: float = 10.0
+    page: Page | None = None
 
 
 class Server:
@@ -135,7 +146,8 @@ class Server:
         )
         addresses = filter(None, [self.address, self._socket if self.port else ""])
         grpc_part = [f"{' and '.join(addresses)} (gRPC)"] if self.address else []
-        rest_part = [f"{self.rest_url} (REST)"] if self._http is not None else []
+        rest = "REST" if self._options.page is None else "REST and page"
+        rest_part = [f"{self.rest_url} ({rest})"] if self._http is not None else []
         return f"{models or 'no models'} on {', '.join([*grpc_part, *rest_part])}"
 
     @property
@@ -257,15 +269,32 @@ class Server:
         self.stop()
 
     def _routes(self) -> list[Route]:
-        path, metrics = self._options.metrics_path, self._metrics
-        if path is None or metrics is None:
-            return []
+        """Return the routes beside TF Serving's."""
+        options, routes = self._options, []
+        if options.metrics_path is not None and self._metrics is not None:
+            routes.append(Route(options.metrics_path, _show_metrics(self._metrics)))
+        registry = self.service.registry
+        if options.healthz:
+            routes.append(health_route(registry))
+        if options.openapi:
+            routes.append(openapi_route(registry, partial(_find_text, options.page or Page())))
+        if options.page is not None:
+            routes += page_routes(registry, options.page, grpc_port=lambda: self.port)
+        return routes
 
-        def show(_: Request) -> Response:
-            body, content_type = metrics.render()
-            return Response(body, media_type=content_type)
 
-        return [Route(path, show)]
+def _find_text(page: Page, servable: Servable) -> str:
+    """Return the first of the page's examples for a model."""
+    examples = page.find_examples(servable.name, servable.manifest)
+    return examples[0]["text"] if examples else "A text to classify"
+
+
+def _show_metrics(metrics: Metrics) -> Callable[[Request], Response]:
+    def show(_: Request) -> Response:
+        body, content_type = metrics.render()
+        return Response(body, media_type=content_type)
+
+    return show
 
 
 def _channel_arguments(options: ServerOptions) -> list[tuple[str, str | int]]:

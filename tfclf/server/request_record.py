@@ -23,6 +23,7 @@ class RequestRecord:
       code: the status that it ended with.
       seconds: from the transport's call to the end.
       version: the version that answered or that the request named; None if neither is known.
+      request_id, traceparent: see RequestContext.
       request: the message itself, with its texts; observers must not keep it.
     """
 
@@ -34,6 +35,8 @@ class RequestRecord:
     seconds: float
     version: int | None = None
     request: Any = field(default=None, repr=False)
+    request_id: str = ""
+    traceparent: str = field(default="", repr=False)
 
     @property
     def rows(self) -> int | None:

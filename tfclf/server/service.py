@@ -179,6 +179,8 @@ class Service:
                     seconds,
                     version,
                     request,
+                    call.request_id,
+                    call.traceparent,
                 )
             )
 
@@ -251,10 +253,12 @@ def _log_record(record: RequestRecord) -> None:
         "signature": shorten(record.signature),
         "code": record.code.name,
         "milliseconds": round(record.seconds * 1000, 1),
+        "request_id": record.request_id,
         "rows": record.rows,
     }
     _log.debug(
         "method=%(method)s model=%(model)r signature=%(signature)r code=%(code)s "
-        "milliseconds=%(milliseconds).1f protocol=%(protocol)s version=%(version)s rows=%(rows)s",
+        "milliseconds=%(milliseconds).1f request_id=%(request_id)s protocol=%(protocol)s "
+        "version=%(version)s rows=%(rows)s",
         fields,
     )

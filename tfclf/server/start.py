@@ -19,6 +19,7 @@ from tfclf.server.process import Server, ServerOptions
 from tfclf.server.request_record import Observer
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.service import Service
+from tfclf.server.tracing import find_tracing
 from tfclf.server.transport.addresses import check_port, check_socket
 from tfclf.server.transport.tls import ssl_context
 
@@ -71,7 +72,9 @@ def start(
         manager = Manager(
             registry, load=loader, watching=watching, drain_seconds=options.drain_seconds
         )
-    service = Service(registry, manager=manager, observers=[metrics.observe, *observers])
+    service = Service(
+        registry, manager=manager, observers=[metrics.observe, *find_tracing(), *observers]
+    )
     metrics.watch(
         queue_length=lambda: _count_waiting(registry),
         requests_in_flight=lambda: service.in_flight,

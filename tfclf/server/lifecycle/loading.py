@@ -64,7 +64,7 @@ class Loader:
                 check_method_names=self.check_method_names,
                 tensor_content=self.tensor_content,
                 batching=self._batching(folder),
-                labels=_read_labels(folder) if ours else (),
+                manifest=_read_manifest(folder) if ours else None,
                 on_run=None if metrics is None else partial(_observe_run, metrics, name),
                 on_batch=None if metrics is None else partial(_observe_batch, metrics, name),
             )
@@ -103,12 +103,12 @@ class Loader:
         return replace(own, num_batch_threads=self.batching.num_batch_threads)
 
 
-def _read_labels(folder: Path) -> tuple[str, ...]:
-    """Return the labels of the probabilities; none for a regression, and for a broken manifest."""
+def _read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest; None if it is broken."""
     try:
-        return Manifest.read(folder).probability_labels
+        return Manifest.read(folder)
     except SavedModelError:
-        return ()  # its graph may answer all the same
+        return None  # its graph may answer all the same
 
 
 def _observe_run(metrics: Metrics, name: str, method: str, seconds: float) -> None:

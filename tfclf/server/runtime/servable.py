@@ -12,6 +12,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfclf._tensorflow import load_text_ops
 from tfclf.errors import SavedModelError, first_line
+from tfclf.saved_model.manifest import Manifest
 from tfclf.server.context import RequestContext
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
@@ -29,7 +30,8 @@ class Servable:
       tensor_content: whether Predict sends tensors as bytes in that field; by default it fills the
         `*_val` fields, as TF Serving does.
       batching: how requests share runs; None: each request has its own run.
-      labels: of the probabilities, in their order; none if they are not known.
+      manifest: what the export says of itself; None if tfclf did not make the model, or if it
+        cannot be read.
       on_batch: called after each batch that has run.
       on_run: called with the RPC and the seconds that the model took for it, the wait for its batch
         included.
@@ -45,7 +47,7 @@ class Servable:
         tensor_content: bool = False,
         batching: Batching | None = None,
         limits: Limits | None = None,
-        labels: Sequence[str] = (),
+        manifest: Manifest | None = None,
         on_batch: Callable[[RanBatch], None] | None = None,
         on_run: Callable[[str, float], None] | None = None,
     ) -> None:
@@ -53,7 +55,7 @@ class Servable:
         self.version = version
         self.check_method_names = check_method_names
         self.tensor_content = tensor_content
-        self.labels = tuple(labels)
+        self.manifest = manifest
         self._session = session
         self._limits = limits or Limits()
         self._batcher = None if batching is None else Batcher(session, batching, observe=on_batch)
@@ -92,6 +94,11 @@ class Servable:
             "loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started
         )
         return cls(name, version, loaded, **options)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the probabilities, in their order; none if they are not known."""
+        return () if self.manifest is None else self.manifest.probability_labels
 
     @property
     def signatures(self) -> Mapping[str, SignatureDef]:

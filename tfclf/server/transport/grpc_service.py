@@ -22,6 +22,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 
 from tfclf.saved_model.model_list import MODELS
 from tfclf.server.context import RequestContext
+from tfclf.server.request_id import HEADER, TRACEPARENT, choose_request_id
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, truncate
 
@@ -38,12 +39,13 @@ class _Servicer:
         try:
             response = method(request, call)
         except RequestError as error:
+            beside = {HEADER: call.request_id}
             if error.code is StatusCode.NOT_FOUND and (models := self._service.model_names):
-                context.set_trailing_metadata(((MODELS, models),))
+                beside[MODELS] = models
+            context.set_trailing_metadata(tuple(beside.items()))
             context.abort(error.code, truncate(error.message))
             raise AssertionError("abort raises") from error
-        if call.beside:
-            context.set_trailing_metadata(tuple(call.beside.items()))
+        context.set_trailing_metadata(((HEADER, call.request_id), *call.beside.items()))
         return response
 
 
@@ -91,8 +93,10 @@ class ModelService(_Servicer, ModelServiceServicer):
     ) -> ReloadConfigResponse:
         """Change the configuration; an error becomes the RPC's status and is in the body too."""
         response = ReloadConfigResponse()
+        call = _follow(context)
+        context.set_trailing_metadata(((HEADER, call.request_id),))
         try:
-            return self._service.handle_reload_config(request, _follow(context))
+            return self._service.handle_reload_config(request, call)
         except RequestError as error:
             message = truncate(error.message)
             context.set_code(error.code)
@@ -103,8 +107,13 @@ class ModelService(_Servicer, ModelServiceServicer):
 
 
 def _follow(context: ServicerContext) -> RequestContext:
-    """Return the deadline and cancellation of a gRPC call."""
-    call = RequestContext(timeout=context.time_remaining())
+    """Return the deadline, the cancellation and the id of a gRPC call."""
+    sent = dict(context.invocation_metadata())
+    call = RequestContext(
+        timeout=context.time_remaining(),
+        request_id=choose_request_id(sent.get(HEADER)),
+        traceparent=sent.get(TRACEPARENT, ""),
+    )
     if not context.add_callback(call.cancel):  # when the client hangs up, and harmlessly at the end
         call.cancel()
     return call

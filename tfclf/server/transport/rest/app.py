@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from tfclf.saved_model.model_list import MODELS
 from tfclf.server.context import RequestContext
+from tfclf.server.request_id import HEADER, TRACEPARENT, choose_request_id
 from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
 from tfclf.server.transport.rest.write import write_error
@@ -70,8 +71,9 @@ class _Api:
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = choose_request_id(dict(scope["headers"]).get(HEADER.encode()))
         try:
-            status, body, headers = await self._respond(scope, receive)
+            status, body, headers = await self._respond(scope, receive, request_id)
         except ClientDisconnect:
             return
         except HttpError as error:
@@ -79,6 +81,7 @@ class _Api:
             status, body = error.status, write_error(error.message)
             headers = [(b"connection", b"close")]
         headers += [
+            (HEADER.encode(), request_id.encode()),
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
         ]
@@ -88,7 +91,7 @@ class _Api:
         await send({"type": "http.response.body", "body": body})
 
     async def _respond(
-        self, scope: Scope, receive: Receive
+        self, scope: Scope, receive: Receive, request_id: str
     ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
         path = raw.decode("latin-1")
@@ -100,7 +103,8 @@ class _Api:
             return 200, b"", []
         encoding, length = _read_body_headers(scope["headers"])
         body = await self._read_body(receive, length)
-        call = RequestContext(timeout=self._timeout)
+        traceparent = dict(scope["headers"]).get(TRACEPARENT.encode(), b"").decode("latin-1")
+        call = RequestContext(timeout=self._timeout, request_id=request_id, traceparent=traceparent)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads,
             partial(self._handler.handle, scope["method"], path, body, encoding, call),

@@ -149,20 +149,20 @@ class RestHandler:
 
     def _predict(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request, row = self._read(
-            "Predict", spec, lambda: read_predict(body(), spec, self._find_inputs)
+            "Predict", spec, call, lambda: read_predict(body(), spec, self._find_inputs)
         )
         response = self._service.predict(request, call, protocol="rest")
         return rest_write.write_predict(response.outputs, row=row)
 
     def _classify(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request = ClassificationRequest(model_spec=spec)
-        self._read("Classify", request.model_spec, lambda: read_examples(body(), request))
+        self._read("Classify", request.model_spec, call, lambda: read_examples(body(), request))
         response = self._service.classify(request, call, protocol="rest")
         return rest_write.write_classifications(response.result)
 
     def _regress(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
         request = RegressionRequest(model_spec=spec)
-        self._read("Regress", request.model_spec, lambda: read_examples(body(), request))
+        self._read("Regress", request.model_spec, call, lambda: read_examples(body(), request))
         response = self._service.regress(request, call, protocol="rest")
         return rest_write.write_regressions(response.result)
 
@@ -177,7 +177,9 @@ class RestHandler:
         response = self._service.get_model_status(request, call, protocol="rest")
         return rest_write.write_status(response)
 
-    def _read(self, method: str, spec: ModelSpec, read: Callable[[], Any]) -> Any:
+    def _read(
+        self, method: str, spec: ModelSpec, call: RequestContext, read: Callable[[], Any]
+    ) -> Any:
         """Return what `read` returns; observe a request that cannot be read, since it ends here."""
         started = time.perf_counter()
         try:
@@ -185,7 +187,16 @@ class RestHandler:
         except RequestError as error:
             seconds = time.perf_counter() - started
             self._service.observe(
-                RequestRecord(method, "rest", spec.name, spec.signature_name, error.code, seconds)
+                RequestRecord(
+                    method,
+                    "rest",
+                    spec.name,
+                    spec.signature_name,
+                    error.code,
+                    seconds,
+                    request_id=call.request_id,
+                    traceparent=call.traceparent,
+                )
             )
             raise
 

@@ -1,0 +1,44 @@
+"""/healthz: whether every model answers, for probes over HTTP."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+
+from tfclf.server.runtime.registry import Registry
+from tfclf.server.runtime.states import AVAILABLE, END
+
+HEALTH_PATH = "/healthz"
+
+
+def health_route(registry: Registry) -> Route:
+    """Return the route: 200 if each model has an available version, else 503; the states as JSON.
+
+    A version that fails to load counts against its model only if no other version answers, as when
+    a bad new version leaves the old one in place.
+    """
+
+    def show(_: Request) -> JSONResponse:
+        available, models = describe_health(registry)
+        status = {"status": "available" if available else "unavailable", "models": models}
+        return JSONResponse(
+            status, status_code=200 if available else 503, headers={"Cache-Control": "no-store"}
+        )
+
+    return Route(HEALTH_PATH, show)
+
+
+def describe_health(registry: Registry) -> tuple[bool, dict[str, Any]]:
+    """Return whether each model has an available version, and the states by model and version."""
+    available, models = True, {}
+    for name in registry.states.names():
+        states = registry.states.of(name)
+        available &= any(state.stage == AVAILABLE for state in states.values())
+        models[name] = {
+            str(version): ModelVersionStatus.State.Name(state.stage)
+            for version, state in states.items()
+            if state.stage != END
+        }
+    return available, models
