@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 # MkDocs runs this file alone: it would find neither this package nor an uninstalled tfclf.
 sys.path.insert(0, str(ROOT))
 
-from docs.website import card_pages, fences, links, reference  # noqa: E402
+from docs.website import card_pages, fences, links, page_copy, reference  # noqa: E402
 from tfclf.catalog.cards import Card, cards  # noqa: E402
 
 _SPEED = re.compile(r"<!-- bench: start -->\n(.*?)<!-- bench: end -->", re.DOTALL)
@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the files of the repository that pages link to."""
     made = {**card_pages.pages(), **reference.pages(), "speed.md": speed()}
     copies = {site: (ROOT / page).read_text(encoding="utf-8") for page, site in links.PAGES.items()}
-    for site, content in {**made, **copies}.items():
+    for site, content in {**made, **copies, **page_copy.files()}.items():
         files.append(File.generated(config, site, content=content))
     for path in sorted(linked_files()):
         files.append(File.generated(config, f"files/{path}", abs_src_path=str(ROOT / path)))

@@ -17,15 +17,16 @@ from tfclf.server.process import Server
 
 LABELS = tuple(f"topic{number:03}" for number in range(1, 201))
 _CONFIG = 'config {{ name: "{name}" base_path: "{path}" model_platform: "tensorflow" {more} }}\n'
-_FLAGS = (
-    "no-sandbox",
-    "disable-gpu",
-    "disable-quic",
-    "no-first-run",
-    "disable-sync",
-    "disable-background-networking",
-    "disable-component-update",
-)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 _ALL = "model_version_policy { all {} }"
 
 
@@ -69,13 +70,11 @@ def url(server: Server) -> str:
 def browser() -> Iterator[Any]:
     """Return Debian's Chromium under Playwright; skip without them."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if program is None:
+    if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    flags = [f"--{flag}" for flag in _FLAGS]
     with (
         api.sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=flags, headless=True) as browser,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True) as browser,
     ):
         yield browser
 

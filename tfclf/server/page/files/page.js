@@ -23,6 +23,7 @@ const LATEST = "";
 /** @type {import("./models.js").Model[]} */
 let models = [];
 let grpcPort = 0;
+let origin = new URL(".", location.href).href.replace(/\/$/, "");
 /** @type {import("./models.js").Model | null} */
 let model = null;
 /** @type {import("./models.js").Version | null} */
@@ -47,6 +48,7 @@ async function loadModels() {
   const facts = await fetchModels();
   models = facts.models;
   grpcPort = facts.grpc_port;
+  origin = facts.origin ?? origin; // only the copy in the documentation has one
   choose();
 }
 
@@ -318,8 +320,7 @@ function showRequest() {
     version: version.version,
     signature: call.name,
     texts: Object.fromEntries(Object.entries(sent).map(([key, [value]]) => [key, value])),
-    origin: new URL(".", location.href).href.replace(/\/$/, ""),
-    host: location.hostname || "localhost",
+    origin,
     grpcPort,
   });
 }

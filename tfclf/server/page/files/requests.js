@@ -5,7 +5,7 @@ import { predictPath } from "./server.js";
 const MOST_CHARACTERS = 2000;
 
 /** @typedef {{model: string, version: number, signature: string, texts: Record<string, string>,
- *   origin: string, host: string, grpcPort: number}} Request */
+ *   origin: string, grpcPort: number}} Request */
 
 /**
  * Write a request as code.
@@ -49,9 +49,9 @@ with tfclf.Client(${literal(origin)}, model=${literal(model)}, version=${version
 print(prediction.label, prediction.score)`;
 }
 
-function writeGrpc({ host, grpcPort, model, version, signature, texts, origin }) {
+function writeGrpc({ grpcPort, model, version, signature, texts, origin }) {
   if (!grpcPort) return "# This server has no gRPC port.";
-  const address = literal(`${host}:${grpcPort}`);
+  const address = literal(`${new URL(origin).hostname}:${grpcPort}`);
   const tls = origin.startsWith("https:");
   const channel = tls
     ? `grpc.secure_channel(${address}, grpc.ssl_channel_credentials())`
