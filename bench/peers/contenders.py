@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_ENGINES = "bench.peers.engines"
 PRECISIONS = ("float32", "bfloat16", "int8")
 # Largest difference of logits from the reference that counts as rounding. Random weights of the
 # base sizes give logits of about 0.3; a wrong attention mask or a wrong head exceeds these.
@@ -16,7 +17,7 @@ class Contender:
 
     Attributes:
       key: its name in the results.
-      module: in `bench.peers.engines`.
+      module: its engine, with the functions that `bench.peers.engine` describes.
       options: of the module's `prepare` and `load`.
       converts: whether its module has something to prepare from the checkpoint.
       streams: whether it runs several requests at a time; then it takes bulk loads only.
@@ -42,7 +43,7 @@ def _ours(precision: str, *, streams: bool = False) -> Contender:
         key=f"tfclf_{precision}" + ("_streams" if streams else ""),
         name=f"tfclf, {precision}" + (", streams" if streams else ""),
         precision=precision,
-        module="export",
+        module=f"{_ENGINES}.export",
         options={"precision": precision, "streams": streams},
         streams=streams,
         project=True,
@@ -56,7 +57,7 @@ def _openvino(precision: str, *, streams: bool = False) -> Contender:
         key=f"openvino_{precision}" + ("_streams" if streams else ""),
         name=f"OpenVINO, {precision}" + (", streams of one text" if streams else ""),
         precision=precision,
-        module="openvino_model",
+        module=f"{_ENGINES}.openvino_model",
         options={"precision": precision, "streams": streams},
         streams=streams,
     )
@@ -64,14 +65,27 @@ def _openvino(precision: str, *, streams: bool = False) -> Contender:
 
 CONTENDERS = (
     *(_ours(precision, streams=streams) for precision in PRECISIONS for streams in (False, True)),
-    Contender("tf_class", "TF class, float32", "float32", "tf_class", converts=False, project=True),
-    Contender("pipeline", "Hugging Face pipeline, float32", "float32", "pipeline", converts=False),
+    Contender(
+        "tf_class",
+        "TF class, float32",
+        "float32",
+        f"{_ENGINES}.tf_class",
+        converts=False,
+        project=True,
+    ),
+    Contender(
+        "pipeline",
+        "Hugging Face pipeline, float32",
+        "float32",
+        f"{_ENGINES}.pipeline",
+        converts=False,
+    ),
     *(
         Contender(
             f"torch_{precision}",
             f"torch, {precision}",
             precision,
-            "torch_model",
+            f"{_ENGINES}.torch_model",
             {"precision": precision},
             converts=False,
         )
@@ -82,7 +96,7 @@ CONTENDERS = (
             f"onnxruntime_{precision}",
             f"ONNX Runtime, {precision}",
             precision,
-            "onnx_model",
+            f"{_ENGINES}.onnx_model",
             {"precision": precision},
         )
         for precision in ("float32", "int8")
@@ -97,7 +111,7 @@ CONTENDERS = (
             f"ctranslate2_{precision}",
             f"CTranslate2, {precision}",
             precision,
-            "ctranslate_model",
+            f"{_ENGINES}.ctranslate_model",
             {"precision": precision},
         )
         for precision in ("float32", "int8")

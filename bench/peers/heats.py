@@ -79,9 +79,9 @@ class Bench:
         return process.ask(
             do,
             patience=_PREPARE_SECONDS if do == "prepare" else _LOAD_SECONDS,
-            module=f"bench.peers.engines.{contender.module}",
+            module=contender.module,
             options=dict(contender.options),
-            material={**self.material, "folder": str(self.work / contender.module)},
+            material={**self.material, "folder": str(self.work / contender.module.split(".")[-1])},
         )
 
 

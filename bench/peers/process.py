@@ -49,6 +49,10 @@ class ContenderProcess:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._answers, selectors.EVENT_READ)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, do: str, *, patience: float, **arguments: Any) -> dict[str, Any]:
         """Let the process run, send a request, and stop the process after its answer.
 
@@ -65,6 +69,8 @@ class ContenderProcess:
             raise ContenderError(self._describe_end()) from error
         answer: dict[str, Any] = json.loads(self._read_line(do, patience))
         self._signal(signal.SIGSTOP)
+        # The signal takes a moment, in which the process could disturb the next turn.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         if "unavailable" in answer:
             raise ContenderError(answer["unavailable"])
         return answer
