@@ -187,7 +187,7 @@ def _shrink(case: PeerCase) -> PeerCase:
         single=4,
         lengths=dict.fromkeys(case.lengths, 2),
         calibration=16,
-        sizes={layers: 2},
+        sizes={**case.sizes, layers: 2},
     )
 
 

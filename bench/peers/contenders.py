@@ -6,9 +6,9 @@ from typing import Any
 
 _ENGINES = "bench.peers.engines"
 PRECISIONS = ("float32", "bfloat16", "int8")
-# Largest difference of logits from the reference that counts as rounding. Random weights of the
-# base sizes give logits of about 0.3; a wrong attention mask or a wrong head exceeds these.
-TOLERANCES: Mapping[str, float] = {"float32": 1e-4, "bfloat16": 0.03, "int8": 0.15}
+# Largest difference of logits from the reference that counts as rounding. The random checkpoints
+# give logits of about 1; without the attention mask, those of a batch differ by 0.7.
+TOLERANCES: Mapping[str, float] = {"float32": 1e-4, "bfloat16": 0.1, "int8": 0.5}
 
 
 @dataclass(frozen=True)

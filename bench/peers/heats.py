@@ -6,6 +6,7 @@ In a round, each load is run by each contender in turn, so noise hits all alike.
 run in every heat: ratios are paired with them, round by round.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,8 +23,10 @@ from bench.peers.process import ContenderError, ContenderProcess
 
 _PREPARE_SECONDS = 1200.0
 _LOAD_SECONDS = 300.0
-# A contender that needs so many times the anchor's time takes only the first turn.
+# A contender that needs so many times our time, and more than a minute, takes one turn with each
+# load that fits into that time, and none with the others.
 _SLOW = 8.0
+_SLOW_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Turns:
     process: ContenderProcess
     versions: Mapping[str, str]
     differences: dict[str, float]  # largest logit difference, by load
-    first_seconds: float
+    is_slow: bool
     # By load, for each round the seconds of each call.
     seconds: dict[str, list[list[float]]]
 
@@ -133,13 +136,18 @@ def run_heat(
     contenders = (*heat.anchors, *heat.others)
     ready = [one for one in contenders if _try(one, bench, refused, _prepare)]
     with ExitStack() as stack:
+        turns: list[Turns] = []
+        limit = math.inf  # the anchor, which is first, sets it
 
-        def enter(contender: Contender, bench: Bench) -> Turns:
-            return _load(contender, bench, stack)
+        def enter(contender: Contender, bench: Bench) -> None:
+            nonlocal limit
+            seconds, loaded = _load(contender, bench, stack, limit=limit)
+            turns.append(loaded)
+            if contender is heat.anchors[0]:
+                limit = max(_SLOW_SECONDS, _SLOW * seconds)
 
-        turns = [
-            loaded for one in ready if (loaded := _try(one, bench, refused, enter)) is not None
-        ]
+        for one in ready:
+            _try(one, bench, refused, enter)
         number = 0
         while turns and (number < rounds or time.monotonic() < until):
             _run_round(turns, bench, number, refused)
@@ -181,8 +189,15 @@ def _prepare(contender: Contender, bench: Bench) -> bool:
     return True
 
 
-def _load(contender: Contender, bench: Bench, stack: ExitStack) -> Turns:
-    """Load the contender and compare its logits. Raises: ContenderError."""
+def _load(
+    contender: Contender, bench: Bench, stack: ExitStack, *, limit: float
+) -> tuple[float, Turns]:
+    """Load the contender and compare its logits; return its seconds, too.
+
+    Args:
+      limit: of the seconds. When they are over, the loads that are left are left out.
+    Raises: ContenderError.
+    """
     process = stack.enter_context(bench.start(contender))
     answer = bench.load(contender, process, "load")
     loads = [load for load in bench.loads if takes(contender, load)]
@@ -193,6 +208,8 @@ def _load(contender: Contender, bench: Bench, stack: ExitStack) -> Turns:
     )
     differences, seconds = {}, 0.0
     for load in loads:
+        if seconds > limit:
+            break
         found = process.ask("classify", patience=_PREPARE_SECONDS, load=load.key)
         seconds += found["seconds"]
         differences[load.key] = difference(
@@ -205,13 +222,13 @@ def _load(contender: Contender, bench: Bench, stack: ExitStack) -> Turns:
         raise ContenderError(
             f"its logits differ by {worst:.2g} from the reference's; {allowed:g} is allowed"
         )
-    return Turns(
+    return seconds, Turns(
         contender,
         process,
         answer["versions"],
         differences,
-        seconds,
-        {load.key: [] for load in loads},
+        is_slow=seconds > limit,
+        seconds={key: [] for key in differences},
     )
 
 
@@ -221,12 +238,9 @@ def _run_round(
     number: int,
     refused: Callable[[Contender, str], None],
 ) -> None:
-    anchor_seconds = turns[0].first_seconds
     for load in bench.loads:
         for one in list(turns):
-            if load.key not in one.seconds:
-                continue
-            if number and one.first_seconds > _SLOW * anchor_seconds:
+            if load.key not in one.seconds or (number and one.is_slow):
                 continue
             try:
                 answer = one.process.ask("time", patience=_PREPARE_SECONDS, load=load.key)

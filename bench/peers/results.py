@@ -65,6 +65,7 @@ class Results:
                 **_describe(contender),
                 "versions": dict(one.versions),
                 "largest_logit_difference": float(f"{max(one.differences.values()):.2g}"),
+                "is_slow": one.is_slow,
                 "made": made,
             }
             for load in loads:

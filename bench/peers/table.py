@@ -1,11 +1,11 @@
 """The results of `bench.peers` as Markdown tables: one per case and machine."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.peers.contenders import ANCHOR, CONTENDERS
+from bench.peers.contenders import ANCHOR, CONTENDERS, PRECISIONS
 
 _ORDER = {contender.key: place for place, contender in enumerate(CONTENDERS)}
 
@@ -21,35 +21,61 @@ def render(results: Path) -> str:
 
 def _render(content: Mapping[str, Any]) -> str:
     figures = {(one["load"], one["contender"]): one for one in content["figures"]}
-    loads = [
-        load
-        for load in content["case"]["loads"]
-        if any(load["key"] == measured for measured, _ in figures)
-    ]
-    contenders = sorted(content["contenders"], key=lambda one: _ORDER.get(one["key"], len(_ORDER)))
+    contenders = sorted(content["contenders"], key=_place)
+    measured = [one for one in contenders if "refused" not in one]
+    loads = content["case"]["loads"]
+    single = [load for load in loads if load["key"].startswith("single")]
+    bulk = [load for load in loads if load not in single]
+    name = content["case"]["name"]
     lines = [
-        "| "
-        + " | ".join([content["case"]["name"], *map(_head, loads), "largest logit difference"])
-        + " |",
+        *_rows(f"{name}, one text a call", single, measured, figures),
+        "",
+        *_rows(f"{name}, batches of 32 or streams", bulk, measured, figures),
+        "",
+        _describe(content),
+    ]
+    notes = [f"{one['name']}: {one['refused']}." for one in contenders if "refused" in one]
+    notes += [
+        f"{one['name']}: one round, and no load that takes minutes."
+        for one in measured
+        if one["is_slow"]
+    ]
+    if notes:
+        lines += ["", "Left out, in whole or in part:", "", *(f"- {note}" for note in notes)]
+    return "\n".join(lines)
+
+
+def _rows(
+    title: str,
+    loads: Sequence[Mapping[str, Any]],
+    contenders: Sequence[Mapping[str, Any]],
+    figures: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> list[str]:
+    lines = [
+        _line(title, *map(_head, loads), "largest logit difference"),
         "|-|" + "-:|" * (len(loads) + 1),
     ]
-    reasons = []
     for one in contenders:
-        if "refused" in one:
-            reasons.append(f"{one['name']}: {one['refused']}.")
-            continue
-        cells = [_cell(figures.get((load["key"], one["key"])), one) for load in loads]
-        difference = f"{one['largest_logit_difference']:.0e}"
-        lines.append("| " + " | ".join([one["name"], *cells, difference]) + " |")
-    lines += ["", _describe(content)]
-    if reasons:
-        lines += ["", "Without figures:", "", *(f"- {reason}" for reason in reasons)]
-    return "\n".join(lines)
+        mine = [figures.get((load["key"], one["key"])) for load in loads]
+        if any(mine):
+            difference = f"{one['largest_logit_difference']:.0e}"
+            lines.append(_line(one["name"], *(_cell(figure, one) for figure in mine), difference))
+    return lines
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _place(contender: Mapping[str, Any]) -> tuple[int, int]:
+    """Return what contenders are sorted by: precision, then the order of `CONTENDERS`."""
+    precision = PRECISIONS.index(contender["precision"])
+    return precision, _ORDER.get(contender["key"], len(_ORDER))
 
 
 def _head(load: Mapping[str, Any]) -> str:
     if load["key"] == "single":
-        return f"{load['name']}: p50 / p99 ms"
+        return "natural length: p50 / p99 ms"
     if load["key"].startswith("single_"):
         return f"{load['key'].removeprefix('single_')} tokens: p50 ms"
     return f"{load['name']}: texts/s"

@@ -204,7 +204,7 @@ def make_turns(contender: Contender, *seconds: float) -> Turns:
         process=None,  # type: ignore[arg-type]  # results do not ask it
         versions={"numpy": "2"},
         differences={load.key: 1e-7 for load in LOADS},
-        first_seconds=1.0,
+        is_slow=False,
         seconds={
             "single": [[one / 2, one / 2] for one in seconds],
             "file_order": [[one] for one in seconds],

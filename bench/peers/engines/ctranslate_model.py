@@ -32,7 +32,8 @@ def load(material: Material, *, precision: str) -> Classify:
     encoder = ctranslate2.Encoder(
         str(material.folder / precision), device="cpu", compute_type=precision
     )
-    if encoder.compute_type != precision:
+    # "int8_float32": products in int8, all else in float32.
+    if not encoder.compute_type.startswith(precision):
         raise Unavailable(f"CTranslate2 computes in {encoder.compute_type} on this machine")
     tokenizer = Tokenizer(material.checkpoint)
     head = _read_head(material.checkpoint)

@@ -80,10 +80,15 @@ def _write_float32(checkpoint: Path, folder: Path) -> None:
 
 
 def _write_int8(source: Path, target: Path) -> None:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     # Without VNNI, products of unsigned activations and signed weights overflow 16 bits.
     has_vnni = bool({"avx512_vnni", "avx_vnni"} & cpu_flags())
     quantize_dynamic(
-        str(source), str(target), weight_type=QuantType.QInt8 if has_vnni else QuantType.QUInt8
+        str(source),
+        str(target),
+        weight_type=QuantType.QInt8 if has_vnni else QuantType.QUInt8,
+        # ONNX does not know the types behind the optimizer's own ops.
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
