@@ -1,6 +1,7 @@
 """`python -m bench.peers`: tfclf beside the other engines for a CPU.
 
     make bench-peers                                   # everything, 3 rounds or more
+    python -m bench.peers --only prepare               # conversions, many minutes, done once
     python -m bench.peers --minutes 40                 # rounds until then; 3 at least
     python -m bench.peers --cases distilbert --precisions float32 --contenders openvino
     python -m bench.peers --quick                      # tiny sizes: does every contender work?
@@ -30,14 +31,15 @@ from bench import readme
 from bench.material import available, describe_checkpoint, texts
 from bench.measure import machine
 from bench.peers import table
-from bench.peers.contenders import ANCHOR, CONTENDERS, PRECISIONS, REFERENCE, Contender
+from bench.peers.contenders import CONTENDERS, PRECISIONS, REFERENCE, Contender
 from bench.peers.engine import Array, count_cores
-from bench.peers.heats import Bench, Turns, plan_heats, run_heat
+from bench.peers.heats import Bench, Turns, plan_heats, prepare, run_heat
 from bench.peers.loads import PEER_CASES, PeerCase, make_loads
 from bench.peers.process import ContenderError, ContenderProcess
 from bench.peers.results import Results
 from samples.checkpoints import ROOT
 from tfclf._transformers import load_pretrained
+from tfclf.files import hash_files
 
 _RESULTS = ROOT / "bench" / "results"
 _WORK = ROOT / "build" / "peers"
@@ -52,15 +54,17 @@ _console = Console()
 def main() -> None:
     """Measure what the command line chooses."""
     options = _options()
+    names = options.contenders or [""]
     chosen = [
         one
         for one in CONTENDERS
-        if one is ANCHOR
-        or (
-            one.precision in options.precisions
-            and (not options.contenders or any(name in one.key for name in options.contenders))
-        )
+        if one.precision in options.precisions
+        # Ratios need our exports.
+        and (any(name in one.key for name in names) or (one.ours and not one.streams))
     ]
+    if options.only == "table":
+        _show(options, options.results)
+        return
     cases = [_shrink(case) if options.quick else case for case in PEER_CASES]
     cases = [case for case in cases if case.key in options.cases]
     results_folder = options.work / "quick" / "results" if options.quick else options.results
@@ -71,9 +75,14 @@ def main() -> None:
             continue
         until = time.monotonic() + (deadline - time.monotonic()) / (len(cases) - number)
         _measure(case, chosen, options, results_folder, until)
+    if options.only != "prepare":
+        _show(options, results_folder)
+
+
+def _show(options: argparse.Namespace, results_folder: Path) -> None:
     if options.update_readme and not options.quick:
         readme.write_table(ROOT / "README.md", table.render(results_folder), mark="peers")
-    _console.print(table.render(results_folder), markup=False, soft_wrap=True)
+    _say(table.render(results_folder))
 
 
 def _measure(
@@ -93,6 +102,7 @@ def _measure(
         pythons=pythons,
         material={
             "checkpoint": str(checkpoint),
+            "code": _hash_code(),
             "calibration": rows[-case.calibration :],
             "streams": count_cores(),
         },
@@ -101,7 +111,18 @@ def _measure(
         work=work,
         say=_say,
     )
-    bench = replace(bench, references=_compute_references(bench, checkpoint))
+    if options.only == "prepare":
+        for contender in chosen:
+            try:
+                prepare(contender, bench)
+            except ContenderError as error:
+                _say(f"{contender.name}: {error}")
+        return
+    bench = replace(
+        bench,
+        references=_compute_references(bench, checkpoint),
+        loads=[load for load in loads if not options.loads or load.key in options.loads],
+    )
     results = Results(
         results_folder,
         {
@@ -178,6 +199,12 @@ def _compute_references(bench: Bench, checkpoint: Path) -> dict[str, Array]:
     return references
 
 
+def _hash_code() -> str:
+    hashes = hash_files(ROOT / "tfclf").items()
+    source = sorted(entry for entry in hashes if "__pycache__" not in entry[0])
+    return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:12]
+
+
 def _shrink(case: PeerCase) -> PeerCase:
     """Return the case with two layers and a few texts, for --quick."""
     layers = "n_layers" if case.case.model_type == "distilbert" else "num_hidden_layers"
@@ -207,6 +234,13 @@ def _options() -> argparse.Namespace:
         nargs="+",
         metavar="NAME",
         help="only contenders whose key has one of these in it, such as openvino or tfclf",
+    )
+    loads = ["single", *(f"single_{length}" for length in PEER_CASES[0].lengths)]
+    parser.add_argument("--loads", nargs="+", choices=[*loads, "file_order", "sorted"])
+    parser.add_argument(
+        "--only",
+        choices=("prepare", "table"),
+        help="convert the checkpoints for a later run, or write the table of earlier results",
     )
     parser.add_argument("--rounds", type=int, default=3, help="the least number of rounds")
     parser.add_argument(

@@ -37,12 +37,14 @@ class Material:
     Attributes:
       checkpoint: a Hugging Face checkpoint with the weights of torch.
       folder: where the contender keeps what it has converted.
+      code: a hash of tfclf's source: an export is made again when it changes.
       calibration: texts for post-training quantization; none of them is measured.
       streams: requests that run at the same time in contenders with streams.
     """
 
     checkpoint: Path
     folder: Path
+    code: str
     calibration: tuple[str, ...]
     streams: int
 

@@ -134,7 +134,7 @@ def run_heat(
       after_round: is given all turns so far, after each round.
     """
     contenders = (*heat.anchors, *heat.others)
-    ready = [one for one in contenders if _try(one, bench, refused, _prepare)]
+    ready = [one for one in contenders if _try(one, bench, refused, prepare)]
     with ExitStack() as stack:
         turns: list[Turns] = []
         limit = math.inf  # the anchor, which is first, sets it
@@ -179,14 +179,18 @@ def takes(contender: Contender, load: Load) -> bool:
     return not (contender.streams and load.single)
 
 
-def _prepare(contender: Contender, bench: Bench) -> bool:
-    done = bench.work / "prepared" / contender.key
+def prepare(contender: Contender, bench: Bench) -> None:
+    """Convert the checkpoint for a contender, in a process of its own, if that is to be done.
+
+    Raises: ContenderError.
+    """
+    key = f"{contender.key}-{bench.material['code']}" if contender.ours else contender.key
+    done = bench.work / "prepared" / key
     if contender.converts and not done.is_file():
         with bench.start(contender) as process:
             bench.load(contender, process, "prepare")
         done.parent.mkdir(exist_ok=True)
         done.touch()
-    return True
 
 
 def _load(
@@ -255,10 +259,12 @@ def _try(
     contender: Contender,
     bench: Bench,
     refused: Callable[[Contender, str], None],
-    step: Callable[[Contender, Bench], Any],
-) -> Any:
+    step: Callable[[Contender, Bench], None],
+) -> bool:
+    """Tell whether the contender took the step; if not, tell `refused`."""
     try:
-        return step(contender, bench)
+        step(contender, bench)
     except ContenderError as error:
         refused(contender, str(error))
-        return None
+        return False
+    return True

@@ -7,9 +7,11 @@ Libraries print to standard output, too. So answers go to a copy of it, and what
 standard error.
 """
 
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -105,6 +107,7 @@ def _material(fields: Mapping[str, Any]) -> Material:
     return Material(
         checkpoint=Path(fields["checkpoint"]),
         folder=Path(fields["folder"]),
+        code=fields["code"],
         calibration=tuple(fields["calibration"]),
         streams=fields["streams"],
     )
@@ -120,8 +123,15 @@ def _versions() -> dict[str, str]:
     return versions
 
 
+def _end_with_parent() -> None:
+    """Have Linux end this process when the bench ends: stopped, it would not notice."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 def main() -> None:
     """Answer requests until standard input ends."""
+    _end_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     worker = Worker()

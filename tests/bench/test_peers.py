@@ -59,7 +59,7 @@ OURS = replace(fake(ANCHOR.key), ours=True)
 def make_bench(folder: Path) -> Bench:
     return Bench(
         pythons={True: PYTHON, False: folder / "no-environment" / "python"},
-        material={"checkpoint": str(folder), "calibration": [], "streams": 2},
+        material={"checkpoint": str(folder), "code": "1", "calibration": [], "streams": 2},
         loads=LOADS,
         references={load.key: logits_of(load.texts) for load in LOADS},
         work=folder,

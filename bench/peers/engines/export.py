@@ -1,6 +1,8 @@
 """Our exports: batches in the order given, or `predict_columns` with a stream on each core."""
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -21,8 +23,11 @@ def prepare(material: Material, *, precision: str, streams: bool) -> None:  # no
 
     if precision == "int8":  # its place, until there is an int8 export
         raise Unavailable("this version of tfclf exports no int8")
-    with written_once(material.folder / precision) as folder:
+    place = _place(material, precision)
+    with written_once(place) as folder:
         if folder:
+            for older in material.folder.glob(f"{precision}-*"):
+                shutil.rmtree(older)
             try:
                 tfclf.export(material.checkpoint, folder, precision=precision)
             except TfclfError as error:
@@ -36,7 +41,7 @@ def load(material: Material, *, precision: str, streams: bool) -> Classify:
         use_cores_as_streams(material.streams)
     import tfclf
 
-    clf = tfclf.load(material.folder / precision)
+    clf = tfclf.load(_place(material, precision))
 
     def classify(texts: Sequence[str]) -> Array:
         return np.concatenate([clf(batch)["logits"].numpy() for batch in batches(texts)])
@@ -47,3 +52,7 @@ def load(material: Material, *, precision: str, streams: bool) -> Classify:
         return logits
 
     return classify_in_streams if streams else classify
+
+
+def _place(material: Material, precision: str) -> Path:
+    return material.folder / f"{precision}-{material.code}"
