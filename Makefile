@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS_VENV := .venv-peers
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 # One more than there are cores: many tests wait, for processes, timeouts or Spark.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 5))')
 
-.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench docs lint-deployments clean
+.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench bench-peers docs lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -67,6 +68,15 @@ verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARE
 bench: $(VENV)/.dev  ## speed against named peers, into bench/results
 	$(BIN)/python -m bench
 
+# torch's wheel on PyPI brings CUDA: 6 GB of disk. `make bench-peers PEERS="--minutes 60"` gives options.
+$(PEERS_VENV)/.peers: bench/peers/requirements.txt
+	test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+bench-peers: $(VENV)/.dev $(PEERS_VENV)/.peers  ## speed beside torch, ONNX Runtime, OpenVINO, CTranslate2
+	$(BIN)/python -m bench.peers $(PEERS)
+
 docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo build/docs/index.html
@@ -77,5 +87,5 @@ lint-deployments: $(VENV)/.dev  ## serving/ by its own tools: kubectl, kubeconfo
 	$(BIN)/yamllint -c serving/.yamllint serving
 	$(BIN)/python tests/serving/lint_deployments.py
 
-clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove both environments and caches
+	rm -rf $(VENV) $(PEERS_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

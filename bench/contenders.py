@@ -21,32 +21,13 @@ def text_to_label(
 
     All take the rows in their order; each pads only as far as its batch asks.
     """
-    opened = open_checkpoint(checkpoint)
-    model = opened.load_model()
-    tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint)
-    labels = tf.constant(list(opened.labels))
-    names = [
-        name
-        for name in tokenizer.model_input_names
-        if name in ("input_ids", "token_type_ids", "attention_mask")
-    ]
-
-    @tf.function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in names}])
-    def forward(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        return tf.gather(labels, tf.argmax(model(inputs, training=False).logits, axis=1))
-
+    labels = tf.constant(list(open_checkpoint(checkpoint).labels))
+    run = tf_class(checkpoint, answer=lambda logits: tf.gather(labels, tf.argmax(logits, axis=1)))
     batches = _batches(rows, batch_size)
 
     def original() -> None:
         for batch in batches:
-            inputs = tokenizer(
-                batch,
-                padding=True,
-                truncation=True,
-                max_length=opened.max_length,
-                return_tensors="np",
-            )
-            forward({name: tf.constant(inputs[name], tf.int32) for name in names}).numpy()
+            run(batch).numpy()
 
     def ours(precision: str) -> Work:
         classifier = tfclf.load(tfclf.export(checkpoint, folder / precision, precision=precision))
@@ -58,6 +39,40 @@ def text_to_label(
         return run
 
     return {"TF class": original, "float32": ours("float32"), "bfloat16": ours("bfloat16")}
+
+
+def tf_class(
+    checkpoint: Path, *, answer: Callable[[tf.Tensor], tf.Tensor]
+) -> Callable[[Sequence[str]], tf.Tensor]:
+    """Return the TF class in graph mode behind its fast tokenizer, for one batch of texts.
+
+    Args:
+      answer: from logits to what the graph returns.
+    """
+    opened = open_checkpoint(checkpoint)
+    model = opened.load_model()
+    tokenizer = transformers().AutoTokenizer.from_pretrained(checkpoint)
+    names = [
+        name
+        for name in tokenizer.model_input_names
+        if name in ("input_ids", "token_type_ids", "attention_mask")
+    ]
+
+    @tf.function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in names}])
+    def forward(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return answer(model(inputs, training=False).logits)
+
+    def run(texts: Sequence[str]) -> tf.Tensor:
+        inputs = tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=opened.max_length,
+            return_tensors="np",
+        )
+        return forward({name: tf.constant(inputs[name], tf.int32) for name in names})
+
+    return run
 
 
 def tokenizers(checkpoint: Path, rows: Sequence[str], *, batch_size: int) -> dict[str, Work]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,12 +42,7 @@ def base_checkpoint(case: Case, folder: Path) -> Path:
     Biases and layer norms are random, too: with initial zeros and ones some fusions do not match,
     and the measurement misleads.
     """
-    folder.mkdir(parents=True)
-    _write_tokenizer(case, folder)
-    labels = json.loads((DEMO_FILES / "config.json").read_text(encoding="utf-8"))["id2label"]
-    config = transformers().AutoConfig.for_model(
-        case.model_type, id2label={int(key): label for key, label in labels.items()}, **case.sizes
-    )
+    config = describe_checkpoint(case, folder)
     model = tf_class(known()[case.model_type].tf_class)(config)
     model.build_in_name_scope()
     dice = np.random.default_rng(0)
@@ -56,6 +52,18 @@ def base_checkpoint(case: Case, folder: Path) -> Path:
             weight.assign(base + dice.normal(0, 0.02, weight.shape))
     model.save_pretrained(folder)
     return folder
+
+
+def describe_checkpoint(case: Case, folder: Path) -> Any:
+    """Write the tokenizer and config.json of a checkpoint without weights; return the config."""
+    folder.mkdir(parents=True)
+    _write_tokenizer(case, folder)
+    labels = json.loads((DEMO_FILES / "config.json").read_text(encoding="utf-8"))["id2label"]
+    config = transformers().AutoConfig.for_model(
+        case.model_type, id2label={int(key): label for key, label in labels.items()}, **case.sizes
+    )
+    config.save_pretrained(folder)
+    return config
 
 
 def tokenizer_folder(case: Case | TokenizerCase, folder: Path) -> Path:

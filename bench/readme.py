@@ -7,7 +7,6 @@ from typing import Any
 
 from bench.cases import CASES, TOKENIZERS
 
-_START, _END = "<!-- bench: start -->", "<!-- bench: end -->"
 _ORDER = [case.model_type for case in CASES]
 
 
@@ -16,14 +15,15 @@ def update(path: Path, results: Path) -> None:
     write_table(path, table(results))
 
 
-def write_table(path: Path, content: str) -> None:
-    """Replace the text between a page's markers; the rest stays."""
+def write_table(path: Path, content: str, *, mark: str = "bench") -> None:
+    """Replace the text between a page's markers of that name; the rest stays."""
+    start, end = f"<!-- {mark}: start -->", f"<!-- {mark}: end -->"
     text = path.read_text(encoding="utf-8")
-    if _START not in text or _END not in text:
-        raise SystemExit(f"{path} lacks the markers {_START} and {_END}; the tables have no place.")
-    before, rest = text.split(_START, 1)
-    _, after = rest.split(_END, 1)
-    path.write_text(f"{before}{_START}\n{content}\n{_END}{after}", encoding="utf-8")
+    if start not in text or end not in text:
+        raise SystemExit(f"{path} lacks the markers {start} and {end}; the tables have no place.")
+    before, rest = text.split(start, 1)
+    _, after = rest.split(end, 1)
+    path.write_text(f"{before}{start}\n{content}\n{end}{after}", encoding="utf-8")
 
 
 def table(results: Path) -> str:

@@ -17,7 +17,9 @@ sys.path.insert(0, str(ROOT))
 from docs.website import card_pages, fences, links, page_copy, reference  # noqa: E402
 from tfclf.catalog.cards import Card, cards  # noqa: E402
 
-_SPEED = re.compile(r"<!-- bench: start -->\n(.*?)<!-- bench: end -->", re.DOTALL)
+_SPEED = re.compile(r"<!-- (bench|peers): start -->\n(.*?)<!-- \1: end -->", re.DOTALL)
+# What docs/speed.md says where the site shows the tables.
+_TABLES = "The tables are in [the README](../README.md#speed).\n"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -28,7 +30,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the files of the repository that pages link to."""
-    made = {**card_pages.pages(), **reference.pages(), "speed.md": speed()}
+    made = {**card_pages.pages(), **reference.pages()}
     copies = {site: (ROOT / page).read_text(encoding="utf-8") for page, site in links.PAGES.items()}
     for site, content in {**made, **copies, **page_copy.files()}.items():
         files.append(File.generated(config, site, content=content))
@@ -40,6 +42,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
     """Rewrite blocks of code and links for the site."""
     site = page.file.src_uri
+    if site == "speed.md":
+        markdown = speed(markdown)
     titles = dict(_titles(config.nav or []))
     return fences.for_site(
         links.for_site(markdown, in_repository(site), site, files=linked_files(), titles=titles)
@@ -90,8 +94,11 @@ def linked_files() -> frozenset[str]:
     return frozenset(path for path in found if not path.endswith(".md") and (ROOT / path).is_file())
 
 
-def speed() -> str:
-    """Return README.md's speed tables as a page."""
-    match = _SPEED.search((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert match is not None, "README.md lacks the markers of its speed tables"
-    return f"# Speed\n\nMeasured against named peers by `make bench`.\n\n{match[1]}"
+def speed(page: str) -> str:
+    """Put README.md's speed tables into docs/speed.md."""
+    tables = _SPEED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [name for name, _ in tables] == ["bench", "peers"], (
+        "README.md lacks markers of its tables"
+    )
+    assert _TABLES in page, f"docs/speed.md lacks the line {_TABLES}"
+    return page.replace(_TABLES, "\n".join(table for _, table in tables))

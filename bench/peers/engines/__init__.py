@@ -1,0 +1,1 @@
+"""One module per engine; see `bench.peers.engine` for what it defines."""
