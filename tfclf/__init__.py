@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfclf.client import Client as Client
     from tfclf.errors import TfclfError as TfclfError
     from tfclf.evaluation import evaluate as evaluate
+    from tfclf.explanation import Explanation as Explanation
     from tfclf.exporter import export as export
     from tfclf.loader import load as load
     from tfclf.prediction import Prediction as Prediction
@@ -35,6 +36,7 @@ _HOME = {
     "AsyncClient": "tfclf.client",
     "Classifier": "tfclf.classifier",
     "Client": "tfclf.client",
+    "Explanation": "tfclf.explanation",
     "Prediction": "tfclf.prediction",
     "TfclfError": "tfclf.errors",
     "evaluate": "tfclf.evaluation",
