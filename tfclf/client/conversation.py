@@ -22,6 +22,7 @@ from tfclf.client.reasons import Reason
 from tfclf.client.refusals import to_client_error
 from tfclf.client.served import ServedModel, count_tokens, describe
 from tfclf.errors import ClientError
+from tfclf.explanation import Explanation, make_explanations
 from tfclf.prediction import Prediction, make_predictions
 from tfclf.saved_model import signature_names
 
@@ -60,6 +61,19 @@ class Conversation:
     async def predict(self, batch: Batch, timeout: float | None) -> list[Prediction]:
         """Return one prediction per row."""
         return await self._translate_refusals(lambda: self._predict(batch, timeout))
+
+    async def explain(self, batch: Batch, timeout: float | None) -> list[Explanation]:
+        """Return one explanation per row."""
+        columns = [list(column) for column in zip(*batch, strict=True)]
+        inputs = dict(zip(("text", "text_pair"), columns, strict=False))
+
+        def make_request(served: ServedModel) -> Request:
+            return Request(served.explain_signature(paired=len(columns) == 2), inputs)
+
+        async def read(response: Response, served: ServedModel) -> list[Explanation]:
+            return list(make_explanations(response.outputs, columns, served.labels))
+
+        return await self._translate_refusals(lambda: self._ask(make_request, read, timeout))
 
     async def tokenize(self, batch: Batch, timeout: float | None) -> list[list[int]]:
         """Return the token ids of each row, without padding."""
