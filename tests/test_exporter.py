@@ -62,7 +62,8 @@ def test_it_holds_the_signatures_of_the_contract(either: Path) -> None:
     signatures = set(_saved_model(either).meta_graphs[0].signature_def) - {"__saved_model_init_op"}
     contract = {"serving_default", "classify", "pairs", "tokenize", "encode"}
     lean = {"serving_xla", "detail_xla"} if Manifest.read(either).engine == "lean" else set()
-    assert signatures == contract | {"detail", "detail_pairs", "windows"} | lean
+    explain = {"explain", "explain_pairs", "explain_windows"}
+    assert signatures == contract | {"detail", "detail_pairs", "windows"} | explain | lean
 
 
 def test_its_outputs_are_those_of_the_contract(either: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfclf.client import Client as Client
     from tfclf.errors import TfclfError as TfclfError
     from tfclf.evaluation import evaluate as evaluate
+    from tfclf.explanation import Explanation as Explanation
     from tfclf.exporter import export as export
     from tfclf.loader import load as load
     from tfclf.prediction import Prediction as Prediction
@@ -36,6 +37,7 @@ _HOME = {
     "AsyncClient": "tfclf.client",
     "Classifier": "tfclf.classifier",
     "Client": "tfclf.client",
+    "Explanation": "tfclf.explanation",
     "Prediction": "tfclf.prediction",
     "TfclfError": "tfclf.errors",
     "calibrate": "tfclf.calibrator",

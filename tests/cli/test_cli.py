@@ -451,3 +451,27 @@ def test_usage_names_values_in_capitals(run: Run, command: str, usage: str) -> N
 def test_help_shows_no_type_of_a_switch_or_a_list(run: Run, command: str) -> None:
     shown = run(*command.split(), "--help").stdout
     assert [word for word in ("<bool>", "list[", "{") if word in shown.replace("{file}", "")] == []
+
+
+def test_explain_prints_the_words_that_moved_the_label(run: Run) -> None:
+    done = run("explain", DEMO, "Acme shares fall", "Late\x1b[2J goal")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Business  0.9")
+    assert lines[1] == "  Acme shares fall"
+    assert re.search(r"^  [+]\d[.]\d{3} shares  ", lines[2])
+    assert "\x1b" not in done.stdout
+
+
+def test_explain_prints_json_lines(run: Run) -> None:
+    done = run("explain", DEMO, "--json", stdin="Shares jump\n\n")
+    first, empty = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["text"], one["start"], one["end"]) for one in first["words"]] == [
+        ("Shares", 0, 6),
+        ("jump", 7, 11),
+    ]
+    assert empty["words"] == []
+
+
+def test_explain_shows_both_texts_of_a_pair(run: Run) -> None:
+    done = run("explain", DEMO, "", "--pair", "Shares jump")
+    assert "  Shares jump" in done.stdout.splitlines()

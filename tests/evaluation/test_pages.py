@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.evaluation.answers import LABELS, gives, report_on, rows, says
 from tfclf.catalog.cards import find
+from tfclf.data import Row
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation import Report, Subject, compare, evaluate
 from tfclf.evaluation.calibration import Bin, Calibration
@@ -22,6 +23,8 @@ from tfclf.evaluation.pages import comparison_page, format_metric, report_page
 from tfclf.evaluation.plot import confusion_matrix_svg, plot_confusion_matrix, reliability_svg
 from tfclf.evaluation.provenance import describe
 from tfclf.evaluation.published import Published, compare_with_card
+from tfclf.explanation import Explanation, Word
+from tfclf.prediction import Prediction
 
 HOSTILE = (
     "<script>alert(1)</script> <img src=x onerror=alert(2)> "
@@ -333,3 +336,40 @@ def test_a_metric_is_shown_with_the_digits_that_matter(
     name: str, value: float, options: dict[str, bool], shown: str
 ) -> None:
     assert format_metric(name, value, **options) == shown
+
+
+@pytest.fixture(scope="module")
+def explained() -> Report:
+    """A report whose only mistake is explained: `<b>` speaks for the wrong label, `good` not."""
+
+    def explain(texts: list[str]) -> list[Explanation]:
+        return [
+            Explanation(
+                text,
+                None,
+                Prediction("neg", 0.9, {"neg": 0.9, "pos": 0.1}),
+                (Word("<b>", 0, 3, 2.0, {}), Word("good", 5, 9, -1.0, {})),
+            )
+            for text in texts
+        ]
+
+    row = Row("<b>  good", "pos")
+    predict = gives([("neg", 0.9)])
+    return evaluate(predict, [row], LABELS, mistakes=1, explain=explain)
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_explained_mistakes_are_shaded_and_escaped(explained: Report) -> None:
+    page = page_of(explained)
+    assert re.search(r'<span title="[+]2" style="[^"]*solid[^"]*">&lt;b&gt;</span> <span', page)
+    assert re.search(r'<span title="-1" style="[^"]*dotted[^"]*">good</span>', page)
+
+
+def test_markdown_lists_the_words_of_a_mistake(explained: Report) -> None:
+    page = page_of(explained, "md")
+    assert re.search(r"words that support the wrong label: [*][*].*&lt;b&gt;.*[*][*] [+]2.00", page)
+
+
+def test_json_has_the_words_of_a_mistake(explained: Report) -> None:
+    (mistake,) = explained.to_dict()["worst_mistakes"]
+    assert mistake["strongest_words"] == [{"text": "<b>", "effect": 2.0}]

@@ -217,6 +217,23 @@ def test_an_empty_batch_gives_empty_outputs(short: tfclf.Classifier) -> None:
     }
 
 
+def test_words_are_explained_for_every_family(classifier: tfclf.Classifier) -> None:
+    text = "late goal wins! " * 10
+    for long in ("truncate", "windows"):
+        explanation = classifier.explain(text, long=long)
+        word = explanation.words[3]
+        assert (word.text, word.start) == ("!", 14)
+        shorter = text[:14] + text[15:]
+        label = explanation.prediction.label
+        if long == "truncate":
+            logits = classifier([text, shorter])["logits"].numpy()
+        else:
+            logits = _run_windows(classifier, [text, shorter], stride=LIMIT // 4)[0]
+        expected = logits[0] - logits[1]
+        np.testing.assert_allclose(list(word.effects.values()), expected, atol=1e-5)
+        assert word.effect == word.effects[label]
+
+
 @pytest.mark.parametrize("stride", [-1, LIMIT - 2, 1.5, True, "5"])
 def test_a_stride_leaves_room_for_a_token(short: tfclf.Classifier, stride: Any) -> None:
     with pytest.raises(InputError, match=r"stride is .*; expected a whole number from 0 to 21"):

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
 import numpy as np
 
@@ -16,8 +16,10 @@ with quiet_import():
     import tensorflow as tf
 
 from tfclf.classifier.columns import Columns, Model, make_columns, run_by_length
+from tfclf.classifier.explaining import Explain, make_explain, run_explain
 from tfclf.decision import Decide, Rule, Threshold
 from tfclf.errors import InputError
+from tfclf.explanation import Explanation
 from tfclf.inputs import (
     IndexedTexts,
     as_pairs,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LONG = ("truncate", "windows")
 _BATCH = 32
+_Result = TypeVar("_Result")
 LOOK_AHEAD = 64  # batches of a list that are sorted by length together
 
 
@@ -85,6 +88,7 @@ class Classifier(tf.Module):
         super().__init__(name="tfclf")
         self._process = os.getpid()
         self._functions = dict(functions)
+        self._explain_functions: dict[str, Explain] = {}  # made on first use
         self._owner = owner  # keeps variables and tables alive
         self.manifest = manifest
         self.xla = _use_xla(xla, available=names.SERVING_XLA in self._functions, manifest=manifest)
@@ -330,6 +334,92 @@ class Classifier(tf.Module):
             calibrated=facts.thresholds,
         )
 
+    @overload
+    def explain(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
+    ) -> Explanation: ...
+    @overload
+    def explain(
+        self,
+        texts: IndexedTexts,
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
+    ) -> list[Explanation]: ...
+    @overload
+    def explain(
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
+    ) -> Iterator[Explanation]: ...
+    def explain(
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
+        batch_size: int = _BATCH,
+        progress: bool = False,
+    ) -> Explanation | list[Explanation] | Iterator[Explanation]:
+        """Classify texts, and find how much each of their words moved the predicted label.
+
+        >>> word = clf.explain("Shares jump after earnings").words[1]
+        >>> word.text, word.start, word.end, round(word.effect, 1)
+        ('jump', 7, 11, ...)
+
+        Each word is left out of its text in turn, and the shorter text is classified: a word's
+        effect is the difference of the logits. So a text of 40 words costs 41 times as much as
+        `predict`. Of a very long text only a part is explained; its explanation says so
+        (`complete`).
+
+        Args: as those of `predict`, with the same kinds of results.
+        Raises: as `predict`.
+        """
+        if isinstance(texts, str):
+            (one,) = self.explain(
+                [texts],
+                pairs=as_pairs(pairs),
+                long=long,
+                stride=stride,
+                batch_size=batch_size,
+                progress=progress,
+            )
+            return one
+        rows = self._check_rows(texts, pairs, batch_size)
+        step = self._check_long(has_pairs=pairs is not None, long=long, stride=stride)
+        name = names.EXPLAIN_PAIRS if pairs is not None else names.EXPLAIN
+        explain = self._choose_explain(names.EXPLAIN_WINDOWS if step is not None else name)
+        run = functools.partial(run_explain, explain, stride=step, labels=self.labels)
+        explanations: Iterator[Explanation] = itertools.chain.from_iterable(
+            self._read_ahead(rows, batch_size, run)
+        )
+        if progress:
+            explanations = show_progress(explanations, total=count_texts(texts), unit="texts")
+        return list(explanations) if isinstance(texts, IndexedTexts) else explanations
+
+    def _choose_explain(self, name: str) -> Explain:
+        if name not in self._explain_functions:
+            self._explain_functions[name] = make_explain(
+                self._functions, name, max_length=self.max_length, xla=self.xla
+            )
+        return self._explain_functions[name]
+
     def predict_columns(
         self,
         texts: IndexedTexts,
@@ -401,23 +491,28 @@ class Classifier(tf.Module):
         streams: int = 1,
     ) -> Iterator[Columns]:
         """Check the arguments, and classify `look_ahead` batches at a time."""
+        rows = self._check_rows(texts, pairs, batch_size)
+        if not isinstance(streams, int) or streams < 1:
+            raise InputError(f"streams is {streams!r}; expected a whole number above 0.")
+        model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
+        run = functools.partial(run_by_length, batch_size=batch_size, model=model, streams=streams)
+        return self._read_ahead(rows, batch_size * look_ahead, run)
+
+    def _check_rows(
+        self, texts: Iterable[Any], pairs: Iterable[Any] | None, batch_size: int
+    ) -> Iterator[tuple[Any, ...]]:
         self._check_process()
         check_texts(texts)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; expected a whole number above 0.")
-        if not isinstance(streams, int) or streams < 1:
-            raise InputError(f"streams is {streams!r}; expected a whole number above 0.")
-        model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
-        rows = pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
-        run = functools.partial(run_by_length, batch_size=batch_size, model=model, streams=streams)
-        return self._read_ahead(rows, batch_size * look_ahead, run)
+        return pair_rows(texts, pairs) if pairs is not None else zip(texts, strict=True)
 
     def _read_ahead(
         self,
         rows: Iterator[tuple[Any, ...]],
         count: int,
-        run: Callable[[list[list[bytes]]], Columns],
-    ) -> Iterator[Columns]:
+        run: Callable[[list[list[bytes]]], _Result],
+    ) -> Iterator[_Result]:
         """Encode and run `count` rows at a time."""
         done = 0
         while window := list(itertools.islice(rows, count)):
@@ -431,6 +526,13 @@ class Classifier(tf.Module):
 
     def _choose_model(self, *, has_pairs: bool, long: str, stride: int | None) -> Model:
         """Return the function from text tensors to outputs by name, one entry per row."""
+        window_stride = self._check_long(has_pairs=has_pairs, long=long, stride=stride)
+        if window_stride is not None:
+            return functools.partial(self._run_windows, stride=window_stride)
+        return self._run_pairs if has_pairs else self._run_texts
+
+    def _check_long(self, *, has_pairs: bool, long: str, stride: int | None) -> int | None:
+        """Return the stride of windows, or None if texts are truncated."""
         if long not in LONG:
             raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
         if has_pairs:
@@ -440,13 +542,13 @@ class Classifier(tf.Module):
                 raise InputError(
                     f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'."
                 )
-            return self._run_pairs if has_pairs else self._run_texts
+            return None
         if has_pairs:
             raise InputError(
                 "long='windows' and pairs are given; windows are for single texts. "
                 "Leave one of them out."
             )
-        return functools.partial(self._run_windows, stride=self._choose_stride(stride))
+        return self._choose_stride(stride)
 
     def _choose_stride(self, stride: int | None) -> int:
         if names.WINDOWS not in self._functions:

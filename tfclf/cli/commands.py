@@ -8,6 +8,7 @@ import typer
 from tfclf.cli.calibrate import calibrate
 from tfclf.cli.cards import cards
 from tfclf.cli.evaluate.command import evaluate
+from tfclf.cli.explain import explain
 from tfclf.cli.export import export, show, verify
 from tfclf.cli.help_page import Command
 from tfclf.cli.predict.command import predict
@@ -17,6 +18,7 @@ from tfclf.cli.train import train
 
 ALL: tuple[Callable[..., Any], ...] = (
     predict,
+    explain,
     export,
     show,
     verify,

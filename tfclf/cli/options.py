@@ -30,6 +30,43 @@ BatchSize = Annotated[
     ),
 ]
 
+ModelSource = Annotated[
+    str,
+    typer.Argument(
+        help="An exported model, a Hugging Face checkpoint, a KerasHub preset, a Spark NLP "
+        "archive, a card's name, or a hub id."
+    ),
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pair",
+        help="Second text, for models that compare two. Give one for each text, in their order.",
+    ),
+]
+PairColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the second text in --file, by name or by position from 0, for models "
+        "that compare two."
+    ),
+]
+Long = Annotated[
+    str,
+    typer.Option(
+        help="What to do with texts that are too long: 'truncate' reads their start. "
+        "Use 'windows' if the end matters; it reads all of them, and is slower."
+    ),
+]
+Stride = Annotated[
+    int | None,
+    typer.Option(
+        help="Tokens that a window shares with the one before it. Raise it to give words near "
+        "a window's edge more context.",
+        show_default="a quarter of max_length",
+    ),
+]
+
 # Columns of a file of rows, in case the file does not show them itself.
 TextColumns = Annotated[
     list[str] | None,

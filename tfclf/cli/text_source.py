@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,25 @@ _WITH_COLUMNS = (
 # Files above this size are not read once more only to count their rows.
 _LARGEST_COUNTED = 2**30
 _Row = TypeVar("_Row")
+Row = tuple[str, ...]  # a text, or a text and its pair
+
+
+def rows_from(
+    texts: Sequence[str], pairs: Sequence[str], file: Path | None, layout: Layout
+) -> tuple[Iterable[Row], bool]:
+    """Return the rows of a command, and whether they are pairs; raises as the functions below."""
+    if pairs or layout.pair is not None:
+        return pairs_from(texts, pairs, file, layout), True
+    return ((text,) for text in texts_from(texts, file, layout)), False
+
+
+def split_columns(rows: Iterator[Row], count: int) -> list[Iterator[str]]:
+    """Split rows into their first texts, and their second ones if `count` is 2.
+
+    Read side by side, they hold no more rows than the reader does.
+    """
+    copies = itertools.tee(rows, count)
+    return [map(itemgetter(index), copy) for index, copy in enumerate(copies)]
 
 
 def texts_from(arguments: Sequence[str], file: Path | None, layout: Layout) -> Iterable[str]:

@@ -30,6 +30,7 @@ from tfclf.client.options import (
 )
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
+from tfclf.explanation import Explanation
 from tfclf.inputs import as_pairs, count_texts
 from tfclf.prediction import Prediction
 from tfclf.progress import show_progress
@@ -207,6 +208,45 @@ class AsyncClient:
         ask = partial(Conversation.predict, rule=rule)
         predictions = self._stream(texts, pairs, ask, batch_size, timeout)
         return _show_progress(predictions, total) if progress else predictions
+
+    @overload
+    async def explain(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        *,
+        pairs: str | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = CLIENT_DEFAULT,
+    ) -> Explanation: ...
+    @overload
+    async def explain(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = CLIENT_DEFAULT,
+    ) -> list[Explanation]: ...
+    async def explain(
+        self,
+        texts: str | Iterable[str] | AsyncIterable[str],
+        *,
+        pairs: str | Iterable[str] | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = CLIENT_DEFAULT,
+    ) -> Explanation | list[Explanation]:
+        """Return one `Explanation` per text, in order; one str gives one `Explanation`.
+
+        Arguments and errors are those of `Client.explain`.
+        """
+        if isinstance(texts, str):
+            (one,) = await self.explain(
+                [texts], pairs=as_pairs(pairs), batch_size=batch_size, timeout=timeout
+            )
+            return one
+        check_not_both_async(texts, pairs)
+        rows = self._stream(texts, pairs, Conversation.explain, batch_size, timeout)
+        return [explanation async for explanation in rows]
 
     async def tokenize(
         self, texts: Iterable[str] | AsyncIterable[str], *, timeout: float | None = CLIENT_DEFAULT

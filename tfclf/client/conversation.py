@@ -23,6 +23,7 @@ from tfclf.client.refusals import to_client_error
 from tfclf.client.served import ServedModel, count_tokens, describe, find_problem_type
 from tfclf.decision import Decide, Rule
 from tfclf.errors import ClientError
+from tfclf.explanation import Explanation, make_explanations
 from tfclf.prediction import Prediction, make_predictions
 from tfclf.problem_types import REGRESSION, SINGLE_LABEL
 from tfclf.saved_model import signature_names
@@ -71,6 +72,19 @@ class Conversation:
         Raises: InputError, too, if the rule does not fit the model.
         """
         return await self._translate_refusals(lambda: self._predict(batch, timeout, rule))
+
+    async def explain(self, batch: Batch, timeout: float | None) -> list[Explanation]:
+        """Return one explanation per row."""
+        columns = [list(column) for column in zip(*batch, strict=True)]
+        inputs = dict(zip(("text", "text_pair"), columns, strict=False))
+
+        def make_request(served: ServedModel) -> Request:
+            return Request(served.explain_signature(paired=len(columns) == 2), inputs)
+
+        async def read(response: Response, served: ServedModel) -> list[Explanation]:
+            return list(make_explanations(response.outputs, columns, served.labels))
+
+        return await self._translate_refusals(lambda: self._ask(make_request, read, timeout))
 
     async def tokenize(self, batch: Batch, timeout: float | None) -> list[list[int]]:
         """Return the token ids of each row, without padding."""

@@ -74,6 +74,16 @@ class ServedModel:
                 return name
         raise _missing_signature(self.metadata, " or ".join(map(repr, names)))
 
+    def explain_signature(self, *, paired: bool) -> str:
+        """The signature that answers `explain`.
+
+        Raises: Refused if the model has none.
+        """
+        name = signature_names.EXPLAIN_PAIRS if paired else signature_names.EXPLAIN
+        if name not in self.metadata.signatures:
+            raise _missing_signature(self.metadata, repr(name))
+        return name
+
 
 async def describe(
     transport: Transport, choice: VersionChoice, *, timeout: float | None

@@ -2,16 +2,20 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
 from tfclf.data import Row
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.calibration import BINS, calibration_of
+from tfclf.evaluation.mistakes import Mistake
 from tfclf.evaluation.report import Report
 from tfclf.evaluation.scores import ClassMetrics
 from tfclf.evaluation.tally import Predict, Tally, predict_rows, probabilities_of
+from tfclf.explanation import Explanation
+
+Explain = Callable[[list[str]], list[Explanation]]
 
 
 def evaluate(
@@ -23,6 +27,7 @@ def evaluate(
     batch_size: int | None = None,
     bins: int = BINS,
     mistakes: int = 0,
+    explain: Explain | None = None,
 ) -> Report:
     """Predict every row and compare the predictions with the true labels.
 
@@ -40,6 +45,8 @@ def evaluate(
       batch_size: that of `predict`; with it the report has eval_steps_per_second, in batches.
       bins: number of bins of the calibration.
       mistakes: how many of the worst mistakes to keep, with the start of their texts.
+      explain: explains texts, as `Classifier.explain`: the words of these mistakes are then shown
+        with their effects on the wrong label. A text of 40 words costs 41 predictions.
     Raises: DataError without a row or for an unknown label; InputError for a regression, which
       gives no probabilities; MissingExtraError without scikit-learn.
     """
@@ -49,7 +56,7 @@ def evaluate(
     for row, prediction in predict_rows(predict, rows, labels):
         tally.add(row, probabilities_of(prediction), prediction.label)
     runtime = time.perf_counter() - started
-    return report_of(tally, runtime=runtime, batch_size=batch_size, bins=bins)
+    return report_of(tally, runtime=runtime, batch_size=batch_size, bins=bins, explain=explain)
 
 
 def require_sklearn() -> ModuleType:
@@ -64,7 +71,14 @@ def require_sklearn() -> ModuleType:
     return module
 
 
-def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int) -> Report:
+def report_of(
+    tally: Tally,
+    *,
+    runtime: float,
+    batch_size: int | None,
+    bins: int,
+    explain: Explain | None = None,
+) -> Report:
     """Compute all metrics of the predictions in a tally."""
     import numpy  # here: the command line's tables need this module, but should not wait for numpy
 
@@ -103,5 +117,16 @@ def report_of(tally: Tally, *, runtime: float, batch_size: int | None, bins: int
         ),
         calibration=calibration_of(tally.confidence, truth == predicted, bins=bins),
         steps=None if batch_size is None else math.ceil(samples / batch_size),
-        mistakes=tuple(tally.mistakes.items()),
+        mistakes=_list_mistakes(tally, explain),
+    )
+
+
+def _list_mistakes(tally: Tally, explain: Explain | None) -> tuple[Mistake, ...]:
+    kept = tally.mistakes.items()
+    if explain is None or not kept:
+        return tuple(mistake for mistake, _ in kept)
+    explanations = explain([text for _, text in kept])
+    return tuple(
+        mistake.with_words(explanation)
+        for (mistake, _), explanation in zip(kept, explanations, strict=True)
     )

@@ -1,11 +1,16 @@
 """The worst mistakes: wrong predictions with the highest probability, and how texts are shown."""
 
 import heapq
+import re
 import unicodedata
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from tfclf.explanation import Explanation, Word
+
 LONGEST_TEXT = 300
+_STRONGEST = 5
 _Item = TypeVar("_Item")
 
 # These embed, override or isolate a direction, and would affect the page around the text.
@@ -22,6 +27,7 @@ class Mistake:
       probability: of the predicted label.
       true_probability: of the true label.
       text: the start of the text, made readable.
+      words: those of `text`, with their effects on the predicted label; None if nobody asked.
     """
 
     row: int
@@ -30,10 +36,26 @@ class Mistake:
     probability: float
     true_probability: float
     text: str
+    words: tuple[Word, ...] | None = None
+
+    def strongest(self) -> list[Word]:
+        """Return the five words that supported the predicted, wrong label most."""
+        words = [word for word in self.words or () if word.effect > 0]
+        return sorted(words, key=lambda word: -word.effect)[:_STRONGEST]
 
     def to_dict(self) -> dict[str, Any]:
         """Return an entry of `worst_mistakes` in `metrics.json`."""
-        return asdict(self)
+        content = asdict(replace(self, words=None))
+        del content["words"]
+        if self.words is not None:
+            words = [{"text": word.text, "effect": word.effect} for word in self.strongest()]
+            content["strongest_words"] = words
+        return content
+
+    def with_words(self, explanation: Explanation) -> "Mistake":
+        """Return the mistake with the words of its text, whose offsets are those in `text`."""
+        text, words = _make_words_readable(explanation.text, explanation.words)
+        return replace(self, text=text, words=words)
 
 
 class Top(Generic[_Item]):
@@ -93,6 +115,30 @@ def make_readable(text: str, *, longest: int = LONGEST_TEXT) -> str:
     while 0 < end < len(line) and _joins_previous(line, end):
         end -= 1
     return line[:end].rstrip() + "…"
+
+
+def _make_words_readable(text: str, words: Iterable[Word]) -> tuple[str, tuple[Word, ...]]:
+    r"""Do as `make_readable`, and move the words to their places in the line.
+
+    >>> line, (word,) = _make_words_readable("two\n\nlines", [Word("lines", 5, 10, 1.0, {})])
+    >>> line, line[word.start : word.end]
+    ('two lines', 'lines')
+    """
+    line, done, moved = "", 0, []
+    for word in words:
+        if len(line) + word.end - done >= LONGEST_TEXT:
+            break
+        line = (line + _collapse(text[done : word.start])).lstrip()
+        start = len(line)
+        line, done = line + _collapse(text[word.start : word.end]), word.end
+        moved.append(replace(word, start=start, end=len(line)))
+    rest = text[done : done + LONGEST_TEXT]
+    line = (line + _collapse(rest)).strip()
+    return (line if done + len(rest) == len(text) else line + "…"), tuple(moved)
+
+
+def _collapse(piece: str) -> str:
+    return re.sub(r"\s+", " ", "".join(map(_make_printable, piece)))
 
 
 def _make_printable(character: str) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 from tfclf.errors import MissingExtraError
 from tfclf.evaluation.mcnemar import LEVEL
-from tfclf.evaluation.mistakes import make_readable
+from tfclf.evaluation.mistakes import Mistake, make_readable
 from tfclf.evaluation.pair_scores import PairScores
 from tfclf.evaluation.plot import confusion_matrix_svg, reliability_svg
 from tfclf.evaluation.provenance import About
 from tfclf.evaluation.published import Published
 from tfclf.evaluation.scores import Scores
+from tfclf.explanation import make_heat
 
 # With more classes, people cannot read the picture or the table. The JSON beside the page has every
 # count.
@@ -154,6 +155,7 @@ def _environment() -> Any:
         "code": _with_code,
         "md_code": _as_markdown_with_code,
         "metric": _metric,
+        "heat": _heat,
         "count": lambda value: f"{value:,}",
     }
     environment.globals |= {"most_tabled": _MOST_TABLED, "describe_matrix": _describe_matrix}
@@ -204,6 +206,15 @@ def _with_code(text: str) -> Any:
     from markupsafe import Markup
 
     return Markup(_CODE.sub(r"<code>\1</code>", html.escape(text)))  # noqa: S704 (escaped)
+
+
+def _heat(mistake: Mistake) -> Any:
+    """Return a mistake's text with a shade on each word that moved its label."""
+    from markupsafe import Markup
+
+    words = mistake.words or ()
+    strongest = max((abs(word.effect) for word in words), default=0.0)
+    return Markup(make_heat(mistake.text, words, strongest))  # noqa: S704 (escaped)
 
 
 def _draw_plots(scores: Scores, name: str) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ class Tally:
       truth, predicted: positions in `labels`, one per row.
       confidence: probability of the predicted label, one per row.
       loss: sum over the rows, in nats.
-      mistakes: those with the highest probability of a wrong label.
+      mistakes: those with the highest probability of a wrong label, with their whole texts.
     """
 
     def __init__(self, labels: Sequence[str], *, independent: bool, mistakes: int) -> None:
@@ -32,7 +32,7 @@ class Tally:
         self.predicted = array("i")
         self.confidence = array("d")
         self.loss = 0.0
-        self.mistakes: Top[Mistake] = Top(mistakes)
+        self.mistakes: Top[tuple[Mistake, str]] = Top(mistakes)
         self._index = {label: position for position, label in enumerate(labels)}
         self._independent = independent
 
@@ -54,7 +54,7 @@ class Tally:
         if predicted != true and self.mistakes.wants(confidence):
             text = make_readable(row.text)
             mistake = Mistake(number, true, predicted, confidence, probabilities[true], text)
-            self.mistakes.add(confidence, mistake)
+            self.mistakes.add(confidence, (mistake, row.text))
 
 
 def predict_rows(

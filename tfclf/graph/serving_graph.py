@@ -1,10 +1,11 @@
 """Everything between strings and labels as one tf.Module, called in process and exported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import tensorflow as tf
 
+from tfclf.explaining import Explainer
 from tfclf.graph.framing import Batch, Frame, to_dense
 from tfclf.graph.tracing import trace_once
 from tfclf.graph.windows import place_further_windows
@@ -70,7 +71,15 @@ class ServingGraph(tf.Module):
         super().__init__(name="classifier")
         self._frame = frame
         self._tokenizer = tokenizer
-        self._to_ids = trace_once(tokenizer, [tf.TensorSpec([None], tf.string)])
+        text, stride = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int32)
+        self._to_ids = trace_once(tokenizer, [text])
+        # Each is called by its own signature, and by the one that explains its answer.
+        self._detail: Callable[..., Outputs] = trace_once(self._trace_detail, [text])
+        self._detail_pairs: Callable[..., Outputs] = trace_once(
+            self._trace_detail_pairs, [text, text]
+        )
+        self._windows: Callable[..., Outputs] = trace_once(self._trace_windows, [text, stride])
+        self._explainer = Explainer(max_length=frame.max_length, from_end=frame.truncates_left)
         self._engine = engine
         self._labels = tf.constant(list(labels))
         self._activation = activation_of(problem_type)
@@ -115,11 +124,17 @@ class ServingGraph(tf.Module):
 
     def detail(self, text: tf.Tensor) -> Outputs:
         """Classify string[batch] -> label, score, probabilities, logits, truncated bool[batch]."""
+        return self._detail(text)
+
+    def _trace_detail(self, text: tf.Tensor) -> Outputs:
         rows = self._frame.pack(self._to_ids(text))
         return {**self._make_outputs(self._encode(rows)), "truncated": rows.truncated}
 
     def detail_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         """Classify string[batch] twice -> as `detail`."""
+        return self._detail_pairs(text, text_pair)
+
+    def _trace_detail_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
         rows = self._pack_pairs(text, text_pair)
         return {**self._make_outputs(self._encode(rows)), "truncated": rows.truncated}
 
@@ -135,6 +150,9 @@ class ServingGraph(tf.Module):
 
         A text that fits is one window: its logits are those of `classify_text`.
         """
+        return self._windows(text, stride)
+
+    def _trace_windows(self, text: tf.Tensor, stride: tf.Tensor) -> Outputs:
         stride = self._check_stride(stride, text)
         tokens = self._to_ids(text)
         rows = self._frame.pack(tokens)
@@ -167,6 +185,18 @@ class ServingGraph(tf.Module):
         logits = tf.where(rows.truncated[:, tf.newaxis], mean, first)
         windows = 1 + tf.math.unsorted_segment_sum(tf.ones_like(further.row), further.row, batch)
         return {**self._make_outputs(logits), "windows": windows}
+
+    def explain(self, text: tf.Tensor) -> Outputs:
+        """Classify string[batch] -> as `detail`, and the effect of each word: see `Explainer`."""
+        return self._explainer.explain(self._detail, [text])
+
+    def explain_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> Outputs:
+        """Classify string[batch] twice -> as `explain`, for the words of both texts."""
+        return self._explainer.explain(self._detail_pairs, [text, text_pair])
+
+    def explain_windows(self, text: tf.Tensor, stride: tf.Tensor) -> Outputs:
+        """Classify string[batch], int32[batch] -> as `classify_windows`, and each word's effect."""
+        return self._explainer.explain(self._windows, [text], [stride])
 
     def _check_stride(self, stride: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
         same = _assert_same_shape(

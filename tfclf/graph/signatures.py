@@ -56,6 +56,7 @@ _COUNT = tf.TensorSpec([None], tf.int32)
 _IDS = tf.TensorSpec([None, None], tf.int32)
 _EXAMPLES = {"inputs": _TEXT}
 _TWO_TEXTS = {"text": _TEXT, "text_pair": _TEXT}
+_TEXT_AND_STRIDE = {"text": _TEXT, "stride": _COUNT}
 _MASKED_IDS = {"input_ids": _IDS, "attention_mask": _IDS}
 
 SIGNATURES = (
@@ -69,7 +70,10 @@ SIGNATURES = (
     # keep to the outputs that other tools rely on.
     Signature(names.DETAIL, {"text": _TEXT}, ServingGraph.detail),
     Signature(names.DETAIL_PAIRS, _TWO_TEXTS, ServingGraph.detail_pairs),
-    Signature(names.WINDOWS, {"text": _TEXT, "stride": _COUNT}, ServingGraph.classify_windows),
+    Signature(names.WINDOWS, _TEXT_AND_STRIDE, ServingGraph.classify_windows),
+    Signature(names.EXPLAIN, {"text": _TEXT}, ServingGraph.explain),
+    Signature(names.EXPLAIN_PAIRS, _TWO_TEXTS, ServingGraph.explain_pairs),
+    Signature(names.EXPLAIN_WINDOWS, _TEXT_AND_STRIDE, ServingGraph.explain_windows),
     Signature(names.SERVING_XLA, {"text": _TEXT}, ServingGraph.classify_text_xla, xla=True),
     Signature(names.DETAIL_XLA, {"text": _TEXT}, ServingGraph.detail_xla, xla=True),
 )

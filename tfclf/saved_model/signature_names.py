@@ -12,3 +12,7 @@ DETAIL = "detail"
 DETAIL_PAIRS = "detail_pairs"
 DETAIL_XLA = "detail_xla"
 WINDOWS = "windows"
+# As `detail`, `detail_pairs` and `windows`, and the effect of each word on the logits.
+EXPLAIN = "explain"
+EXPLAIN_PAIRS = "explain_pairs"
+EXPLAIN_WINDOWS = "explain_windows"

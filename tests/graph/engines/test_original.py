@@ -202,3 +202,12 @@ def test_a_model_type_without_a_tf_class_is_refused(own_checkpoint: Path) -> Non
         UnknownFamilyError, match=r"'modernbert', for which transformers 4\.57\S* has no TF class"
     ):
         tfclf.load(own_checkpoint)
+
+
+def test_words_are_explained(live_other: tfclf.Classifier) -> None:
+    explanation = live_other.explain("late goal wins the cup!")
+    logits = live_other(["late goal wins the cup!", "late wins the cup!"])["logits"].numpy()
+    assert [word.text for word in explanation.words][1] == "goal"
+    np.testing.assert_allclose(
+        list(explanation.words[1].effects.values()), logits[0] - logits[1], atol=TOLERANCE
+    )

@@ -109,6 +109,14 @@ def evaluate(
             min=0,
         ),
     ] = 20,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Show which words of the worst mistakes moved the wrong label. It takes as long "
+            "as predicting as many more rows as these texts have words.",
+        ),
+    ] = False,
     bins: Annotated[
         int,
         typer.Option(
@@ -169,6 +177,11 @@ def evaluate(
             else:
                 served = Served(str(server), model, model_version)
                 models.append(opened.enter_context(connect_model(served, **options)))
+        if explain and (compare or models[0].subject.independent):
+            raise InputError(
+                "--explain is for the worst mistakes of one single-label model; found "
+                f"{'--compare' if compare else 'a multi-label model'}. Leave --explain out."
+            )
         if models[0].subject.independent:
             _evaluate_multi_label(
                 models[0],
@@ -210,6 +223,7 @@ def evaluate(
                 output,
                 own_card,
                 machine=machine,
+                explain=explain,
                 mistakes=texts,
                 **measuring,
             )
@@ -223,6 +237,7 @@ def _evaluate(
     card: "Card | None",
     *,
     machine: bool,
+    explain: bool,
     **measuring: Any,
 ) -> None:
     from tfclf.evaluation import evaluate as measure
@@ -231,8 +246,19 @@ def _evaluate(
     from tfclf.evaluation.writing import REPORT_FILES, content_of
 
     subject = model.subject
+    if explain and model.explain is None:
+        typer.echo(
+            f"The worst mistakes are not explained: {model.place} has no signature 'explain'. "
+            f"Export the checkpoint again for that.",
+            err=True,
+        )
     report = measure(
-        subject.predict, rows, subject.labels, independent=subject.independent, **measuring
+        subject.predict,
+        rows,
+        subject.labels,
+        independent=subject.independent,
+        explain=model.explain if explain else None,
+        **measuring,
     )
     about = describe(
         (model.facts,),

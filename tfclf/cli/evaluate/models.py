@@ -1,6 +1,6 @@
 """The models of `tfclf evaluate`: loaded in this process, or reached on a server."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,9 +10,11 @@ from tfclf.cli.startup import start_tensorflow
 from tfclf.errors import InputError, SourceError
 from tfclf.evaluation import Subject
 from tfclf.evaluation.provenance import facts_of
+from tfclf.explanation import Explanation
 from tfclf.prediction import Prediction
 from tfclf.problem_types import MULTI_LABEL, REGRESSION
 from tfclf.sample_texts import HEADLINES
+from tfclf.saved_model import signature_names
 from tfclf.saved_model.versions import latest_version
 
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ class Model:
       names: names under which it may have a card.
       facts: facts about it that a report shows.
       here: whether it runs in this process.
+      explain: explains texts; None if the server's export is older than that.
     """
 
     subject: Subject
     names: tuple[str, ...]
     facts: Mapping[str, str]
     here: bool
+    explain: Callable[[list[str]], list[Explanation]] | None = None
 
     @property
     def place(self) -> str:
@@ -80,6 +84,7 @@ def load_model(source: str, *, xla: bool | None, batch_size: int, progress: bool
         names=(source, manifest.name),
         facts=facts_of(manifest, source=source, version=_find_version(source)),
         here=True,
+        explain=classifier.explain,
     )
 
 
@@ -117,7 +122,11 @@ def connect_model(
             "labels": ", ".join(labels),
         }
         yield Model(
-            Subject(name, predict, labels, independent=independent), (name,), facts, here=False
+            Subject(name, predict, labels, independent=independent),
+            (name,),
+            facts,
+            here=False,
+            explain=client.explain if signature_names.EXPLAIN in metadata.signatures else None,
         )
 
 

@@ -2,8 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import tee
-from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +13,12 @@ from tfclf.cli.options import (
     Delimiter,
     Format,
     Header,
+    Long,
     Machine,
+    ModelSource,
+    PairColumn,
+    Pairs,
+    Stride,
     TextColumns,
     Thresholds,
     TopK,
@@ -24,9 +27,9 @@ from tfclf.cli.options import (
     parse_thresholds,
 )
 from tfclf.cli.predict import to_file
-from tfclf.cli.predict.lines import Row, make_json_lines, make_table_lines
+from tfclf.cli.predict.lines import make_json_lines, make_table_lines
 from tfclf.cli.startup import start_tensorflow
-from tfclf.cli.text_source import count_rows, pairs_from, texts_from
+from tfclf.cli.text_source import Row, count_rows, rows_from, split_columns
 from tfclf.data.pairing import pair_with_rows
 from tfclf.decision import Rule
 from tfclf.prediction import Prediction
@@ -34,13 +37,7 @@ from tfclf.progress import show_progress
 
 
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="An exported model, a Hugging Face checkpoint, a KerasHub preset, a Spark NLP "
-            "archive, a card's name, or a hub id."
-        ),
-    ],
+    model: ModelSource,
     texts: Annotated[
         list[str] | None,
         typer.Argument(
@@ -62,37 +59,13 @@ def predict(
     header: Header = None,
     delimiter: Delimiter = None,
     file_format: Format = None,
-    pair: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Second text, for models that compare two. Give one for each text, in their order."
-        ),
-    ] = None,
-    pair_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of the second text in --file, by name or by position from 0, for models "
-            "that compare two."
-        ),
-    ] = None,
+    pair: Pairs = None,
+    pair_column: PairColumn = None,
     top_k: TopK = None,
     threshold: Thresholds = None,
     abstain_below: AbstainBelow = None,
-    long: Annotated[
-        str,
-        typer.Option(
-            help="What to do with texts that are too long: 'truncate' reads their start. "
-            "Use 'windows' if the end matters; it reads all of them, and is slower."
-        ),
-    ] = "truncate",
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            help="Tokens that a window shares with the one before it. Raise it to give words near "
-            "a window's edge more context.",
-            show_default="a quarter of max_length",
-        ),
-    ] = None,
+    long: Long = "truncate",
+    stride: Stride = None,
     batch_size: BatchSize = 32,
     xla: Xla = None,
     machine: Machine = False,
@@ -157,21 +130,14 @@ def predict(
         )
         return
     to_file.refuse_without_output(options)
-    with_pairs = bool(pair) or pair_column is not None
-    rows: Iterable[Row]
-    if with_pairs:
-        rows = pairs_from(texts or (), pair or (), file, layout)
-    else:
-        rows = ((text,) for text in texts_from(texts or (), file, layout))
+    rows, with_pairs = rows_from(texts or (), pair or (), file, layout)
     start_tensorflow()
     from tfclf.loader import load
 
     classifier = load(model, xla=xla)
 
     def predict_rows(rows: Iterator[Row]) -> Iterable[Prediction[str | None]]:
-        # Rows to columns; `tee` holds no more rows than a batch.
-        copies = tee(rows, 2 if with_pairs else 1)
-        columns = [map(itemgetter(index), copy) for index, copy in enumerate(copies)]
+        columns = split_columns(rows, 2 if with_pairs else 1)
         return classifier.predict(
             columns[0],
             pairs=columns[1] if with_pairs else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tfclf.cli.text_source import read_first
+from tfclf.cli.text_source import Row, read_first
 from tfclf.prediction import Prediction
 from tfclf.problem_types import REGRESSION
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tfclf.classifier import Classifier
 
 _NO_LABEL = "-"  # of a row for which the model abstained
-Row = tuple[str, ...]  # a text, or a text and its pair
 
 
 def make_json_lines(predicted: Iterable[tuple[Row, Prediction[str | None]]]) -> Iterator[str]:
