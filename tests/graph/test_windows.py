@@ -217,6 +217,7 @@ def test_an_empty_batch_gives_empty_outputs(short: tfclf.Classifier) -> None:
     }
 
 
+@pytest.mark.sample("albert", "roberta")
 def test_words_are_explained_for_every_family(classifier: tfclf.Classifier) -> None:
     text = "late goal wins! " * 10
     for long in ("truncate", "windows"):
