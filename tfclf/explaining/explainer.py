@@ -23,7 +23,8 @@ class Explainer:
     """Classifies rows, and again without each of their words.
 
     Of a text of more than 32 * max_length characters, only that many are explained (131,072 at
-    most), and at most max_length words, never more than 512: in nearly every text, all that the model reads.
+    most), and at most max_length words, never more than 512: in nearly every text, all that the
+    model reads.
 
     Its steps are functions that are traced once, however many signatures call them.
 
