@@ -14,6 +14,7 @@ Functions = Mapping[str, Callable[..., Mapping[str, tf.Tensor]]]
 Explain = Callable[..., Mapping[str, tf.Tensor]]  # from tensors, in the order of the signature
 
 _TEXT, _STRIDE = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int32)
+_LONGEST = 1 << 17  # tokens of a row, to be tried with a text
 # What explains, with its inputs, and the signatures that it can be composed of, the best first.
 _KINDS = {
     names.EXPLAIN: ({"text": _TEXT}, (names.DETAIL, names.SERVING_DEFAULT)),
@@ -75,6 +76,8 @@ def _by_position(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Exp
 
 def _truncates_left(tokenize: Callable[..., Mapping[str, tf.Tensor]], max_length: int) -> bool:
     """Whether a text that is too long loses its beginning: what stands there then has no effect."""
+    if max_length > _LONGEST:  # hardly any text is too long
+        return False
     long = "a " * max_length
     ids = tokenize(text=tf.constant([long, "b " + long]))["input_ids"].numpy()
     return bool((ids[0] == ids[1]).all())

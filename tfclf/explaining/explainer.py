@@ -13,6 +13,7 @@ _VARIANTS = 32
 _MOST_WORDS = 512
 # Characters that are looked at, for each token that the model reads. English has four to five.
 _CHARACTERS_PER_TOKEN = 32
+_MOST_TOKENS = 4096
 
 Outputs = Mapping[str, tf.Tensor]
 _TEXT, _NUMBER = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int32)
@@ -21,8 +22,9 @@ _TEXT, _NUMBER = tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int3
 class Explainer:
     """Classifies rows, and again without each of their words.
 
-    Of a text of more than 32 * max_length characters, only that many are explained, and of those at
-    most max_length words, never more than 512: in nearly every text, all that the model reads.
+    Of a text of more than 32 * max_length characters, only that many are explained (131,072 at
+    most), and at most max_length words, never more than 512: in nearly every text, all that the
+    model reads.
 
     Its steps are functions that are traced once, however many signatures call them.
 
@@ -33,7 +35,8 @@ class Explainer:
 
     def __init__(self, *, max_length: int, from_end: bool = False) -> None:
         self._most_words = min(max_length, _MOST_WORDS)
-        self._most_characters = _CHARACTERS_PER_TOKEN * max_length
+        # XLNet reads any number of tokens.
+        self._most_characters = _CHARACTERS_PER_TOKEN * min(max_length, _MOST_TOKENS)
         self._from_end = from_end
         self._cut = tf.function(_as_step(self._cut_texts), [_TEXT], autograph=False)
         self._list = tf.function(_as_step(self._list_words), [_TEXT, _NUMBER], autograph=False)

@@ -204,6 +204,7 @@ def test_a_model_type_without_a_tf_class_is_refused(own_checkpoint: Path) -> Non
         tfclf.load(own_checkpoint)
 
 
+@pytest.mark.sample("mpnet", "xlnet")
 def test_words_are_explained(live_other: tfclf.Classifier) -> None:
     explanation = live_other.explain("late goal wins the cup!")
     logits = live_other(["late goal wins the cup!", "late wins the cup!"])["logits"].numpy()
