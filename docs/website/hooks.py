@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 # MkDocs runs this file alone: it would find neither this package nor an uninstalled tfclf.
 sys.path.insert(0, str(ROOT))
 
-from docs.website import card_pages, fences, links, page_copy, reference  # noqa: E402
+from docs.website import card_pages, fences, links, page_copy, reference, tour_page  # noqa: E402
 from tfclf.catalog.cards import Card, cards  # noqa: E402
 
 _SPEED = re.compile(r"<!-- (bench|peers): start -->\n(.*?)<!-- \1: end -->", re.DOTALL)
@@ -30,7 +30,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and the files of the repository that pages link to."""
-    made = {**card_pages.pages(), **reference.pages()}
+    made = {**card_pages.pages(), **reference.pages(), **tour_page.pages()}
     copies = {site: (ROOT / page).read_text(encoding="utf-8") for page, site in links.PAGES.items()}
     for site, content in {**made, **copies, **page_copy.files()}.items():
         files.append(File.generated(config, site, content=content))
@@ -81,7 +81,7 @@ def in_repository(site: str) -> str:
 
 
 def linked_files() -> frozenset[str]:
-    """Return the files of the repository, other than pages, that pages link to."""
+    """Return the files outside docs/, other than pages, that pages link to."""
     pages = [
         *(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
         *links.PAGES,
@@ -91,7 +91,11 @@ def linked_files() -> frozenset[str]:
         for page in pages
         for link in links.links((ROOT / page).read_text(encoding="utf-8"), page)
     }
-    return frozenset(path for path in found if not path.endswith(".md") and (ROOT / path).is_file())
+    return frozenset(
+        path
+        for path in found
+        if not path.startswith("docs/") and not path.endswith(".md") and (ROOT / path).is_file()
+    )
 
 
 def speed(page: str) -> str:

@@ -17,8 +17,12 @@ PAGES = {
     "saved_models/distilbert_mini_sequence_classifier_ag_news/README.md": "bundled-model.md",
     "serving/README.md": "deployments.md",
 }
-# The site has the content of README.md on pages of its own.
-_INSTEAD = {"README.md": "index.md", "README.md#speed": "speed.md"}
+# The site has the content of these on pages of its own.
+_INSTEAD = {
+    "README.md": "index.md",
+    "README.md#speed": "speed.md",
+    "docs/tour.ipynb": "tour.md",
+}
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
