@@ -8,7 +8,7 @@ SHARED := $(or $(TFCLF_SHARED),../shared)
 # One more than there are cores: many tests wait, for processes, timeouts or Spark.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 5))')
 
-.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench bench-peers docs lint-deployments clean
+.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench bench-peers docs pictures lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -80,6 +80,11 @@ bench-peers: $(VENV)/.dev $(PEERS_VENV)/.peers  ## speed beside torch, ONNX Runt
 docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo build/docs/index.html
+
+pictures: $(VENV)/.dev  ## pictures and the outputs of the tour again; needs Chromium and TFCLF_SHARED
+	TFCLF_SHARED=$(SHARED) $(BIN)/python -m docs.website.pictures
+	$(BIN)/python -m docs.website.page_copy
+	$(BIN)/python -m docs.website.tour_run
 
 # Each file is checked by its own tool. A tool that is not on PATH is skipped with a message;
 # docs/deploying.md says where to get it.

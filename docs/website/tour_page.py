@@ -13,7 +13,10 @@ _NOTE = (
     "The notebook itself is `docs/tour.ipynb` in the repository: open it in Jupyter to change and "
     "run it.\n"
 )
-_STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)  # the site has its own for tables
+# pandas' own style of a table; the site has one for all.
+_STYLE = re.compile(
+    r'<style scoped>.*?</style>\n?|(?<=<table) border="1" class="dataframe"', re.DOTALL
+)
 
 
 def markdown(notebook: Mapping[str, Any]) -> str:
