@@ -138,6 +138,19 @@ def test_why_tells_for_from_against_without_colour(ask: Callable[..., Any]) -> N
     assert "against" in page.inner_text("#effects")
 
 
+def test_why_of_a_pair_marks_the_words_of_both_texts(open_page: Open, url: str) -> None:
+    page = open_page(f"{url}/#model=inference")
+    page.wait_for_selector("#facts dt")
+    page.fill("#text", "one two")
+    page.click("#pair-switch")
+    page.fill("#pair", "three")
+    page.wait_for_selector(".winner")
+    page.click("#why")
+    page.wait_for_selector("#effects")
+    assert page.locator(".heat").all_inner_texts() == ["one two", "three"]
+    assert page.locator(".heat span").all_inner_texts() == ["one", "two", "three"]
+
+
 def test_reasons_vanish_when_the_text_changes(ask: Callable[..., Any]) -> None:
     page = ask("reasons", "good film")
     page.click("#why")
@@ -291,6 +304,16 @@ def test_a_server_that_went_away_is_found_again_by_itself(open_page: Open, tmp_p
     with serve(tmp_path / "m", **options):  # type: ignore[arg-type]
         page.wait_for_selector(".winner")
         assert not page.is_visible("#notice")
+
+
+def test_a_busy_server_is_asked_again_by_itself(ask: Callable[..., Any]) -> None:
+    page = ask("moods", "joy")
+    page.route("**/*:predict", lambda route: route.fulfill(status=503, body='{"error": "full"}'))
+    page.fill("#text", "fear")
+    page.wait_for_selector("#notice:has-text('full')")
+    page.unroute("**/*:predict")
+    page.wait_for_selector(".chosen:has-text('fear')")
+    assert not page.is_visible("#notice")
 
 
 def test_a_version_that_is_swapped_gives_way_to_the_next(open_page: Open, tmp_path: Path) -> None:
