@@ -55,6 +55,11 @@ def test_the_time_taken_is_shown(ask: Callable[..., Any]) -> None:
     assert re.match(r"\d+ ms", ask("news", "Late goal").inner_text("#time"))
 
 
+def test_of_equal_labels_the_model_s_own_is_marked(ask: Callable[..., Any]) -> None:
+    page = ask("reasons", "neither")
+    assert page.locator(".chosen .name > :first-child").all_inner_texts() == ["good"]
+
+
 def test_independent_labels_are_said_to_be_so(ask: Callable[..., Any]) -> None:
     page = ask("moods", "joy joy and الفرح")
     assert "a probability of its own" in page.inner_text("#answer")
@@ -301,6 +306,7 @@ def test_a_server_that_went_away_is_found_again_by_itself(open_page: Open, tmp_p
     page.fill("#text", "good")
     page.wait_for_selector("#try-now")
     assert page.inner_text("#notice strong") == "The server does not answer."
+    assert page.inner_text("#answer") == "No answer yet."
     with serve(tmp_path / "m", **options):  # type: ignore[arg-type]
         page.wait_for_selector(".winner")
         assert not page.is_visible("#notice")
