@@ -133,7 +133,11 @@ def run_heat(
       refused: is told of a contender that cannot run, or is wrong, and why.
       after_round: is given all turns so far, after each round.
     """
-    contenders = (*heat.anchors, *heat.others)
+    contenders = [
+        one
+        for one in (*heat.anchors, *heat.others)
+        if any(takes(one, load) for load in bench.loads)
+    ]
     ready = [one for one in contenders if _try(one, bench, refused, prepare)]
     with ExitStack() as stack:
         turns: list[Turns] = []

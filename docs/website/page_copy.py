@@ -100,6 +100,9 @@ def record(page: Any, url: str) -> dict[str, str]:
         page.evaluate("document.querySelector('#tokens').replaceChildren()")
         examples.nth(index).click()
         page.locator(".tokens li").first.wait_for()
+        if page.locator("#why").is_visible():
+            page.click("#why")
+            page.locator("#effects").wait_for()
     models = json.loads(answers["page/models.json\n"])
     models |= {"origin": "http://localhost:8501", "grpc_port": 8500}
     answers["page/models.json\n"] = json.dumps(models)

@@ -67,7 +67,9 @@ def make_bench(folder: Path) -> Bench:
     )
 
 
-def run(contenders: Sequence[Contender], folder: Path) -> tuple[list[Turns], dict[str, str]]:
+def run(
+    contenders: Sequence[Contender], folder: Path, *, loads: Sequence[Load] = LOADS
+) -> tuple[list[Turns], dict[str, str]]:
     reasons: dict[str, str] = {}
     last: list[Turns] = []
 
@@ -76,7 +78,7 @@ def run(contenders: Sequence[Contender], folder: Path) -> tuple[list[Turns], dic
 
     run_heat(
         Heat("float32", (OURS,), tuple(contenders), counts_anchors=True),
-        make_bench(folder),
+        replace(make_bench(folder), loads=loads),
         rounds=2,
         until=0.0,
         refused=lambda contender, reason: reasons.update({contender.key: reason}),
@@ -162,6 +164,11 @@ def test_every_contender_takes_its_turn_in_every_round(tmp_path: Path) -> None:
 def test_streams_take_bulk_loads_only(tmp_path: Path) -> None:
     turns, _ = run([fake("streams", streams=True)], tmp_path)
     assert list(turns[1].seconds) == ["file_order"]
+
+
+def test_streams_do_not_start_without_a_bulk_load(tmp_path: Path) -> None:
+    turns, reasons = run([fake("streams", streams=True)], tmp_path, loads=LOADS[:1])
+    assert ([one.contender for one in turns], reasons) == ([OURS], {})
 
 
 @pytest.mark.parametrize(

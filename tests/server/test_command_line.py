@@ -170,6 +170,11 @@ def test_a_flag_without_effect_is_in_the_log(single: SingleModel) -> None:
     assert any(line["message"].startswith("--num_load_threads has no effect") for line in warnings)
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/healthz", "/page/page.js"])
+def test_it_has_no_paths_that_tf_serving_has_not(single: SingleModel, path: str) -> None:
+    assert httpx.get(f"http://127.0.0.1:{single.rest_port}{path}").status_code == 404
+
+
 @pytest.mark.parametrize("target", ["port", "socket"])
 def test_predict_answers_on_the_port_and_on_the_socket(single: SingleModel, target: str) -> None:
     address = f"unix:{single.folder}/grpc.sock" if target == "socket" else ""

@@ -40,7 +40,7 @@ def save_models(folder: Path) -> Path:
     save_guess(
         folder / "inference" / "1",
         ["entailment", "contradiction"],
-        signatures=("detail", "detail_pairs"),
+        signatures=("detail", "detail_pairs", "explain", "explain_pairs"),
     )
     save_numbers(folder / "numbers" / "1")
     models = {"news": DEMO, **{path.name: path for path in sorted(folder.iterdir())}}

@@ -31,8 +31,23 @@ class Guess(tf.Module):
         whole = tf.strings.join([text, text_pair], " ")
         return {**self._score(whole), "truncated": tf.strings.length(whole) > 5_000}
 
+    @tf.function(input_signature=[TEXT, TEXT_PAIR])
+    def explain_pairs(self, text: tf.Tensor, text_pair: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Explain both texts, for a batch of one row."""
+        one, other = self._explain(text), self._explain(text_pair)
+        placed = [tf.zeros_like(one["starts"]), tf.ones_like(other["starts"])]
+        by_word = {
+            name: tf.concat([one[name], other[name]], axis=1)
+            for name in ("words", "starts", "ends", "effects")
+        }
+        count = one["word_count"] + other["word_count"]
+        return {**one, **by_word, "word_count": count, "places": tf.concat(placed, axis=1)}
+
     @tf.function(input_signature=[TEXT])
     def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._explain(text)
+
+    def _explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Explain by length: each word speaks for the first label and against the others."""
         words, starts, ends = tf_text.WhitespaceTokenizer().tokenize_with_offsets(text)
         count = words.row_lengths()

@@ -55,6 +55,11 @@ def test_the_time_taken_is_shown(ask: Callable[..., Any]) -> None:
     assert re.match(r"\d+ ms", ask("news", "Late goal").inner_text("#time"))
 
 
+def test_of_equal_labels_the_model_s_own_is_marked(ask: Callable[..., Any]) -> None:
+    page = ask("reasons", "neither")
+    assert page.locator(".chosen .name > :first-child").all_inner_texts() == ["good"]
+
+
 def test_independent_labels_are_said_to_be_so(ask: Callable[..., Any]) -> None:
     page = ask("moods", "joy joy and الفرح")
     assert "a probability of its own" in page.inner_text("#answer")
@@ -136,6 +141,19 @@ def test_why_tells_for_from_against_without_colour(ask: Callable[..., Any]) -> N
     page.select_option("#why-label", label="bad")
     assert page.locator(".heat .against").count() == 2
     assert "against" in page.inner_text("#effects")
+
+
+def test_why_of_a_pair_marks_the_words_of_both_texts(open_page: Open, url: str) -> None:
+    page = open_page(f"{url}/#model=inference")
+    page.wait_for_selector("#facts dt")
+    page.fill("#text", "one two")
+    page.click("#pair-switch")
+    page.fill("#pair", "three")
+    page.wait_for_selector(".winner")
+    page.click("#why")
+    page.wait_for_selector("#effects")
+    assert page.locator(".heat").all_inner_texts() == ["one two", "three"]
+    assert page.locator(".heat span").all_inner_texts() == ["one", "two", "three"]
 
 
 def test_reasons_vanish_when_the_text_changes(ask: Callable[..., Any]) -> None:
@@ -288,9 +306,20 @@ def test_a_server_that_went_away_is_found_again_by_itself(open_page: Open, tmp_p
     page.fill("#text", "good")
     page.wait_for_selector("#try-now")
     assert page.inner_text("#notice strong") == "The server does not answer."
+    assert page.inner_text("#answer") == "No answer yet."
     with serve(tmp_path / "m", **options):  # type: ignore[arg-type]
         page.wait_for_selector(".winner")
         assert not page.is_visible("#notice")
+
+
+def test_a_busy_server_is_asked_again_by_itself(ask: Callable[..., Any]) -> None:
+    page = ask("moods", "joy")
+    page.route("**/*:predict", lambda route: route.fulfill(status=503, body='{"error": "full"}'))
+    page.fill("#text", "fear")
+    page.wait_for_selector("#notice:has-text('full')")
+    page.unroute("**/*:predict")
+    page.wait_for_selector(".chosen:has-text('fear')")
+    assert not page.is_visible("#notice")
 
 
 def test_a_version_that_is_swapped_gives_way_to_the_next(open_page: Open, tmp_path: Path) -> None:

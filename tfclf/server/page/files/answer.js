@@ -45,7 +45,8 @@ export function showAnswer(place, answer, { milliseconds, showAll, whenShowAll, 
     const { probabilities, labels } = answer;
     const order = probabilities.map((_, index) => index);
     const most = Math.max(...probabilities);
-    const chosen = (index) => (multi ? probabilities[index] >= 0.5 : probabilities[index] === most);
+    const first = Math.max(0, probabilities.findIndex((each, index) => each === most && (answer.label ?? labels[index]) === labels[index]));
+    const chosen = (index) => (multi ? probabilities[index] >= 0.5 : index === first);
     const winners = order.filter(chosen);
     const names = winners.map((index) => labels[index]);
     words = winners.length ? names.join(", ") : "no label reaches 50 %";

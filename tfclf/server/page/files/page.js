@@ -255,8 +255,13 @@ function drawAnswer() {
 }
 
 function showNothing(words) {
-  answer = null;
   tries = 0;
+  clearAnswer(words);
+}
+
+/** Take the answer away: it is not one to the text that stands there now. */
+function clearAnswer(words) {
+  answer = null;
   byId("answer").classList.remove("busy");
   fill(byId("answer"), make("p", { className: "quiet", textContent: words }));
   fill(byId("tokens"));
@@ -265,7 +270,7 @@ function showNothing(words) {
 
 function fail(error) {
   if (!(error instanceof Failure)) throw error;
-  byId("answer").classList.remove("busy");
+  clearAnswer("No answer yet.");
   if (error.reason === "missing" && tries === 0) {
     tries = 1; // another version may have taken over a moment ago; if not, wait
     again();
