@@ -1,6 +1,7 @@
 """Loading in Python: a quiet start, languages, pickling, forked processes."""
 
 import copy
+import logging
 import os
 import pickle
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import tfclf
 from samples.checkpoints import ROOT
 from tfclf import loader
-from tfclf._tensorflow import find_devices, quiet_import
+from tfclf._tensorflow import _hide_notes_in_notebooks, find_devices, quiet_import
 from tfclf.errors import InputError, SourceNotFoundError, TfclfError
 
 _CARD = "distilbert_mini_sequence_classifier_ag_news"
@@ -54,6 +55,24 @@ def test_a_program_that_imported_tensorflow_keeps_its_standard_error(
         os.write(2, b"own line\n")
     find_devices()
     assert capfd.readouterr().err == "own line\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "logs", "then"),
+    [
+        (logging.INFO, "0", logging.WARNING),  # what TensorFlow sets in a notebook
+        (logging.INFO, "1", logging.INFO),
+        (logging.DEBUG, "0", logging.DEBUG),  # what only a program sets
+        (logging.NOTSET, "0", logging.NOTSET),
+    ],
+)
+def test_tensorflow_s_notes_are_hidden_in_a_notebook_unless_asked_for(
+    level: int, logs: str, then: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFCLF_TF_LOGS", logs)
+    logger = logging.Logger("tensorflow", level)
+    _hide_notes_in_notebooks(logger)
+    assert logger.level == then
 
 
 def test_the_language_of_a_card_may_be_given() -> None:

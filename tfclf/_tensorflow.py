@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import sys
 import tempfile
@@ -41,8 +42,9 @@ def quiet_import() -> Iterator[None]:
         yield
         return
     with _hide_standard_error():
-        import tensorflow  # noqa: F401
+        import tensorflow
 
+        _hide_notes_in_notebooks(tensorflow.get_logger())
         yield
     _devices_are_due = True
 
@@ -112,7 +114,7 @@ def _hide_standard_error() -> Iterator[None]:
 
     TensorFlow greets from C++, on the descriptor, before any setting of its own is read.
     """
-    if os.environ.get(SHOW_LOGS, "0") not in ("", "0"):
+    if _shows_logs():
         yield
         return
     try:
@@ -135,6 +137,17 @@ def _hide_standard_error() -> Iterator[None]:
                 sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _hide_notes_in_notebooks(logger: logging.Logger) -> None:
+    """Hide TensorFlow's notes below warnings, which it prints in interactive programs only."""
+    if _shows_logs() or logger.level != logging.INFO:
+        return
+    logger.setLevel(logging.WARNING)
+
+
+def _shows_logs() -> bool:
+    return os.environ.get(SHOW_LOGS, "0") not in ("", "0")
 
 
 @functools.cache
