@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "tfclf" / "server" / "page" / "files"
 ANSWERS = ROOT / "docs" / "assets" / "page_answers.json"
+PICTURE = ROOT / "docs" / "assets" / "page.png"
 FOLDER = "try"
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
@@ -113,6 +114,7 @@ def main() -> None:
     """Record the answers of the bundled model, and the picture in docs/page.md."""
     from playwright.sync_api import sync_playwright
 
+    from docs.website.pictures import shrink
     from tests.server.own_process import DEMO
     from tests.server.page.conftest import CHROMIUM, FLAGS
     from tfclf.cli.page_examples import find_page_examples
@@ -128,7 +130,8 @@ def main() -> None:
     ):
         page = browser.new_page(viewport={"width": 1000, "height": 900})
         answers = record(page, server.rest_url or "")
-        page.screenshot(path=ROOT / "docs" / "assets" / "page.png", full_page=True)
+        page.screenshot(path=PICTURE, full_page=True)
+    shrink(PICTURE)
     ANSWERS.write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
 
 

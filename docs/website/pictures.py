@@ -23,6 +23,7 @@ MODEL = "saved_models/distilbert_mini_sequence_classifier_ag_news"
 _SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 _ROWS = _SHARED / "data" / "ag_news" / "test.csv"
 _COLUMNS = 106
+_COLOURS = 128
 _REPORT_WIDTH = 760
 _REPORT_SECTIONS = ("classes", "confusion")
 _COMMANDS = (
@@ -118,6 +119,16 @@ def _photograph(html: Path, path: Path) -> None:
         bottom = last["y"] + last["height"]
         clip = {"x": 0, "y": first["y"], "width": _REPORT_WIDTH, "height": bottom - first["y"]}
         page.screenshot(path=path, full_page=True, clip=clip)
+    shrink(path)
+
+
+def shrink(path: Path) -> None:
+    """Write a PNG again with a palette: a picture of a page has few colours."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 def main() -> None:
