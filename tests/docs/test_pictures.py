@@ -49,4 +49,4 @@ def test_the_terminal_shows_colours() -> None:
 
 def test_a_command_that_fails_gives_no_picture() -> None:
     with pytest.raises(RuntimeError, match="ended with 2"):
-        pictures.draw_terminal([("predict", "no_such_model", "text")])
+        pictures.draw_terminal([("cards", "--no-such-option")])
