@@ -123,6 +123,9 @@ def test_every_signature_divides_by_the_temperature(
         "detail_pairs": {"text": texts, "text_pair": texts},
         "windows": {"text": texts, "stride": tf.constant([4, 4])},
         "encode": {"input_ids": ids, "attention_mask": tf.ones_like(ids)},
+        "explain": {"text": texts},
+        "explain_pairs": {"text": texts, "text_pair": texts},
+        "explain_windows": {"text": texts, "stride": tf.constant([4, 4])},
     }
     assert set(after._functions) == {*inputs, "classify", "tokenize"}
     for name, given_inputs in inputs.items():

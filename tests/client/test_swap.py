@@ -115,7 +115,7 @@ def test_xla_without_its_signature_says_what_is_there(older: str, form: str) -> 
     with (
         connection(form, older, xla=True) as client,
         pytest.raises(
-            ClientError, match="no signature 'detail_xla'; it has classify, encode, pairs"
+            ClientError, match="no signature 'detail_xla'; it has classify, encode, explain"
         ),
     ):
         client.predict(TEXTS)

@@ -38,33 +38,39 @@ def warm_up(session: object, signatures: object, path: str) -> int:
         request = _read_field(_read_field(record, 6), 1)  # PredictionLog.predict_log.request
         if not request:
             continue
-        entry = _read_field(
-            request, 2
-        )  # PredictRequest.inputs: a map entry of name and TensorProto
-        name = _read_field(entry, 1).decode()
-        proto = TensorProto.FromString(_read_field(entry, 2))
         signature = signatures[
             (_read_field(_read_field(request, 1), 3) or b"serving_default").decode()
         ]  # type: ignore[index]
+        feeds = {}
+        # PredictRequest.inputs: map entries of name and TensorProto.
+        for entry in _read_fields(request, 2):
+            name = _read_field(entry, 1).decode()
+            proto = TensorProto.FromString(_read_field(entry, 2))
+            feeds[signature.inputs[name].name] = tf.make_ndarray(proto)
         outputs = [output.name for output in signature.outputs.values()]
-        session.run(outputs, {signature.inputs[name].name: tf.make_ndarray(proto)})  # type: ignore[attr-defined]
+        session.run(outputs, feeds)  # type: ignore[attr-defined]
         count += 1
     return count
 
 
 def _read_field(message: bytes, wanted: int) -> bytes:
     """Return the bytes of a length-delimited field; b"" if there is none."""
-    position = 0
+    return next(iter(_read_fields(message, wanted)), b"")
+
+
+def _read_fields(message: bytes, wanted: int) -> list[bytes]:
+    """Return the bytes of each occurrence of a length-delimited field."""
+    found, position = [], 0
     while position < len(message):
         key, position = _read_varint(message, position)
         if key & 7 == 2:
             length, position = _read_varint(message, position)
             if key >> 3 == wanted:
-                return message[position : position + length]
+                found.append(message[position : position + length])
             position += length
         else:
             _, position = _read_varint(message, position)
-    return b""
+    return found
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:

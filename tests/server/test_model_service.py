@@ -259,6 +259,11 @@ def test_the_error_stands_in_the_body_too() -> None:
         def add_callback(self, _: Any) -> bool:
             return True
 
+        def invocation_metadata(self) -> tuple[()]:
+            return ()
+
+        def set_trailing_metadata(self, _: Any) -> None: ...
+
         def set_code(self, code: grpc.StatusCode) -> None:
             self.status.append(code)
 

@@ -17,6 +17,7 @@ from tests.evaluation.answers import LABELS, says
 from tfclf.cli.evaluate.command import evaluate as evaluate_command
 from tfclf.errors import DataError, InputError, SourceNotFoundError
 from tfclf.evaluation.writing import COMPARISON_FILES, REPORT_FILES
+from tfclf.explanation import Explanation
 from tfclf.prediction import Prediction
 from tfclf.saved_model.manifest import Manifest
 
@@ -42,6 +43,9 @@ class _Stub:
             labels=LABELS,
             max_length=512,
         )
+
+    def explain(self, texts: Iterable[str], **_: object) -> list[Explanation]:
+        raise AssertionError("nobody asked for an explanation")
 
     def predict(
         self, texts: Iterable[str], *, batch_size: int, progress: bool

@@ -123,7 +123,7 @@ class FakeClient:
         pass
 
     def metadata(self) -> Any:
-        return SimpleNamespace(model="m", version=3)
+        return SimpleNamespace(model="m", version=3, signatures={})
 
     def predict(self, texts: list[str], **_: object) -> list[Prediction]:
         return [self.answers[number % len(self.answers)] for number in range(len(texts))]
