@@ -121,7 +121,8 @@ def _read_ops(folder: Path) -> Iterator[tuple[str, str, float]]:
         for event in (event for line in plane.lines for event in line.events):
             name, _, op = plane.event_metadata[event.metadata_id].name.rpartition(":")
             # Kernels are "node:Op"; the profiler's own events hold "::" or no colon.
-            if name and not name.endswith(":") and op.isidentifier():
+            # Calls of functions hold the ops that they run.
+            if name and not name.endswith(":") and op.isidentifier() and "Call" not in op:
                 yield name, op, event.duration_ps / 1e9
 
 

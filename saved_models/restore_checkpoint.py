@@ -64,8 +64,12 @@ def _named(engine: Any, family: Any) -> Iterator[tuple[str, Any]]:
     )
     yield from _norm(names.embeddings_norm, engine.embeddings.norm)
     for index, layer in enumerate(engine.layers):
-        fused = layer.query_key_value
-        kernels, biases = np.split(fused.kernel.numpy(), 3, axis=1), np.split(fused.bias.numpy(), 3)
+        # The last layer keeps queries apart, in older exports with keys and values.
+        apart = hasattr(layer, "query")
+        joined = [layer.query, layer.key_value] if apart else [layer.query_key_value]
+        kernel = np.concatenate([dense.kernel.numpy() for dense in joined], axis=1)
+        bias = np.concatenate([dense.bias.numpy() for dense in joined])
+        kernels, biases = np.split(kernel, 3, axis=1), np.split(bias, 3)
         for scope, kernel, bias in zip(
             (names.query, names.key, names.value), kernels, biases, strict=True
         ):

@@ -15,6 +15,7 @@ from tfclf.graph.engines.lean.weights import (
     Dense,
     Embeddings,
     Formats,
+    LastLayerValues,
     Layer,
     LayerValues,
     NormShapes,
@@ -70,8 +71,15 @@ class LeanEngine(tf.Module):
         self._activation = _ACTIVATIONS[sizes.activation]
         self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
         self.embeddings = Embeddings(source, formats)
+        last = sizes.passes[-1]
         layers = {
-            place: Layer(index, place, source, formats)
+            place: Layer(
+                index,
+                place,
+                source,
+                formats,
+                is_last=place == last and sizes.passes.count(place) == 1,
+            )
             for index, place in enumerate(dict.fromkeys(sizes.passes))
         }
         self.layers = [layers[place] for place in sizes.passes]
@@ -203,16 +211,14 @@ class LeanEngine(tf.Module):
                 hidden = shared_steps[layer](hidden, layer.read())
             else:
                 hidden = run_layer(hidden, layer.read(), norm)
-        last = last_layer.read()
+        last = last_layer.read_last()
         # The head reads each row's first token. So in the last layer, compute queries for first
         # tokens only; the other tokens contribute keys and values.
         # The reshape restores the static shape lost at the function boundary; Grappler's layer-norm
         # fusion needs it.
         hidden_size = self._sizes.hidden_size
         firsts = tf.reshape(tf.gather(hidden, layout.first), [-1, hidden_size])
-        query = last.query_key_value(firsts, slice(hidden_size))
-        key_value = last.query_key_value(hidden, slice(hidden_size, None))
-        context = layout.attend_first(query, key_value)
+        context = layout.attend_first(last.query(firsts), last.key_value(hidden))
         pooled = tf.cast(
             self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))),
             tf.float32,
@@ -222,7 +228,11 @@ class LeanEngine(tf.Module):
         return pooled
 
     def _feed_forward(
-        self, layer: LayerValues, context: tf.Tensor, hidden: tf.Tensor, norm: Norm
+        self,
+        layer: LayerValues | LastLayerValues,
+        context: tf.Tensor,
+        hidden: tf.Tensor,
+        norm: Norm,
     ) -> tf.Tensor:
         """Compute the part of a layer after attention, [rows, hidden_size], each row for itself."""
         hidden = norm(layer.attention_norm, layer.attention_output(context) + hidden)

@@ -1,6 +1,6 @@
 """The original class's weights, renamed and fused for the encoder."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,18 +32,24 @@ class DenseValues(NamedTuple):
     kernel: tf.Tensor
     bias: tf.Tensor
 
-    def __call__(self, inputs: tf.Tensor, columns: slice | None = None) -> tf.Tensor:
-        """Compute the product, or only some of its columns.
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Compute the product.
 
         >>> dense = DenseValues(kernel=tf.eye(2), bias=tf.constant([0.0, 1.0]))
-        >>> rows = tf.constant([[2.0, 3.0]])
-        >>> dense(rows).numpy(), dense(rows, slice(1, None)).numpy()
-        (array([[2., 4.]], dtype=float32), array([[4.]], dtype=float32))
+        >>> dense(tf.constant([[2.0, 3.0]])).numpy()
+        array([[2., 4.]], dtype=float32)
         """
         kernel, bias = tf.cast(self.kernel, inputs.dtype), tf.cast(self.bias, inputs.dtype)
-        if columns:
-            kernel, bias = kernel[:, columns], bias[columns]
         return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+
+    def take(self, columns: slice) -> "DenseValues":
+        """Return the part that computes some columns of the product.
+
+        >>> dense = DenseValues(kernel=tf.eye(2), bias=tf.constant([0.0, 1.0]))
+        >>> dense.take(slice(1, None))(tf.constant([[2.0, 3.0]])).numpy()
+        array([[4.]], dtype=float32)
+        """
+        return DenseValues(self.kernel[:, columns], self.bias[columns])
 
 
 class Dense(tf.Module):
@@ -193,24 +199,48 @@ class LayerValues(NamedTuple):
     output_norm: NormValues
 
 
-class Layer(tf.Module):
-    """One transformer layer's weights as variables."""
+class LastLayerValues(NamedTuple):
+    """Those of the last layer, which computes queries for fewer tokens than keys and values."""
 
-    def __init__(self, index: int, place: LayerPlace, source: "Source", formats: Formats) -> None:
+    query: DenseValues
+    key_value: DenseValues
+    attention_output: DenseValues
+    attention_norm: NormValues
+    inner: DenseValues
+    output: DenseValues
+    output_norm: NormValues
+
+
+class Layer(tf.Module):
+    """One transformer layer's weights as variables.
+
+    Args:
+      is_last: whether the layer runs as the last one and nowhere else. Then it keeps queries apart:
+        to cut them out of one kernel would copy the kernel at each call, which took a fifth of a
+        call of 16 tokens.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        place: LayerPlace,
+        source: "Source",
+        formats: Formats,
+        *,
+        is_last: bool = False,
+    ) -> None:
         super().__init__(name=f"layer_{index}")
         names = source.names
         query, key, value = (
             source.dense(name, place) for name in (names.query, names.key, names.value)
         )
         # 1/sqrt(head size) stays out of the weights: their products with it are inexact in float16.
-        kernels = (query[0], key[0], value[0])
-        biases = (query[1], key[1], value[1])
-        self.query_key_value = Dense(
-            np.concatenate(kernels, 1),
-            np.concatenate(biases, 0),
-            formats,
-            f"layer_{index}/query_key_value",
-        )
+        if is_last:
+            self.query = _join([query], formats, f"layer_{index}/query")
+            self.key_value = _join([key, value], formats, f"layer_{index}/key_value")
+        else:
+            name = f"layer_{index}/query_key_value"
+            self.query_key_value = _join([query, key, value], formats, name)
         self.attention_output = Dense(
             *source.dense(names.attention_output, place), formats, f"layer_{index}/attention_output"
         )
@@ -224,6 +254,17 @@ class Layer(tf.Module):
     def read(self) -> LayerValues:
         """Return the values as tensors of the graph that is being traced."""
         return LayerValues(*(getattr(self, name).read() for name in LayerValues._fields))
+
+    def read_last(self) -> LastLayerValues:
+        """Return the values for the last pass, in which only first tokens have queries."""
+        if hasattr(self, "query"):
+            queries, keys_values = self.query.read(), self.key_value.read()
+        else:
+            joined = self.query_key_value.read()
+            size = joined.kernel.shape[0]
+            queries, keys_values = joined.take(slice(size)), joined.take(slice(size, None))
+        further = (getattr(self, name).read() for name in LastLayerValues._fields[2:])
+        return LastLayerValues(queries, keys_values, *further)
 
 
 @dataclass(frozen=True)
@@ -276,6 +317,12 @@ class _Values(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._variables)
+
+
+def _join(parts: Sequence[tuple[np.ndarray, np.ndarray]], formats: Formats, name: str) -> Dense:
+    """Make one dense layer of the kernels and biases of several, side by side."""
+    kernels, biases = zip(*parts, strict=True)
+    return Dense(np.concatenate(kernels, 1), np.concatenate(biases, 0), formats, name)
 
 
 def _variable(value: np.ndarray, dtype: tf.DType, name: str) -> tf.Variable:
