@@ -216,8 +216,8 @@ class Layer(tf.Module):
 
     Args:
       is_last: whether the layer runs as the last one and nowhere else. Then it keeps queries apart:
-        to cut them out of one kernel would copy the kernel at each call, which took a fifth of a
-        call of 16 tokens.
+        to cut them out of one kernel would copy the kernel at each call, 4 ms of a core for a
+        hidden size of 768.
     """
 
     def __init__(
