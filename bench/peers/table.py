@@ -134,8 +134,18 @@ def _describe(content: Mapping[str, Any]) -> str:
     return (
         f"Measured {content['made'][:10]} on {machine['processor']}, {machine['cores']} cores "
         f"({', '.join(machine['features'])}), {bulk} texts for bulk ({case['texts']}), "
-        f"{min(rounds, default=0)} to {max(rounds, default=0)} rounds. In brackets: how many times "
+        f"{_name_range(rounds)} rounds. In brackets: how many times "
         f"as fast tfclf in batches is, at equal precision (against float32 where tfclf has no "
         f"figure): median and range of pairs."
         f"{missing} {', '.join(f'{name} {number}' for name, number in sorted(versions.items()))}."
     )
+
+
+def _name_range(counts: Sequence[int]) -> str:
+    """Name the smallest and the largest number, or the one if they are equal.
+
+    >>> _name_range([3, 2, 3]), _name_range([2, 2]), _name_range([])
+    ('2 to 3', '2', '0')
+    """
+    least, most = min(counts, default=0), max(counts, default=0)
+    return f"{least}" if least == most else f"{least} to {most}"
