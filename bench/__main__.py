@@ -1,8 +1,6 @@
 """`python -m bench`: run every comparison; write the figures to bench/results and README.md."""
 
 import argparse
-import datetime
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -16,7 +14,7 @@ from rich.console import Console
 from bench import contenders, footprint, readme, serving
 from bench.cases import CASES, TOKENIZERS, Case, TokenizerCase
 from bench.material import available, base_checkpoint, texts, tokenizer_folder
-from bench.measure import as_json, compare, machine
+from bench.measure import as_json, compare, describe_run, write_result
 from samples.checkpoints import ROOT
 
 _BATCH = 32
@@ -144,10 +142,7 @@ def _options() -> argparse.Namespace:
 
 
 def _write(name: str, content: Mapping[str, Any]) -> None:
-    _RESULTS.mkdir(exist_ok=True)
-    made = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    whole = {"format_version": 2, "made": made, "machine": machine(), **content}
-    (_RESULTS / f"{name}.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    write_result(_RESULTS / f"{name}.json", {"format_version": 2, **describe_run(), **content})
 
 
 if __name__ == "__main__":

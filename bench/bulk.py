@@ -7,7 +7,6 @@ All contenders score the same rows in turn. The figures go to bench/results/bulk
 
 import argparse
 import csv
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from rich.console import Console
 
 import tfclf
 from bench.material import texts
-from bench.measure import as_json, compare, machine
+from bench.measure import as_json, compare, machine, write_result
 from samples.checkpoints import DEMO, ROOT
 
 _RESULT = ROOT / "bench" / "results" / "bulk.json"
@@ -60,7 +59,7 @@ def main() -> None:
         "machine": machine(),
         "figures": as_json(figures),
     }
-    _RESULT.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_result(_RESULT, content)
 
 
 def _write_rows(path: Path, rows: list[str]) -> Path:

@@ -12,7 +12,6 @@ sizes; its figures then mean nothing and are not written.
 """
 
 import argparse
-import json
 import os
 import re
 import statistics
@@ -33,7 +32,7 @@ from rich.console import Console
 import tfclf
 from bench.cases import CASES, Case
 from bench.material import base_checkpoint, texts
-from bench.measure import machine
+from bench.measure import machine, write_result
 from samples.checkpoints import ROOT
 
 _RESULT = ROOT / "bench" / "results" / "gpu.json"
@@ -66,7 +65,7 @@ def main() -> None:
             results[precision] = _measure(path, precision, case, rows, runs=options.runs)
             console.print(precision, results[precision])
             if has_gpu:
-                _RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+                write_result(_RESULT, results)
 
 
 def _choose_size(*, small: bool) -> tuple[Case, list[str]]:

@@ -9,7 +9,6 @@ docs/assets/growth.png.
 """
 
 import argparse
-import datetime
 import itertools
 import json
 import os
@@ -28,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from rich.console import Console
 from rich.table import Table
 
-from bench.measure import machine
+from bench.measure import describe_run, write_result
 from samples.checkpoints import ROOT
 
 BATCHES = (1, 8, 32, 64, 128, 256)
@@ -53,9 +52,8 @@ def main() -> None:
         checkpoint = base_checkpoint(CASES[0], Path(folder) / "checkpoint")
         for precision in options.precisions:
             figures[precision] = _run_worker(checkpoint, Path(folder), precision, options)
-    made = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    result = {"made": made, "machine": machine(), "case": CASES[0].name, "figures": figures}
-    _RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = {**describe_run(), "case": CASES[0].name, "figures": figures}
+    write_result(_RESULT, result)
     draw(result, _PLOT)
     _print(figures)
 

@@ -1,5 +1,7 @@
 """Timing in turns: all contenders run in one process, so noise hits each of them alike."""
 
+import datetime
+import json
 import os
 import platform
 import statistics
@@ -58,6 +60,22 @@ def compare_turns(
     """
     ratios = [theirs / own for theirs, own in zip(peer, ours, strict=False)]
     return round(statistics.median(ratios), 2), (round(min(ratios), 2), round(max(ratios), 2))
+
+
+def write_result(path: Path, content: Mapping[str, Any]) -> None:
+    """Write figures as JSON."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def describe_run() -> dict[str, Any]:
+    """Return when and on what a result was made."""
+    return {"made": now(), "machine": machine()}
+
+
+def now() -> str:
+    """Return the time in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def machine() -> dict[str, Any]:

@@ -11,8 +11,6 @@ bench/results/one_text.json.
 
 import argparse
 import collections
-import datetime
-import json
 import os
 import statistics
 import tempfile
@@ -31,7 +29,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 import tfclf
 from bench.cases import CASES
 from bench.material import base_checkpoint
-from bench.measure import machine
+from bench.measure import describe_run, write_result
 from samples.checkpoints import ROOT
 
 _RESULT = ROOT / "bench" / "results" / "one_text.json"
@@ -53,15 +51,13 @@ def main() -> None:
         figures = [
             _measure(clf, tokens, Path(folder) / f"profile-{tokens}") for tokens in options.tokens
         ]
-    made = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     result = {
-        "made": made,
-        "machine": machine(),
+        **describe_run(),
         "case": CASES[0].name,
         "precision": options.precision,
         "figures": figures,
     }
-    _RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(_RESULT, result)
     _print(figures)
 
 

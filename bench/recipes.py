@@ -9,7 +9,6 @@ Figures go to bench/results/recipes.json and into docs/training.md.
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
@@ -27,7 +26,7 @@ from rich.console import Console
 
 from bench import recipe_data
 from bench.material import SHARED
-from bench.measure import machine
+from bench.measure import describe_run, machine, write_result
 from bench.readme import write_table
 from samples.checkpoints import ROOT
 from samples.tokenizers import PUBLISHED
@@ -314,9 +313,7 @@ def _read() -> dict[str, dict[str, Any]]:
 
 
 def _write(runs: Sequence[Mapping[str, Any]]) -> None:
-    made = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    whole = {"format_version": 1, "made": made, "machine": machine(), "runs": runs}
-    _RESULT.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+    write_result(_RESULT, {"format_version": 1, **describe_run(), "runs": runs})
 
 
 def _options() -> argparse.Namespace:

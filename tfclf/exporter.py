@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow as tf
@@ -78,16 +79,26 @@ def export(
     versions = {"tfclf": __version__} | package_versions(*_PACKAGES)
     manifest = dataclasses.replace(manifest, versions=versions)
     final = base / str(number)
+    with new_version(final) as beside:
+        _write(graph, manifest, beside, xla_warm_up=xla_warm_up)
+    return final
+
+
+@contextmanager
+def new_version(final: Path) -> Iterator[Path]:
+    """Give a folder to write a version to; it becomes `final` once it is whole.
+
+    Raises: ExportError if writing fails; then nothing is left.
+    """
     try:
         with new_folder(final) as beside:
-            _write(graph, manifest, beside, xla_warm_up=xla_warm_up)
+            yield beside
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise ExportError(
             f"writing {final} failed: {reason}. Nothing was left there. Free some space or choose "
             f"another folder."
         ) from error
-    return final
 
 
 def choose_version(base: Path, version: int | None) -> int:

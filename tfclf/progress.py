@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from tfclf.inputs import IndexedTexts, count_texts
 
 _QUIET_SECONDS = 1.0
 _Item = TypeVar("_Item")
@@ -21,6 +23,25 @@ def show_progress(items: Iterable[_Item], *, total: int | None, unit: str) -> It
         for item in items:
             yield item
             advance(1)
+
+
+def match_texts(texts: Any, results: Iterable[_Item], *, progress: bool) -> Any:
+    """Return results in the form in which the texts were given, with a bar if `progress`.
+
+    One str gives its result; a list, Series, array or tensor gives a list; another iterable gives
+    an iterator.
+
+    >>> match_texts("a", iter([1]), progress=False), match_texts(["a"], iter([1]), progress=False)
+    (1, [1])
+    """
+    is_one = isinstance(texts, str)
+    if progress:
+        total = 1 if is_one else count_texts(texts)
+        results = show_progress(results, total=total, unit="texts")
+    if is_one:
+        (one,) = results
+        return one
+    return list(results) if isinstance(texts, IndexedTexts) else results
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The figures of a case on one machine, as a JSON file that is written after each round."""
 
-import datetime
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure import compare_turns
+from bench.measure import compare_turns, now
 from bench.peers.contenders import TOLERANCES, Contender
 from bench.peers.engine import cpu_flags
 from bench.peers.heats import Heat, Turns
@@ -55,7 +54,7 @@ class Results:
 
     def put(self, heat: Heat, turns: Sequence[Turns], loads: Sequence[Load]) -> None:
         """Record the turns of a heat so far."""
-        made = _now()
+        made = now()
         anchors = [one for one in turns if one.contender in heat.anchors]
         for one in turns:
             contender = one.contender
@@ -86,7 +85,7 @@ class Results:
     def save(self) -> None:
         content = {
             "format_version": 1,
-            "made": _now(),
+            "made": now(),
             "machine": self.machine,
             "case": self._case,
             "contenders": list(self._contenders.values()),
@@ -145,7 +144,3 @@ def _describe(contender: Contender) -> dict[str, Any]:
         "ours": contender.ours,
         "tolerance": TOLERANCES[contender.precision],
     }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfclf.calibrator.measures import activate
 from tfclf.classifier import Classifier
-from tfclf.errors import ExportError, first_line
-from tfclf.files import hash_files, new_folder
+from tfclf.errors import ExportError
+from tfclf.exporter import new_version
+from tfclf.files import hash_files
 from tfclf.loader import load_export
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
@@ -53,22 +53,15 @@ def write_calibrated(
         calibration=calibration,
         certificate=certificate and {**certificate, "carried_from": calibration["from"]},
     )
-    try:
-        with new_folder(final) as beside:
-            # The manifest's checksums are of every file but itself.
-            skipped = {"variables", Manifest.path(version).name}
-            shutil.copytree(
-                version, beside, ignore=lambda _, names: skipped & set(names), dirs_exist_ok=True
-            )
-            write_temperature(version, beside, temperature)
-            replace(manifest, checksums=hash_files(beside)).write(beside)
-            _compare(base, beside)
-    except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
-        raise ExportError(
-            f"writing {final} failed: {reason}. Nothing was left there. Free some space or choose "
-            f"another folder."
-        ) from error
+    with new_version(final) as beside:
+        # The manifest's checksums are of every file but itself.
+        skipped = {"variables", Manifest.path(version).name}
+        shutil.copytree(
+            version, beside, ignore=lambda _, names: skipped & set(names), dirs_exist_ok=True
+        )
+        write_temperature(version, beside, temperature)
+        replace(manifest, checksums=hash_files(beside)).write(beside)
+        _compare(base, beside)
 
 
 def _compare(base: Classifier, copy: Path) -> None:

@@ -16,7 +16,7 @@ with quiet_import():
     import tensorflow as tf
 
 from tfclf.classifier.columns import Columns, Model, make_columns
-from tfclf.classifier.explaining import Explain
+from tfclf.classifier.explaining import Explain, make_explain
 from tfclf.errors import InputError
 from tfclf.inputs import as_text_tensor, check_texts, encode_texts, pair_rows
 from tfclf.saved_model import signature_names as names
@@ -127,6 +127,13 @@ class ModelCalls(tf.Module):
     def _choose_function(self, signature: str) -> Callable[..., Mapping[str, tf.Tensor]]:
         self._check_process()
         return self._functions[signature]
+
+    def _choose_explain(self, name: str) -> Explain:
+        if name not in self._explain_functions:
+            self._explain_functions[name] = make_explain(
+                self._functions, name, max_length=self.max_length, xla=self.xla
+            )
+        return self._explain_functions[name]
 
     def _check_process(self) -> None:
         check_process(self._process, f"{self.manifest.name} was loaded")

@@ -11,13 +11,13 @@ import numpy as np
 
 from tfclf.classifier.calls import BATCH, ModelCalls
 from tfclf.classifier.columns import Columns, run_by_length
-from tfclf.classifier.explaining import Explain, make_explain, run_explain
+from tfclf.classifier.explaining import run_explain
 from tfclf.decision import Decide, Rule, Threshold
 from tfclf.errors import InputError
 from tfclf.explanation import Explanation
-from tfclf.inputs import IndexedTexts, as_pairs, count_texts
+from tfclf.inputs import IndexedTexts, as_pairs
 from tfclf.prediction import Prediction, make_html_table, make_predictions, shorten_labels
-from tfclf.progress import show_progress
+from tfclf.progress import match_texts
 from tfclf.saved_model import signature_names as names
 
 if TYPE_CHECKING:
@@ -189,14 +189,13 @@ class Classifier(ModelCalls):
         """
         decide = self.bind_rule(Rule.of(top_k, threshold, abstain_below))
         is_one = isinstance(texts, str)
-        is_list = isinstance(texts, IndexedTexts)
         columns = self._predict_columns(
             [texts] if is_one else texts,
             as_pairs(pairs) if is_one else pairs,
             long=long,
             stride=stride,
             batch_size=batch_size,
-            look_ahead=LOOK_AHEAD if is_list else 1,
+            look_ahead=LOOK_AHEAD if isinstance(texts, IndexedTexts) else 1,
         )
         predictions: Iterator[Prediction] = itertools.chain.from_iterable(
             make_predictions(
@@ -204,13 +203,7 @@ class Classifier(ModelCalls):
             )
             for part in columns
         )
-        if progress:
-            total = 1 if is_one else count_texts(texts)
-            predictions = show_progress(predictions, total=total, unit="texts")
-        if is_one:
-            (one,) = predictions
-            return one
-        return list(predictions) if is_list else predictions
+        return match_texts(texts, predictions, progress=progress)  # type: ignore[no-any-return]
 
     def bind_rule(self, rule: Rule | None) -> Decide | None:
         """Check ranks, thresholds and abstention against this model. Raises: InputError."""
@@ -272,17 +265,10 @@ class Classifier(ModelCalls):
         Args: as those of `predict`, with the same kinds of results.
         Raises: as `predict`.
         """
-        if isinstance(texts, str):
-            (one,) = self.explain(
-                [texts],
-                pairs=as_pairs(pairs),
-                long=long,
-                stride=stride,
-                batch_size=batch_size,
-                progress=progress,
-            )
-            return one
-        rows = self._check_rows(texts, pairs, batch_size)
+        is_one = isinstance(texts, str)
+        rows = self._check_rows(
+            [texts] if is_one else texts, as_pairs(pairs) if is_one else pairs, batch_size
+        )
         step = self._check_long(has_pairs=pairs is not None, long=long, stride=stride)
         name = names.EXPLAIN_PAIRS if pairs is not None else names.EXPLAIN
         explain = self._choose_explain(names.EXPLAIN_WINDOWS if step is not None else name)
@@ -290,16 +276,7 @@ class Classifier(ModelCalls):
         explanations: Iterator[Explanation] = itertools.chain.from_iterable(
             self._read_ahead(rows, batch_size, run)
         )
-        if progress:
-            explanations = show_progress(explanations, total=count_texts(texts), unit="texts")
-        return list(explanations) if isinstance(texts, IndexedTexts) else explanations
-
-    def _choose_explain(self, name: str) -> Explain:
-        if name not in self._explain_functions:
-            self._explain_functions[name] = make_explain(
-                self._functions, name, max_length=self.max_length, xla=self.xla
-            )
-        return self._explain_functions[name]
+        return match_texts(texts, explanations, progress=progress)  # type: ignore[no-any-return]
 
     def predict_columns(
         self,

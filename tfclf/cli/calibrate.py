@@ -189,17 +189,11 @@ def calibrate(
 def _read_rows(
     data: Path, manifest: "Manifest", layout: "Layout", data_set: str | None
 ) -> "LabelledRows":
-    from tfclf.cli.evaluate.rows import rows_of
-    from tfclf.data.label_sets import multi_labelled_rows
+    from tfclf.cli.evaluate.rows import multi_label_rows_of, rows_of
 
     if manifest.problem_type != MULTI_LABEL:
         return rows_of(data, manifest.labels, layout, named=data_set, card=None)
-    if data.is_dir():
-        raise InputError(
-            f"{data} is a folder, and {manifest.name} is a multi-label model. Expected a file of "
-            f"rows with a column per label, or with lists of labels."
-        )
-    return multi_labelled_rows(data, manifest.labels, layout)
+    return multi_label_rows_of(data, manifest.labels, layout, model=manifest.name)
 
 
 def _check_report(folder: Path, *, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from tfclf.client.batches import Batch, group_rows, read_rows
+from tfclf.client.batches import Batch, Row, group_rows, read_rows
 from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport, resolve_address
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
@@ -24,9 +24,9 @@ from tfclf.client.options import (
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
 from tfclf.explanation import Explanation
-from tfclf.inputs import IndexedTexts, as_pairs, count_texts
+from tfclf.inputs import IndexedTexts, as_pairs
 from tfclf.prediction import Prediction
-from tfclf.progress import show_progress
+from tfclf.progress import match_texts
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -189,16 +189,8 @@ class Client:
           the model; ClientError.
         """
         ask = partial(self._conversation.predict, rule=Rule.of(top_k, threshold, abstain_below))
-        is_one = isinstance(texts, str)
-        rows = read_rows([texts], as_pairs(pairs)) if is_one else read_rows(texts, pairs)
-        predictions = self._stream(rows, ask, batch_size, timeout)
-        if progress:
-            total = 1 if is_one else count_texts(texts)
-            predictions = show_progress(predictions, total=total, unit="texts")
-        if is_one:
-            (one,) = predictions
-            return one
-        return list(predictions) if isinstance(texts, IndexedTexts) else predictions
+        predictions = self._stream(_read_rows(texts, pairs), ask, batch_size, timeout)
+        return match_texts(texts, predictions, progress=progress)  # type: ignore[no-any-return]
 
     @overload
     def explain(  # type: ignore[overload-overlap]
@@ -241,13 +233,9 @@ class Client:
 
         Raises: as `predict`; also ClientError if the model was exported before tfclf could explain.
         """
-        if isinstance(texts, str):
-            rows = read_rows([texts], as_pairs(pairs))
-            (one,) = self._stream(rows, self._conversation.explain, batch_size, timeout)
-            return one
-        rows = read_rows(texts, pairs)
-        explanations = self._stream(rows, self._conversation.explain, batch_size, timeout)
-        return list(explanations) if isinstance(texts, IndexedTexts) else explanations
+        ask, rows = self._conversation.explain, _read_rows(texts, pairs)
+        explanations = self._stream(rows, ask, batch_size, timeout)
+        return match_texts(texts, explanations, progress=False)  # type: ignore[no-any-return]
 
     def tokenize(
         self, texts: Iterable[str], *, timeout: float | None = CLIENT_DEFAULT
@@ -330,6 +318,13 @@ class Client:
         finally:  # also when the caller abandons the iterator
             for future in in_flight:
                 future.cancel()
+
+
+def _read_rows(texts: Any, pairs: Any) -> Iterator[Row]:
+    """Read rows as `read_rows` does; one str is one row."""
+    if isinstance(texts, str):
+        return read_rows([texts], as_pairs(pairs))
+    return read_rows(texts, pairs)
 
 
 def run_to_completion(coroutine: Coroutine[Any, Any, _T]) -> _T:

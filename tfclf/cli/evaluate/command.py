@@ -324,7 +324,7 @@ def _evaluate_multi_label(
     batch_size: int,
     **_: Any,
 ) -> None:
-    from tfclf.data.label_sets import multi_labelled_rows
+    from tfclf.cli.evaluate.rows import multi_label_rows_of
     from tfclf.evaluation import evaluate_multi_label
     from tfclf.evaluation.multi_label import MULTI_LABEL_FILES
     from tfclf.evaluation.provenance import describe
@@ -335,12 +335,7 @@ def _evaluate_multi_label(
             f"Evaluate each by itself."
         )
     subject = model.subject
-    if data.is_dir():
-        raise InputError(
-            f"{data} is a folder, and {subject.name} is a multi-label model. "
-            f"Expected a file of rows with a column per label, or with lists of labels."
-        )
-    rows = multi_labelled_rows(data, subject.labels, layout)
+    rows = multi_label_rows_of(data, subject.labels, layout, model=subject.name)
     report = evaluate_multi_label(subject.predict, rows, subject.labels, batch_size=batch_size)
     about = describe(
         (model.facts,),

@@ -19,6 +19,7 @@ from tfclf.data import (
     split_of,
     split_rows,
 )
+from tfclf.data.label_sets import multi_labelled_rows
 from tfclf.data.labels import find_labels, is_number
 from tfclf.data.layout import check_table, is_official_ag_news
 from tfclf.data.lines import is_standard_input
@@ -74,6 +75,21 @@ def rows_of(
     if layout.label_base is None:
         _check_numbers(data, labels, layout)
     return labelled_rows(data, labels, layout)
+
+
+def multi_label_rows_of(
+    data: Path, labels: Sequence[str], layout: Layout, *, model: str
+) -> LabelledRows:
+    """Return the rows, each with several of a multi-label model's labels.
+
+    Raises: DataError; InputError for a folder, naming the `model`.
+    """
+    if data.is_dir():
+        raise InputError(
+            f"{data} is a folder, and {model} is a multi-label model. "
+            f"Expected a file of rows with a column per label, or with lists of labels."
+        )
+    return multi_labelled_rows(data, labels, layout)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """TF Serving's REST API as an ASGI app: body limits, deadlines, and clients that hang up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -17,6 +17,7 @@ from tfclf.server.service import Service
 from tfclf.server.transport.rest.handler import HttpError, RestHandler
 from tfclf.server.transport.rest.write import write_error
 
+Headers = Mapping[bytes, bytes]
 _CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
@@ -71,9 +72,10 @@ class _Api:
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = choose_request_id(dict(scope["headers"]).get(HEADER.encode()))
+        sent: Headers = dict(scope["headers"])
+        request_id = choose_request_id(sent.get(HEADER.encode()))
         try:
-            status, body, headers = await self._respond(scope, receive, request_id)
+            status, body, headers = await self._respond(scope, receive, sent, request_id)
         except ClientDisconnect:
             return
         except HttpError as error:
@@ -91,7 +93,7 @@ class _Api:
         await send({"type": "http.response.body", "body": body})
 
     async def _respond(
-        self, scope: Scope, receive: Receive, request_id: str
+        self, scope: Scope, receive: Receive, sent: Headers, request_id: str
     ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
         path = raw.decode("latin-1")
@@ -101,9 +103,9 @@ class _Api:
             path += "?" + scope["query_string"].decode("latin-1")
         if scope["method"] == "OPTIONS" and self._cors:
             return 200, b"", []
-        encoding, length = _read_body_headers(scope["headers"])
+        encoding, length = _read_body_headers(sent)
         body = await self._read_body(receive, length)
-        traceparent = dict(scope["headers"]).get(TRACEPARENT.encode(), b"").decode("latin-1")
+        traceparent = sent.get(TRACEPARENT.encode(), b"").decode("latin-1")
         call = RequestContext(timeout=self._timeout, request_id=request_id, traceparent=traceparent)
         work = asyncio.get_running_loop().run_in_executor(
             self._threads,
@@ -148,15 +150,14 @@ class _Api:
         )
 
 
-def _read_body_headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, int | None]:
+def _read_body_headers(sent: Headers) -> tuple[bytes, int | None]:
     """Return Content-Encoding and Content-Length.
 
-    >>> _read_body_headers([(b"content-encoding", b"gzip"), (b"content-length", b"17")])
+    >>> _read_body_headers({b"content-encoding": b"gzip", b"content-length": b"17"})
     (b'gzip', 17)
     """
-    by_name = dict(headers)
-    length = by_name.get(b"content-length")
-    return by_name.get(b"content-encoding", b""), None if length is None else int(length)
+    length = sent.get(b"content-length")
+    return sent.get(b"content-encoding", b""), None if length is None else int(length)
 
 
 async def _wait_or_cancel(
