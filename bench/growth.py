@@ -125,7 +125,7 @@ def order_cells() -> Iterator[tuple[int, int]]:
     """Return batches and lengths, the fewest tokens first.
 
     >>> list(order_cells())[:3], list(order_cells())[-1]
-    ([(1, 16), (1, 64), (8, 16)], (256, 512))
+    ([(1, 16), (1, 64), (1, 128)], (256, 512))
     """
     cells = itertools.product(BATCHES, LENGTHS)
     return iter(sorted(cells, key=lambda cell: (cell[0] * cell[1], cell[0])))
