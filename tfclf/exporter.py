@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def export(
     storage: str | None = None,
     ladder: Ladder | None = None,
     xla_warm_up: bool = False,
+    calibration_texts: Iterable[str] | None = None,
 ) -> Path:
     """Write a checkpoint as `folder`/`version`, a SavedModel that takes strings.
 
@@ -50,7 +51,9 @@ def export(
         overwritten.
       engine: 'lean' (ours, fast); 'original' (the Hugging Face TF class, traced); or 'auto': lean
         if it can run the model, else original, and the log says why.
-      precision: 'float32' or 'bfloat16', of the arithmetic.
+      precision: 'float32', 'bfloat16' or 'int8', of the arithmetic. int8 is not equal to the
+        original: `verify` states how far it agrees. It runs on x86-64 with TensorFlow 2.17 or
+        later, and is fast with AVX512-VNNI, AVX-VNNI or AMX.
       storage: number format of the large weights in the file; `precision` by default. 'float16'
         halves a float32 file and is exact only if every weight is a float16 value, as after
         `tfclf train --round-weights float16`.
@@ -58,6 +61,7 @@ def export(
         to the checkpoint's limit.
       xla_warm_up: whether to add warm-up requests for `serving_xla`, one for each usual bucket. A
         server then compiles them, seconds each, before it serves. For servers with a GPU.
+      calibration_texts: for int8, 200 or more texts like those that the model will see.
     Returns: the path of the version.
     Raises: ExportError, SourceError, TokenizerError, InputError. Nothing half-written is left.
     """
@@ -70,11 +74,13 @@ def export(
         precision=precision,
         storage=storage,
         ladder=ladder,
+        calibration_texts=calibration_texts,
     )
     if xla_warm_up and graph.ladder is None:  # with engine="auto", known only now
         raise InputError(
-            f"engine={manifest.engine!r} has no {names.SERVING_XLA!r} to warm up. Use "
-            f"engine='lean' if the checkpoint allows it, or leave xla_warm_up (--xla-warm-up) out."
+            f"engine={manifest.engine!r} with precision={manifest.precision!r} has no "
+            f"{names.SERVING_XLA!r} to warm up. Use engine='lean' and floats if the checkpoint "
+            f"allows it, or leave xla_warm_up (--xla-warm-up) out."
         )
     versions = {"tfclf": __version__} | package_versions(*_PACKAGES)
     manifest = dataclasses.replace(manifest, versions=versions)

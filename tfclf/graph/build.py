@@ -1,26 +1,36 @@
 """The step from a checkpoint to a live graph."""
 
+import functools
 import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfclf._transformers import takes_token_types, tf_class
 from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import CheckpointError, InputError, first_line
 from tfclf.graph.engines.lean import LeanEngine, explain_not_lean
+from tfclf.graph.engines.lean.calibration import Ranges, calibrate
 from tfclf.graph.engines.original import OriginalEngine
-from tfclf.graph.framing import Frame
+from tfclf.graph.framing import Batch, Frame
 from tfclf.graph.serving_graph import Engine, ServingGraph
 from tfclf.problem_types import PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model.buckets import Ladder
-from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.manifest import INT8, Manifest
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.spec import TokenizerSpec
 
 ENGINES = ("lean", "original")
-PRECISIONS = ("float32", "bfloat16")
+FLOATS = ("float32", "bfloat16")
+PRECISIONS = (*FLOATS, INT8)
 STORAGES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger("tfclf")
+# Texts to measure the ranges of int8 on. More than the second number change little and take time.
+_FEWEST_CALIBRATION_TEXTS = 200
+_MOST_CALIBRATION_TEXTS = 512
+_CALIBRATION_ROWS = 16  # of a batch
 # Tolerance for a row encoded alone and padded; a padding bug shifts logits by far more.
 _PADDING_TOLERANCE = 1e-3
 # Errors that the TF classes raise on inputs that they cannot take.
@@ -42,17 +52,22 @@ def build(
     precision: str = "float32",
     storage: str | None = None,
     ladder: Ladder | None = None,
+    calibration_texts: Iterable[str] | None = None,
 ) -> tuple[ServingGraph, Manifest]:
     """Build the graph of a checkpoint, and the manifest that describes it.
 
     Args:
+      calibration_texts: for precision 'int8', 200 or more texts like those that the model will see;
+        of more than 512 that many are taken, evenly spaced.
       ladder: the lean engine's buckets for XLA; by default lengths that double up to the
         checkpoint's limit.
     Raises: CheckpointError, TokenizerError; InputError for options that do not exist or do not go
       together.
     """
-    storage = storage or precision
+    # What an int8 export does not keep in whole numbers is float32.
+    storage = storage or ("float32" if precision == INT8 else precision)
     _check_options(engine, precision, storage)
+    texts = _choose_calibration_texts(precision, ladder, calibration_texts)
     _check_problem_type(checkpoint)
     if engine == "auto":
         engine = _choose_engine(checkpoint, precision, storage)
@@ -65,24 +80,34 @@ def build(
     takes_pairs = _check_token_types(spec, checkpoint)
     side = checkpoint.family.padding_side(spec.padding_side)
     frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
+    tokenizer = Tokenizer(spec)
     encoder: Engine
+    quantization = None
     if engine == "lean":
-        encoder = LeanEngine(
+        build_engine = functools.partial(
+            LeanEngine,
             checkpoint.family,
             checkpoint.config,
             checkpoint.load_weights(),
             folder=checkpoint.folder,
-            ladder=_choose_ladder(ladder, checkpoint.max_length),
-            precision=precision,
-            storage=storage,
         )
+        if precision == INT8:
+            ranges = calibrate(
+                lambda make: build_engine(ladder=None, make_product=make),
+                _pack_batches(tokenizer, frame, texts),
+            )
+            quantization = _describe(ranges)
+            encoder = build_engine(ladder=None, storage=storage, make_product=ranges.make_product)
+        else:
+            ladder = _choose_ladder(ladder, checkpoint.max_length)
+            encoder = build_engine(ladder=ladder, precision=precision, storage=storage)
     else:
         model = checkpoint.load_model()
         types = spec.token_types and takes_token_types(model)
         encoder = OriginalEngine(model, token_types=types, pad_id=spec.pad_id, padding_side=side)
         _check_runs(encoder, frame, checkpoint, spec)
     graph = ServingGraph(
-        Tokenizer(spec),
+        tokenizer,
         frame,
         encoder,
         labels=checkpoint.labels,
@@ -102,7 +127,68 @@ def build(
         ladder=graph.ladder,
         frozen_weights=True,
         temperature=None if checkpoint.problem_type == REGRESSION else 1.0,
+        quantization=quantization,
     )
+
+
+def _choose_calibration_texts(
+    precision: str, ladder: Ladder | None, texts: Iterable[str] | None
+) -> Sequence[str]:
+    """Return the texts to measure ranges on; none for floats.
+
+    Raises: InputError if they are too few, or if the options do not go together.
+    """
+    if precision != INT8:
+        if texts is not None:
+            raise InputError(
+                f"calibration texts are given, and precision={precision!r} needs none. Use "
+                f"precision='int8', or leave them out."
+            )
+        return []
+    if ladder is not None:
+        raise InputError(
+            "precision='int8' has no 'serving_xla', which a ladder is for: XLA does not know its "
+            "products. Leave the ladder out."
+        )
+    if texts is None:
+        raise InputError(
+            f"precision='int8' measures the ranges of its numbers on texts, and none are given. "
+            f"Give {_FEWEST_CALIBRATION_TEXTS} or more like those that the model will see: "
+            f"calibration_texts (--calibrate FILE)."
+        )
+    given = list(texts)
+    if wrong := next((text for text in given if not isinstance(text, str)), None):
+        raise InputError(f"a calibration text is {wrong!r}; expected strings.")
+    full = list(dict.fromkeys(text for text in given if text.strip()))
+    if len(full) < _FEWEST_CALIBRATION_TEXTS:
+        raise InputError(
+            f"{len(given):,} calibration text(s) are given, {len(full):,} of them different and "
+            f"not empty; expected {_FEWEST_CALIBRATION_TEXTS} or more. With fewer, ranges are "
+            f"too narrow for texts that come later. Give more, or use precision='bfloat16'."
+        )
+    count = min(len(full), _MOST_CALIBRATION_TEXTS)
+    return [full[place] for place in np.linspace(0, len(full) - 1, count).round().astype(int)]
+
+
+def _pack_batches(tokenizer: Tokenizer, frame: Frame, texts: Sequence[str]) -> list[Batch]:
+    # By length, so that the longest do not stand in each batch.
+    in_order = sorted(texts, key=len)
+    return [
+        frame.fill_empty_rows(
+            frame.pack(tokenizer(tf.constant(in_order[start : start + _CALIBRATION_ROWS])))
+        )
+        for start in range(0, len(in_order), _CALIBRATION_ROWS)
+    ]
+
+
+def _describe(ranges: Ranges) -> Mapping[str, Any]:
+    """Describe an int8 encoder for the manifest."""
+    return {
+        "texts": ranges.rows,
+        "tokens": ranges.tokens,
+        "products_in_int8": len(ranges.inputs),
+        "products_in_float32": list(ranges.kept),
+    }
 
 
 def _check_problem_type(checkpoint: Checkpoint) -> None:
@@ -189,6 +275,11 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
         raise InputError(
             f"engine='original' runs the TF class as it is, in float32; found "
             f"precision={precision!r} and storage={storage!r}. Use engine='lean' for those."
+        )
+    if precision == INT8 and storage == "bfloat16":
+        raise InputError(
+            "precision='int8' computes the rest in float32; found storage='bfloat16'. Use "
+            "storage='float32', or 'float16' to halve that part of the file."
         )
 
 

@@ -35,10 +35,11 @@ class BucketedEngine(Engine, Protocol):
     """An engine with an encoder that XLA can compile.
 
     Attributes:
-      ladder: the buckets, which are the only shapes that it compiles programs for.
+      ladder: the buckets, which are the only shapes that it compiles programs for; None if it
+        compiles none.
     """
 
-    ladder: Ladder
+    ladder: Ladder | None
 
     def encode_bucketed(self, batch: Batch) -> tf.Tensor:
         """Encode as `__call__` does, padded to the buckets and compiled."""

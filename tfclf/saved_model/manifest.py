@@ -12,6 +12,7 @@ from tfclf.problem_types import REGRESSION
 from tfclf.saved_model.buckets import Ladder
 
 FORMAT_VERSION = 1
+INT8 = "int8"  # the precision that is not equal to the original, and needs oneDNN
 _PLACE = Path("assets.extra") / "tfclf.json"
 
 
@@ -24,7 +25,7 @@ class Manifest:
       source: the checkpoint, as the user named it.
       family: the checkpoint's model_type.
       engine: 'lean' or 'original'.
-      precision: the precision of the arithmetic.
+      precision: the precision of the arithmetic: 'float32', 'bfloat16' or 'int8'.
       storage: the number format of the large weights on disk.
       problem_type: selects the activation.
       labels: in the order of the logits.
@@ -37,6 +38,10 @@ class Manifest:
       ladder: the buckets of the signature `serving_xla`; None without that signature.
       frozen_weights: whether the model answers right with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1: each
         node multiplies by one weight only. Manifests of older exports lack it, which means False.
+      quantization: of an int8 export: texts and tokens that its ranges were measured on, and which
+        products of its layers stay in float32. None for other precisions.
+      requires: what runs the export: by 'tensorflow' and 'processor'. Empty for those that run
+        wherever TensorFlow does.
       serving_versions: the versions of TF Serving that know every op of the export.
       checksums: SHA-256 by file, for every file of the export except this one; the source's files
         stand under `source/`.
@@ -57,6 +62,8 @@ class Manifest:
     temperature: float | None = None
     thresholds: Mapping[str, float] | None = None
     calibration: Mapping[str, Any] | None = None
+    quantization: Mapping[str, Any] | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     serving_versions: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,10 @@ from tfclf.errors import ExportError
 
 ALL_VERSIONS = "2.12 to 2.20"
 LATEST_VERSION = "2.20"
+# Products of int8 exports. The op is not public, so tf.raw_ops does not know it. Serving 2.16 and
+# earlier refuse the whole SavedModel.
+INT8_VERSIONS = "2.17 to 2.20"
+_INT8_OP = "_QuantizedMatMul"
 
 _TEXT_OPS = frozenset(
     [
@@ -104,12 +108,14 @@ def serving_versions(saved_model: Path) -> str:
             f"carry. Write that part with TensorFlow ops."
         )
     core = frozenset(dir(tf.raw_ops)) - _IN_NO_SERVING
-    if unknown := sorted(used - core - _TEXT_OPS - _ONLY_IN_LATEST):
+    if unknown := sorted(used - core - _TEXT_OPS - _ONLY_IN_LATEST - {_INT8_OP}):
         raise ExportError(
             f"the graph holds {', '.join(unknown)}, which stock TF Serving does not link. Expected "
             f"ops of core TensorFlow and of TF-Text."
         )
-    return LATEST_VERSION if used & _ONLY_IN_LATEST else ALL_VERSIONS
+    if used & _ONLY_IN_LATEST:
+        return LATEST_VERSION
+    return INT8_VERSIONS if _INT8_OP in used else ALL_VERSIONS
 
 
 def find_ops(saved_model: Path) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The lean encoder: embeddings, layers, head."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfclf.families import Family
 from tfclf.graph.engines.lean import bucketed, packed, positions
+from tfclf.graph.engines.lean.activations import FUNCTIONS
 from tfclf.graph.engines.lean.layout import Layout, Norm
 from tfclf.graph.engines.lean.sizes import Sizes
 from tfclf.graph.engines.lean.weights import (
@@ -18,6 +19,7 @@ from tfclf.graph.engines.lean.weights import (
     LastLayerValues,
     Layer,
     LayerValues,
+    MakeProduct,
     NormShapes,
     NormValues,
     Source,
@@ -26,13 +28,6 @@ from tfclf.graph.framing import Batch
 from tfclf.graph.tracing import trace_once
 from tfclf.saved_model.buckets import Ladder
 
-_ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    "gelu": lambda x: tf.nn.gelu(x, approximate=False),
-    "gelu_new": lambda x: tf.nn.gelu(x, approximate=True),
-    "relu": tf.nn.relu,
-    "tanh": tf.nn.tanh,
-    "linear": lambda x: x,
-}
 _PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
@@ -45,7 +40,8 @@ class LeanEngine(tf.Module):
         copied.
       precision: 'float32' or 'bfloat16', of the arithmetic; logits are always float32.
       storage: 'float16' halves the file; exact only if every weight is a float16 value.
-      ladder: the shapes of the bucketed layout.
+      ladder: the shapes of the bucketed layout; None without that layout.
+      make_product: makes the variables of each product of the layers.
     Raises: CheckpointError for sizes that the encoder cannot take.
     """
 
@@ -56,9 +52,10 @@ class LeanEngine(tf.Module):
         model: Any,
         *,
         folder: Path,
-        ladder: Ladder,
+        ladder: Ladder | None,
         precision: str = "float32",
         storage: str | None = None,
+        make_product: MakeProduct = Dense,
     ) -> None:
         super().__init__(name="encoder")
         sizes = Sizes.of(family, config, folder=folder)
@@ -68,8 +65,7 @@ class LeanEngine(tf.Module):
         self._sizes = sizes
         self._compute = compute
         self._position_padding_id = family.position_padding_id
-        self._activation = _ACTIVATIONS[sizes.activation]
-        self._head_activations = tuple(_ACTIVATIONS[name] for name in family.head_activations)
+        self._head_activations = family.head_activations
         self.embeddings = Embeddings(source, formats)
         last = sizes.passes[-1]
         layers = {
@@ -79,6 +75,7 @@ class LeanEngine(tf.Module):
                 source,
                 formats,
                 is_last=place == last and sizes.passes.count(place) == 1,
+                make_product=make_product,
             )
             for index, place in enumerate(dict.fromkeys(sizes.passes))
         }
@@ -101,7 +98,11 @@ class LeanEngine(tf.Module):
         return self._encode(*self._make_indices(batch), batch.input_ids.row_splits)
 
     def encode_bucketed(self, batch: Batch) -> tf.Tensor:
-        """Encode a Batch -> float32[batch, classes], by at most one XLA program for each bucket."""
+        """Encode a Batch -> float32[batch, classes], by at most one XLA program for each bucket.
+
+        Only an engine with a `ladder` can.
+        """
+        assert self.ladder is not None
         return bucketed.run(
             self._encode_compiled,
             self._make_indices(batch),
@@ -224,7 +225,7 @@ class LeanEngine(tf.Module):
             tf.float32,
         )
         for dense, activation in zip(self.head, self._head_activations, strict=True):
-            pooled = activation(dense.read()(pooled))
+            pooled = dense.read()(pooled, activation=activation)
         return pooled
 
     def _feed_forward(
@@ -235,6 +236,6 @@ class LeanEngine(tf.Module):
         norm: Norm,
     ) -> tf.Tensor:
         """Compute the part of a layer after attention, [rows, hidden_size], each row for itself."""
-        hidden = norm(layer.attention_norm, layer.attention_output(context) + hidden)
-        inner = self._activation(layer.inner(hidden))
-        return norm(layer.output_norm, layer.output(inner) + hidden)
+        hidden = norm(layer.attention_norm, layer.attention_output(context, add=hidden))
+        inner = layer.inner(hidden, activation=self._sizes.activation)
+        return norm(layer.output_norm, layer.output(inner, add=hidden))

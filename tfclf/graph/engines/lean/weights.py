@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from tfclf.families import Family
 from tfclf.families.declaration import Weights
+from tfclf.graph.engines.lean.activations import FUNCTIONS, LINEAR
 from tfclf.graph.engines.lean.sizes import LayerPlace, Sizes
 
 # For variables outside the layers, whose names have no `{layer}` to fill in.
@@ -26,21 +27,51 @@ class Formats:
     compute: tf.DType
 
 
+class Product(Protocol):
+    """x @ kernel + bias, by whatever arithmetic."""
+
+    @property
+    def bias(self) -> tf.Tensor:
+        """The bias, one number for each column of the product."""
+
+    def __call__(
+        self, inputs: tf.Tensor, *, activation: str = LINEAR, add: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Compute activation(product + add)."""
+
+    def take(self, columns: slice) -> "Product":
+        """Return the part that computes some columns of the product."""
+
+
+class ProductModule(Protocol):
+    """The variables of a product."""
+
+    def read(self) -> Product:
+        """Return the values as tensors of the graph that is being traced."""
+
+
+# (kernel, bias, formats, name) -> the variables. `Dense` is one; calibration and int8 have others.
+MakeProduct = Callable[[np.ndarray, np.ndarray, Formats, str], ProductModule]
+
+
 class DenseValues(NamedTuple):
     """x @ kernel + bias, in x's number format."""
 
     kernel: tf.Tensor
     bias: tf.Tensor
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Compute the product.
+    def __call__(
+        self, inputs: tf.Tensor, *, activation: str = LINEAR, add: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Compute activation(product + add).
 
         >>> dense = DenseValues(kernel=tf.eye(2), bias=tf.constant([0.0, 1.0]))
         >>> dense(tf.constant([[2.0, 3.0]])).numpy()
         array([[2., 4.]], dtype=float32)
         """
         kernel, bias = tf.cast(self.kernel, inputs.dtype), tf.cast(self.bias, inputs.dtype)
-        return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+        product = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+        return FUNCTIONS[activation](product if add is None else product + add)
 
     def take(self, columns: slice) -> "DenseValues":
         """Return the part that computes some columns of the product.
@@ -191,23 +222,23 @@ class Embeddings(tf.Module):
 class LayerValues(NamedTuple):
     """The values that one transformer layer computes with; query, key and value are one product."""
 
-    query_key_value: DenseValues
-    attention_output: DenseValues
+    query_key_value: Product
+    attention_output: Product
     attention_norm: NormValues
-    inner: DenseValues
-    output: DenseValues
+    inner: Product
+    output: Product
     output_norm: NormValues
 
 
 class LastLayerValues(NamedTuple):
     """Those of the last layer, which computes queries for fewer tokens than keys and values."""
 
-    query: DenseValues
-    key_value: DenseValues
-    attention_output: DenseValues
+    query: Product
+    key_value: Product
+    attention_output: Product
     attention_norm: NormValues
-    inner: DenseValues
-    output: DenseValues
+    inner: Product
+    output: Product
     output_norm: NormValues
 
 
@@ -218,6 +249,7 @@ class Layer(tf.Module):
       is_last: whether the layer runs as the last one and nowhere else. Then it keeps queries apart:
         to cut them out of one kernel would copy the kernel at each call, 4 ms of a core for a
         hidden size of 768.
+      make_product: makes the variables of each product.
     """
 
     def __init__(
@@ -228,27 +260,29 @@ class Layer(tf.Module):
         formats: Formats,
         *,
         is_last: bool = False,
+        make_product: MakeProduct,
     ) -> None:
         super().__init__(name=f"layer_{index}")
         names = source.names
         query, key, value = (
             source.dense(name, place) for name in (names.query, names.key, names.value)
         )
+
+        def make(parts: Sequence[tuple[np.ndarray, np.ndarray]], name: str) -> ProductModule:
+            return make_product(*_join(parts), formats, f"layer_{index}/{name}")
+
         # 1/sqrt(head size) stays out of the weights: their products with it are inexact in float16.
         if is_last:
-            self.query = _join([query], formats, f"layer_{index}/query")
-            self.key_value = _join([key, value], formats, f"layer_{index}/key_value")
+            self.query = make([query], "query")
+            self.key_value = make([key, value], "key_value")
         else:
-            name = f"layer_{index}/query_key_value"
-            self.query_key_value = _join([query, key, value], formats, name)
-        self.attention_output = Dense(
-            *source.dense(names.attention_output, place), formats, f"layer_{index}/attention_output"
-        )
+            self.query_key_value = make([query, key, value], "query_key_value")
+        self.attention_output = make([source.dense(names.attention_output, place)], "attention_output")
         self.attention_norm = source.norm(
             names.attention_norm, f"layer_{index}/attention_norm", place
         )
-        self.inner = Dense(*source.dense(names.inner, place), formats, f"layer_{index}/inner")
-        self.output = Dense(*source.dense(names.output, place), formats, f"layer_{index}/output")
+        self.inner = make([source.dense(names.inner, place)], "inner")
+        self.output = make([source.dense(names.output, place)], "output")
         self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", place)
 
     def read(self) -> LayerValues:
@@ -261,7 +295,7 @@ class Layer(tf.Module):
             queries, keys_values = self.query.read(), self.key_value.read()
         else:
             joined = self.query_key_value.read()
-            size = joined.kernel.shape[0]
+            size = joined.bias.shape[0] // 3
             queries, keys_values = joined.take(slice(size)), joined.take(slice(size, None))
         further = (getattr(self, name).read() for name in LastLayerValues._fields[2:])
         return LastLayerValues(queries, keys_values, *further)
@@ -319,10 +353,10 @@ class _Values(Mapping[str, np.ndarray]):
         return len(self._variables)
 
 
-def _join(parts: Sequence[tuple[np.ndarray, np.ndarray]], formats: Formats, name: str) -> Dense:
-    """Make one dense layer of the kernels and biases of several, side by side."""
+def _join(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Put the kernels and biases of several dense layers side by side."""
     kernels, biases = zip(*parts, strict=True)
-    return Dense(np.concatenate(kernels, 1), np.concatenate(biases, 0), formats, name)
+    return np.concatenate(kernels, 1), np.concatenate(biases, 0)
 
 
 def _variable(value: np.ndarray, dtype: tf.DType, name: str) -> tf.Variable:
