@@ -12,7 +12,7 @@ import typer
 from tfclf.catalog.resolve import find_export
 from tfclf.cli.consoles import make_console
 from tfclf.cli.options import Machine, TextColumns
-from tfclf.cli.startup import start_tensorflow
+from tfclf.cli.startup import start_to_make
 from tfclf.cli.text_source import read_texts
 from tfclf.data import Layout
 from tfclf.problem_types import REGRESSION
@@ -83,7 +83,7 @@ def export(
 
     Example: `tfclf export my_checkpoint saved_models/news`
     """
-    start_tensorflow()
+    start_to_make("tfclf export")
     from tfclf.exporter import export as write
 
     path = write(
@@ -188,7 +188,7 @@ def verify(
 
     Example: `tfclf verify saved_models/news --source my_checkpoint`
     """
-    start_tensorflow()
+    start_to_make("tfclf verify")
     from tfclf.verifier import verify as compare
 
     chosen = None

@@ -3,6 +3,9 @@
 import importlib
 
 from tfclf._tensorflow import quiet_start
+from tfclf.catalog import resolve
+from tfclf.saved_model.frozen_weights import assume_if_safe, drop_frozen_weights
+from tfclf.saved_model.versions import saved_model_folder
 
 
 def start_tensorflow(*packages: str) -> None:
@@ -14,3 +17,31 @@ def start_tensorflow(*packages: str) -> None:
     with quiet_start():
         for package in packages:
             importlib.import_module(package)
+
+
+def start_to_predict(*sources: str) -> None:
+    """Start TensorFlow in a process that loads these models and classifies, and does nothing else.
+
+    Weights count as frozen if every source is an export that allows it. A checkpoint has no
+    manifest that could say so.
+
+    Raises: SourceNotFoundError.
+    """
+    versions = [
+        saved_model_folder(resolve.find(source).path, passed_over=lambda _: None)
+        for source in sources
+    ]
+    exports = [version for version in versions if version is not None]
+    if len(exports) == len(versions):
+        assume_if_safe(exports)
+    start_tensorflow()
+
+
+def start_to_make(command: str) -> None:
+    """Start TensorFlow for a command that trains, or makes or proves exports.
+
+    Args:
+      command: its name, such as 'tfclf train'.
+    """
+    drop_frozen_weights(command)
+    start_tensorflow()
