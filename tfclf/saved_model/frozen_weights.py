@@ -55,7 +55,7 @@ def assume_frozen_weights() -> bool:
       other than x86-64, where this was not tried.
     Raises: TfclfError if TensorFlow has been imported: it reads the environment only then.
     """
-    if "tensorflow" in sys.modules:
+    if _has_tensorflow():
         if is_set():  # by the environment, or by an earlier call
             return True
         raise TfclfError(
@@ -78,7 +78,7 @@ def assume_if_safe(models: Iterable[Path]) -> bool:
         load any of them.
     Returns: whether weights count as frozen.
     """
-    if "tensorflow" in sys.modules:
+    if _has_tensorflow():
         _log.debug("%s stays as it is: TensorFlow has been imported", VARIABLE)
         return is_set()
     return _set(variables_for(models), "all models of its start allow it")
@@ -101,7 +101,7 @@ def drop_frozen_weights(work: str) -> None:
     Args:
       work: the name of the work, such as 'tfclf train'.
     """
-    if is_set() and "tensorflow" not in sys.modules:
+    if is_set() and not _has_tensorflow():
         value = os.environ.pop(VARIABLE)
         _log.warning(
             "%s=%s is for processes that only serve; `%s` runs without it.", VARIABLE, value, work
@@ -160,6 +160,11 @@ def check_training() -> None:
 def is_set() -> bool:
     """Tell whether TensorFlow reads the variable as true."""
     return os.environ.get(VARIABLE, "").lower() in ("1", "true")
+
+
+def _has_tensorflow() -> bool:
+    """Tell whether TensorFlow has been imported, and so has read the environment."""
+    return "tensorflow" in sys.modules
 
 
 def _shares_kernels(manifest: Manifest) -> bool:
