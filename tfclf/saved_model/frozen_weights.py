@@ -81,7 +81,7 @@ def assume_if_safe(models: Iterable[Path]) -> bool:
     if _has_tensorflow():
         _log.debug("%s stays as it is: TensorFlow has been imported", VARIABLE)
         return is_set()
-    return _set(variables_for(models), "all models of its start allow it")
+    return _set(variables_for(models), "all models at its start allow it")
 
 
 def variables_for(models: Iterable[Path]) -> dict[str, str]:
