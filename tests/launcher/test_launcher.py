@@ -469,39 +469,59 @@ def test_without_rest_it_is_asked_over_grpc(
     assert labels == [b"Sports"]
 
 
-def test_tf_serving_keeps_weights_if_every_version_allows_it(fakes: Path, files: Path) -> None:
-    assert launch_of_program(DEMO, FREE, files).environment[VARIABLE] == "1"
+@pytest.fixture
+def bfloat16(own_demo: Path) -> Path:
+    """A base path whose manifest says that the model computes in bfloat16."""
+    change_manifest(own_demo, precision="bfloat16")
+    return own_demo
 
 
-def test_it_does_not_with_an_older_version(fakes: Path, files: Path, own_demo: Path) -> None:
-    change_manifest(own_demo, frozen_weights=False)
-    assert not launch_of_program(own_demo, FREE, files).environment
+def test_tf_serving_keeps_weights_in_bfloat16(fakes: Path, files: Path, bfloat16: Path) -> None:
+    assert launch_of_program(bfloat16, FREE, files).environment[VARIABLE] == "1"
 
 
-def test_it_does_not_if_flags_name_other_models(fakes: Path, files: Path) -> None:
+def test_it_does_not_in_float32(fakes: Path, files: Path) -> None:
+    assert not launch_of_program(DEMO, FREE, files).environment
+
+
+def test_it_does_in_float32_if_the_operator_says_so(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    assert launch_of_program(DEMO, FREE, files).environment == {VARIABLE: "1", ONEDNN: "1"}
+
+
+def test_it_does_not_with_an_older_version(fakes: Path, files: Path, bfloat16: Path) -> None:
+    change_manifest(bfloat16, frozen_weights=False)
+    assert not launch_of_program(bfloat16, FREE, files).environment
+
+
+def test_it_does_not_if_flags_name_other_models(fakes: Path, files: Path, bfloat16: Path) -> None:
     flags = ("--model_config_file=models.config",)
-    assert not launch_of_program(DEMO, replace(FREE, flags=flags), files).environment
+    assert not launch_of_program(bfloat16, replace(FREE, flags=flags), files).environment
 
 
-def test_it_does_not_on_a_gpu(fakes: Path, files: Path) -> None:
-    assert not launch_of_program(DEMO, replace(FREE, gpu=True), files).environment
+def test_it_does_not_on_a_gpu(fakes: Path, files: Path, bfloat16: Path) -> None:
+    assert not launch_of_program(bfloat16, replace(FREE, gpu=True), files).environment
 
 
-def test_a_container_gets_the_variables(fakes: Path, files: Path) -> None:
-    command = launch_of_docker(DEMO, FREE, files).command
+def test_a_container_gets_the_variables(fakes: Path, files: Path, bfloat16: Path) -> None:
+    command = launch_of_docker(bfloat16, FREE, files).command
     assert command[command.index(f"{VARIABLE}=1") - 1] == "--env"
 
 
 @pytest.mark.parametrize("launch_of", [launch_of_program, launch_of_docker])
 def test_a_folder_that_tf_serving_watches_may_get_no_older_export(
-    launch_of: Callable[..., Launch], fakes: Path, files: Path
+    launch_of: Callable[..., Launch], fakes: Path, files: Path, bfloat16: Path
 ) -> None:
-    assert any("frozen_weights: true" in note for note in launch_of(DEMO, FREE, files).notes)
+    assert any("frozen_weights: true" in note for note in launch_of(bfloat16, FREE, files).notes)
 
 
-def test_the_operators_no_stays(fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operators_no_stays(
+    fakes: Path, files: Path, bfloat16: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(VARIABLE, "0")
-    assert not launch_of_program(DEMO, FREE, files).environment
+    assert not launch_of_program(bfloat16, FREE, files).environment
 
 
 def test_the_program_runs_in_its_environment(fakes: Path, tmp_path: Path) -> None:

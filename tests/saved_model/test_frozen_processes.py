@@ -5,7 +5,9 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import tfclf
 from samples.checkpoints import DEMO, ROOT
 from tests.saved_model.test_frozen_weights import write_manifest
 from tfclf.cli import startup
+from tfclf.cli.serve import serve
 from tfclf.errors import InputError, SavedModelError, TfclfError
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model import frozen_weights
@@ -29,6 +32,7 @@ from tfclf.saved_model.frozen_weights import (
     variables_for,
 )
 from tfclf.saved_model.manifest import Manifest
+from tfclf.server.__main__ import main
 from tfclf.server.lifecycle.model_config import list_base_paths
 
 BOTH = {VARIABLE: "1", ONEDNN: "1"}
@@ -156,6 +160,91 @@ def test_beside_a_checkpoint_or_nothing_it_does_not(
     monkeypatch.setattr(startup, "start_tensorflow", lambda: None)
     startup.start_to_predict(str(DEMO), str(other))
     assert read_variables() == {}
+
+
+# Servers, in which each signature keeps a copy of the weights
+
+
+def make_bfloat16(folder: Path, **changes: object) -> Path:
+    return make_version(folder, **{"frozen_weights": True, "precision": "bfloat16", **changes})
+
+
+def test_models_in_bfloat16_gain_enough_for_a_server(tmp_path: Path) -> None:
+    assert assume_if_safe([make_bfloat16(tmp_path / "1")], many_signatures=True)
+    assert read_variables() == BOTH
+
+
+def test_models_in_float32_do_not() -> None:
+    assert not assume_if_safe([DEMO], many_signatures=True)
+    assert read_variables() == {}
+
+
+def test_one_version_in_float32_beside_bfloat16_forbids_it(tmp_path: Path) -> None:
+    make_bfloat16(tmp_path / "1", precision="float32")
+    make_bfloat16(tmp_path / "2")
+    assert not assume_if_safe([tmp_path], many_signatures=True)
+
+
+def test_an_older_export_in_bfloat16_forbids_it(tmp_path: Path) -> None:
+    models = [make_bfloat16(tmp_path / "1", frozen_weights=False)]
+    assert not assume_if_safe(models, many_signatures=True)
+
+
+def test_the_operator_may_have_it_for_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    assert variables_for([DEMO], many_signatures=True) == BOTH
+
+
+def test_the_operators_no_stays_for_bfloat16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "0")
+    assert not assume_if_safe([make_bfloat16(tmp_path / "1")], many_signatures=True)
+
+
+def test_the_log_says_why_a_server_does_not(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger=frozen_weights.__name__):
+        variables_for([DEMO], many_signatures=True)
+    assert f"{DEMO / '1'} computes in float32" in caplog.text
+
+
+class StartError(Exception):
+    """Ends a server where it would start TensorFlow."""
+
+
+def stop() -> NoReturn:
+    raise StartError
+
+
+@pytest.fixture(params=["tfclf serve", "python -m tfclf.server"])
+def start_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], None]:
+    """The start of a server of one model, up to the import of TensorFlow."""
+
+    def start(base: Path) -> None:
+        monkeypatch.setattr("sys.argv", ["server", f"--model_base_path={base}"])
+        with pytest.raises(StartError):
+            main() if request.param == "python -m tfclf.server" else serve(str(base))
+
+    monkeypatch.setattr("tfclf._tensorflow.quiet_start", stop)
+    monkeypatch.setattr("tfclf.cli.startup.quiet_start", stop)
+    monkeypatch.setattr("tfclf.server.logs.configure", lambda **_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    return start
+
+
+def test_a_server_of_a_model_in_float32_sets_nothing(start_server: Callable[[Path], None]) -> None:
+    start_server(DEMO)
+    assert read_variables() == {}
+
+
+def test_a_server_of_a_model_in_bfloat16_sets_both(
+    start_server: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make_bfloat16(tmp_path / "news" / "1")
+    start_server(tmp_path / "news")
+    assert read_variables() == BOTH
 
 
 def test_a_server_looks_at_every_model_of_models_config(tmp_path: Path) -> None:

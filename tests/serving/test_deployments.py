@@ -147,9 +147,9 @@ def test_compose_mounts_what_is_there(name: str) -> None:
         assert source in COMPOSE["volumes"] or (SERVING / source).exists()
 
 
-@pytest.mark.parametrize("name", [VARIABLE, ONEDNN])
-def test_compose_lets_tf_serving_keep_weights_unless_the_operator_says_no(name: str) -> None:
-    assert COMPOSE["services"]["cpu"]["environment"][name] == f"${{{name}-1}}"
+def test_compose_lets_tf_serving_keep_weights_only_if_the_operator_says_so() -> None:
+    expected = {VARIABLE: f"${{{VARIABLE}:-0}}", ONEDNN: None}
+    assert COMPOSE["services"]["cpu"]["environment"] == expected
 
 
 def test_the_embedded_server_decides_unless_the_operator_does() -> None:
@@ -327,6 +327,10 @@ def test_probes_ask_for_the_model_of_model_env(manifests: Mapping[str, Any]) -> 
     assert name
     for probe in ("startupProbe", "readinessProbe"):
         assert server_of(manifests)[probe]["httpGet"]["path"] == f"/v1/models/{name[1]}/metadata"
+
+
+def test_model_env_says_no_to_frozen_weights() -> None:
+    assert f"{VARIABLE}=0" in read_text("kubernetes", "base", "model.env").splitlines()
 
 
 def test_every_mount_has_a_volume_and_every_file_is_in_it(manifests: Mapping[str, Any]) -> None:

@@ -222,7 +222,7 @@ def serve(
                     f"too."
                 )
         folder = find_export(model)
-        assume_if_safe(list_base_paths(folder))
+        assume_if_safe(list_base_paths(folder), many_signatures=True)
         start_tensorflow("tensorflow_text")
         with (
             start(

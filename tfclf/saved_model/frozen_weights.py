@@ -2,12 +2,14 @@
 
 With the variable set, each oneDNN kernel of a product with a bias keeps the first weights that it
 sees, in an order that suits the processor. TensorFlow makes a kernel for each node. Calls of one
-function share its kernels unless the function is inlined.
+function share its kernels unless the function is inlined. Signatures share none, so each one that
+is called keeps a copy of the layers' weights.
 
 | process | variable |
 |-|-|
-| of tfclf, and it only serves | `assume_if_safe` sets it if the manifests of all models allow it |
-| TF Serving, started by tfclf | `variables_for` |
+| of tfclf, and it only classifies | `assume_if_safe` sets it if all models' manifests allow it |
+| of tfclf, and it serves | so too, `many_signatures`: if all models compute in bfloat16 besides |
+| TF Serving, started by tfclf | `variables_for`, `many_signatures` |
 | of tfclf, and it trains or makes exports | `drop_frozen_weights` removes it |
 | of the user | `assume_frozen_weights` sets it; training is then refused |
 
@@ -68,25 +70,34 @@ def assume_frozen_weights() -> bool:
     return _set(_choose_variables(), "tfclf.assume_frozen_weights() was called")
 
 
-def assume_if_safe(models: Iterable[Path]) -> bool:
-    """Set the variables in a process of tfclf's own that serves these models and does nothing else.
+def assume_if_safe(models: Iterable[Path], *, many_signatures: bool = False) -> bool:
+    """Set the variables in a process of tfclf's own that runs these models and does nothing else.
 
     Nothing happens if TensorFlow has been imported, or if the models do not allow it.
 
     Args:
       models: folders of versions, or base paths, of which each version must allow it: a server may
         load any of them.
+      many_signatures: as for `variables_for`.
     Returns: whether weights count as frozen.
     """
     if _has_tensorflow():
         _log.debug("%s stays as it is: TensorFlow has been imported", VARIABLE)
         return is_set()
-    return _set(variables_for(models), "all models at its start allow it")
+    variables = variables_for(models, many_signatures=many_signatures)
+    return _set(variables, "all models at its start allow it")
 
 
-def variables_for(models: Iterable[Path]) -> dict[str, str]:
-    """Return the variables for a process that serves these models: none if one forbids it."""
-    obstacle = _find_obstacle(models)
+def variables_for(models: Iterable[Path], *, many_signatures: bool = False) -> dict[str, str]:
+    """Return the variables for a process that runs these models: none if one forbids it.
+
+    Args:
+      models: as for `assume_if_safe`.
+      many_signatures: whether the process is a server, whose warm-up calls most signatures. Each
+        keeps a copy of the weights, and only models in bfloat16 gain enough for that. The operator
+        may decide otherwise, by setting the variable.
+    """
+    obstacle = _find_obstacle(models, bfloat16_only=many_signatures and not is_set())
     if obstacle:
         _log.debug("%s is not set: %s", VARIABLE, obstacle)
         return {}
@@ -176,7 +187,7 @@ def _shares_kernels(manifest: Manifest) -> bool:
     return manifest.engine == "lean" and not manifest.frozen_weights
 
 
-def _find_obstacle(models: Iterable[Path]) -> str:
+def _find_obstacle(models: Iterable[Path], *, bfloat16_only: bool) -> str:
     """Say why the variable may not be set for these models; "" if it may."""
     models = list(models)
     if not models:
@@ -188,8 +199,14 @@ def _find_obstacle(models: Iterable[Path]) -> str:
         for version in versions:
             if not _is_readable(version):
                 return f"{version} has no manifest of tfclf that can be read"
-            if _shares_kernels(Manifest.read(version)):
+            manifest = Manifest.read(version)
+            if _shares_kernels(manifest):
                 return f"{version} is an older export, whose layers share kernels"
+            if bfloat16_only and manifest.precision != "bfloat16":
+                return (
+                    f"{version} computes in {manifest.precision}, which gains less than a copy of "
+                    f"the weights for each signature costs"
+                )
     return ""
 
 

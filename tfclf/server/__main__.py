@@ -41,7 +41,7 @@ def main() -> int:
         from tfclf.saved_model.frozen_weights import assume_if_safe
         from tfclf.server.lifecycle.model_config import list_base_paths
 
-        assume_if_safe(list_base_paths(_models(parsed)))
+        assume_if_safe(list_base_paths(_models(parsed)), many_signatures=True)
         with quiet_start():
             import tensorflow_text  # noqa: F401  (its import prints to stderr too)
         from tfclf.server import command_line
