@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tfclf.loader import load as load
     from tfclf.prediction import Prediction as Prediction
     from tfclf.prediction import to_pandas as to_pandas
+    from tfclf.saved_model.frozen_weights import assume_frozen_weights as assume_frozen_weights
     from tfclf.server import serve as serve
     from tfclf.tables import score as score
     from tfclf.tables import score_files as score_files
@@ -40,6 +41,7 @@ _HOME = {
     "Explanation": "tfclf.explanation",
     "Prediction": "tfclf.prediction",
     "TfclfError": "tfclf.errors",
+    "assume_frozen_weights": "tfclf.saved_model.frozen_weights",
     "calibrate": "tfclf.calibrator",
     "evaluate": "tfclf.evaluation",
     "export": "tfclf.exporter",

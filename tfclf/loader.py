@@ -22,6 +22,7 @@ from tfclf.errors import (
 from tfclf.files import list_folder
 from tfclf.saved_model.frozen_weights import check_shared_kernels
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.requirements import check_requirements
 from tfclf.saved_model.versions import saved_model_folder
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def load_export(version: Path, *, xla: bool | None = None) -> Classifier:
     load_text_ops()
     manifest = Manifest.read(version)
     check_shared_kernels(manifest, source=version)
+    check_requirements(manifest, source=version, tensorflow=tf.__version__)
     try:
         loaded = tf.saved_model.load(str(version))
     # TensorFlow raises IndexError for a checkpoint file that ends too early.

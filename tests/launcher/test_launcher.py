@@ -25,6 +25,7 @@ from tests.launcher.fake_tf_serving import install, read_calls
 from tests.server.fakes import wait_until
 from tfclf.errors import InputError, ServerError
 from tfclf.launcher import Launch, Settings, launch_of_docker, launch_of_program, run
+from tfclf.saved_model.frozen_weights import ONEDNN, VARIABLE
 
 Start = Callable[..., "subprocess.Popen[str]"]
 FREE = Settings(port=0, rest_port=0)
@@ -36,6 +37,9 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     for key, value in install(folder, "tensorflow_model_server", "docker").items():
         monkeypatch.setenv(key, value)
+    for name in (VARIABLE, ONEDNN):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     return folder
 
 
@@ -325,7 +329,7 @@ def test_listening_on_every_address_is_noted_unless_the_user_asked_for_it(
     fakes: Path, files: Path
 ) -> None:
     assert "every address" in launch_of_program(DEMO, FREE, files).notes[0]
-    assert not launch_of_program(DEMO, replace(FREE, host="0.0.0.0"), files).notes
+    assert not launch_of_program(DEMO / "1", replace(FREE, host="0.0.0.0"), files).notes
 
 
 def test_a_port_in_use_is_named(fakes: Path, files: Path) -> None:
@@ -463,3 +467,67 @@ def test_without_rest_it_is_asked_over_grpc(
 
     assert run(launch, ready=ask) == 128 + signal.SIGTERM
     assert labels == [b"Sports"]
+
+
+@pytest.fixture
+def bfloat16(own_demo: Path) -> Path:
+    """A base path whose manifest says that the model computes in bfloat16."""
+    change_manifest(own_demo, precision="bfloat16")
+    return own_demo
+
+
+def test_tf_serving_keeps_weights_in_bfloat16(fakes: Path, files: Path, bfloat16: Path) -> None:
+    assert launch_of_program(bfloat16, FREE, files).environment[VARIABLE] == "1"
+
+
+def test_it_does_not_in_float32(fakes: Path, files: Path) -> None:
+    assert not launch_of_program(DEMO, FREE, files).environment
+
+
+def test_it_does_in_float32_if_the_operator_says_so(
+    fakes: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    assert launch_of_program(DEMO, FREE, files).environment == {VARIABLE: "1", ONEDNN: "1"}
+
+
+def test_it_does_not_with_an_older_version(fakes: Path, files: Path, bfloat16: Path) -> None:
+    change_manifest(bfloat16, frozen_weights=False)
+    assert not launch_of_program(bfloat16, FREE, files).environment
+
+
+def test_it_does_not_if_flags_name_other_models(fakes: Path, files: Path, bfloat16: Path) -> None:
+    flags = ("--model_config_file=models.config",)
+    assert not launch_of_program(bfloat16, replace(FREE, flags=flags), files).environment
+
+
+def test_it_does_not_on_a_gpu(fakes: Path, files: Path, bfloat16: Path) -> None:
+    assert not launch_of_program(bfloat16, replace(FREE, gpu=True), files).environment
+
+
+def test_a_container_gets_the_variables(fakes: Path, files: Path, bfloat16: Path) -> None:
+    command = launch_of_docker(bfloat16, FREE, files).command
+    assert command[command.index(f"{VARIABLE}=1") - 1] == "--env"
+
+
+@pytest.mark.parametrize("launch_of", [launch_of_program, launch_of_docker])
+def test_a_folder_that_tf_serving_watches_may_get_no_older_export(
+    launch_of: Callable[..., Launch], fakes: Path, files: Path, bfloat16: Path
+) -> None:
+    assert any("frozen_weights: true" in note for note in launch_of(bfloat16, FREE, files).notes)
+
+
+def test_the_operators_no_stays(
+    fakes: Path, files: Path, bfloat16: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "0")
+    assert not launch_of_program(bfloat16, FREE, files).environment
+
+
+def test_the_program_runs_in_its_environment(fakes: Path, tmp_path: Path) -> None:
+    program, said = tmp_path / "program", tmp_path / "said"
+    program.write_text(f'#!/bin/sh\nprintf "$NEW" > {said}\n', encoding="utf-8")
+    program.chmod(0o755)
+    launch = Launch((str(program),), "news", 1, "127.0.0.1", 1, 1, 0, environment={"NEW": "1"})
+    run(launch, ready=lambda _: None)
+    assert said.read_text(encoding="utf-8") == "1"

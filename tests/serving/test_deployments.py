@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,10 +18,12 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from samples.checkpoints import DEMO, ROOT
+from samples.checkpoints import DEMO, ROOT, edit_json
 from tests.serving.lint_deployments import CHECKS, OVERLAYS, SERVING, expressions, render
 from tests.serving.serving_configs import create_message
 from tfclf.launcher.flags import batching_parameters
+from tfclf.saved_model.frozen_weights import ONEDNN, VARIABLE
+from tfclf.saved_model.manifest import Manifest
 from tfclf.server import flags
 
 yaml = pytest.importorskip("yaml")
@@ -144,6 +147,15 @@ def test_compose_mounts_what_is_there(name: str) -> None:
         assert source in COMPOSE["volumes"] or (SERVING / source).exists()
 
 
+def test_compose_lets_tf_serving_keep_weights_only_if_the_operator_says_so() -> None:
+    expected = {VARIABLE: f"${{{VARIABLE}:-0}}", ONEDNN: None}
+    assert COMPOSE["services"]["cpu"]["environment"] == expected
+
+
+def test_the_embedded_server_decides_unless_the_operator_does() -> None:
+    assert COMPOSE["services"]["embedded"]["environment"] == {VARIABLE: None}
+
+
 def test_xla_is_on_for_the_gpu_alone() -> None:
     assert "--xla_gpu_compilation_enabled=true" in COMPOSE["services"]["gpu"]["command"]
     assert not [flag for flag in COMPOSE["services"]["cpu"]["command"] if "xla" in flag]
@@ -205,7 +217,30 @@ def test_a_health_check_of_a_server_that_is_away_fails() -> None:
     assert check_health(1, SERVING / "config" / "models.config")
 
 
-def check_health(port: int, config: Path) -> int:
+@pytest.mark.parametrize(("variable", "code"), [("1", 1), ("0", 0), (None, 0)])
+def test_the_health_check_finds_an_export_that_frozen_weights_make_wrong(
+    metadata_server: dict[str, int], own_export: Path, variable: str | None, code: int
+) -> None:
+    edit_json(Manifest.path(own_export), frozen_weights=False)
+    config = own_export.parent / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "news" base_path: "{own_export.parent}" }} }}'
+    )
+    environment = {} if variable is None else {VARIABLE: variable}
+    assert check_health(metadata_server["port"], config, **environment) == code
+
+
+def test_the_health_check_passes_an_export_that_allows_frozen_weights(
+    metadata_server: dict[str, int], own_export: Path
+) -> None:
+    config = own_export.parent / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "news" base_path: "{own_export.parent}" }} }}'
+    )
+    assert check_health(metadata_server["port"], config, **{VARIABLE: "1"}) == 0
+
+
+def check_health(port: int, config: Path, **environment: str) -> int:
     """Run the health check of compose.yaml on this machine; return its exit code."""
     _, shell, script, mounted = COMPOSE["services"]["cpu"]["healthcheck"]["test"]
     targets = [
@@ -215,7 +250,9 @@ def check_health(port: int, config: Path) -> int:
     ]
     assert {script, mounted} <= set(targets)
     command = [shell, str(SERVING / Path(script).name), str(config), str(port)]
-    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+    return subprocess.run(
+        command, check=False, capture_output=True, timeout=60, env={**os.environ, **environment}
+    ).returncode
 
 
 # The image of the embedded server
@@ -292,6 +329,10 @@ def test_probes_ask_for_the_model_of_model_env(manifests: Mapping[str, Any]) -> 
         assert server_of(manifests)[probe]["httpGet"]["path"] == f"/v1/models/{name[1]}/metadata"
 
 
+def test_model_env_says_no_to_frozen_weights() -> None:
+    assert f"{VARIABLE}=0" in read_text("kubernetes", "base", "model.env").splitlines()
+
+
 def test_every_mount_has_a_volume_and_every_file_is_in_it(manifests: Mapping[str, Any]) -> None:
     pod = pod_of(manifests)
     volumes = {volume["name"] for volume in pod["volumes"]}
@@ -313,6 +354,16 @@ def test_threads_are_as_many_as_cpus(manifests: Mapping[str, Any]) -> None:
         file = Path(flags["batching_parameters_file"]).name
         parameters = parse_config("BatchingParameters", "config", file)
         assert str(parameters.num_batch_threads.value) == cpus
+
+
+def test_the_server_and_the_fetching_script_read_one_variable(
+    manifests: Mapping[str, Any],
+) -> None:
+    by_name = {variable["name"]: variable for variable in server_of(manifests)["env"]}
+    source = by_name[VARIABLE]["valueFrom"]["configMapKeyRef"]
+    (fetching,) = pod_of(manifests)["initContainers"]
+    assert source["key"] == VARIABLE
+    assert source["name"] == fetching["envFrom"][0]["configMapRef"]["name"]
 
 
 def test_a_pod_has_time_to_end_and_sigterm_reaches_the_server(manifests: Mapping[str, Any]) -> None:
@@ -556,3 +607,28 @@ def test_its_own_tool_accepts_it(name: str) -> None:
         CHECKS[name]()
     except (FileNotFoundError, ModuleNotFoundError) as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def older_archive(own_export: Path, tmp_path: Path) -> Path:
+    edit_json(Manifest.path(own_export), frozen_weights=False)
+    (tmp_path / "older").mkdir()
+    path = tmp_path / "older" / "news-1.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as file:
+        file.add(own_export, ".")
+    return path
+
+
+def test_an_export_that_frozen_weights_make_wrong_is_refused(older_archive: Path) -> None:
+    done = fetch(older_archive, **{VARIABLE: "1"})
+    assert done.returncode
+    assert "set the variable to 0 in model.env" in done.stderr
+    assert list_models(older_archive) == []
+
+
+def test_without_the_variable_it_is_fetched(older_archive: Path) -> None:
+    assert fetch(older_archive, **{VARIABLE: "0"}).returncode == 0
+
+
+def test_an_export_that_allows_frozen_weights_is_fetched(archive: Path) -> None:
+    assert fetch(archive, **{VARIABLE: "1"}).returncode == 0

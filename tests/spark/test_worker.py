@@ -74,6 +74,21 @@ def test_a_worker_whose_tensorflow_runs_keeps_its_threads(
     assert "keeps the threads that it has" in caplog.text
 
 
+def test_a_worker_keeps_weights_if_its_first_model_allows_it(
+    loads: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyspark = pytest.importorskip("pyspark")
+    steps: list[object] = []
+    version = _make_version(tmp_path / "1")
+    (version / "saved_model.pb").touch()
+    monkeypatch.setattr(pyspark.TaskContext, "get", lambda: _context(None))
+    monkeypatch.setattr(worker, "_is_prepared", False)
+    monkeypatch.setattr(worker, "assume_if_safe", steps.append)
+    monkeypatch.setattr(worker, "_prepare_tensorflow", lambda _: steps.append("TensorFlow"))
+    worker.load_model(str(version))
+    assert steps == [[version], "TensorFlow"]
+
+
 def _context(addresses: list[str] | None, *, cores: int = 1) -> Any:
     gpus = {} if addresses is None else {"gpu": SimpleNamespace(addresses=addresses)}
     return SimpleNamespace(cpus=lambda: cores, resources=lambda: gpus)

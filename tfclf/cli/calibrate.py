@@ -19,7 +19,7 @@ from tfclf.cli.options import (
     Xla,
     layout_of,
 )
-from tfclf.cli.startup import start_tensorflow
+from tfclf.cli.startup import start_to_make
 from tfclf.cli.tables import print_calibration
 from tfclf.errors import InputError
 from tfclf.problem_types import MULTI_LABEL
@@ -144,7 +144,7 @@ def calibrate(
         files = [data] if evaluate_on is None else [data, evaluate_on]
         for file in files:
             check_rows(file, layout, named=data_set)
-        start_tensorflow()
+        start_to_make("tfclf calibrate")
         from tfclf.calibrator import calibrate as run
         from tfclf.calibrator.run import check_calibratable
 

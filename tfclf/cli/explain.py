@@ -23,7 +23,7 @@ from tfclf.cli.options import (
     Xla,
     layout_of,
 )
-from tfclf.cli.startup import start_tensorflow
+from tfclf.cli.startup import start_to_predict
 from tfclf.cli.text_source import rows_from, split_columns
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def explain(
         file_format=file_format,
     )
     rows, with_pairs = rows_from(texts or (), pair or (), file, layout)
-    start_tensorflow()
+    start_to_predict(model)
     from tfclf.loader import load
 
     classifier = load(model, xla=xla)

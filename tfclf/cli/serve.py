@@ -14,6 +14,7 @@ from tfclf.catalog.resolve import find_export
 from tfclf.cli.page_examples import find_page_examples
 from tfclf.cli.startup import start_tensorflow
 from tfclf.errors import InputError, TfclfError
+from tfclf.saved_model.frozen_weights import assume_if_safe
 
 if TYPE_CHECKING:
     from tfclf.launcher import Settings
@@ -193,6 +194,7 @@ def serve(
         return
     from tfclf.server import logs
     from tfclf.server import serve as start
+    from tfclf.server.lifecycle.model_config import list_base_paths
     from tfclf.server.page.options import Page
 
     logs.configure(level=log_level.value, format=log_format.value)
@@ -219,10 +221,12 @@ def serve(
                     f"{option} is for TF Serving: give --engine tensorflow_model_server or docker "
                     f"too."
                 )
+        folder = find_export(model)
+        assume_if_safe(list_base_paths(folder), many_signatures=True)
         start_tensorflow("tensorflow_text")
         with (
             start(
-                find_export(model),
+                folder,
                 model_name=model_name,
                 host=host or "127.0.0.1",
                 port=port,

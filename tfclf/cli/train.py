@@ -17,7 +17,7 @@ from tfclf.cli.options import (
     layout_of,
 )
 from tfclf.cli.recipe_options import add_recipe_options, given_fields
-from tfclf.cli.startup import start_tensorflow
+from tfclf.cli.startup import start_to_make
 from tfclf.cli.tables import print_report
 from tfclf.data.labels import describe_numbers
 from tfclf.data.layout import check_table
@@ -173,7 +173,7 @@ def _train(
     for path in (data, test):
         if path is not None:
             check_table(path, layout, labelled=True)
-    start_tensorflow()
+    start_to_make("tfclf train")
     from tfclf.training import train as fine_tune
 
     return fine_tune(
@@ -207,7 +207,7 @@ def _plan(
             f"{card.name} is trained on {data_set.title}. Say where it is: --data FOLDER. "
             f"It can be had from {data_set.address}"
         )
-    start_tensorflow()
+    start_to_make("tfclf train")
     from tfclf.training import plan_card
 
     return plan_card(

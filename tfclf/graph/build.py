@@ -19,6 +19,7 @@ from tfclf.graph.serving_graph import Engine, ServingGraph
 from tfclf.problem_types import PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model.buckets import Ladder
 from tfclf.saved_model.manifest import INT8, Manifest
+from tfclf.saved_model.requirements import REQUIRES, check_platform
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.spec import TokenizerSpec
 
@@ -128,6 +129,7 @@ def build(
         frozen_weights=True,
         temperature=None if checkpoint.problem_type == REGRESSION else 1.0,
         quantization=quantization,
+        requires=REQUIRES if precision == INT8 else {},
     )
 
 
@@ -150,6 +152,7 @@ def _choose_calibration_texts(
             "precision='int8' has no 'serving_xla', which a ladder is for: XLA does not know its "
             "products. Leave the ladder out."
         )
+    check_platform()
     if texts is None:
         raise InputError(
             f"precision='int8' measures the ranges of its numbers on texts, and none are given. "

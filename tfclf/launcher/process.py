@@ -66,7 +66,10 @@ def _start(launch: Launch) -> "subprocess.Popen[bytes]":
     try:
         # In a session of its own, Ctrl-C reaches it once, from here, and not twice.
         return subprocess.Popen(  # noqa: S603 (a command of `launch`, no shell)
-            launch.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+            launch.command,
+            env={**environment, **launch.environment},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError as error:
         raise ServerError(

@@ -1,7 +1,7 @@
 """The user's choices for TF Serving, and the command that starts it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -47,6 +47,7 @@ class Launch:
       version: the version on disk now.
       host, port, rest_port: where a client on this machine reaches the server.
       size: bytes of the version's files.
+      environment: variables that the program gets beside those of this process.
       container: the container's name, by which it is removed; None for the program.
       notes: notes for the user.
     """
@@ -58,6 +59,7 @@ class Launch:
     port: int
     rest_port: int | None
     size: int
+    environment: Mapping[str, str] = field(default_factory=dict)
     container: str | None = None
     notes: tuple[str, ...] = ()
 

@@ -54,11 +54,17 @@ def latest_version(folder: str | Path) -> Version:
     return Version(path.name, number, versions[number])
 
 
-def saved_model_folder(folder: Path) -> Path | None:
-    """Return the folder itself if it holds a SavedModel, else its largest version, else None."""
+def saved_model_folder(
+    folder: Path, *, passed_over: Callable[[Path], None] | None = None
+) -> Path | None:
+    """Return the folder itself if it holds a SavedModel, else its largest version, else None.
+
+    Args:
+      passed_over: as for `find_versions`.
+    """
     if holds_saved_model(folder):
         return folder
-    versions = find_versions(folder) if folder.is_dir() else {}
+    versions = find_versions(folder, passed_over=passed_over or _warn) if folder.is_dir() else {}
     return versions[max(versions)] if versions else None
 
 
@@ -94,6 +100,19 @@ def find_siblings(version: Version) -> list[int]:
     if _parse_number(version.folder.name) is None:  # a SavedModel outside any base path
         return [version.number]
     return sorted(find_versions(version.folder.parent, passed_over=lambda path: None))  # noqa: ARG005
+
+
+def list_versions(folder: Path) -> list[Path]:
+    """List all whole versions of a base path, or the folder itself if it is one; none if neither.
+
+    Nothing is logged or raised: a caller that loads them does so.
+    """
+    if holds_saved_model(folder):
+        return [folder]
+    try:
+        return list(find_versions(folder, passed_over=lambda _: None).values())
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return []
 
 
 def _parse_number(name: str) -> int | None:

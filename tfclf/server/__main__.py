@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's C++ code reads it
@@ -37,7 +38,10 @@ def main() -> int:
         signal.signal(number, end)
     try:
         from tfclf._tensorflow import quiet_start
+        from tfclf.saved_model.frozen_weights import assume_if_safe
+        from tfclf.server.lifecycle.model_config import list_base_paths
 
+        assume_if_safe(list_base_paths(_models(parsed)), many_signatures=True)
         with quiet_start():
             import tensorflow_text  # noqa: F401  (its import prints to stderr too)
         from tfclf.server import command_line
@@ -54,6 +58,13 @@ def main() -> int:
             raise
         _say(parsed, f"Failed to start server. Error: {error}")
         return 2
+
+
+def _models(parsed: argparse.Namespace) -> Path:
+    """Return the path of the models: a models.config, or the base path of one model."""
+    if parsed.model_config_file:
+        return Path(parsed.model_config_file)
+    return Path(os.path.expanduser(parsed.model_base_path))  # noqa: PTH111 (an unknown ~user stays)
 
 
 def _say(parsed: argparse.Namespace, words: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tfclf._tensorflow import find_devices, quiet_import
 from tfclf._version import __version__, package_versions
 from tfclf.errors import TfclfError
+from tfclf.saved_model.frozen_weights import assume_if_safe
 from tfclf.saved_model.manifest import Manifest
 from tfclf.spark.places import find_on_executor
 
@@ -78,6 +79,7 @@ def load_model(place: str) -> Classifier:
     version = find_on_executor(place)  # first: it costs nothing, and TensorFlow takes seconds
     context = TaskContext.get()
     if context is not None and not _is_prepared:
+        assume_if_safe([version])  # unless another function of this worker has TensorFlow
         _prepare_tensorflow(context)
         _is_prepared = True
     return keep_model(version)

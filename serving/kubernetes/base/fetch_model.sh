@@ -4,6 +4,7 @@
 #   MODEL_URL      an archive (.tar.gz) of the version's folder: tar -czf news-1.tar.gz -C saved_models/news/1 .
 #                  https, or any other URL that curl reads, such as a presigned URL of an object store
 #   MODEL_SHA256   the archive's checksum
+#   TF_ONEDNN_ASSUME_FROZEN_WEIGHTS    as for the server; with 1 an older export is refused, whose logits would be wrong
 #   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION    if set, the request is signed for an S3 store
 #
 # Needs sh, curl, tar and sha256sum. If anything is wrong, the exit code is not 0 and nothing is left behind.
@@ -40,5 +41,16 @@ tar -xzf "$archive" -C "$beside"
   echo "$MODEL_URL holds no saved_model.pb at its top; expected the content of a version's folder" >&2
   exit 1
 }
+manifest="$beside/assets.extra/tfclf.json"
+case "${TF_ONEDNN_ASSUME_FROZEN_WEIGHTS:-0}" in
+  1 | true | True)
+    if [ -f "$manifest" ] && grep -q '"engine": "lean"' "$manifest" &&
+      ! grep -q '"frozen_weights": true' "$manifest"; then
+      echo "$MODEL_URL is an older export, whose logits would be wrong with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1;" \
+        "export the checkpoint again, or set the variable to 0 in model.env" >&2
+      exit 1
+    fi
+    ;;
+esac
 mv "$beside" "$version"
 echo "$version is ready"

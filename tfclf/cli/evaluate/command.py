@@ -19,6 +19,7 @@ from tfclf.cli.options import (
     Xla,
     layout_of,
 )
+from tfclf.cli.startup import start_to_predict
 from tfclf.cli.tables import print_comparison, print_multi_label, print_report
 from tfclf.errors import InputError
 from tfclf.evaluation.calibration import BINS
@@ -164,6 +165,8 @@ def evaluate(
         place = Path(name_of(data))
         data = opened.enter_context(keep_rows(data, layout))
         check_rows(data, layout, named=data_set)
+        if sources:
+            start_to_predict(*sources)
         models: list[Model] = []
         for number in range(2 if compare else 1):
             # Show one progress bar: two would overwrite each other.

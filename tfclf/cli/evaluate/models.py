@@ -63,8 +63,10 @@ class Served:
 
 
 def load_model(source: str, *, xla: bool | None, batch_size: int, progress: bool) -> Model:
-    """Load a model into this process. Raises: InputError for a regression; as `tfclf.load`."""
-    start_tensorflow()
+    """Load a model into this process, in which `start_to_predict` has started TensorFlow.
+
+    Raises: InputError for a regression; as `tfclf.load`.
+    """
     from tfclf.loader import load
 
     classifier = load(source, xla=xla)

@@ -28,7 +28,7 @@ from tfclf.cli.options import (
 )
 from tfclf.cli.predict import to_file
 from tfclf.cli.predict.lines import make_json_lines, make_table_lines
-from tfclf.cli.startup import start_tensorflow
+from tfclf.cli.startup import start_to_predict
 from tfclf.cli.text_source import Row, count_rows, rows_from, split_columns
 from tfclf.data.pairing import pair_with_rows
 from tfclf.decision import Rule
@@ -131,7 +131,7 @@ def predict(
         return
     to_file.refuse_without_output(options)
     rows, with_pairs = rows_from(texts or (), pair or (), file, layout)
-    start_tensorflow()
+    start_to_predict(model)
     from tfclf.loader import load
 
     classifier = load(model, xla=xla)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfclf._tensorflow import use_cores_as_streams
-from tfclf.cli.startup import start_tensorflow
+from tfclf.cli.startup import start_to_predict
 from tfclf.data import Layout
 from tfclf.data.lines import is_standard_input
 from tfclf.errors import InputError
@@ -165,7 +165,7 @@ def predict_to_file(
     Raises: typer.Exit with code 3 if rows have no prediction; the errors of `score_files`.
     """
     assert file is not None
-    start_tensorflow()
+    start_to_predict(model)
     streams = use_cores_as_streams(options.streams)
     from tfclf.tables import PART_ROWS, Names, Options, parse_shard, score_files
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import tensorflow as tf
+
 from tfclf.errors import SavedModelError
 from tfclf.saved_model.frozen_weights import check_frozen_weights
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.requirements import check_requirements
 from tfclf.server.config_files import read_batching
 from tfclf.server.lifecycle.warm_up import warm_up, warm_up_signatures
 from tfclf.server.limits import Limits
@@ -55,6 +58,9 @@ class Loader:
         try:
             ours = Manifest.path(folder).is_file()
             check_frozen_weights(folder)
+            manifest = _read_manifest(folder) if ours else None
+            if manifest is not None:
+                check_requirements(manifest, source=folder, tensorflow=tf.__version__)
             servable = Servable.load(
                 name,
                 version,
@@ -64,7 +70,7 @@ class Loader:
                 check_method_names=self.check_method_names,
                 tensor_content=self.tensor_content,
                 batching=self._batching(folder),
-                manifest=_read_manifest(folder) if ours else None,
+                manifest=manifest,
                 on_run=None if metrics is None else partial(_observe_run, metrics, name),
                 on_batch=None if metrics is None else partial(_observe_batch, metrics, name),
             )

@@ -115,6 +115,20 @@ def read_model_config(path: Path) -> ModelServerConfig:
     return config
 
 
+def list_base_paths(models: Path) -> list[Path]:
+    """List the base paths of a models.config; another path stands for itself.
+
+    Nothing is checked: `read_model_config` does that, with TensorFlow started.
+    """
+    if not models.is_file():
+        return [models]
+    try:
+        config = text_format.Parse(models.read_text("utf-8"), ModelServerConfig())
+    except (OSError, ValueError, text_format.ParseError):
+        return []
+    return [Path(model.base_path) for model in config.model_config_list.config]
+
+
 def _describe_parse_error(path: Path, error: text_format.ParseError) -> str:
     line, column = error.GetLine() or 0, error.GetColumn() or 0
     reason = str(error).removeprefix(f"{line}:{column} : ").rstrip(".")

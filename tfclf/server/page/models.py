@@ -77,5 +77,5 @@ def _describe_manifest(manifest: Manifest) -> dict[str, Any]:
         "max_length": manifest.max_length,
         "certificate": None
         if certificate is None
-        else {key: certificate.get(key) for key in ("equal", "rows", "pairs", "made")},
+        else {key: certificate.get(key) for key in ("equal", "agrees", "rows", "pairs", "made")},
     }

@@ -20,16 +20,19 @@ from tests.graph.engines.lean.frozen_weights import (
     list_logits,
     pick_texts,
 )
+from tests.precisions import options_of
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.families import known
 from tfclf.graph.build import PRECISIONS, build
 from tfclf.graph.engines.lean import LeanEngine
+from tfclf.graph.engines.lean.int8 import OP
 from tfclf.saved_model.frozen_weights import VARIABLE
 from tfclf.saved_model.manifest import Manifest
 
 FAMILIES = sorted(known())
 # By precision: float32 sums in another order, bfloat16 rounds at other places.
-TOLERANCES = {"float32": 1e-5, "bfloat16": 0.05}
+# In int8 such a sum may become the next whole number.
+TOLERANCES = {"float32": 1e-5, "bfloat16": 0.05, "int8": 0.05}
 _SIZES = {"hidden_size": 64, "intermediate_size": 128, "layers": 4}
 # Each group serves three passes.
 _OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
@@ -78,7 +81,7 @@ def exports(
     """Return an export by precision."""
     folder = tmp_path_factory.mktemp("exports")
     return {
-        precision: tfclf.export(checkpoint_of_family, folder / precision, precision=precision)
+        precision: tfclf.export(checkpoint_of_family, folder / precision, **options_of(precision))
         for precision in PRECISIONS
     }
 
@@ -132,14 +135,14 @@ def test_logits_of_the_original_engine_stay(model_type: str, tmp_path: Path) -> 
 def test_no_product_meets_two_weights(checkpoint_of_family: Path, precision: str) -> None:
     """On any processor, whether its kernels keep weights or not."""
     opened = open_checkpoint(checkpoint_of_family)
-    graph, _ = build(opened, name="model", engine="lean", precision=precision)
+    graph, _ = build(opened, name="model", engine="lean", **options_of(precision))
     assert isinstance(graph._engine, LeanEngine)
     encode: Any = graph._engine._encode
     encoder = encode.get_concrete_function().graph.as_graph_def()
     with_products = {
         function.signature.name
         for function in encoder.library.function
-        if any(node.op == "MatMul" for node in function.node_def)
+        if any(node.op in ("MatMul", OP) for node in function.node_def)
     }
     nodes = {node.name: node for node in encoder.node}
     weights: dict[str, set[tuple[str, ...]]] = {}

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tfclf.families import Family
 from tfclf.graph.engines.lean import bucketed, packed, positions
-from tfclf.graph.engines.lean.activations import FUNCTIONS
 from tfclf.graph.engines.lean.layout import Layout, Norm
 from tfclf.graph.engines.lean.sizes import Sizes
 from tfclf.graph.engines.lean.weights import (

@@ -177,11 +177,12 @@ class Int8Dense(tf.Module):
     def read(self) -> Int8Values:
         """Return the values as tensors of the graph that is being traced."""
         return Int8Values(
-            *map(
-                tf.convert_to_tensor,
-                (self.kernel, self.bias, self.smallest, self.largest, self.input_largest),
-            ),
-            multipliers=tuple(map(tf.convert_to_tensor, self.multipliers)),
+            tf.convert_to_tensor(self.kernel),
+            tf.convert_to_tensor(self.bias),
+            tf.convert_to_tensor(self.smallest),
+            tf.convert_to_tensor(self.largest),
+            tf.convert_to_tensor(self.input_largest),
+            tuple(map(tf.convert_to_tensor, self.multipliers)),
         )
 
 

@@ -219,6 +219,8 @@ def trace_step(step: Step, layer: LayerValues, *, dtype: tf.DType) -> Step:
     Args:
       layer: the layer's values, which become arguments.
     """
+    if tf.config.functions_run_eagerly():  # calibration: its values are no tensors
+        return step
     hidden_size = layer.attention_output.bias.shape[0]
     values = tf.nest.map_structure(tf.TensorSpec.from_tensor, layer)
     return trace_once(step, [tf.TensorSpec([None, hidden_size], dtype), values], noinline=True)

@@ -277,7 +277,9 @@ class Layer(tf.Module):
             self.key_value = make([key, value], "key_value")
         else:
             self.query_key_value = make([query, key, value], "query_key_value")
-        self.attention_output = make([source.dense(names.attention_output, place)], "attention_output")
+        self.attention_output = make(
+            [source.dense(names.attention_output, place)], "attention_output"
+        )
         self.attention_norm = source.norm(
             names.attention_norm, f"layer_{index}/attention_norm", place
         )

@@ -37,5 +37,7 @@ function describe(certificate) {
   const pairs = certificate.pairs ? ` and ${count(certificate.pairs, "pair")}` : "";
   const rows = `${count(certificate.rows ?? 0, "row")}${pairs}`;
   const when = String(certificate.made ?? "").slice(0, 10);
-  return certificate.equal ? `equal to the original on ${rows}, ${when}` : `differs from the original, compared on ${rows}, ${when}`;
+  if (certificate.equal) return `equal to the original on ${rows}, ${when}`;
+  const verdict = certificate.agrees ? "agrees with the original but is not equal (int8)" : "differs from the original";
+  return `${verdict}, compared on ${rows}, ${when}`;
 }
