@@ -50,7 +50,8 @@ def _ours(precision: str, *, streams: bool = False) -> Contender:
         streams=streams,
         project=True,
         ours=True,
-        environment={"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"},
+        # As `tfclf predict` sets them by itself.
+        environment={"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1", "TF_ENABLE_ONEDNN_OPTS": "1"},
     )
 
 

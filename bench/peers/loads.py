@@ -64,7 +64,7 @@ PEER_CASES = (
         bulk=64,
         single=16,
         lengths={},
-        calibration=100,
+        calibration=200,
         together=5,
     ),
 )

@@ -21,15 +21,18 @@ def prepare(material: Material, *, precision: str, streams: bool) -> None:  # no
     import tfclf
     from tfclf.errors import TfclfError
 
-    if precision == "int8":  # its place, until there is an int8 export
-        raise Unavailable("this version of tfclf exports no int8")
     place = _place(material, precision)
     with written_once(place) as folder:
         if folder:
             for older in material.folder.glob(f"{precision}-*"):
                 shutil.rmtree(older)
             try:
-                tfclf.export(material.checkpoint, folder, precision=precision)
+                tfclf.export(
+                    material.checkpoint,
+                    folder,
+                    precision=precision,
+                    calibration_texts=material.calibration if precision == "int8" else None,
+                )
             except TfclfError as error:
                 raise Unavailable(str(error)) from error
 

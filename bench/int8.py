@@ -1,0 +1,204 @@
+"""int8 beside float32: how far the answers agree by the rule of the ranges, and the speed.
+
+    python -m bench.int8 [CHECKPOINT] [--rows 7600] [--rounds 5]
+
+The checkpoint is a classifier of AG News, by default the bundled model's, which `make
+demo-checkpoint` writes. Ranges are measured on 300 rows of the training split; answers are compared
+on the official test split. Speed is that of DistilBERT-base with random weights, in turns within
+one process. Figures go to bench/results/int8.json.
+"""
+
+import argparse
+import csv
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import tfclf
+from bench.cases import CASES
+from bench.material import SHARED, base_checkpoint
+from bench.measure import compare, describe_run, write_result
+from samples.checkpoints import ROOT
+from tfclf.checkpoints.opening import open_checkpoint
+from tfclf.graph.engines.lean import LeanEngine
+from tfclf.graph.engines.lean.calibration import ALLOWED_ERROR, RULES, SMOOTHING, calibrate
+from tfclf.graph.engines.lean.weights import Dense, MakeProduct
+from tfclf.graph.framing import Batch, Frame
+from tfclf.problem_types import SINGLE_LABEL, activation_of
+from tfclf.tokenization.compile import Tokenizer
+
+_RESULT = ROOT / "bench" / "results" / "int8.json"
+_BATCH = 32
+_CALIBRATION_ROWS = 300
+# By name: how `calibrate` is called. The first is what `tfclf export` does.
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "as exported": {},
+    **{f"range by {rule}": {"rule": rule} for rule in RULES if rule != "mse"},
+    "without smoothing": {"smoothing": None},
+    "every product in int8": {"allowed_error": np.inf},
+    "every product in int8, without smoothing": {"allowed_error": np.inf, "smoothing": None},
+    "every product in int8, without smoothing, range by max": {
+        "allowed_error": np.inf,
+        "smoothing": None,
+        "rule": "max",
+    },
+}
+
+
+def main() -> None:
+    """Measure what the command line chooses."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    demo = ROOT / "build" / "demo_checkpoint"
+    parser.add_argument("checkpoint", nargs="?", type=Path, default=demo)
+    parser.add_argument("--rows", type=int, default=7600)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        agreement = measure_agreement(options.checkpoint, options.rows)
+        speed = measure_speed(Path(folder), rounds=options.rounds)
+    result = {
+        **describe_run(),
+        "calibration_rows": _CALIBRATION_ROWS,
+        "smoothing": SMOOTHING,
+        "allowed_error": ALLOWED_ERROR,
+        "rows": options.rows,
+        "agreement": agreement,
+        "speed": speed,
+    }
+    write_result(_RESULT, result)
+    _print(agreement, speed)
+
+
+def measure_agreement(folder: Path, count: int) -> dict[str, dict[str, Any]]:
+    """Return, by way of calibrating, how far int8 agrees with float32 on AG News' test rows."""
+    opened = open_checkpoint(folder)
+    spec = opened.read_tokenizer()
+    tokenizer, frame = Tokenizer(spec), Frame(spec, max_length=opened.max_length)
+    weights = opened.load_weights()
+
+    def build_engine(make_product: MakeProduct) -> LeanEngine:
+        return LeanEngine(
+            opened.family,
+            opened.config,
+            weights,
+            folder=folder,
+            ladder=None,
+            make_product=make_product,
+        )
+
+    def pack(texts: Sequence[str], rows: int) -> list[Batch]:
+        return [
+            frame.pack(tokenizer(tf.constant(list(texts[start : start + rows]))))
+            for start in range(0, len(texts), rows)
+        ]
+
+    training = _read_training()
+    calibration = pack(sorted(training[:: len(training) // _CALIBRATION_ROWS], key=len), 16)
+    texts, labels = _read_test()
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))[:count]
+    batches = pack([texts[index] for index in order], _BATCH)
+    truth = np.array([labels[index] for index in order])
+
+    def run(engine: LeanEngine) -> np.ndarray:
+        return np.concatenate([engine(batch).numpy() for batch in batches])
+
+    exact = run(build_engine(Dense))
+    found: dict[str, dict[str, Any]] = {"float32": {"accuracy": float(np.mean(exact.argmax(1) == truth))}}
+    for name, options in WAYS.items():
+        ranges = calibrate(build_engine, calibration, **options)
+        logits = run(build_engine(ranges.make_product))
+        found[name] = {
+            **_compare(exact, logits),
+            "accuracy": float(np.mean(logits.argmax(1) == truth)),
+            "products_in_float32": list(ranges.kept),
+        }
+    return found
+
+
+def _compare(exact: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    activation = activation_of(SINGLE_LABEL)
+    assert activation is not None
+    difference = np.abs(activation(exact).numpy() - activation(found).numpy())
+    return {
+        "equal_labels": float(np.mean(exact.argmax(1) == found.argmax(1))),
+        "largest_probability_difference": float(difference.max()),
+        "mean_probability_difference": float(difference.mean()),
+    }
+
+
+def measure_speed(folder: Path, *, rounds: int) -> dict[str, list[Any]]:
+    """Return figures by load: int8 beside float32, both as exports."""
+    checkpoint = base_checkpoint(CASES[0], folder / "base")
+    models = {
+        "float32": tfclf.load(tfclf.export(checkpoint, folder / "float32")),
+        "int8": tfclf.load(
+            tfclf.export(
+                checkpoint,
+                folder / "int8",
+                precision="int8",
+                calibration_texts=_read_training()[:_CALIBRATION_ROWS],
+            )
+        ),
+    }
+    texts, _ = _read_test()
+    bulk = sorted(texts[:128], key=len)
+    loads = {"one text a call": (texts[:24], 1), "batches of 32, sorted": (bulk, _BATCH)}
+    return {
+        name: compare(
+            {precision: _work(model, rows, size) for precision, model in models.items()},
+            texts=len(rows),
+            runs=rounds,
+        )
+        for name, (rows, size) in loads.items()
+    }
+
+
+def _work(model: tfclf.Classifier, texts: Sequence[str], size: int) -> Callable[[], object]:
+    batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
+    return lambda: [model(batch)["logits"].numpy() for batch in batches]
+
+
+def _read_training() -> list[str]:
+    path = SHARED / "data" / "ag_news" / "train_subset.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row["text"] for row in csv.DictReader(file)]
+
+
+def _read_test() -> tuple[list[str], list[int]]:
+    path = SHARED / "data" / "ag_news" / "test.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    return [f"{title} {text}" for _, title, text in rows], [int(label) - 1 for label, *_ in rows]
+
+
+def _print(agreement: Mapping[str, Mapping[str, Any]], speed: Mapping[str, Sequence[Any]]) -> None:
+    columns = (
+        "accuracy",
+        "equal_labels",
+        "largest_probability_difference",
+        "mean_probability_difference",
+    )
+    table = Table("", *(name.replace("_", " ") for name in columns), "products in float32")
+    for name, figures in agreement.items():
+        kept = len(figures.get("products_in_float32", ()))
+        table.add_row(name, *(f"{figures.get(key, 0):.4f}" for key in columns), str(kept))
+    console = Console()
+    console.print(table)
+    for load, figure in itertools.chain.from_iterable(
+        ((load, figure) for figure in figures) for load, figures in speed.items()
+    ):
+        console.print(load, figure)
+
+
+if __name__ == "__main__":
+    main()
