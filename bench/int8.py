@@ -10,10 +10,11 @@ one process. Figures go to bench/results/int8.json.
 
 import argparse
 import csv
-import itertools
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +61,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     demo = ROOT / "build" / "demo_checkpoint"
     parser.add_argument("checkpoint", nargs="?", type=Path, default=demo)
-    parser.add_argument("--rows", type=int, default=7600)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=7600, help="of the test; 0: no agreement")
+    parser.add_argument("--rounds", type=int, default=5, help="of the timing; 0: no speed")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        agreement = measure_agreement(options.checkpoint, options.rows)
-        speed = measure_speed(Path(folder), rounds=options.rounds)
-    result = {
-        **describe_run(),
-        "calibration_rows": _CALIBRATION_ROWS,
-        "smoothing": SMOOTHING,
-        "allowed_error": ALLOWED_ERROR,
-        "rows": options.rows,
-        "agreement": agreement,
-        "speed": speed,
-    }
+    # What is not measured now stays as it was measured before.
+    result = json.loads(_RESULT.read_text(encoding="utf-8")) if _RESULT.is_file() else {}
+    if options.rows:
+        result["agreement"] = {
+            **describe_run(),
+            "calibration_rows": _CALIBRATION_ROWS,
+            "smoothing": SMOOTHING,
+            "allowed_error": ALLOWED_ERROR,
+            "rows": options.rows,
+            "ways": measure_agreement(options.checkpoint, options.rows),
+        }
+    if options.rounds:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = measure_speed(Path(folder), rounds=options.rounds)
+        result["speed"] = {**describe_run(), "figures": figures}
     write_result(_RESULT, result)
-    _print(agreement, speed)
+    _print(result)
 
 
 def measure_agreement(folder: Path, count: int) -> dict[str, dict[str, Any]]:
@@ -113,7 +117,9 @@ def measure_agreement(folder: Path, count: int) -> dict[str, dict[str, Any]]:
         return np.concatenate([engine(batch).numpy() for batch in batches])
 
     exact = run(build_engine(Dense))
-    found: dict[str, dict[str, Any]] = {"float32": {"accuracy": float(np.mean(exact.argmax(1) == truth))}}
+    found: dict[str, dict[str, Any]] = {
+        "float32": {"accuracy": float(np.mean(exact.argmax(1) == truth))}
+    }
     for name, options in WAYS.items():
         ranges = calibrate(build_engine, calibration, **options)
         logits = run(build_engine(ranges.make_product))
@@ -136,7 +142,7 @@ def _compare(exact: np.ndarray, found: np.ndarray) -> dict[str, float]:
     }
 
 
-def measure_speed(folder: Path, *, rounds: int) -> dict[str, list[Any]]:
+def measure_speed(folder: Path, *, rounds: int) -> dict[str, list[dict[str, Any]]]:
     """Return figures by load: int8 beside float32, both as exports."""
     checkpoint = base_checkpoint(CASES[0], folder / "base")
     models = {
@@ -154,11 +160,14 @@ def measure_speed(folder: Path, *, rounds: int) -> dict[str, list[Any]]:
     bulk = sorted(texts[:128], key=len)
     loads = {"one text a call": (texts[:24], 1), "batches of 32, sorted": (bulk, _BATCH)}
     return {
-        name: compare(
-            {precision: _work(model, rows, size) for precision, model in models.items()},
-            texts=len(rows),
-            runs=rounds,
-        )
+        name: [
+            asdict(figure)
+            for figure in compare(
+                {precision: _work(model, rows, size) for precision, model in models.items()},
+                texts=len(rows),
+                runs=rounds,
+            )
+        ]
         for name, (rows, size) in loads.items()
     }
 
@@ -181,7 +190,7 @@ def _read_test() -> tuple[list[str], list[int]]:
     return [f"{title} {text}" for _, title, text in rows], [int(label) - 1 for label, *_ in rows]
 
 
-def _print(agreement: Mapping[str, Mapping[str, Any]], speed: Mapping[str, Sequence[Any]]) -> None:
+def _print(result: Mapping[str, Any]) -> None:
     columns = (
         "accuracy",
         "equal_labels",
@@ -189,15 +198,14 @@ def _print(agreement: Mapping[str, Mapping[str, Any]], speed: Mapping[str, Seque
         "mean_probability_difference",
     )
     table = Table("", *(name.replace("_", " ") for name in columns), "products in float32")
-    for name, figures in agreement.items():
+    for name, figures in result.get("agreement", {}).get("ways", {}).items():
         kept = len(figures.get("products_in_float32", ()))
         table.add_row(name, *(f"{figures.get(key, 0):.4f}" for key in columns), str(kept))
     console = Console()
     console.print(table)
-    for load, figure in itertools.chain.from_iterable(
-        ((load, figure) for figure in figures) for load, figures in speed.items()
-    ):
-        console.print(load, figure)
+    for load, figures in result.get("speed", {}).get("figures", {}).items():
+        for figure in figures:
+            console.print(load, figure)
 
 
 if __name__ == "__main__":
