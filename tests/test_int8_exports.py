@@ -199,3 +199,34 @@ def test_a_processor_without_vnni_is_logged(
     with caplog.at_level(logging.INFO, logger="tfclf"):
         check_requirements(_change(tmp_path / "m" / "1", "int8"), source=tmp_path / "m" / "1")
     assert ("without AVX512-VNNI" in caplog.text) is logged
+
+
+def test_a_wrong_source_does_not_replace_a_good_certificate(
+    int8_export: Path, short_checkpoint: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "model" / "1"
+    shutil.copytree(int8_export, copy)
+    good = Manifest.read(copy)
+    record = {"equal": False, "agrees": True, "source_checksums": {}, "rows": 1}
+    dataclasses.replace(good, certificate=record).write(copy)
+    assert not tfclf.verify(copy, checkpoint, list(HEADLINES)[:2]).stored
+
+
+def test_it_can_be_calibrated_and_still_agrees(
+    int8_export: Path,
+    short_checkpoint: Path,
+    tmp_path: Path,
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    rows = tmp_path / "rows.csv"
+    labels = Manifest.read(int8_export).labels
+    rows.write_text(
+        "text,label\n"
+        + "\n".join(
+            f"{text} {place},{labels[place % len(labels)]}"
+            for place, text in enumerate(["news", "oil", "match", "stocks"] * 25)
+        )
+    )
+    code, _, errors = run("calibrate", int8_export.parent, rows, "--output", tmp_path / "news")
+    assert code == 0, errors
+    assert Manifest.read(tmp_path / "news" / "1").precision == "int8"

@@ -22,7 +22,7 @@ from tfclf.loader import load_checkpoint, load_export
 from tfclf.problem_types import activation_of
 from tfclf.progress import show_progress
 from tfclf.sample_texts import HEADLINES, hostile_texts
-from tfclf.saved_model.certificate import Agreement, Certificate, Difference
+from tfclf.saved_model.certificate import Agreement, Certificate, Difference, agrees
 from tfclf.saved_model.versions import latest_version
 
 # Largest logit difference that still counts as equal, for logits up to 1; larger logits scale it.
@@ -63,7 +63,7 @@ def verify(
     called equal: its certificate states the agreement, and `agrees` says whether tokens are equal
     and at least 99 % of the labels, or 95 % on the built-in texts.
 
-    A comparison that finds a difference does not replace a certificate that says equal to another
+    A comparison that finds a difference does not replace a certificate that agrees with another
     source: `stored` of the result is then false. It does replace one about the same files.
 
     Args:
@@ -99,7 +99,7 @@ def verify(
 
 def _is_kept(stored: Mapping[str, Any] | None, made: Certificate) -> bool:
     """Return whether a stored certificate is kept: a wrong source does not refute a right one."""
-    if made.equal or not stored or not stored["equal"]:
+    if made.agrees or not stored or not agrees(stored):
         return False
     return bool(stored["source_checksums"] != made.source_checksums)
 

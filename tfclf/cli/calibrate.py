@@ -23,6 +23,7 @@ from tfclf.cli.startup import start_to_make
 from tfclf.cli.tables import print_calibration
 from tfclf.errors import InputError
 from tfclf.problem_types import MULTI_LABEL
+from tfclf.saved_model.certificate import agrees
 
 if TYPE_CHECKING:
     from tfclf.data import LabelledRows, Layout
@@ -181,7 +182,7 @@ def calibrate(
         if report is not None:
             typer.echo(f"Written to {report}: {', '.join(CALIBRATION_FILES)}")
         typer.echo(f"{done.path}")
-    if source is not None and not (done.certificate or {}).get("equal"):
+    if source is not None and not (done.certificate and agrees(done.certificate)):
         typer.echo(f"The new export differs from {source}: see tfclf show {done.path}", err=True)
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from tfclf.cli.text_source import read_texts
 from tfclf.data import Layout
 from tfclf.errors import InputError
 from tfclf.problem_types import REGRESSION
+from tfclf.saved_model.certificate import describe_verdict
 
 if TYPE_CHECKING:
     from tfclf.saved_model.certificate import Certificate
@@ -293,12 +294,7 @@ def _summarize(certificate: Any) -> str:
     if not certificate:
         return "none: run `tfclf verify`"
     tolerance = certificate["tolerance"]
-    if certificate["equal"]:
-        verdict = "equal to"
-    elif tolerance is None and certificate["agrees"]:
-        verdict = "int8, so not equal, but agrees with"
-    else:
-        verdict = "DIFFERS from"
+    verdict = describe_verdict(certificate).replace("differs", "DIFFERS")
     allowed = "no tolerance" if tolerance is None else f"tolerance {tolerance:.0e}"
     return (
         f"{verdict} the original ({certificate['reference']}): "

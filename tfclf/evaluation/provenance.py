@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tfclf._version import __version__, package_versions
+from tfclf.saved_model.certificate import describe_verdict
 from tfclf.saved_model.manifest import Manifest
 
 
@@ -102,7 +103,7 @@ def describe_certificate(certificate: Mapping[str, Any] | None) -> str:
     if not certificate:
         return "none: `tfclf verify` has not been run"
     return (
-        f"{'equal to' if certificate['equal'] else 'differs from'} the original "
+        f"{describe_verdict(certificate)} the original "
         f"({certificate['reference']}) on {certificate['rows']:,} texts: "
         f"{certificate['token_mismatches']:,} with other tokens, "
         f"{certificate['label_mismatches']:,} with another label, logits within "

@@ -86,3 +86,23 @@ class Certificate:
     def to_dict(self) -> dict[str, Any]:
         """Convert to the form stored in the manifest and printed by --json."""
         return asdict(self)
+
+
+def agrees(certificate: Mapping[str, Any]) -> bool:
+    """Tell whether a stored certificate is a good one. Older ones know `equal` only.
+
+    >>> agrees({"equal": True}), agrees({"equal": False}), agrees({"equal": False, "agrees": True})
+    (True, False, True)
+    """
+    return bool(certificate["equal"] or certificate.get("agrees"))
+
+
+def describe_verdict(certificate: Mapping[str, Any]) -> str:
+    """Say in words how an export compares with the original, which is named next.
+
+    >>> describe_verdict({"equal": False, "agrees": True})
+    'int8, so not equal, but agrees with'
+    """
+    if certificate["equal"]:
+        return "equal to"
+    return "int8, so not equal, but agrees with" if agrees(certificate) else "differs from"
