@@ -230,3 +230,9 @@ def test_it_can_be_calibrated_and_still_agrees(
     code, _, errors = run("calibrate", int8_export.parent, rows, "--output", tmp_path / "news")
     assert code == 0, errors
     assert Manifest.read(tmp_path / "news" / "1").precision == "int8"
+
+
+def test_a_warm_up_for_xla_is_refused(short_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="precision='int8' has no 'serving_xla'"):
+        tfclf.export(short_checkpoint, tmp_path / "m", xla_warm_up=True, **options_of("int8"))
+    assert not (tmp_path / "m").exists()

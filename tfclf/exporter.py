@@ -77,10 +77,16 @@ def export(
         calibration_texts=calibration_texts,
     )
     if xla_warm_up and graph.ladder is None:  # with engine="auto", known only now
+        if manifest.engine == "lean":
+            what, way_out = f"precision={manifest.precision!r}", "precision='float32'"
+        else:
+            what, way_out = (
+                f"engine={manifest.engine!r}",
+                "engine='lean' if the checkpoint allows it",
+            )
         raise InputError(
-            f"engine={manifest.engine!r} with precision={manifest.precision!r} has no "
-            f"{names.SERVING_XLA!r} to warm up. Use engine='lean' and floats if the checkpoint "
-            f"allows it, or leave xla_warm_up (--xla-warm-up) out."
+            f"{what} has no {names.SERVING_XLA!r} to warm up. Use {way_out}, or leave xla_warm_up "
+            f"(--xla-warm-up) out."
         )
     versions = {"tfclf": __version__} | package_versions(*_PACKAGES)
     manifest = dataclasses.replace(manifest, versions=versions)
