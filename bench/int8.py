@@ -1,20 +1,16 @@
-"""int8 beside float32: how far the answers agree by the rule of the ranges, and the speed.
+"""int8 beside float32: how far the answers agree, by the way that ranges are chosen.
 
-    python -m bench.int8 [CHECKPOINT] [--rows 7600] [--rounds 5]
+    python -m bench.int8 [CHECKPOINT] [--rows 7600]
 
 The checkpoint is a classifier of AG News, by default the bundled model's, which `make
 demo-checkpoint` writes. Ranges are measured on 300 rows of the training split; answers are compared
-on the official test split. Speed is that of DistilBERT-base with random weights, in turns within
-one process. Figures go to bench/results/int8.json.
+on the official test split. Figures go to bench/results/int8.json. The speed is bench.peers' matter.
 """
 
 import argparse
 import csv
-import json
 import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +21,8 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-import tfclf
-from bench.cases import CASES
-from bench.material import SHARED, base_checkpoint
-from bench.measure import compare, describe_run, write_result
+from bench.material import SHARED
+from bench.measure import describe_run, write_result
 from samples.checkpoints import ROOT
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.graph.engines.lean import LeanEngine
@@ -61,24 +55,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     demo = ROOT / "build" / "demo_checkpoint"
     parser.add_argument("checkpoint", nargs="?", type=Path, default=demo)
-    parser.add_argument("--rows", type=int, default=7600, help="of the test; 0: no agreement")
-    parser.add_argument("--rounds", type=int, default=5, help="of the timing; 0: no speed")
+    parser.add_argument("--rows", type=int, default=7600, help="of the test split")
     options = parser.parse_args()
-    # What is not measured now stays as it was measured before.
-    result = json.loads(_RESULT.read_text(encoding="utf-8")) if _RESULT.is_file() else {}
-    if options.rows:
-        result["agreement"] = {
-            **describe_run(),
-            "calibration_rows": _CALIBRATION_ROWS,
-            "smoothing": SMOOTHING,
-            "allowed_error": ALLOWED_ERROR,
-            "rows": options.rows,
-            "ways": measure_agreement(options.checkpoint, options.rows),
-        }
-    if options.rounds:
-        with tempfile.TemporaryDirectory() as folder:
-            figures = measure_speed(Path(folder), rounds=options.rounds)
-        result["speed"] = {**describe_run(), "figures": figures}
+    result = {
+        **describe_run(),
+        "calibration_rows": _CALIBRATION_ROWS,
+        "smoothing": SMOOTHING,
+        "allowed_error": ALLOWED_ERROR,
+        "rows": options.rows,
+        "ways": measure_agreement(options.checkpoint, options.rows),
+    }
     write_result(_RESULT, result)
     _print(result)
 
@@ -142,41 +128,6 @@ def _compare(exact: np.ndarray, found: np.ndarray) -> dict[str, float]:
     }
 
 
-def measure_speed(folder: Path, *, rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """Return figures by load: int8 beside float32, both as exports."""
-    checkpoint = base_checkpoint(CASES[0], folder / "base")
-    models = {
-        "float32": tfclf.load(tfclf.export(checkpoint, folder / "float32")),
-        "int8": tfclf.load(
-            tfclf.export(
-                checkpoint,
-                folder / "int8",
-                precision="int8",
-                calibration_texts=_read_training()[:_CALIBRATION_ROWS],
-            )
-        ),
-    }
-    texts, _ = _read_test()
-    bulk = sorted(texts[:128], key=len)
-    loads = {"one text a call": (texts[:24], 1), "batches of 32, sorted": (bulk, _BATCH)}
-    return {
-        name: [
-            asdict(figure)
-            for figure in compare(
-                {precision: _work(model, rows, size) for precision, model in models.items()},
-                texts=len(rows),
-                runs=rounds,
-            )
-        ]
-        for name, (rows, size) in loads.items()
-    }
-
-
-def _work(model: tfclf.Classifier, texts: Sequence[str], size: int) -> Callable[[], object]:
-    batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
-    return lambda: [model(batch)["logits"].numpy() for batch in batches]
-
-
 def _read_training() -> list[str]:
     path = SHARED / "data" / "ag_news" / "train_subset.csv"
     with path.open(encoding="utf-8", newline="") as file:
@@ -198,14 +149,10 @@ def _print(result: Mapping[str, Any]) -> None:
         "mean_probability_difference",
     )
     table = Table("", *(name.replace("_", " ") for name in columns), "products in float32")
-    for name, figures in result.get("agreement", {}).get("ways", {}).items():
+    for name, figures in result["ways"].items():
         kept = len(figures.get("products_in_float32", ()))
         table.add_row(name, *(f"{figures.get(key, 0):.4f}" for key in columns), str(kept))
-    console = Console()
-    console.print(table)
-    for load, figures in result.get("speed", {}).get("figures", {}).items():
-        for figure in figures:
-            console.print(load, figure)
+    Console().print(table)
 
 
 if __name__ == "__main__":

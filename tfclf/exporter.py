@@ -53,7 +53,7 @@ def export(
         if it can run the model, else original, and the log says why.
       precision: 'float32', 'bfloat16' or 'int8', of the arithmetic. int8 is not equal to the
         original: `verify` states how far it agrees. It runs on x86-64 with TensorFlow 2.17 or
-        later, and is fast with AVX512-VNNI, AVX-VNNI or AMX.
+        later, and is fastest with AVX512-VNNI, AVX-VNNI or AMX.
       storage: number format of the large weights in the file; `precision` by default. 'float16'
         halves a float32 file and is exact only if every weight is a float16 value, as after
         `tfclf train --round-weights float16`.

@@ -10,7 +10,7 @@ from tfclf.saved_model.versions import list_versions
 
 REQUIRES = {
     "tensorflow": "2.17 or later",
-    "processor": "x86-64; fast with AVX512-VNNI, AVX-VNNI or AMX",
+    "processor": "x86-64; fastest with AVX512-VNNI, AVX-VNNI or AMX",
 }
 _FIRST_TENSORFLOW = (2, 17)
 _FAST_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
@@ -72,7 +72,7 @@ def _log_slow_processor(source: Path) -> None:
     if not _FAST_FLAGS.intersection(flags):
         _log.info(
             "%s: int8 runs here without AVX512-VNNI, AVX-VNNI or AMX: the answers are the same, "
-            "and the speed is nearer to float32's.",
+            "and small batches gain little.",
             source,
         )
 
