@@ -34,17 +34,21 @@ Connect = Callable[..., Any]
 
 @pytest.fixture(scope="package")
 def models(
-    small: Path, regression_export: Path, tmp_path_factory: pytest.TempPathFactory
+    small: Path, regression_export: Path, multi_label_export: Path
 ) -> Iterator[Callable[[str], Model]]:
-    """Models by name; each is exported and served at its first use."""
+    """Models by name; each is served at its first use."""
+    exports = {
+        "demo": DEMO,
+        "tiny": small,
+        "regression": regression_export,
+        "multi-label": multi_label_export,
+    }
     running: dict[str, Model] = {}
     with ExitStack() as servers:
 
         def model(name: str) -> Model:
             if name not in running:
-                path = {"demo": DEMO, "tiny": small, "regression": regression_export}.get(name)
-                if path is None:
-                    path = export_small(tmp_path_factory.mktemp(name), **_MULTI_LABEL)
+                path = exports[name]
                 server = servers.enter_context(serve(path, model_name=NAME, port=0))
                 running[name] = Model(server.address, tfclf.load(path))
             return running[name]
@@ -56,13 +60,6 @@ def models(
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 1 of an export with a small vocabulary, quick to make."""
     return export_small(tmp_path_factory.mktemp("small"))
-
-
-_MULTI_LABEL: dict[str, Any] = {
-    "problem_type": "multi_label_classification",
-    "seed": 3,
-    "max_position_embeddings": 64,
-}
 
 
 def export_small(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
