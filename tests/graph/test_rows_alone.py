@@ -131,7 +131,7 @@ def client(model: str, folder: Path, once: Once) -> Iterator[tfclf.Client]:
     engine = "lean" if model == "lean" else "original"
 
     def make(at: Path) -> None:
-        with few_signatures("detail"):
+        with few_signatures("classify", "detail"):
             tfclf.export(folder, at / "one", engine=engine)
 
     exports = once(f"alone_{model}_export", make)

@@ -59,7 +59,7 @@ def model(folder: Path) -> Path:
     )
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
-    with few_signatures("detail"):
+    with few_signatures("classify", "detail"):
         tfclf.export(checkpoint, folder / "modèle")
     return Path("modèle")
 
