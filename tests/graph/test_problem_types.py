@@ -177,6 +177,7 @@ def test_verify_catches_another_problem_type(own_value_model: tuple[Path, Path])
     assert certificate.differences[0].what == "problem_type"
 
 
+@pytest.mark.sample("lean")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_multi_label_probabilities_are_independent(own_checkpoint: Path, engine: str) -> None:
     edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")

@@ -257,7 +257,7 @@ def original(
     return Pair(folder, whole=True)
 
 
-@pytest.mark.sample("albert-base-v2, tokenizer.json")
+@pytest.mark.verify
 def test_ids_equal_for_the_published_vocabularies(original: Pair, shared: Path) -> None:
     rows = [*corpora.ag_news(shared)[:100], *corpora.allocine(shared)[:50]]
     texts = [*_TRICKY, *rows, *corpora.hostile(300, seed=3, rows=rows)]
