@@ -24,6 +24,7 @@ from tests.no_warm_up import skip_warm_up_of_exports
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
 
 _TOGETHER = (
+    "tests/calibrator/",
     "tests/client/",
     "tests/server/conformance/",
     "tests/server/page/",

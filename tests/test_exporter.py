@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import tfclf
-from samples.checkpoints import LABELS, tiny_checkpoint, tiny_config, tiny_model
+from samples.checkpoints import LABELS, short_sizes, tiny_checkpoint, tiny_config, tiny_model
 from tests.forks import fork_python
+from tests.signatures import few_signatures
 from tfclf import exporter
 from tfclf.errors import ExportError, InputError, SavedModelError
 from tfclf.graph.build import ENGINES
-from tfclf.graph.serving_graph import ServingGraph
-from tfclf.graph.signatures import Signature, signatures_of
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import find_ops, serving_versions
@@ -263,18 +262,16 @@ def test_they_load_and_answer_where_transformers_and_keras_cannot_be_imported(
 
 
 @pytest.fixture
-def trace_one_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+def trace_one_signature() -> Iterator[None]:
     """Let an export hold only its first signature: tracing all of them takes seconds."""
 
-    def first_signature(graph: ServingGraph) -> tuple[Signature, ...]:
-        return signatures_of(graph)[:1]
-
-    monkeypatch.setattr(exporter, "signatures_of", first_signature)
+    with few_signatures():
+        yield
 
 
 @pytest.mark.usefixtures("trace_one_signature")
-def test_the_next_free_version_is_taken(own_export: Path, checkpoint: Path) -> None:
-    assert tfclf.export(checkpoint, own_export.parent).name == "2"
+def test_the_next_free_version_is_taken(own_export: Path, short_checkpoint: Path) -> None:
+    assert tfclf.export(short_checkpoint, own_export.parent).name == "2"
 
 
 def test_a_version_that_is_there_is_not_overwritten(own_export: Path, checkpoint: Path) -> None:
@@ -296,7 +293,6 @@ def test_the_newest_version_is_loaded_by_number(own_export: Path) -> None:
     assert saved_model_folder(own_export.parent) == own_export.parent / "10"
 
 
-@pytest.mark.usefixtures("trace_one_signature")
 @pytest.mark.parametrize(
     "failure",
     [
@@ -307,24 +303,25 @@ def test_the_newest_version_is_loaded_by_number(own_export: Path) -> None:
 def test_a_full_disk_leaves_nothing_behind(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(graph: object, manifest: object, folder: Path, **_: object) -> None:
+        (folder / "saved_model.pb").touch()
         raise failure
 
-    monkeypatch.setattr(exporter, "_write_warm_up", fail)
+    monkeypatch.setattr(exporter, "_write", fail)
     with pytest.raises(ExportError, match="Nothing was left there"):
         tfclf.export(checkpoint, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.usefixtures("trace_one_signature")
-def test_a_disk_that_fills_up_in_the_middle_is_told(tmp_path: Path, checkpoint: Path) -> None:
+def test_a_disk_that_fills_up_in_the_middle_is_told(tmp_path: Path, short_checkpoint: Path) -> None:
     """A real one: the limit on file size stops TensorFlow's own writer."""
     limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, most))
     try:
         with pytest.raises(ExportError, match="Nothing was left there"):
-            tfclf.export(checkpoint, tmp_path / "model")
+            tfclf.export(short_checkpoint, tmp_path / "model")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
         signal.signal(signal.SIGXFSZ, handler)
@@ -332,7 +329,7 @@ def test_a_disk_that_fills_up_in_the_middle_is_told(tmp_path: Path, checkpoint: 
 
 
 @pytest.mark.usefixtures("trace_one_signature")
-def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, checkpoint: Path) -> None:
+def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, short_checkpoint: Path) -> None:
     script = textwrap.dedent(
         """
         import os, signal, sys
@@ -344,14 +341,14 @@ def test_a_kill_in_the_middle_leaves_no_version(tmp_path: Path, checkpoint: Path
         """
     )
     done = subprocess.run(
-        [fork_python(), "-c", script, str(checkpoint), str(tmp_path / "model")],
+        [fork_python(), "-c", script, str(short_checkpoint), str(tmp_path / "model")],
         capture_output=True,
         check=False,
     )
     assert done.returncode == -9
     with pytest.raises(tfclf.TfclfError, match="expected an exported model"):
         tfclf.load(tmp_path / "model")
-    assert tfclf.export(checkpoint, tmp_path / "model").name == "1"
+    assert tfclf.export(short_checkpoint, tmp_path / "model").name == "1"
 
 
 def test_options_that_do_not_exist_are_named(tmp_path: Path, checkpoint: Path) -> None:
@@ -366,8 +363,9 @@ def test_the_original_engine_has_one_precision(tmp_path: Path, checkpoint: Path)
 
 @pytest.mark.usefixtures("trace_one_signature")
 def test_float16_storage_is_exact_for_float16_weights(tmp_path: Path) -> None:
-    folder = tiny_checkpoint(tmp_path / "rounded")
-    model = tiny_model(tiny_config("distilbert"))
+    sizes = short_sizes("distilbert")
+    folder = tiny_checkpoint(tmp_path / "rounded", **sizes)
+    model = tiny_model(tiny_config("distilbert", **sizes))
     for weight in model.weights:
         weight.assign(tf.cast(tf.cast(weight, tf.float16), tf.float32))
     model.save_weights(folder / "tf_model.h5")

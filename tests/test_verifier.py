@@ -119,7 +119,7 @@ def test_a_wrong_piece_is_caught(own_export: Path, own_checkpoint: Path) -> None
     assert certificate.differences[0].what == "tokens"
 
 
-@pytest.mark.sample("bert")
+@pytest.mark.sample(("bert", "BertTokenizer"), ("bert", "DistilBertTokenizer"))
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
 @pytest.mark.parametrize(
     "tokenizer_class", ["BertTokenizer", "DistilBertTokenizer", "PreTrainedTokenizerFast"]
@@ -155,12 +155,11 @@ def test_another_problem_type_is_caught(own_export: Path, own_checkpoint: Path) 
 
 
 def test_bfloat16_is_stated_beside_float32(
-    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+    own_export: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tfclf.export(checkpoint, tmp_path / "model", precision="bfloat16")
-    classifier = tfclf.load(path, xla=False)
+    classifier = tfclf.load(checkpoint, precision="bfloat16", xla=False)
     monkeypatch.setattr(verifier, "load_export", lambda *_, **__: classifier)
-    certificate = tfclf.verify(path, checkpoint, HEADLINES)
+    certificate = tfclf.verify(own_export, checkpoint, HEADLINES)
     rounded, exact = certificate.agreement["bfloat16"], certificate.agreement["float32"]
     assert rounded.rows == exact.rows == len(HEADLINES)
     assert (certificate.texts, exact.label_agreement) == ("given", 1)
@@ -176,7 +175,7 @@ def test_bfloat16_is_stated_beside_float32(
         )
     ]
     assert rounded.label_agreement == sum(same_labels) / len(same_labels)
-    stored = Manifest.read(path).certificate
+    stored = Manifest.read(own_export).certificate
     assert stored is not None
     assert stored["agreement"]["bfloat16"]["rows"] == len(HEADLINES)
 

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 import tfclf
 from samples.checkpoints import edit_json
+from tfclf import verifier
 from tfclf.calibrator import CalibrationReport
 from tfclf.calibrator.report import CALIBRATION_FILES
 from tfclf.checkpoints.opening import open_checkpoint
@@ -27,6 +28,7 @@ from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.temperature import read_temperature
 
+_TEXTS = ["a", "late goal " * 50]
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
 COLOURS = ("red", "green", "blue")
 _DRAW = random.Random(5)
@@ -55,6 +57,22 @@ def before(short_export: Path) -> tfclf.Classifier:
 @pytest.fixture(scope="module")
 def after(report: CalibrationReport) -> tfclf.Classifier:
     return tfclf.load(report.path, xla=False)
+
+
+@pytest.fixture
+def proved(
+    report: CalibrationReport,
+    after: tfclf.Classifier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A copy of the calibrated export to verify; its graph is that of `after`."""
+
+    def load(version: Path, *, xla: bool | None) -> tfclf.Classifier:
+        return tfclf.Classifier(after._functions, Manifest.read(version), owner=after, xla=xla)
+
+    monkeypatch.setattr(verifier, "load_export", load)
+    return Path(shutil.copytree(report.path, tmp_path / "1"))
 
 
 @pytest.fixture(scope="module")
@@ -110,28 +128,43 @@ def test_logits_and_labels_are_those_of_the_given_export(
     np.testing.assert_array_equal(expected["label"], found["label"])
 
 
-def test_every_signature_divides_by_the_temperature(
-    report: CalibrationReport, after: tfclf.Classifier
-) -> None:
-    texts, ids = tf.constant(["a", "late goal " * 50]), tf.constant([[5, 6, 7]])
-    inputs = {
-        "serving_default": {"text": texts},
-        "serving_xla": {"text": texts},
-        "detail": {"text": texts},
-        "detail_xla": {"text": texts},
-        "pairs": {"text": texts, "text_pair": texts},
-        "detail_pairs": {"text": texts, "text_pair": texts},
-        "windows": {"text": texts, "stride": tf.constant([4, 4])},
-        "encode": {"input_ids": ids, "attention_mask": tf.ones_like(ids)},
-        "explain": {"text": texts},
-        "explain_pairs": {"text": texts, "text_pair": texts},
-        "explain_windows": {"text": texts, "stride": tf.constant([4, 4])},
+_ONE, _TWO = {"text": _TEXTS}, {"text": _TEXTS, "text_pair": _TEXTS}
+_WINDOWS = {"text": _TEXTS, "stride": [4, 4]}
+_INPUTS: dict[str, dict[str, Any]] = {
+    "serving_default": _ONE,
+    "serving_xla": _ONE,
+    "detail": _ONE,
+    "detail_xla": _ONE,
+    "pairs": _TWO,
+    "detail_pairs": _TWO,
+    "windows": _WINDOWS,
+    "encode": {"input_ids": [[5, 6, 7]], "attention_mask": [[1, 1, 1]]},
+    "explain": _ONE,
+    "explain_pairs": _TWO,
+    "explain_windows": _WINDOWS,
+}
+
+
+def test_every_signature_reads_the_temperature(after: tfclf.Classifier) -> None:
+    handle = after._owner.graph.temperature.handle
+    reading = {
+        name
+        for name, function in after._functions.items()
+        if any(captured is handle for captured in function.captured_inputs)  # type: ignore[attr-defined]
     }
-    assert set(after._functions) == {*inputs, "classify", "tokenize"}
-    for name, given_inputs in inputs.items():
-        outputs = after._functions[name](**given_inputs)
-        expected = tf.nn.softmax(outputs["logits"] / report.temperature)
-        np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-6, err_msg=name)
+    assert set(after._functions) == {*_INPUTS, "classify", "tokenize"}
+    assert reading == {*_INPUTS, "classify"}
+
+
+@pytest.mark.sample("serving_default", "windows", "encode", "explain")
+@pytest.mark.parametrize("name", _INPUTS)
+def test_every_signature_divides_by_the_temperature(
+    report: CalibrationReport, after: tfclf.Classifier, name: str
+) -> None:
+    inputs = {key: tf.constant(value) for key, value in _INPUTS[name].items()}
+    outputs = after._functions[name](**inputs)
+    expected = tf.nn.softmax(outputs["logits"] / report.temperature)
+    np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-6)
 
 
 def test_half_of_the_rows_are_held_out(report: CalibrationReport) -> None:
@@ -165,26 +198,23 @@ def test_other_rows_may_be_given_to_measure_on(colours_on_all: CalibrationReport
     assert (colours_on_all.fitted_rows, colours_on_all.samples) == (80, 80)
 
 
-def test_verify_finds_the_calibrated_export_equal(
-    report: CalibrationReport, short_checkpoint: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(report.path, tmp_path / "1")
-    assert tfclf.verify(tmp_path / "1", short_checkpoint, HEADLINES).equal
+def test_verify_finds_the_calibrated_export_equal(proved: Path, short_checkpoint: Path) -> None:
+    assert tfclf.verify(proved, short_checkpoint, HEADLINES).equal
 
 
 def test_verify_finds_a_manifest_with_another_temperature(
-    report: CalibrationReport, short_checkpoint: Path, tmp_path: Path
+    report: CalibrationReport, proved: Path, short_checkpoint: Path
 ) -> None:
-    shutil.copytree(report.path, tmp_path / "1")
-    edit_json(Manifest.path(tmp_path / "1"), temperature=report.temperature / 2)
-    certificate = tfclf.verify(tmp_path / "1", short_checkpoint, HEADLINES)
+    edit_json(Manifest.path(proved), temperature=report.temperature / 2)
+    certificate = tfclf.verify(proved, short_checkpoint, HEADLINES)
     assert not certificate.equal
     assert {one.what for one in certificate.differences} == {"probabilities"}
 
 
 def test_with_its_source_the_new_export_gets_a_new_certificate(
-    short_export: Path, short_checkpoint: Path, tmp_path: Path
+    short_export: Path, short_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(verifier, "_built_in_texts", lambda: list(HEADLINES))
     made = tfclf.calibrate(short_export, ROWS, tmp_path / "m", source=short_checkpoint)
     assert (made.certificate or {})["equal"]
     assert "carried_from" not in (made.certificate or {})

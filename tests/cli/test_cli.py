@@ -17,6 +17,7 @@ import pytest
 import tfclf
 from samples.checkpoints import DEMO, LABELS, edit_json
 from tests.forks import fork_python
+from tests.signatures import few_signatures
 from tfclf import cli, loader
 from tfclf.catalog.cards import cards
 from tfclf.cli.commands import ALL
@@ -260,41 +261,57 @@ def test_show_prints_bfloat16_beside_float32(run: Run, own_export: Path) -> None
     assert "probabilities within 1.2e-02, logits within 4.6e-02" in printed
 
 
-def test_export_verify_and_predict_follow_one_another(
-    run: Run, short_checkpoint: Path, tmp_path: Path
+@pytest.fixture
+def headlines(tmp_path: Path) -> Path:
+    """A file of few texts to verify on."""
+    path = tmp_path / "headlines.txt"
+    path.write_text("\n".join(HEADLINES), encoding="utf-8")
+    return path
+
+
+def test_export_and_verify_follow_one_another(
+    run: Run, short_checkpoint: Path, headlines: Path, tmp_path: Path
 ) -> None:
-    path = json.loads(run("export", short_checkpoint, tmp_path / "model", "--json").stdout)["path"]
-    verified = run("verify", path, "--source", short_checkpoint)
+    with few_signatures("pairs", "tokenize", "encode"):
+        exported = run("export", short_checkpoint, tmp_path / "model", "--json")
+    path = json.loads(exported.stdout)["path"]
+    verified = run("verify", path, "--source", short_checkpoint, "--texts", headlines)
     assert (verified.returncode, verified.stdout.split()[:2]) == (0, ["equal", "to"])
-    assert run("predict", tmp_path / "model", "news").returncode == 0
 
 
 def test_verify_ends_with_1_and_the_rows_that_differ(
-    run: Run, short_export: Path, short_checkpoint: Path, tmp_path: Path
+    run: Run, short_export: Path, short_checkpoint: Path, headlines: Path, tmp_path: Path
 ) -> None:
     own_export = shutil.copytree(short_export, tmp_path / "export" / "1")
     own_checkpoint = shutil.copytree(short_checkpoint, tmp_path / "checkpoint")
     path = own_checkpoint / "tokenizer.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"the":', '"thee":'), encoding="utf-8")
-    done = run("verify", own_export, "--source", own_checkpoint)
+    done = run("verify", own_export, "--source", own_checkpoint, "--texts", headlines)
     assert done.returncode == 1
     assert done.stdout.startswith("DIFFERS from the original")
     assert re.search(r"^row \d+, tokens: ", done.stdout, re.MULTILINE)
 
 
-def test_predict_answers_the_same_with_xla(run: Run, short_export: Path) -> None:
-    answers = [
-        [
-            json.loads(line)
-            for line in run(
-                "predict", short_export, *HEADLINES[:2], "--json", option
-            ).stdout.splitlines()
-        ]
-        for option in ("--xla", "--no-xla")
-    ]
-    for one, other in zip(*answers, strict=True):
-        assert one["label"] == other["label"]
-        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+@pytest.mark.parametrize(
+    ("options", "xla"), [((), None), (("--xla",), True), (("--no-xla",), False)], ids=str
+)
+def test_predict_loads_the_model_with_or_without_xla(
+    run: Run,
+    exported: Path,
+    classifier: tfclf.Classifier,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    xla: bool | None,
+) -> None:
+    asked = []
+
+    def load(model: str, *, xla: bool | None) -> tfclf.Classifier:
+        asked.append(xla)
+        return classifier
+
+    monkeypatch.setattr(loader, "load", load)
+    assert run("predict", exported, "news", *options).returncode == 0
+    assert asked == [xla]
 
 
 def test_evaluate_prints_the_metrics_of_the_cards(run: Run, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Servers for clients, over both protocols, and both forms of the client with one interface."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 import tfclf
 from samples.checkpoints import DEMO, edit_json, tiny_checkpoint, write_small_tokenizer
 from tests.client.fronts import Behind, GrpcFront, RestFront
+from tests.signatures import few_signatures
 from tfclf import AsyncClient, Client, Prediction
 from tfclf.server import serve
 
@@ -34,17 +35,21 @@ Connect = Callable[..., Any]
 
 @pytest.fixture(scope="package")
 def models(
-    small: Path, regression_export: Path, tmp_path_factory: pytest.TempPathFactory
+    small: Path, regression_export: Path, multi_label_export: Path
 ) -> Iterator[Callable[[str], Model]]:
-    """Models by name; each is exported and served at its first use."""
+    """Models by name; each is served at its first use."""
+    exports = {
+        "demo": DEMO,
+        "tiny": small,
+        "regression": regression_export,
+        "multi-label": multi_label_export,
+    }
     running: dict[str, Model] = {}
     with ExitStack() as servers:
 
         def model(name: str) -> Model:
             if name not in running:
-                path = {"demo": DEMO, "tiny": small, "regression": regression_export}.get(name)
-                if path is None:
-                    path = export_small(tmp_path_factory.mktemp(name), **_MULTI_LABEL)
+                path = exports[name]
                 server = servers.enter_context(serve(path, model_name=NAME, port=0))
                 running[name] = Model(server.address, tfclf.load(path))
             return running[name]
@@ -58,18 +63,25 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_small(tmp_path_factory.mktemp("small"))
 
 
-_MULTI_LABEL: dict[str, Any] = {
-    "problem_type": "multi_label_classification",
-    "seed": 3,
-    "max_position_embeddings": 64,
-}
+# What clients call, and what an error lists.
+_CALLED = (
+    *("classify", "detail", "detail_pairs", "pairs", "windows", "tokenize", "encode"),
+    *("explain", "explain_pairs"),
+)
 
 
-def export_small(folder: Path, *, version: int | None = None, **changes: Any) -> Path:
+def export_small(
+    folder: Path,
+    *,
+    version: int | None = None,
+    signatures: Sequence[str] = _CALLED,
+    **changes: Any,
+) -> Path:
     checkpoint = tiny_checkpoint(folder / "checkpoint", n_layers=1, **changes)
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
-    return tfclf.export(checkpoint, folder / "model", version=version)
+    with few_signatures(*signatures):
+        return tfclf.export(checkpoint, folder / "model", version=version)
 
 
 class Blocking:

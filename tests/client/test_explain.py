@@ -52,6 +52,7 @@ def test_explanations_are_those_in_process(client: Any, models: Callable[[str], 
     check_same([client.explain(TEXTS[0])], [classifier.explain(TEXTS[0])])
 
 
+@pytest.mark.verify  # as test_explain.py of tests/explaining does in process
 def test_a_regression_is_explained(models: Callable[[str], Model], form: str) -> None:
     model = models("regression")
     with connection(form, model.address) as client:

@@ -26,7 +26,8 @@ def versions(
     first = models("tiny")
     folder = tmp_path_factory.mktemp("swap")
     labels = {"0": "d", "1": "World", "2": "b"}
-    second = export_small(folder, version=2, seed=5, id2label=labels)
+    called = ("classify", "detail")
+    second = export_small(folder, version=2, signatures=called, seed=5, id2label=labels)
     with serve(second, model_name=NAME, port=0) as server:
         yield {1: (first.address, first.classifier), 2: (server.address, tfclf.load(second))}
 

@@ -8,6 +8,7 @@ from samples.checkpoints import DEMO
 from tfclf.sample_texts import HEADLINES
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("count", [2, 5])
 def test_without_the_strongest_words_the_probability_falls_most(count: int) -> None:
     falls = measure_falls(tfclf.load(DEMO), HEADLINES, count=count)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import tfclf
 from samples.checkpoints import LABELS, edit_json, tiny_checkpoint
+from tfclf import loader, verifier
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.cli.evaluate.command import evaluate as evaluate_command
 from tfclf.cli.predict.command import predict as predict_command
@@ -45,6 +46,9 @@ def value_model(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     """A regression's export, and its checkpoint."""
+    if request.param == "lean":
+        export: Path = request.getfixturevalue("regression_export")
+        return export, export.parents[1] / "checkpoint"
     folder = tmp_path_factory.mktemp(request.param)
     source = tiny_checkpoint(
         folder / "checkpoint", id2label=NAMED, problem_type="regression", **_SMALL
@@ -55,6 +59,22 @@ def value_model(
 @pytest.fixture(scope="module")
 def value_classifier(value_model: tuple[Path, Path]) -> tfclf.Classifier:
     return tfclf.load(value_model[0])
+
+
+@pytest.fixture
+def own_value_model(
+    value_model: tuple[Path, Path],
+    value_classifier: tfclf.Classifier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[Path, Path]:
+    """Copies that the test may change; `verify` takes the graph that is loaded already."""
+    monkeypatch.setattr(verifier, "load_export", lambda *_, **__: value_classifier)
+    path, source = value_model
+    return (
+        Path(shutil.copytree(path, tmp_path / "export" / "1")),
+        Path(shutil.copytree(source, tmp_path / "checkpoint")),
+    )
 
 
 @pytest.mark.sample("distilbert", "roberta")
@@ -93,6 +113,7 @@ def test_a_regression_reads_pairs_and_windows(value_classifier: tfclf.Classifier
     ] == [2]
 
 
+@pytest.mark.sample("lean")
 def test_an_export_of_a_regression_has_regress_in_the_place_of_classify(
     value_model: tuple[Path, Path],
 ) -> None:
@@ -131,33 +152,32 @@ def test_regress_and_its_warm_up_give_the_value(value_model: tuple[Path, Path]) 
 
 
 @pytest.mark.sample("lean")
-def test_verify_proves_a_regression(value_model: tuple[Path, Path]) -> None:
-    certificate = tfclf.verify(*value_model, texts=HEADLINES)
+def test_verify_proves_a_regression(own_value_model: tuple[Path, Path]) -> None:
+    certificate = tfclf.verify(*own_value_model, texts=HEADLINES)
     assert certificate.equal
     assert certificate.pairs == len(HEADLINES)
     assert certificate.agreement["float32"].largest_probability_difference is None
 
 
-def test_verify_proves_a_multi_label_model(tmp_path: Path) -> None:
-    source = tiny_checkpoint(
-        tmp_path / "checkpoint", problem_type="multi_label_classification", **_SMALL
-    )
-    certificate = tfclf.verify(tfclf.export(source, tmp_path / "model"), source, HEADLINES)
+def test_verify_proves_a_multi_label_model(
+    multi_label_export: Path, multi_label_checkpoint: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(multi_label_export, tmp_path / "1")
+    certificate = tfclf.verify(path, multi_label_checkpoint, HEADLINES)
     assert certificate.equal
     assert 0 < certificate.agreement["float32"].largest_probability_difference < 1e-6  # type: ignore[operator]
 
 
 @pytest.mark.sample("lean")
-def test_verify_catches_another_problem_type(
-    value_model: tuple[Path, Path], tmp_path: Path
-) -> None:
-    path, source = (Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in value_model)
+def test_verify_catches_another_problem_type(own_value_model: tuple[Path, Path]) -> None:
+    path, source = own_value_model
     edit_json(source / "config.json", problem_type="multi_label_classification")
     certificate = tfclf.verify(path, source, HEADLINES)
     assert not certificate.equal
     assert certificate.differences[0].what == "problem_type"
 
 
+@pytest.mark.sample("lean")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_multi_label_probabilities_are_independent(own_checkpoint: Path, engine: str) -> None:
     edit_json(own_checkpoint / "config.json", problem_type="multi_label_classification")
@@ -206,10 +226,13 @@ def test_a_problem_type_that_contradicts_the_labels_is_refused(
 
 @pytest.mark.sample("lean")
 def test_predict_prints_the_values_of_a_regression(
-    value_model: tuple[Path, Path], value_classifier: tfclf.Classifier
+    value_model: tuple[Path, Path],
+    value_classifier: tfclf.Classifier,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import typer
 
+    monkeypatch.setattr(loader, "load", lambda *_, **__: value_classifier)
     command = typer.Typer()
     command.command()(predict_command)
     score = value_classifier.predict(HEADLINES[:1])[0].score
@@ -224,7 +247,13 @@ def test_predict_prints_the_values_of_a_regression(
 
 
 @pytest.mark.sample("lean")
-def test_evaluate_refuses_a_regression(value_model: tuple[Path, Path], tmp_path: Path) -> None:
+def test_evaluate_refuses_a_regression(
+    value_model: tuple[Path, Path],
+    value_classifier: tfclf.Classifier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loader, "load", lambda *_, **__: value_classifier)
     rows = tmp_path / "rows.csv"
     rows.write_text("text,label\nnews,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="is a regression; expected a classifier"):

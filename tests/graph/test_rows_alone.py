@@ -18,6 +18,7 @@ from samples.checkpoints import (
     tiny_checkpoint,
 )
 from tests.conftest import Once
+from tests.signatures import few_signatures
 from tfclf._transformers import transformers
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.sample_texts import HEADLINES
@@ -97,7 +98,7 @@ def test_a_row_alone_answers_as_the_original_s(folder: Path, alone: dict[str, np
         np.testing.assert_allclose(alone[text], expected, atol=TOLERANCE, rtol=0)
 
 
-@_sampled
+@pytest.mark.sample("lean", "gpt2")
 def test_every_signature_gives_rows_without_tokens_their_own_outputs(
     loaded: tfclf.Classifier, alone: dict[str, np.ndarray]
 ) -> None:
@@ -128,9 +129,12 @@ def test_encode_gives_each_row_its_own_outputs(
 @pytest.fixture(scope="module")
 def client(model: str, folder: Path, once: Once) -> Iterator[tfclf.Client]:
     engine = "lean" if model == "lean" else "original"
-    exports = once(
-        f"alone_{model}_export", lambda at: tfclf.export(folder, at / "one", engine=engine)
-    )
+
+    def make(at: Path) -> None:
+        with few_signatures("classify", "detail"):
+            tfclf.export(folder, at / "one", engine=engine)
+
+    exports = once(f"alone_{model}_export", make)
     with (
         serve(exports / "one", port=0) as server,
         tfclf.Client(server.address, model="one") as client,

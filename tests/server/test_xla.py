@@ -12,6 +12,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 import tfclf
 from tests.server.conftest import predict_request, strings
+from tests.signatures import few_signatures
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.buckets import Ladder
 from tfclf.server import serve
@@ -22,7 +23,8 @@ LADDER = Ladder((32, 64), (8,))
 @pytest.fixture(scope="module")
 def warmed_up(short_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("exports") / "warmed_up"
-    return tfclf.export(short_checkpoint, base, ladder=LADDER, xla_warm_up=True)
+    with few_signatures("serving_xla"):
+        return tfclf.export(short_checkpoint, base, ladder=LADDER, xla_warm_up=True)
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ def _check_words(splitters: tuple[ByteLevelSplitter, Any], texts: Sequence[str])
 
 
 def test_words_equal_on_hostile_strings(splitters: tuple[ByteLevelSplitter, Any]) -> None:
-    _check_words(splitters, list(hostile_texts(3_000, seed=1)))
+    _check_words(splitters, list(hostile_texts(1_000, seed=1)))
 
 
 @given(st.lists(_TRICKY, max_size=4))
@@ -188,6 +188,7 @@ def test_contractions_equal(splitters: tuple[ByteLevelSplitter, Any], tail: str)
     )
 
 
+@pytest.mark.sample(False)
 def test_every_code_point_is_in_the_reference_class(
     splitters: tuple[ByteLevelSplitter, Any],
 ) -> None:
@@ -204,17 +205,17 @@ def test_every_code_point_is_in_the_reference_class(
 def test_without_the_pattern_the_whole_text_is_one_word(trained: ByteBpe) -> None:
     for spaced in (False, True):
         pair = _Pair(ByteLevel(add_prefix_space=spaced, use_regex=False), trained)
-        assert list(pair.differences(hostile_texts(1_000, seed=4))) == []
+        assert list(pair.differences(hostile_texts(200, seed=4))) == []
 
 
 def test_ids_equal_on_hostile_strings(small: _Pair) -> None:
-    assert list(small.differences(hostile_texts(4_000, seed=1))) == []
+    assert list(small.differences(hostile_texts(1_500, seed=1))) == []
 
 
 def test_ids_equal_with_a_prefix_space(trained: ByteBpe) -> None:
     pair = _Pair(ByteLevel(add_prefix_space=True), trained)
     assert (
-        list(pair.differences([*hostile_texts(2_000, seed=2), "", " ", "\n", "\u00a0a", " a", "a"]))
+        list(pair.differences([*hostile_texts(500, seed=2), "", " ", "\n", "\u00a0a", " a", "a"]))
         == []
     )
 
@@ -383,13 +384,13 @@ def test_an_export_gives_the_same_ids_with_ops_that_every_tf_serving_knows(
     assert tf.saved_model.load(str(tmp_path))(texts).to_list() == small.ours(texts).to_list()
 
 
-def test_ids_equal_on_all_ag_news_test_rows(roberta: _Pair, ag_news: list[str]) -> None:
-    assert len(ag_news) == 7_600
-    assert list(roberta.differences(ag_news)) == []
+def test_ids_equal_on_real_rows(roberta: _Pair, ag_news: list[str]) -> None:
+    """test_full_counts.py takes all rows."""
+    assert list(roberta.differences(ag_news[:1_000])) == []
 
 
 def test_ids_equal_on_hostile_strings_for_the_published_vocabulary(roberta: _Pair) -> None:
-    assert list(roberta.differences(hostile_texts(4_000, seed=7))) == []
+    assert list(roberta.differences(hostile_texts(1_000, seed=7))) == []
 
 
 def test_published_pieces_as_words_equal(roberta: _Pair, published: ByteBpe) -> None:

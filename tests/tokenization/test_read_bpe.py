@@ -27,7 +27,7 @@ _TEXTS = [
     "",
     " ",
     "  two  spaces ",
-    *hostile_texts(500, seed=8),
+    *hostile_texts(200, seed=8),
 ]
 
 

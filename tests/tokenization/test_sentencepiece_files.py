@@ -30,8 +30,14 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Pair(write_sentencepiece(tmp_path_factory.mktemp("tiny"), request.param).parent)
 
 
+# That of XLM-RoBERTa takes ten seconds; tests of KerasHub read it, too.
 @pytest.fixture(
-    scope="module", params=[name for name in sorted(PUBLISHED) if name.endswith(".model")]
+    scope="module",
+    params=[
+        pytest.param(name, marks=[] if name.startswith("albert") else pytest.mark.verify)
+        for name in sorted(PUBLISHED)
+        if name.endswith(".model")
+    ],
 )
 def published(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
@@ -42,17 +48,17 @@ def published(
 
 
 def test_ids_equal_on_hostile_strings(tiny: Pair) -> None:
-    assert list(tiny.differences(corpora.hostile(500, seed=1))) == []
+    assert list(tiny.differences(corpora.hostile(200, seed=1))) == []
 
 
 def test_ids_equal_on_hostile_strings_for_the_published_vocabularies(
     published: Pair, ag_news: list[str]
 ) -> None:
-    assert list(published.differences(corpora.hostile(1_000, seed=2, rows=ag_news))) == []
+    assert list(published.differences(corpora.hostile(300, seed=2, rows=ag_news))) == []
 
 
 def test_ids_equal_on_real_rows(published: Pair, mixed_rows: list[str], shared: Path) -> None:
-    assert list(published.differences([*mixed_rows, *corpora.allocine(shared)[:100]])) == []
+    assert list(published.differences([*mixed_rows, *corpora.allocine(shared)[:30]])) == []
 
 
 @given(texts=st.lists(st.text(), max_size=4))
@@ -203,7 +209,19 @@ def test_deberta_may_lower_case(tmp_path: Path) -> None:
     assert list(Pair(tmp_path).differences(corpora.hostile(200, seed=4))) == []
 
 
-@pytest.mark.sample("xlm-roberta")
+_AS_IT_IS = {
+    "normalization_rule_name": "identity",
+    "remove_extra_whitespaces": False,
+    "add_dummy_prefix": False,
+}
+
+
+@pytest.mark.sample(
+    ("xlm-roberta", {"normalization_rule_name": "identity"}),
+    ("xlm-roberta", {"normalization_rule_name": "nmt_nfkc_cf"}),
+    ("xlm-roberta", {"add_dummy_prefix": False}),
+    ("xlm-roberta", _AS_IT_IS),
+)
 @pytest.mark.parametrize("family", ["albert", "xlm-roberta"])
 @pytest.mark.parametrize(
     "options",
@@ -212,11 +230,7 @@ def test_deberta_may_lower_case(tmp_path: Path) -> None:
         {"normalization_rule_name": "nfkc"},
         {"normalization_rule_name": "nmt_nfkc_cf"},
         {"add_dummy_prefix": False},
-        {
-            "normalization_rule_name": "identity",
-            "remove_extra_whitespaces": False,
-            "add_dummy_prefix": False,
-        },
+        _AS_IT_IS,
     ],
     ids=str,
 )
@@ -235,7 +249,7 @@ def test_the_models_own_normalization_is_followed(
         "a\u0001",
         " \u0001 a",
     ]
-    assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(200, seed=5)])) == []
+    assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(100, seed=5)])) == []
 
 
 _ADDED = {
@@ -371,7 +385,7 @@ def test_unused_pieces_are_never_given(tmp_path: Path) -> None:
                 piece.type = _UNUSED
 
     _edit(path, unuse)
-    assert list(Pair(tmp_path).differences(corpora.hostile(500, seed=8))) == []
+    assert list(Pair(tmp_path).differences(corpora.hostile(200, seed=8))) == []
 
 
 def test_user_defined_pieces_are_taken_wherever_they_stand(tmp_path: Path) -> None:
@@ -386,7 +400,7 @@ def test_user_defined_pieces_are_taken_wherever_they_stand(tmp_path: Path) -> No
         "<eop",
         "<<eop>>",
     ]
-    assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(300, seed=9)])) == []
+    assert list(Pair(tmp_path).differences([*texts, *corpora.hostile(100, seed=9)])) == []
 
 
 def test_a_user_defined_piece_that_overlaps_others_is_named(tmp_path: Path) -> None:

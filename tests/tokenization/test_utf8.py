@@ -11,6 +11,7 @@ import pytest
 
 import tfclf
 from samples.checkpoints import edit_json, tiny_checkpoint, write_small_tokenizer
+from tests.signatures import few_signatures
 from tfclf import Client
 from tfclf.server import serve
 from tfclf.server.process import Server
@@ -58,7 +59,8 @@ def model(folder: Path) -> Path:
     )
     write_small_tokenizer(checkpoint)
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class=None)
-    tfclf.export(checkpoint, folder / "modèle")
+    with few_signatures("classify", "detail"):
+        tfclf.export(checkpoint, folder / "modèle")
     return Path("modèle")
 
 

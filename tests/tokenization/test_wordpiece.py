@@ -53,16 +53,16 @@ def _folder(folder: Path, *, vocabulary: Path | None = None, lowercase: bool = T
 
 
 def test_ids_equal_on_hostile_strings(bundled: Pair) -> None:
-    assert list(bundled.differences(hostile_texts(4_000, seed=1))) == []
+    assert list(bundled.differences(hostile_texts(1_500, seed=1))) == []
 
 
 def test_ids_equal_on_hostile_strings_for_the_published_vocabularies(original: Pair) -> None:
-    assert list(original.differences(hostile_texts(2_000, seed=2))) == []
+    assert list(original.differences(hostile_texts(500, seed=2))) == []
 
 
-def test_ids_equal_on_all_ag_news_test_rows(original: Pair, ag_news: list[str]) -> None:
-    assert len(ag_news) == 7_600
-    assert list(original.differences(ag_news)) == []
+def test_ids_equal_on_real_rows(original: Pair, ag_news: list[str]) -> None:
+    """test_full_counts.py takes all rows."""
+    assert list(original.differences(ag_news[:1_000])) == []
 
 
 @given(st.lists(st.text(), max_size=4))
@@ -118,9 +118,15 @@ def test_a_text_of_ten_megabytes_equals(bundled: Pair) -> None:
     "changes",
     [
         {"do_lower_case": False},
-        {"strip_accents": False},
-        {"do_lower_case": False, "strip_accents": True},
-        {"tokenize_chinese_chars": False},
+        {"strip_accents": False, "tokenize_chinese_chars": False},
+        *(
+            pytest.param(changes, marks=pytest.mark.verify)
+            for changes in (
+                {"strip_accents": False},
+                {"do_lower_case": False, "strip_accents": True},
+                {"tokenize_chinese_chars": False},
+            )
+        ),
     ],
     ids=str,
 )
@@ -129,7 +135,7 @@ def test_tokenizer_config_overrides_the_normalizer(
 ) -> None:
     folder = _folder(tmp_path)
     edit_json(folder / "tokenizer_config.json", **changes)
-    assert list(Pair(folder).differences(hostile_texts(1_000, seed=3))) == []
+    assert list(Pair(folder).differences(hostile_texts(300, seed=3))) == []
 
 
 _ADDED = {

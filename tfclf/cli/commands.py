@@ -32,6 +32,8 @@ ALL: tuple[Callable[..., Any], ...] = (
 
 
 def register(app: typer.Typer) -> None:
-    """Add every command to `app`."""
+    """Add every command to `app`, unless it has them: `tfclf` may run many times in a process."""
+    if app.registered_commands:
+        return
     for command in ALL:
         app.command(cls=Command)(command)

@@ -77,8 +77,8 @@ def _compute_logits(
 def test_logits_equal_on_real_rows_of_mixed_length(
     engine: tfclf.Classifier, reference: Logits, mixed_rows: list[str]
 ) -> None:
-    rows = [*mixed_rows[:16], *mixed_rows[-8:]]
-    assert len(set(map(len, rows))) > 20
+    rows = [*mixed_rows[:6], *mixed_rows[-3:]]
+    assert len(set(map(len, rows))) == len(rows)
     np.testing.assert_allclose(
         _compute_logits(engine, rows), reference(rows), atol=TOLERANCE, rtol=0
     )
@@ -102,7 +102,7 @@ def test_rows_of_1_to_512_tokens_equal_the_class_run_eagerly(
 
 
 @pytest.mark.sample("distilbert")
-@pytest.mark.parametrize("batch", [1, 7, 8, 9, 33])
+@pytest.mark.parametrize("batch", [1, 8, 33])
 def test_logits_equal_whatever_the_batch_size(
     engine: tfclf.Classifier, reference: Logits, batch: int
 ) -> None:
@@ -155,6 +155,7 @@ def test_bfloat16_stays_near_float32(family_checkpoint: Path, reference: Logits)
     np.testing.assert_allclose(logits, reference(HEADLINES), atol=0.1, rtol=0)
 
 
+@pytest.mark.sample("distilbert_tiny_pytorch")
 @pytest.mark.parametrize("name", ["distilbert_tiny_pytorch", "roberta_tiny_pytorch"])
 def test_pytorch_safetensors_give_pytorchs_own_logits(shared: Path, name: str) -> None:
     """expected.json: torch 2.15.0, transformers 4.57.6."""

@@ -57,12 +57,19 @@ def test_every_served_model_is_in_it(api: dict[str, Any]) -> None:
     assert "/v1/models/value:classify" not in api["paths"]
 
 
+# Their first calls on the bundled model take seconds each; small models have most of them, too.
+_DEAR = {"serving_xla", "detail_xla", "explain", "explain_pairs", "explain_windows"}
+
+
+@pytest.mark.parametrize("skipped", [_DEAR, pytest.param(set(), marks=pytest.mark.verify)], ids=str)
 def test_every_operation_and_example_answers_as_stated(
-    rest: httpx.Client, api: dict[str, Any]
+    rest: httpx.Client, api: dict[str, Any], skipped: set[str]
 ) -> None:
     asked = 0
     for method, path, operation in _operations(api):
         for body in _bodies(operation) if method == "post" else [None]:
+            if "/news" in path and body and body.get("signature_name") in skipped:
+                continue
             answer = rest.request(method, path, json=body)
             assert answer.status_code == 200, (path, body, answer.text)
             stated = operation["responses"]["200"]["content"]["application/json"]["schema"]

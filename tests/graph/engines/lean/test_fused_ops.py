@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -11,14 +12,18 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from tfclf._tensorflow import load_text_ops
 
 
+@pytest.fixture(scope="module")
+def classify(short_export: Path) -> Any:
+    load_text_ops()
+    return tf.saved_model.load(str(short_export))
+
+
 @pytest.fixture(scope="module", params=[1, 16], ids=["one group", "groups"])
 def ops(
-    request: pytest.FixtureRequest, exported: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, classify: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Counter[str]:
     """Runs of each op for one batch, from TensorFlow's profiler, called functions included."""
-    load_text_ops()
     folder = tmp_path_factory.mktemp("profile")
-    classify = tf.saved_model.load(str(exported))
     texts = tf.constant(["a headline"] * request.param)
     classify(texts)
     with tf.profiler.experimental.Profile(str(folder)):
@@ -36,8 +41,8 @@ def ops(
     return counts
 
 
-def test_each_layer_norm_is_one_op(ops: Counter[str], checkpoint: Path) -> None:
-    layers = json.loads((checkpoint / "config.json").read_text())["n_layers"]
+def test_each_layer_norm_is_one_op(ops: Counter[str], short_checkpoint: Path) -> None:
+    layers = json.loads((short_checkpoint / "config.json").read_text())["n_layers"]
     assert ops["_MklLayerNorm"] == 1 + 2 * layers
 
 

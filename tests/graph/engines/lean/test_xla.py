@@ -72,9 +72,14 @@ def with_xla(short_ladder: Path) -> tfclf.Classifier:
     return tfclf.load(short_ladder, xla=True)
 
 
+def _reload(classifier: tfclf.Classifier, **options: Any) -> tfclf.Classifier:
+    """Make the classifier that `tfclf.load` makes with other options, without loading again."""
+    return tfclf.Classifier(classifier._functions, classifier.manifest, owner=classifier, **options)
+
+
 @pytest.fixture(scope="module")
-def without_xla(short_ladder: Path) -> tfclf.Classifier:
-    return tfclf.load(short_ladder, xla=False)
+def without_xla(with_xla: tfclf.Classifier) -> tfclf.Classifier:
+    return _reload(with_xla, xla=False)
 
 
 def _assert_same(outputs: Any, expected: Any, *, tolerance: float = TOLERANCE) -> None:
@@ -88,7 +93,13 @@ def _assert_same(outputs: Any, expected: Any, *, tolerance: float = TOLERANCE) -
     assert outputs["label"].shape == expected["label"].shape
 
 
-@pytest.mark.sample("distilbert", ("albert", 3), ("bert", 3), ("roberta", 3))
+# A batch of no rows, one that fills its bucket, and larger ones.
+@pytest.mark.sample(
+    *(("distilbert", rows) for rows in (0, 8, 9, len(TEXTS))),
+    ("albert", 3),
+    ("bert", 3),
+    ("roberta", 3),
+)
 @pytest.mark.parametrize("rows", [0, 1, 3, 8, 9, len(TEXTS)])
 def test_every_family_answers_as_without_xla_whatever_the_batch(
     graph: ServingGraph, rows: int
@@ -249,12 +260,12 @@ def test_only_serving_xla_and_its_detail_need_xla(short_ladder: Path) -> None:
 
 @pytest.mark.parametrize(("gpus", "xla"), [([], False), (["GPU:0"], True)], ids=["no GPU", "a GPU"])
 def test_it_is_picked_by_itself_where_tensorflow_sees_a_gpu(
-    short_ladder: Path, monkeypatch: pytest.MonkeyPatch, gpus: Sequence[str], xla: bool
+    with_xla: tfclf.Classifier, monkeypatch: pytest.MonkeyPatch, gpus: Sequence[str], xla: bool
 ) -> None:
     monkeypatch.setattr(
         tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else ["CPU:0"]
     )
-    assert tfclf.load(short_ladder).xla is xla
+    assert _reload(with_xla).xla is xla
 
 
 def _load_older(classifier: tfclf.Classifier, **options: Any) -> tfclf.Classifier:
@@ -289,9 +300,9 @@ def test_asking_for_it_where_there_is_none_is_an_error(
         tfclf.load(checkpoint, engine="original", xla=True)
 
 
-def test_xla_is_yes_no_or_none(short_ladder: Path) -> None:
+def test_xla_is_yes_no_or_none(with_xla: tfclf.Classifier) -> None:
     with pytest.raises(InputError, match="xla is 'yes'; expected True, False, or None"):
-        tfclf.load(short_ladder, xla="yes")  # type: ignore[arg-type]
+        _reload(with_xla, xla="yes")
 
 
 def test_a_ladder_that_ends_elsewhere_than_the_checkpoint_is_an_error(
