@@ -22,7 +22,7 @@ def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     folder = Path(shutil.copytree(small, tmp_path_factory.mktemp("older") / "older" / "1"))
     path = folder / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
-    for name in ("explain", "explain_pairs", "explain_windows"):
+    for name in ("explain", "explain_pairs"):
         del saved.meta_graphs[0].signature_def[name]
     path.write_bytes(saved.SerializeToString())
     with serve(folder, model_name=NAME, port=0) as server:

@@ -88,7 +88,7 @@ def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     (folder / "assets.extra" / "tf_serving_warmup_requests").unlink()  # older ones call less
     path = folder / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
-    for name in ("detail", "detail_pairs", "detail_xla"):
+    for name in ("detail", "detail_pairs"):
         del saved.meta_graphs[0].signature_def[name]
     path.write_bytes(saved.SerializeToString())
     with serve(folder, model_name=NAME, port=0) as server:
