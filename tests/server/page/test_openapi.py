@@ -61,7 +61,13 @@ def test_every_served_model_is_in_it(api: dict[str, Any]) -> None:
 _DEAR = {"serving_xla", "detail_xla", "explain", "explain_pairs", "explain_windows"}
 
 
-@pytest.mark.parametrize("skipped", [_DEAR, pytest.param(set(), marks=pytest.mark.verify)], ids=str)
+@pytest.mark.parametrize(
+    "skipped",
+    [
+        pytest.param(_DEAR, id="without dear ones"),
+        pytest.param(set(), id="all", marks=pytest.mark.verify),
+    ],
+)
 def test_every_operation_and_example_answers_as_stated(
     rest: httpx.Client, api: dict[str, Any], skipped: set[str]
 ) -> None:
