@@ -9,15 +9,15 @@ on the official test split. Figures go to bench/results/int8.json. The speed is 
 
 import argparse
 import csv
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
@@ -25,10 +25,11 @@ from bench.material import SHARED
 from bench.measure import describe_run, write_result
 from samples.checkpoints import ROOT
 from tfclf.checkpoints.opening import open_checkpoint
+from tfclf.graph.build import pack_batches
 from tfclf.graph.engines.lean import LeanEngine
 from tfclf.graph.engines.lean.calibration import ALLOWED_ERROR, RULES, SMOOTHING, calibrate
 from tfclf.graph.engines.lean.weights import Dense, MakeProduct
-from tfclf.graph.framing import Batch, Frame
+from tfclf.graph.framing import Frame
 from tfclf.problem_types import SINGLE_LABEL, activation_of
 from tfclf.tokenization.compile import Tokenizer
 
@@ -86,17 +87,12 @@ def measure_agreement(folder: Path, count: int) -> dict[str, dict[str, Any]]:
             make_product=make_product,
         )
 
-    def pack(texts: Sequence[str], rows: int) -> list[Batch]:
-        return [
-            frame.pack(tokenizer(tf.constant(list(texts[start : start + rows]))))
-            for start in range(0, len(texts), rows)
-        ]
-
+    pack = functools.partial(pack_batches, tokenizer, frame)
     training = _read_training()
-    calibration = pack(sorted(training[:: len(training) // _CALIBRATION_ROWS], key=len), 16)
+    calibration = pack(sorted(training[:: len(training) // _CALIBRATION_ROWS], key=len), rows=16)
     texts, labels = _read_test()
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))[:count]
-    batches = pack([texts[index] for index in order], _BATCH)
+    batches = pack([texts[index] for index in order], rows=_BATCH)
     truth = np.array([labels[index] for index in order])
 
     def run(engine: LeanEngine) -> np.ndarray:

@@ -24,8 +24,7 @@ from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.spec import TokenizerSpec
 
 ENGINES = ("lean", "original")
-FLOATS = ("float32", "bfloat16")
-PRECISIONS = (*FLOATS, INT8)
+PRECISIONS = ("float32", "bfloat16", INT8)
 STORAGES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger("tfclf")
 # Texts to measure the ranges of int8 on. More than the second number change little and take time.
@@ -95,7 +94,8 @@ def build(
         if precision == INT8:
             ranges = calibrate(
                 lambda make: build_engine(ladder=None, make_product=make),
-                _pack_batches(tokenizer, frame, texts),
+                # By length, so that the longest do not stand in each batch.
+                pack_batches(tokenizer, frame, sorted(texts, key=len), rows=_CALIBRATION_ROWS),
             )
             quantization = _describe(ranges)
             encoder = build_engine(ladder=None, storage=storage, make_product=ranges.make_product)
@@ -173,14 +173,13 @@ def _choose_calibration_texts(
     return [full[place] for place in np.linspace(0, len(full) - 1, count).round().astype(int)]
 
 
-def _pack_batches(tokenizer: Tokenizer, frame: Frame, texts: Sequence[str]) -> list[Batch]:
-    # By length, so that the longest do not stand in each batch.
-    in_order = sorted(texts, key=len)
+def pack_batches(
+    tokenizer: Tokenizer, frame: Frame, texts: Sequence[str], *, rows: int
+) -> list[Batch]:
+    """Tokenize texts and pack them into batches of so many rows, in the order given."""
     return [
-        frame.fill_empty_rows(
-            frame.pack(tokenizer(tf.constant(in_order[start : start + _CALIBRATION_ROWS])))
-        )
-        for start in range(0, len(in_order), _CALIBRATION_ROWS)
+        frame.fill_empty_rows(frame.pack(tokenizer(tf.constant(list(texts[start : start + rows])))))
+        for start in range(0, len(texts), rows)
     ]
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from tfclf.errors import InputError, SavedModelError, TfclfError
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.processors import is_x86_64
 from tfclf.saved_model.versions import list_versions
 
 VARIABLE = "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"
@@ -129,7 +130,7 @@ def check_frozen_weights(folder: Path) -> None:
     """
     if not is_set():
         return
-    if _own_reason and not _is_readable(folder):
+    if _own_reason and _read_manifest(folder) is None:
         raise SavedModelError(
             f"{folder} has no manifest of tfclf that can be read, and {_describe_cause()}: oneDNN "
             f"might use one layer's weights for others. Expected an export whose manifest says "
@@ -197,9 +198,9 @@ def _find_obstacle(models: Iterable[Path], *, bfloat16_only: bool) -> str:
         if not versions:
             return f"{model} holds no version yet"
         for version in versions:
-            if not _is_readable(version):
+            manifest = _read_manifest(version)
+            if manifest is None:
                 return f"{version} has no manifest of tfclf that can be read"
-            manifest = Manifest.read(version)
             if _shares_kernels(manifest):
                 return f"{version} is an older export, whose layers share kernels"
             if bfloat16_only and manifest.precision != "bfloat16":
@@ -210,18 +211,18 @@ def _find_obstacle(models: Iterable[Path], *, bfloat16_only: bool) -> str:
     return ""
 
 
-def _is_readable(version: Path) -> bool:
+def _read_manifest(version: Path) -> Manifest | None:
+    """Read a manifest; None if it is missing, broken or of another format."""
     try:
-        Manifest.read(version)
+        return Manifest.read(version)
     except (SavedModelError, OSError):
-        return False
-    return True
+        return None
 
 
 def _choose_variables() -> dict[str, str]:
     """Return both variables, with the operator's values; none if those or the machine forbid it."""
     chosen = {name: os.environ.get(name, "1") for name in (VARIABLE, ONEDNN)}
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    if not is_x86_64():
         obstacle = f"it was not tried on {platform.machine()}"
     elif any(value.lower() not in ("1", "true") for value in chosen.values()):
         obstacle = f"the environment says {chosen}"

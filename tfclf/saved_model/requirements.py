@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tfclf.errors import InputError, SavedModelError
 from tfclf.saved_model.manifest import INT8, Manifest
+from tfclf.saved_model.processors import is_x86_64
 from tfclf.saved_model.versions import list_versions
 
 REQUIRES = {
@@ -30,7 +31,7 @@ def check_requirements(manifest: Manifest, *, source: Path, tensorflow: str | No
         return
     if tensorflow is not None and _parse(tensorflow) < _FIRST_TENSORFLOW:
         found = f"TensorFlow is {tensorflow}"
-    elif not _is_x86():
+    elif not is_x86_64():
         found = f"this processor is {platform.machine()}"
     else:
         _log_slow_processor(source)
@@ -43,15 +44,11 @@ def check_requirements(manifest: Manifest, *, source: Path, tensorflow: str | No
 
 def check_platform() -> None:
     """Refuse to make an int8 export on a machine that could not run it. Raises: InputError."""
-    if not _is_x86():
+    if not is_x86_64():
         raise InputError(
             f"precision='int8' needs oneDNN's products for x86-64, and this processor is "
             f"{platform.machine()}. Export on an x86-64 machine, or use precision='float32'."
         )
-
-
-def _is_x86() -> bool:
-    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _parse(version: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfclf.graph.engines.lean.activations import FUNCTIONS, LINEAR
+from tfclf.graph.engines.lean.weights import make_variable
 
 OP = "_QuantizedMatMul"
 LARGEST_INPUT = 127
@@ -162,16 +163,16 @@ class Int8Dense(tf.Module):
         rounded = Int8Kernel.of(kernel, inputs.multipliers)
         # The op divides its range by 127; the weights use 63 of those steps.
         end = rounded.largest * (LARGEST_INPUT / LARGEST_WEIGHT)
-        self.kernel = _variable(rounded.values, tf.int8, f"{name}/kernel")
-        self.bias = _variable(bias, tf.float32, f"{name}/bias")
+        self.kernel = make_variable(rounded.values, tf.int8, f"{name}/kernel")
+        self.bias = make_variable(bias, tf.float32, f"{name}/bias")
         # Variables, not constants: oneDNN looks its kernels up by the addresses of these.
-        self.smallest = _variable(-end, tf.float32, f"{name}/smallest")
-        self.largest = _variable(end, tf.float32, f"{name}/largest")
-        self.input_largest = _variable(inputs.largest, tf.float32, f"{name}/input_largest")
+        self.smallest = make_variable(-end, tf.float32, f"{name}/smallest")
+        self.largest = make_variable(end, tf.float32, f"{name}/largest")
+        self.input_largest = make_variable(inputs.largest, tf.float32, f"{name}/input_largest")
         self.multipliers = (
             []
             if inputs.multipliers is None
-            else [_variable(inputs.multipliers, tf.float32, f"{name}/multipliers")]
+            else [make_variable(inputs.multipliers, tf.float32, f"{name}/multipliers")]
         )
 
     def read(self) -> Int8Values:
@@ -220,7 +221,3 @@ def _multiply(inputs: Sequence[tf.Tensor], *, fused: Sequence[bytes]) -> tf.Tens
         },
     )
     return node.outputs[0]
-
-
-def _variable(value: np.ndarray | float, dtype: tf.DType, name: str) -> tf.Variable:
-    return tf.Variable(tf.cast(value, dtype), trainable=False, name=name)

@@ -88,8 +88,8 @@ class Dense(tf.Module):
 
     def __init__(self, kernel: np.ndarray, bias: np.ndarray, formats: Formats, name: str) -> None:
         super().__init__(name=name.replace("/", "_"))
-        self.kernel = _variable(kernel, formats.stored, f"{name}/kernel")
-        self.bias = _variable(bias, tf.float32, f"{name}/bias")
+        self.kernel = make_variable(kernel, formats.stored, f"{name}/kernel")
+        self.bias = make_variable(bias, tf.float32, f"{name}/bias")
 
     def read(self) -> DenseValues:
         """Return the values as tensors of the graph that is being traced."""
@@ -177,8 +177,8 @@ class LayerNorm(tf.Module):
 
     def __init__(self, gamma: np.ndarray, beta: np.ndarray, name: str) -> None:
         super().__init__(name=name.replace("/", "_"))
-        self.gamma = _variable(gamma, tf.float32, f"{name}/gamma")
-        self.beta = _variable(beta, tf.float32, f"{name}/beta")
+        self.gamma = make_variable(gamma, tf.float32, f"{name}/gamma")
+        self.beta = make_variable(beta, tf.float32, f"{name}/beta")
 
     def read(self) -> NormValues:
         """Return the values as tensors of the graph that is being traced."""
@@ -193,7 +193,7 @@ class Embeddings(tf.Module):
         names = source.names
         self._compute = formats.compute
         self._tables = [
-            _variable(source.variables[name], formats.stored, kind)
+            make_variable(source.variables[name], formats.stored, kind)
             for kind, name in (
                 ("word_embeddings", names.word_embeddings),
                 ("position_embeddings", names.position_embeddings),
@@ -361,5 +361,6 @@ def _join(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, n
     return np.concatenate(kernels, 1), np.concatenate(biases, 0)
 
 
-def _variable(value: np.ndarray, dtype: tf.DType, name: str) -> tf.Variable:
+def make_variable(value: np.ndarray | float, dtype: tf.DType, name: str) -> tf.Variable:
+    """Make a variable that is not trained, with the value cast to `dtype`."""
     return tf.Variable(tf.cast(value, dtype), trainable=False, name=name)
