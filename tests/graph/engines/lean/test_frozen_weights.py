@@ -21,6 +21,7 @@ from tests.graph.engines.lean.frozen_weights import (
     pick_texts,
 )
 from tests.precisions import options_of
+from tests.signatures import few_signatures
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.families import known
 from tfclf.graph.build import PRECISIONS, build
@@ -28,6 +29,7 @@ from tfclf.graph.engines.lean import LeanEngine
 from tfclf.graph.engines.lean.int8 import OP
 from tfclf.saved_model.frozen_weights import VARIABLE
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.signature_names import ENCODE, PAIRS, TOKENIZE
 
 FAMILIES = sorted(known())
 # By precision: float32 sums in another order, bfloat16 rounds at other places.
@@ -78,12 +80,15 @@ def checkpoint_of_family(
 def exports(
     checkpoint_of_family: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Return an export by precision."""
+    """Return an export by precision, with the signatures that `list_logits` calls."""
     folder = tmp_path_factory.mktemp("exports")
-    return {
-        precision: tfclf.export(checkpoint_of_family, folder / precision, **options_of(precision))
-        for precision in PRECISIONS
-    }
+    with few_signatures(PAIRS, TOKENIZE, ENCODE):
+        return {
+            precision: tfclf.export(
+                checkpoint_of_family, folder / precision, **options_of(precision)
+            )
+            for precision in PRECISIONS
+        }
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,7 @@ def test_logits_of_the_original_engine_stay(model_type: str, tmp_path: Path) -> 
     _compare(frozen, export, atol=1e-5)
 
 
+@pytest.mark.sample("float32", "albert")
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_no_product_meets_two_weights(checkpoint_of_family: Path, precision: str) -> None:
     """On any processor, whether its kernels keep weights or not."""
