@@ -11,6 +11,7 @@ from tests.client.conftest import NAME, Model, front
 from tests.client.fronts import Behind
 from tfclf import Client
 from tfclf.client import TensorInfo, VersionStatus
+from tfclf.client.messages import Refused
 from tfclf.client.served import _EMPTY_EXAMPLE
 from tfclf.errors import ClientError, InputError
 
@@ -86,6 +87,19 @@ def test_a_model_that_never_comes_ends_with_the_servers_words(
         pytest.raises(ClientError, match=r"Latest\(nobody\).*asked again for 3 seconds"),
     ):
         client.wait_until_ready(3)
+
+
+def test_a_last_call_without_time_does_not_hide_the_servers_words(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [Refused("DEADLINE_EXCEEDED", "no time left"), Refused("NOT_FOUND", "no such model")]
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise refusals.pop() if len(refusals) > 1 else refusals[0]
+
+    monkeypatch.setattr("tfclf.client.conversation.describe", refuse)
+    with pytest.raises(ClientError, match="no such model"):
+        client.wait_until_ready(0.6)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), None])

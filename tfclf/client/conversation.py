@@ -117,6 +117,7 @@ class Conversation:
         one, and a server whose manager is starting answers NOT_FOUND to either.
         """
         end = time.monotonic() + timeout
+        answered: Refused | None = None
         while True:
             left = end - time.monotonic()
             try:
@@ -136,7 +137,12 @@ class Conversation:
                     suffix = ""
                     if may_become_ready:
                         suffix = f" It was asked again for {timeout:g} seconds."
-                    raise self._to_error(refused, suffix) from None
+                    # The last call has little time left. What the server said before tells more.
+                    ended_early = refused.code == "DEADLINE_EXCEEDED"
+                    shown = answered if ended_early and answered else refused
+                    raise self._to_error(shown, suffix) from None
+                if refused.code != "DEADLINE_EXCEEDED":
+                    answered = refused
             await self._transport.sleep(_POLL_SECONDS)
 
     async def close(self) -> None:
