@@ -51,7 +51,7 @@ def main() -> None:
         "rows": f"{options.rows:,} rows: {description}",
         "machine": machine(),
     }
-    earlier = _read_seconds(path, content) if options.add else {}
+    earlier = read_seconds(path, content) if options.add else {}
     with tempfile.TemporaryDirectory() as folder:
         contenders = _make_contenders(options, rows, Path(folder))
         warm_up = options.rows < _MANY_ROWS
@@ -69,7 +69,7 @@ def main() -> None:
     write_result(path, {**content, "made": now(), "figures": as_json(figures), "seconds": rounded})
 
 
-def _read_seconds(path: Path, content: dict[str, Any]) -> dict[str, list[float]]:
+def read_seconds(path: Path, content: dict[str, Any]) -> dict[str, list[float]]:
     """Return the seconds of an earlier result. Exits if it is of another model or machine."""
     found = json.loads(path.read_text(encoding="utf-8"))
     different = [name for name, value in content.items() if found[name] != value]
