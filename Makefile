@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS_VENV := .venv-peers
+SPARK_NLP_VENV := .venv-spark-nlp
 DEMO := saved_models/distilbert_mini_sequence_classifier_ag_news
 SHARED := $(or $(TFCLF_SHARED),../shared)
 # One more than there are cores: many tests wait, for processes, timeouts or Spark.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 5))')
 
-.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench bench-peers docs pictures lint-deployments clean
+.PHONY: help venv demo demo-model demo-checkpoint test pytest test-fast check verify bench bench-peers bench-spark-nlp docs pictures lint-deployments clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -77,6 +78,18 @@ $(PEERS_VENV)/.peers: bench/peers/requirements.txt
 bench-peers: $(VENV)/.dev $(PEERS_VENV)/.peers  ## speed beside torch, ONNX Runtime, OpenVINO, CTranslate2
 	$(BIN)/python -m bench.peers $(PEERS)
 
+# Maven copies the jars, 0.4 GB; Java comes with the environment.
+$(SPARK_NLP_VENV)/.peer: bench/spark_nlp/requirements.txt bench/spark_nlp/pom.xml
+	test -x $(SPARK_NLP_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_NLP_VENV)
+	$(SPARK_NLP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	rm -rf $(SPARK_NLP_VENV)/jars
+	mvn --batch-mode --quiet --file bench/spark_nlp/pom.xml dependency:copy-dependencies \
+	  -DoutputDirectory=$(CURDIR)/$(SPARK_NLP_VENV)/jars
+	touch $@
+
+bench-spark-nlp: $(VENV)/.dev $(SPARK_NLP_VENV)/.peer  ## speed beside Spark NLP on the same Spark master; needs Maven
+	$(BIN)/python -m bench.spark_nlp $(SPARK_NLP)
+
 docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo build/docs/index.html
@@ -93,4 +106,4 @@ lint-deployments: $(VENV)/.dev  ## serving/ by its own tools: kubectl, kubeconfo
 	$(BIN)/python tests/serving/lint_deployments.py
 
 clean:  ## remove both environments and caches
-	rm -rf $(VENV) $(PEERS_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS_VENV) $(SPARK_NLP_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

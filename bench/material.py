@@ -1,5 +1,6 @@
 """The texts and checkpoints to measure with."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from samples.checkpoints import DEMO_FILES, ROOT
 from samples.tokenizers import PUBLISHED
 from tfclf._transformers import tf_class, transformers
 from tfclf.families import known
+from tfclf.files import hash_files
 from tfclf.sample_texts import HEADLINES
 
 SHARED = Path(os.environ.get("TFCLF_SHARED", ROOT.parent / "shared"))
@@ -64,6 +66,13 @@ def describe_checkpoint(case: Case, folder: Path) -> Any:
     )
     config.save_pretrained(folder)
     return config
+
+
+def hash_code() -> str:
+    """Return a hash of tfclf's source: an export is made again when it changes."""
+    hashes = hash_files(ROOT / "tfclf").items()
+    source = sorted(entry for entry in hashes if "__pycache__" not in entry[0])
+    return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:12]
 
 
 def tokenizer_folder(case: Case | TokenizerCase, folder: Path) -> Path:

@@ -32,7 +32,14 @@ def compare(
 
     The first contender is the peer that the ratios refer to.
     """
-    for work in contenders.values():
+    return make_figures(take_turns(contenders, runs=runs), texts=texts)
+
+
+def take_turns(
+    contenders: Mapping[str, Callable[[], object]], *, runs: int, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """Return the seconds of each contender's turns, after one uncounted turn if `warm_up`."""
+    for work in contenders.values() if warm_up else ():
         work()
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(runs):
@@ -40,7 +47,12 @@ def compare(
             started = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - started)
-    peer = seconds[next(iter(contenders))]
+    return seconds
+
+
+def make_figures(seconds: Mapping[str, Sequence[float]], *, texts: int) -> list[Figure]:
+    """Return figures of the turns; the first contender is the peer."""
+    peer = next(iter(seconds.values()))
     return [
         Figure(name, round(texts / statistics.median(spent), 1), *compare_turns(peer, spent))
         for name, spent in seconds.items()

@@ -28,7 +28,7 @@ import numpy as np
 from rich.console import Console
 
 from bench import readme
-from bench.material import available, describe_checkpoint, texts
+from bench.material import available, describe_checkpoint, hash_code, texts
 from bench.measure import machine
 from bench.peers import table
 from bench.peers.contenders import CONTENDERS, PRECISIONS, REFERENCE, Contender
@@ -39,7 +39,6 @@ from bench.peers.process import ContenderError, ContenderProcess
 from bench.peers.results import Results
 from samples.checkpoints import ROOT
 from tfclf._transformers import load_pretrained
-from tfclf.files import hash_files
 
 _RESULTS = ROOT / "bench" / "results"
 _WORK = ROOT / "build" / "peers"
@@ -102,7 +101,7 @@ def _measure(
         pythons=pythons,
         material={
             "checkpoint": str(checkpoint),
-            "code": _hash_code(),
+            "code": hash_code(),
             "calibration": rows[-case.calibration :],
             "streams": count_cores(),
         },
@@ -197,12 +196,6 @@ def _compute_references(bench: Bench, checkpoint: Path) -> dict[str, Array]:
     size = np.abs(references["file_order"]).max()
     _say(f"reference: logits up to {size:.2g}, spread over texts {spread:.2g}")
     return references
-
-
-def _hash_code() -> str:
-    hashes = hash_files(ROOT / "tfclf").items()
-    source = sorted(entry for entry in hashes if "__pycache__" not in entry[0])
-    return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:12]
 
 
 def _shrink(case: PeerCase) -> PeerCase:

@@ -26,6 +26,8 @@ _PACKAGES = (
     "nncf",
     "onnxruntime",
     "openvino",
+    "pyspark",
+    "spark-nlp",
     "tensorflow",
     "tokenizers",
     "torch",

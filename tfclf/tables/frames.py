@@ -42,7 +42,8 @@ def score(
 
     Args:
       table: a DataFrame of pandas (its index and columns are kept) or Polars, an Arrow table, a
-        data set of Hugging Face `datasets` (also a streamed one), or a dict of lists.
+        data set of Hugging Face `datasets` (also a streamed one, or a dict of its splits), or a
+        dict of lists.
       model: a classifier, or anything that `load` takes.
       column: the column of the text; several are joined by a space.
       pair_column: the column of the second text, for models that compare two.
@@ -57,7 +58,7 @@ def score(
     Raises: InputError for a column that is not there, a name that is taken, a value that is no text
       (with its index) and anything that is no table; the errors of `load`.
     """
-    present = table_columns(table)
+    present = _find_columns(table)
     if present is None:
         raise InputError(
             f"table is a {type(table).__name__}; expected {_TABLES}. For texts alone: clf.predict."
@@ -104,9 +105,20 @@ _Predict = Callable[[Any], dict[str, list[Any]]]
 
 
 def _library_of(table: Any) -> tuple[str, str]:
-    if isinstance(table, Mapping):
+    name = type(table).__module__.partition(".")[0], type(table).__name__
+    if isinstance(table, Mapping) and name not in _ADD:
         return "builtins", "dict"
-    return type(table).__module__.partition(".")[0], type(table).__name__
+    return name
+
+
+def _find_columns(table: Any) -> list[Any] | None:
+    if _library_of(table) in _SPLITS:
+        return _find_columns(next(iter(table.values()), {}))
+    columns = table_columns(table)
+    if not columns and _library_of(table) == _STREAMED:
+        # A data set that is streamed from files does not know its columns: see its first row.
+        return list(next(iter(table), {}))
+    return columns
 
 
 def _join_columns(columns: Sequence[list[Any]]) -> list[Any]:
@@ -160,18 +172,49 @@ def _add_to_arrow(table: Any, predict: _Predict, added: Added, batch_size: int) 
     return table
 
 
-def _add_to_data_set(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
-    return table.map(predict, batched=True, batch_size=LOOK_AHEAD * batch_size)
+def _add_to_data_set(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:
+    import datasets
+
+    features = table.features
+    if features is not None:  # of a streamed data set they may be unknown
+        # Without them the types would be guessed from the first rows.
+        features = datasets.Features({**features, **_make_features(added)})
+    if features is not None and not getattr(table, "num_rows", 1):
+        return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
+    size = LOOK_AHEAD * batch_size
+    return table.map(predict, batched=True, batch_size=size, features=features)
+
+
+def _make_features(added: Added) -> dict[str, Any]:
+    from datasets import Sequence as ListOf
+    from datasets import Value
+
+    types = {
+        "map": {label: Value("float32") for label in added.labels},
+        "strings": ListOf(Value("string")),
+        "float": Value("float32"),
+    }
+    return {name: types.get(kind) or Value(kind) for name, kind in added.types.items()}
+
+
+def _add_to_splits(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:
+    splits = {
+        name: _add_to_data_set(split, predict, added, batch_size) for name, split in table.items()
+    }
+    return type(table)(splits)
 
 
 def _add_to_dict(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:  # noqa: ARG001
     return {**table, **predict(table)}
 
 
+_STREAMED = ("datasets", "IterableDataset")
+_SPLITS = (("datasets", "DatasetDict"), ("datasets", "IterableDatasetDict"))
 _ADD: Mapping[tuple[str, str], Callable[[Any, _Predict, Added, int], Any]] = {
     ("builtins", "dict"): _add_to_dict,
     ("datasets", "Dataset"): _add_to_data_set,
-    ("datasets", "IterableDataset"): _add_to_data_set,
+    _STREAMED: _add_to_data_set,
+    **dict.fromkeys(_SPLITS, _add_to_splits),
     ("pandas", "DataFrame"): _add_to_pandas,
     ("polars", "DataFrame"): _add_to_polars,
     ("pyarrow", "Table"): _add_to_arrow,
