@@ -138,8 +138,8 @@ class Rule:
             if not calibrated:
                 raise InputError(
                     f"threshold is {threshold!r}, and {name} holds no calibrated thresholds. "
-                    f"Expected an export that `tfclf calibrate` made, loaded in this process: a "
-                    f"server does not send them. Give numbers; `tfclf show` prints an export's."
+                    f"Expected an export that `tfclf calibrate` made; of servers, only tfclf's "
+                    f"sends an export's thresholds. Give numbers; `tfclf show` prints an export's."
                 )
             return [calibrated[label] for label in labels]
         if isinstance(threshold, Mapping):

@@ -182,7 +182,7 @@ class Client:
             memory, with `in_flight` requests at once.
           pairs: the second text of each row, as many as there are texts; one str for one str.
           top_k, threshold, abstain_below: as in `Classifier.predict`; computed here, from the
-            probabilities. No server sends the thresholds of a calibrated export.
+            probabilities. Of servers, only tfclf's sends the thresholds of a calibrated export.
           batch_size, timeout: replace the client's own for this call.
           progress: show a bar on standard error if the call takes longer than a second.
         Raises: InputError for anything but text, naming its index, and for options that do not fit

@@ -188,7 +188,9 @@ class Conversation:
                 self._problem_types[served.version] = found
             problem_type = self._problem_types[served.version]
         name = self._transport.model
-        return rule.bind(served.labels, name=name, problem_type=problem_type)
+        return rule.bind(
+            served.labels, name=name, problem_type=problem_type, calibrated=served.thresholds
+        )
 
     async def _ask(
         self,

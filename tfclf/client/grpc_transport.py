@@ -114,8 +114,14 @@ class _GrpcTransport:
             )
             for name, definition in signatures.signature_def.items()
         }
-        labels = model_list.decode_names(dict(beside or ()).get(model_list.LABELS))
-        return Metadata(self.model, response.model_spec.version.value, infos, labels)
+        sent = dict(beside or ())
+        return Metadata(
+            self.model,
+            response.model_spec.version.value,
+            infos,
+            model_list.decode_names(sent.get(model_list.LABELS)),
+            model_list.decode_thresholds(sent.get(model_list.THRESHOLDS)),
+        )
 
     async def status(
         self, choice: VersionChoice, timeout: float | None

@@ -88,12 +88,15 @@ class Metadata:
 
     Attributes:
       labels: of the probabilities, in their order, if the server says so: tfclf's does.
+      thresholds: the calibrated ones, in that order; of a calibrated multi-label export on such a
+        server.
     """
 
     model: str
     version: int
     signatures: Mapping[str, SignatureInfo]
     labels: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ Predict, which every server answers for every signature, over gRPC and over REST
 server sends the labels beside its metadata, which spares that run of the model. A regression has
 neither `classify` nor probabilities; its one label comes with each row.
 
-Nor does a server say whether a model is multi-label. If that matters, because the caller gives
-`threshold`, the client looks at the probabilities of four short texts: softmax adds up to 1 for
-each of them, sigmoid for hardly any.
+Nor does a server say whether a model is multi-label, unless it sends calibrated thresholds, which
+no other model has. If that matters, because the caller gives `threshold`, the client looks at the
+probabilities of four short texts: softmax adds up to 1 for each of them, sigmoid for hardly any.
 
 `truncated` is an output of the signatures `detail`, `detail_pairs` and `detail_xla`. An older
 export has none of them. The client then counts the row's tokens and compares them with
@@ -54,6 +54,14 @@ class ServedModel:
     max_length: int | None
 
     @property
+    @property
+    def thresholds(self) -> dict[str, float] | None:
+        """The calibrated thresholds by label; None without any."""
+        thresholds = self.metadata.thresholds
+        if not self.labels or len(thresholds) != len(self.labels):
+            return None
+        return dict(zip(self.labels, thresholds, strict=True))
+
     def version(self) -> int:
         """The version's number."""
         return self.metadata.version
@@ -174,6 +182,8 @@ async def find_problem_type(
     response = await transport.predict(request, VersionChoice(version=served.version), timeout)
     sums = map(sum, response.outputs["probabilities"])
     return MULTI_LABEL if any(abs(one - 1) > _SUM_TOLERANCE for one in sums) else SINGLE_LABEL
+    if served.thresholds is not None:
+        return MULTI_LABEL
 
 
 def _missing_signature(metadata: Metadata, expected: str) -> Refused:

@@ -106,6 +106,14 @@ class Servable:
         return () if self.manifest is None else self.manifest.probability_labels
 
     @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The calibrated thresholds, in the order of the labels; none without calibration."""
+        by_label = {} if self.manifest is None else self.manifest.thresholds or {}
+        if not all(label in by_label for label in self.labels):
+            return ()
+        return tuple(by_label[label] for label in self.labels)
+
+    @property
     def has_pieces(self) -> bool:
         """Whether `pieces` names the token ids."""
         return self._folder is not None and has_pieces(self._folder)
