@@ -20,14 +20,14 @@ class Request:
     """One Predict request.
 
     Attributes:
-      inputs: texts by input name, the same number of rows in each.
+      inputs: texts, or int32 numbers, by input name; the same number of rows in each.
       outputs: names of the outputs to return; a response may hold more. Empty: all outputs.
         TensorFlow prepares each choice of outputs at its first use, which takes about a second,
         and a server has warmed up only the choice of all of them.
     """
 
     signature: str
-    inputs: Mapping[str, Sequence[bytes]]
+    inputs: Mapping[str, Sequence[bytes] | Sequence[int]]
     outputs: tuple[str, ...] = ()
 
 

@@ -35,6 +35,7 @@ from tfclf.saved_model import signature_names
 # A serialized tf.train.Example with the feature text: [""].
 _EMPTY_EXAMPLE = b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"
 _MAX_SWAPS = 3
+_MOST_WORDS = 1 << 17
 _PROBES = [b"", b"news", b"a late goal", b"no, thank you"]
 _SUM_TOLERANCE = 1e-3  # of probabilities that add up to 1, computed in any precision
 
@@ -54,7 +55,6 @@ class ServedModel:
     max_length: int | None
 
     @property
-    @property
     def thresholds(self) -> dict[str, float] | None:
         """The calibrated thresholds by label; None without any."""
         thresholds = self.metadata.thresholds
@@ -62,6 +62,7 @@ class ServedModel:
             return None
         return dict(zip(self.labels, thresholds, strict=True))
 
+    @property
     def version(self) -> int:
         """The version's number."""
         return self.metadata.version
@@ -82,12 +83,14 @@ class ServedModel:
                 return name
         raise _missing_signature(self.metadata, " or ".join(map(repr, names)))
 
-    def explain_signature(self, *, paired: bool) -> str:
+    def explain_signature(self, *, paired: bool, in_windows: bool) -> str:
         """The signature that answers `explain`.
 
         Raises: Refused if the model has none.
         """
         name = signature_names.EXPLAIN_PAIRS if paired else signature_names.EXPLAIN
+        if in_windows:
+            name = signature_names.EXPLAIN_WINDOWS
         if name not in self.metadata.signatures:
             raise _missing_signature(self.metadata, repr(name))
         return name
@@ -130,7 +133,7 @@ async def _describe_version(
             labels = tuple(label.decode() for label in response.outputs["classes"][0])
     max_length = None
     if signature_names.DETAIL not in metadata.signatures:
-        max_length = await _find_max_length(transport, choice, metadata.signatures, timeout)
+        max_length = await find_max_length(transport, choice, metadata.signatures, timeout)
     return ServedModel(metadata, labels, max_length)
 
 
@@ -138,26 +141,27 @@ def _is_ours(signature: SignatureInfo) -> bool:
     return set(signature.inputs) == {"text"} and {"label", "score"} <= set(signature.outputs)
 
 
-async def _find_max_length(
+async def find_max_length(
     transport: Transport,
     choice: VersionChoice,
     signatures: Mapping[str, SignatureInfo],
     timeout: float | None,
 ) -> int | None:
-    """Find the length limit of an export that does not report truncation.
+    """Find a model's length limit, in tokens; None if it cannot tell, or reads almost any length.
 
     Two texts, one twice as long as the other, give rows of equal length only if both are truncated.
     """
     if signature_names.TOKENIZE not in signatures:
         return None
     words = 2048
-    while True:
+    while words <= _MOST_WORDS:
         short, long = await count_tokens(
             transport, choice, [b" a" * words, b" a" * 2 * words], timeout
         )
         if short == long:
             return short
         words *= 4
+    return None
 
 
 async def count_tokens(
@@ -178,12 +182,12 @@ async def find_problem_type(
     """
     if not served.labels:
         return REGRESSION
+    if served.thresholds is not None:
+        return MULTI_LABEL
     request = Request(signature_names.SERVING_DEFAULT, {"text": _PROBES})
     response = await transport.predict(request, VersionChoice(version=served.version), timeout)
     sums = map(sum, response.outputs["probabilities"])
     return MULTI_LABEL if any(abs(one - 1) > _SUM_TOLERANCE for one in sums) else SINGLE_LABEL
-    if served.thresholds is not None:
-        return MULTI_LABEL
 
 
 def _missing_signature(metadata: Metadata, expected: str) -> Refused:
