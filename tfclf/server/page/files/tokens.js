@@ -110,7 +110,7 @@ function makeGroup({ ids, text, special }, pieces) {
   const item = make("li", { className: special ? "special" : "" });
   if (special) item.append(make("span", { className: "visually-hidden", textContent: "special token " }));
   if (ids.some((id) => pieces.has(id))) {
-    if (text !== null && !(ids.length === 1 && isWhole(pieces.get(ids[0]), text))) item.append(make("bdi", { className: "word", textContent: text }), " ");
+    if (text !== null && !(ids.length === 1 && isWhole(pieces.get(ids[0]), text))) item.append(make("bdi", { className: "word", textContent: text }));
     item.append(make("span", { className: "pieces" }, ...ids.flatMap((id) => [makePiece(id, pieces.get(id)), " "])));
   } else if (text === null) item.append(ids.join(" "));
   else item.append(make("bdi", { textContent: text }), " ", make("small", { textContent: ids.join(" ") }));
