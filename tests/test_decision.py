@@ -168,6 +168,23 @@ def colours(multi_label_export: Path) -> tfclf.Classifier:
     return tfclf.load(multi_label_export)
 
 
+def test_columns_are_decided_as_predict_does(colours: tfclf.Classifier) -> None:
+    rule: dict[str, Any] = {"top_k": 2, "threshold": 0.5, "abstain_below": 0.99}
+    texts = ["news", "goal"]
+    columns, expected = colours.predict_columns(texts, **rule), colours.predict(texts, **rule)
+    assert columns["label"].tolist() == [one.label for one in expected]
+    assert columns["labels"].tolist() == [list(one.labels or ()) for one in expected]
+    assert columns["top"].tolist() == [[label for label, _ in one.top or ()] for one in expected]
+    assert [reason.split(",")[0] for reason in columns["reason"]] == [
+        str(one.reason).split(",")[0] for one in expected
+    ]
+
+
+def test_columns_of_no_texts_are_those_of_the_rule(colours: tfclf.Classifier) -> None:
+    columns = colours.predict_columns([], top_k=1, abstain_below=0.5)
+    assert [len(columns[name]) for name in ("label", "top", "reason")] == [0, 0, 0]
+
+
 def test_predict_lists_ranks(colours: tfclf.Classifier) -> None:
     prediction = colours.predict("news", top_k=2)
     assert prediction.top is not None

@@ -27,6 +27,7 @@ from tfclf.graph.build import ENGINES
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import find_ops, serving_versions
+from tfclf.saved_model.pieces import read_pieces
 from tfclf.saved_model.versions import saved_model_folder
 
 
@@ -150,6 +151,12 @@ def test_the_manifest_holds_the_checksum_of_every_other_file(exported: Path) -> 
         path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()
     }
     assert set(manifest["checksums"]) == files - {"assets.extra/tfclf.json"}
+
+
+def test_it_names_the_pieces_of_its_ids(exported: Path, classifier: tfclf.Classifier) -> None:
+    pieces = read_pieces(exported)
+    ids = classifier.tokenize(["goal"])[0].numpy().tolist()
+    assert [pieces[one] for one in ids] == ["[CLS]", "goal", "[SEP]"]
 
 
 def test_its_warm_up_records_run(exported: Path, loaded: Mapping[str, Any]) -> None:

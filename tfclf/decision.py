@@ -74,9 +74,14 @@ class Rule:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that the rule adds to a table: `labels`, `top`."""
-        given = {"labels": self.threshold, "top": self.top_k}
+        """The columns that the rule adds to a table: `labels`, `top`, `reason`."""
+        given = {"labels": self.threshold, "top": self.top_k, "reason": self.abstain_below}
         return tuple(name for name, option in given.items() if option is not None)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The rule as keyword arguments of a call; `of` reverses it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def bind(
         self,
@@ -133,8 +138,8 @@ class Rule:
             if not calibrated:
                 raise InputError(
                     f"threshold is {threshold!r}, and {name} holds no calibrated thresholds. "
-                    f"Expected an export that `tfclf calibrate` made, loaded in this process: a "
-                    f"server does not send them. Give numbers; `tfclf show` prints an export's."
+                    f"Expected an export that `tfclf calibrate` made; of servers, only tfclf's "
+                    f"sends an export's thresholds. Give numbers; `tfclf show` prints an export's."
                 )
             return [calibrated[label] for label in labels]
         if isinstance(threshold, Mapping):

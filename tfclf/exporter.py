@@ -21,6 +21,7 @@ from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import Ladder, compose_text
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.ops import serving_versions
+from tfclf.saved_model.pieces import write_pieces
 
 _PACKAGES = ("tensorflow", "tensorflow-text", "transformers", "tokenizers")
 
@@ -150,6 +151,7 @@ def _write(graph: ServingGraph, manifest: Manifest, folder: Path, *, xla_warm_up
     buckets = graph.ladder.usual if graph.ladder and xla_warm_up else ()
     for_xla = [[compose_text(length, graph.count_tokens)] * rows for rows, length in buckets]
     _write_warm_up(folder, signatures, for_xla)
+    write_pieces(folder, graph.list_pieces())
     manifest = dataclasses.replace(
         manifest, serving_versions=versions, checksums=hash_files(folder)
     )

@@ -27,6 +27,27 @@ if TYPE_CHECKING:
 _MISSING = ("NAType", "NaTType", "MaskedConstant")
 
 
+LONG = ("truncate", "windows")
+
+
+def check_long(long: str, stride: int | None, *, has_pairs: bool = False) -> None:
+    """Check how long texts are to be read; a model may refuse a stride that is too large for it.
+
+    Raises: InputError for options that do not exist, or do not go together.
+    """
+    if long not in LONG:
+        raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
+    if long == "truncate" and stride is not None:
+        raise InputError(
+            f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'."
+        )
+    if long == "windows" and has_pairs:
+        raise InputError(
+            "long='windows' and pairs are given; windows are for single texts. "
+            "Leave one of them out."
+        )
+
+
 @runtime_checkable
 class IndexedTexts(Protocol):
     """Texts with a length and an order, which give a list: a list, a Series, an array, a tensor.

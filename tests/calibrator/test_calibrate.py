@@ -26,6 +26,7 @@ from tfclf.graph.serving_graph import ServingGraph
 from tfclf.problem_types import activation_of
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.pieces import has_pieces
 from tfclf.saved_model.temperature import read_temperature
 
 _TEXTS = ["a", "late goal " * 50]
@@ -227,6 +228,10 @@ def test_without_it_the_certificate_is_carried_over_and_says_so(
     edit_json(Manifest.path(tmp_path / "proven" / "1"), certificate={"equal": True, "rows": 7})
     made = tfclf.calibrate(tmp_path / "proven", ROWS, tmp_path / "m")
     assert made.certificate == {"equal": True, "rows": 7, "carried_from": "proven/1"}
+
+
+def test_the_pieces_of_its_ids_are_copied(colours: CalibrationReport) -> None:
+    assert has_pieces(colours.path)
 
 
 def test_a_multi_label_export_gets_a_threshold_for_each_label(colours: CalibrationReport) -> None:

@@ -66,7 +66,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # What clients call, and what an error lists.
 _CALLED = (
     *("classify", "detail", "detail_pairs", "pairs", "windows", "tokenize", "encode"),
-    *("explain", "explain_pairs"),
+    *("explain", "explain_pairs", "explain_windows"),
 )
 
 

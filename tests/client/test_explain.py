@@ -1,5 +1,6 @@
 """`explain` of a client: that of the model in process, over both protocols and in both forms."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,10 @@ from typing import Any
 import pytest
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from tests.client.conftest import NAME, Model, connection
+import tfclf
+from tests.client.conftest import NAME, Model, connection, front
+from tests.client.fronts import Behind
+from tfclf import progress
 from tfclf.errors import ClientError, InputError
 from tfclf.explanation import Explanation
 from tfclf.server import serve
@@ -22,7 +26,7 @@ def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     folder = Path(shutil.copytree(small, tmp_path_factory.mktemp("older") / "older" / "1"))
     path = folder / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
-    for name in ("explain", "explain_pairs"):
+    for name in ("explain", "explain_pairs", "explain_windows"):
         del saved.meta_graphs[0].signature_def[name]
     path.write_bytes(saved.SerializeToString())
     with serve(folder, model_name=NAME, port=0) as server:
@@ -70,3 +74,81 @@ def test_a_model_without_the_signature_is_refused(form: str, older: str) -> None
 def test_what_is_no_text_is_refused(client: Any) -> None:
     with pytest.raises(InputError, match=r"texts\[1\] is None"):
         client.explain(["a", None])
+
+
+LONG_TEXT = "A late goal wins the cup, and the visitors go home. " * 6
+
+
+@pytest.fixture(scope="module")
+def short_server(short_export: Path) -> Iterator[Model]:
+    """A server of a model that reads 64 tokens."""
+    with serve(short_export, model_name=NAME, port=0, rest_port=0) as server:
+        yield Model(server.address, tfclf.load(short_export))
+
+
+@pytest.mark.parametrize("stride", [None, 8])
+def test_windows_are_those_in_process(form: str, short_server: Model, stride: int | None) -> None:
+    with connection(form, short_server.address) as client:
+        given = client.explain([LONG_TEXT, "goal"], long="windows", stride=stride)
+    expected = short_server.classifier.explain([LONG_TEXT, "goal"], long="windows", stride=stride)
+    check_same(given, expected)
+    assert given[0].prediction.windows == expected[0].prediction.windows
+    assert given[0].prediction.truncated is False
+
+
+def test_the_stride_is_found_out_once(short_server: Model) -> None:
+    behind = Behind(short_server.address)
+    with front("grpc", behind) as server, connection("blocking", server.address) as client:
+        for _ in range(2):
+            client.explain("goal", long="windows")
+    called = [one.request.model_spec.signature_name for one in behind.seen]
+    assert called.count("explain_windows") == 2
+    assert called.count("tokenize") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"long": "cut"}, "long is 'cut'; expected 'truncate' or 'windows'"),
+        ({"stride": 8}, "a stride is for long='windows'"),
+        ({"long": "windows", "stride": -1}, "stride is -1"),
+        ({"long": "windows", "pairs": ["b"]}, "windows are for single texts"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(
+    client: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        client.explain(["a"], **options)
+
+
+def test_a_stride_that_is_too_large_is_told_by_the_server(short_server: Model) -> None:
+    with (
+        connection("blocking", short_server.address) as client,
+        pytest.raises(ClientError, match="stride must be at least 0 and below 62"),
+    ):
+        client.explain("goal", long="windows", stride=62)
+
+
+def test_a_bar_counts_the_texts(
+    client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes standard error for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", -1.0)
+    client.explain(["goal"] * 2, batch_size=1, progress=True)
+    assert "of 2 texts" in capsys.readouterr().err
+
+
+def test_a_cancelled_task_ends_at_once(short_server: Model) -> None:
+    async def cancel() -> None:
+        async with tfclf.AsyncClient(short_server.address, model=NAME) as client:
+            await client.predict("goal")
+            task = asyncio.create_task(client.explain([LONG_TEXT] * 64, batch_size=1))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await client.predict("goal")).score  # the connection lives on
+
+    asyncio.run(cancel())

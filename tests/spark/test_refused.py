@@ -25,8 +25,10 @@ from tfclf.spark.java import find_java
         ({"stride": 8}, r"a stride is for long='windows'"),
         ({"max_length": 513}, r"reads at most 512 tokens"),
         ({"max_length": 8, "long": "windows"}, r"Leave one of them out"),
-        ({"threshold": 0.5}, r"single_label_classification.*multi-label"),
-        ({"threshold": 2.0}, r"threshold is 2.0; expected a probability"),
+        ({"threshold": 0.5}, r"is a single-label model.*multi-label"),
+        ({"threshold": 2.0}, r"threshold is 2.0; expected a number from 0 to 1"),
+        ({"top_k": 0}, r"top_k is 0"),
+        ({"abstain_below": -1}, r"abstain_below is -1"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_before_a_job(

@@ -9,6 +9,7 @@ import pytest
 
 import tfclf
 from samples.checkpoints import edit_json, tiny_checkpoint
+from tfclf.decision import Rule
 from tfclf.errors import InputError
 from tfclf.problem_types import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from tfclf.spark.options import Options
@@ -49,10 +50,23 @@ def test_rows_come_in_the_order_of_the_texts(multi_label: tfclf.Classifier) -> N
 
 
 def test_a_threshold_lists_the_labels_at_or_above_it(multi_label: tfclf.Classifier) -> None:
-    columns = _score(multi_label)
-    rows = make_structs(columns, multi_label.labels, threshold=0.5).to_pylist()
+    columns = _score(multi_label, rule=Rule(threshold=0.5))
+    rows = make_structs(columns, multi_label.labels, decided=["labels"]).to_pylist()
     for row in rows:
         assert row["labels"] == [label for label, value in row["probabilities"] if value >= 0.5]
+
+
+@pytest.mark.parametrize("limit", [None, _LIMIT])
+def test_a_rule_decides_as_predict_does(multi_label: tfclf.Classifier, limit: int | None) -> None:
+    rule = Rule(top_k=2, threshold={multi_label.labels[0]: 0.1}, abstain_below=0.99)
+    columns = score_texts(multi_label, [b"market", b"goal"], Options(max_length=limit, rule=rule))
+    rows = make_structs(columns, multi_label.labels, decided=rule.columns).to_pylist()
+    expected = multi_label.predict(["market", "goal"], **rule.arguments)
+    for row, prediction in zip(rows, expected, strict=True):
+        assert row["label"] is None
+        assert row["labels"] == list(prediction.labels or ())
+        assert row["top"] == [label for label, _ in prediction.top or ()]
+        assert "is below 0.99" in row["reason"]
 
 
 def test_spark_nlp_s_annotations_of_a_multi_label_model_are_one_per_label(
@@ -70,7 +84,7 @@ def test_spark_nlp_s_annotations_of_a_multi_label_model_are_one_per_label(
 def test_a_regression_has_a_score_and_no_probabilities(tmp_path: Path) -> None:
     model = _load(tmp_path / "r", problem_type=REGRESSION, id2label={"0": "stars"})
     columns = _score(model)
-    rows = make_structs(columns, model.labels, threshold=None).to_pylist()
+    rows = make_structs(columns, model.labels).to_pylist()
     expected = [(one.label, pytest.approx(one.score, abs=1e-6)) for one in model.predict(_TEXTS)]
     assert [(row["label"], row["score"]) for row in rows] == expected
     assert {row["probabilities"] for row in rows} == {None}
@@ -102,7 +116,7 @@ def test_a_limit_without_room_for_a_token_is_refused(multi_label: tfclf.Classifi
 @pytest.mark.parametrize("limit", [None, _LIMIT])
 def test_no_texts_give_no_rows(multi_label: tfclf.Classifier, limit: int | None) -> None:
     columns = score_texts(multi_label, [], Options(max_length=limit))
-    assert len(make_structs(columns, multi_label.labels, threshold=None)) == 0
+    assert len(make_structs(columns, multi_label.labels)) == 0
 
 
 def test_bytes_that_are_no_utf_8_get_an_answer(multi_label: tfclf.Classifier) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
 
+import tfclf
 from tests.spark.conftest import BUNDLED
 from tfclf.errors import ExportError, InputError, SourceError
 from tfclf.spark import SequenceClassifier, classify
@@ -127,6 +128,26 @@ def test_params_are_copied_with_a_stage(spark: Any) -> None:
 def test_an_unknown_param_is_refused_with_the_known_ones(spark: Any) -> None:
     with pytest.raises(InputError, match=r"no Param 'inputcol'; it has .*inputCol"):
         SequenceClassifier(inputcol="text")
+
+
+def test_a_rule_is_saved_with_a_stage_and_decides(
+    headlines: Any, tmp_path: Path, bundled: tfclf.Classifier
+) -> None:
+    stage = SequenceClassifier(model=BUNDLED, storage="reference", topK=2, abstainBelow=1.0)
+    stage.setThreshold({"a": 0.5}).save(str(tmp_path / "stage"))
+    loaded = SequenceClassifier.load(str(tmp_path / "stage"))
+    assert loaded.getOrDefault("threshold") == {"a": 0.5}
+    loaded.clear(loaded.threshold)
+    row = loaded.transform(headlines.where("id = 1")).first()
+    (expected,) = bundled.predict([row.text], top_k=2, abstain_below=1.0)
+    assert row.prediction.top == [label for label, _ in expected.top or ()]
+    assert row.prediction.label is None
+    assert "is below 1" in row.prediction.reason
+
+
+def test_a_threshold_outside_0_to_1_is_refused(spark: Any) -> None:
+    with pytest.raises(InputError, match="threshold is 2"):
+        SequenceClassifier(threshold=2)
 
 
 def test_an_unknown_storage_is_refused(spark: Any) -> None:

@@ -49,6 +49,22 @@ def test_ranks_are_lists_of_labels(classifier: tfclf.Classifier, table: Any) -> 
     assert [list(map(str, labels)) for labels in ranks] == expected
 
 
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_withheld_label_has_its_reason_beside_it(
+    classifier: tfclf.Classifier, table: Any
+) -> None:
+    reasons = [str(reason) for reason in score(table, classifier, abstain_below=1.0)["reason"]]
+    expected = classifier.predict(TEXTS, abstain_below=1.0)
+    assert [each.split(",")[0] for each in reasons] == [
+        str(one.reason).split(",")[0] for one in expected
+    ]
+
+
+def test_a_column_reason_is_not_overwritten(classifier: tfclf.Classifier) -> None:
+    with pytest.raises(InputError, match=r"table has a column 'reason'.*prefix='predicted_'"):
+        score({**DATA, "reason": ["a", "b"]}, classifier, abstain_below=0.5)
+
+
 def test_a_rule_that_does_not_fit_is_refused(classifier: tfclf.Classifier) -> None:
     with pytest.raises(InputError, match="single-label model"):
         score(DATA, classifier, threshold=0.5)

@@ -73,7 +73,22 @@ def test_a_label_is_missing_where_the_model_abstains(
     options = Options(rule=Rule(abstain_below=1.0))
     source = write_rows(tmp_path / "rows.csv")
     score_files(colours, source, tmp_path / "scored.jsonl", options=options)
-    assert {row["label"] for row in read_rows(tmp_path / "scored.jsonl")} == {None}
+    scored = read_rows(tmp_path / "scored.jsonl")
+    assert {row["label"] for row in scored} == {None}
+    assert all("is below 1" in row["reason"] for row in scored)
+
+
+def test_a_column_that_the_rule_needs_is_not_overwritten(
+    colours: tfclf.Classifier, tmp_path: Path
+) -> None:
+    source = write_rows(tmp_path / "rows.jsonl", [{"text": "news", "reason": "mine"}])
+    with pytest.raises(InputError, match=r"has a column 'reason'.*--prefix"):
+        score_files(
+            colours,
+            source,
+            tmp_path / "scored.jsonl",
+            options=Options(rule=Rule(abstain_below=0.5)),
+        )
 
 
 def test_a_row_without_a_text_has_no_ranks(colours: tfclf.Classifier, tmp_path: Path) -> None:

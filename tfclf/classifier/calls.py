@@ -18,12 +18,11 @@ with quiet_import():
 from tfclf.classifier.columns import Columns, Model, make_columns
 from tfclf.classifier.explaining import Explain, make_explain
 from tfclf.errors import InputError
-from tfclf.inputs import as_text_tensor, check_texts, encode_texts, pair_rows
+from tfclf.inputs import as_text_tensor, check_long, check_texts, encode_texts, pair_rows
 from tfclf.saved_model import signature_names as names
 from tfclf.saved_model.buckets import compose_text
 from tfclf.saved_model.manifest import Manifest
 
-LONG = ("truncate", "windows")
 BATCH = 32
 _Result = TypeVar("_Result")
 
@@ -176,21 +175,11 @@ class ModelCalls(tf.Module):
 
     def _check_long(self, *, has_pairs: bool, long: str, stride: int | None) -> int | None:
         """Return the stride of windows, or None if texts are truncated."""
-        if long not in LONG:
-            raise InputError(f"long is {long!r}; expected {' or '.join(map(repr, LONG))}.")
         if has_pairs:
             self._check_pairs()
+        check_long(long, stride, has_pairs=has_pairs)
         if long == "truncate":
-            if stride is not None:
-                raise InputError(
-                    f"stride is {stride!r} and long is 'truncate'; a stride is for long='windows'."
-                )
             return None
-        if has_pairs:
-            raise InputError(
-                "long='windows' and pairs are given; windows are for single texts. "
-                "Leave one of them out."
-            )
         return self._choose_stride(stride)
 
     def _choose_stride(self, stride: int | None) -> int:

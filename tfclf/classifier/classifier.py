@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, overload
 import numpy as np
 
 from tfclf.classifier.calls import BATCH, ModelCalls
-from tfclf.classifier.columns import Columns, run_by_length
+from tfclf.classifier.columns import Columns, decide_columns, run_by_length
 from tfclf.classifier.explaining import run_explain
 from tfclf.decision import Decide, Rule, Threshold
 from tfclf.errors import InputError
@@ -217,6 +217,13 @@ class Classifier(ModelCalls):
             calibrated=facts.thresholds,
         )
 
+    def decide_columns(self, columns: Columns, rule: Rule | None) -> Columns:
+        """Apply a rule to the columns of `predict_columns`. Raises: InputError, as `bind_rule`."""
+        decide = self.bind_rule(rule)
+        if rule is None or decide is None:
+            return columns
+        return decide_columns(columns, decide, rule.columns)
+
     @overload
     def explain(  # type: ignore[overload-overlap]
         self,
@@ -283,6 +290,9 @@ class Classifier(ModelCalls):
         texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
+        top_k: int | None = None,
+        threshold: Threshold | None = None,
+        abstain_below: float | None = None,
         long: str = "truncate",
         stride: int | None = None,
         batch_size: int = BATCH,
@@ -305,7 +315,8 @@ class Classifier(ModelCalls):
         Returns: in the order of the texts: label object[rows] of str; score float32[rows];
           probabilities float32[rows, classes], but for a regression; truncated bool[rows] (object
           with None for an export by an older version, which cannot tell); with long='windows' also
-          windows int32[rows].
+          windows int32[rows]; with top_k top, with threshold labels, both object[rows] of lists of
+          labels; with abstain_below reason, object[rows] of str or None, and label is None there.
         Raises: InputError as `predict`; also if texts is no list, array, Series or tensor.
         """
         if isinstance(texts, str | bytes) or not isinstance(texts, IndexedTexts):
@@ -313,6 +324,23 @@ class Classifier(ModelCalls):
                 f"texts is a {type(texts).__name__}; expected a list, array, Series or tensor of "
                 f"texts. Make a list of it, or call predict, which takes iterators."
             )
+        rule = Rule.of(top_k, threshold, abstain_below)
+        self.bind_rule(rule)  # before a text is read
+        columns = self._predict_all(
+            texts, pairs, long=long, stride=stride, batch_size=batch_size, streams=streams
+        )
+        return self.decide_columns(columns, rule)
+
+    def _predict_all(
+        self,
+        texts: IndexedTexts,
+        pairs: Iterable[str] | None,
+        *,
+        long: str,
+        stride: int | None,
+        batch_size: int,
+        streams: int,
+    ) -> Columns:
         parts = list(
             self._predict_columns(
                 texts,

@@ -1,12 +1,13 @@
-"""Columns of predictions: from the outputs of a graph, and in the order of the rows."""
+"""Columns of predictions: from the outputs of a graph, in the order of the rows, and decided."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfclf.decision import Decide
 from tfclf.inputs import batch_by_length
 
 Columns = dict[str, np.ndarray[Any, Any]]  # by name, one entry per row
@@ -47,3 +48,34 @@ def run_by_length(
             parts = list(pool.map(run, reversed(batches)))[::-1]
     order = np.argsort(np.concatenate(batches))
     return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+
+
+def decide_columns(columns: Columns, decide: Decide, names: Sequence[str]) -> Columns:
+    """Add the columns of a rule, and withhold the labels that it does.
+
+    Args:
+      decide: the rule, bound to the model.
+      names: `Rule.columns`. The columns hold lists of labels, `reason` a str or None. The
+        probabilities stand beside them, so `top` has the labels alone.
+    """
+    rows = list(
+        map(decide, *(columns[name].tolist() for name in ("label", "score", "probabilities")))
+    )
+    decided: dict[str, list[Any]] = {
+        "labels": [None if row.labels is None else list(row.labels) for row in rows],
+        "top": [None if row.top is None else [label for label, _ in row.top] for row in rows],
+        "reason": [row.reason for row in rows],
+    }
+    return {
+        **columns,
+        "label": _as_objects([row.label for row in rows]),
+        **{name: _as_objects(decided[name]) for name in names},
+    }
+
+
+def _as_objects(values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """Make a column of lists; numpy.array would make a matrix of lists of equal length."""
+    column = np.empty(len(values), object)
+    for index, value in enumerate(values):
+        column[index] = value
+    return column

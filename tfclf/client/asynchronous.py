@@ -22,11 +22,13 @@ from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import (
+    ExplainOptions,
     Options,
     PredictOptions,
     check_seconds,
     check_timeout,
     check_whole_number,
+    check_windows,
 )
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
@@ -215,8 +217,7 @@ class AsyncClient:
         texts: str,
         *,
         pairs: str | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
+        **options: Unpack[ExplainOptions],
     ) -> Explanation: ...
     @overload
     async def explain(
@@ -224,29 +225,43 @@ class AsyncClient:
         texts: Iterable[str] | AsyncIterable[str],
         *,
         pairs: Iterable[str] | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
+        **options: Unpack[ExplainOptions],
     ) -> list[Explanation]: ...
     async def explain(
         self,
         texts: str | Iterable[str] | AsyncIterable[str],
         *,
         pairs: str | Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
         batch_size: int | None = None,
         timeout: float | None = CLIENT_DEFAULT,
+        progress: bool = False,
     ) -> Explanation | list[Explanation]:
         """Return one `Explanation` per text, in order; one str gives one `Explanation`.
 
-        Arguments and errors are those of `Client.explain`.
+        Arguments and errors are those of `Client.explain`. Cancelling the task that awaits it
+        cancels the requests in flight.
         """
         if isinstance(texts, str):
             (one,) = await self.explain(
-                [texts], pairs=as_pairs(pairs), batch_size=batch_size, timeout=timeout
+                [texts],
+                pairs=as_pairs(pairs),
+                long=long,
+                stride=stride,
+                batch_size=batch_size,
+                timeout=timeout,
+                progress=progress,
             )
             return one
         check_not_both_async(texts, pairs)
-        rows = self._stream(texts, pairs, Conversation.explain, batch_size, timeout)
-        return [explanation async for explanation in rows]
+        in_windows = check_windows(long, stride, has_pairs=pairs is not None)
+        ask = partial(Conversation.explain, in_windows=in_windows, stride=stride)
+        explanations = self._stream(texts, pairs, ask, batch_size, timeout)
+        if progress:
+            total = None if isinstance(texts, AsyncIterable) else count_texts(texts)
+            explanations = _show_progress(explanations, total)
+        return [explanation async for explanation in explanations]
 
     async def tokenize(
         self, texts: Iterable[str] | AsyncIterable[str], *, timeout: float | None = CLIENT_DEFAULT

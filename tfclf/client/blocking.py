@@ -15,11 +15,13 @@ from tfclf.client.connect import CLIENT_DEFAULT, describe_client, open_transport
 from tfclf.client.conversation import Conversation
 from tfclf.client.messages import Metadata, VersionStatus
 from tfclf.client.options import (
+    ExplainOptions,
     Options,
     PredictOptions,
     check_seconds,
     check_timeout,
     check_whole_number,
+    check_windows,
 )
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
@@ -182,7 +184,7 @@ class Client:
             memory, with `in_flight` requests at once.
           pairs: the second text of each row, as many as there are texts; one str for one str.
           top_k, threshold, abstain_below: as in `Classifier.predict`; computed here, from the
-            probabilities. No server sends the thresholds of a calibrated export.
+            probabilities. Of servers, only tfclf's sends the thresholds of a calibrated export.
           batch_size, timeout: replace the client's own for this call.
           progress: show a bar on standard error if the call takes longer than a second.
         Raises: InputError for anything but text, naming its index, and for options that do not fit
@@ -198,8 +200,7 @@ class Client:
         texts: str,
         *,
         pairs: str | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
+        **options: Unpack[ExplainOptions],
     ) -> Explanation: ...
     @overload
     def explain(
@@ -207,8 +208,7 @@ class Client:
         texts: IndexedTexts,
         *,
         pairs: Iterable[str] | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
+        **options: Unpack[ExplainOptions],
     ) -> list[Explanation]: ...
     @overload
     def explain(
@@ -216,26 +216,38 @@ class Client:
         texts: Iterable[str],
         *,
         pairs: Iterable[str] | None = None,
-        batch_size: int | None = None,
-        timeout: float | None = CLIENT_DEFAULT,
+        **options: Unpack[ExplainOptions],
     ) -> Iterator[Explanation]: ...
     def explain(
         self,
         texts: str | Iterable[str],
         *,
         pairs: str | Iterable[str] | None = None,
+        long: str = "truncate",
+        stride: int | None = None,
         batch_size: int | None = None,
         timeout: float | None = CLIENT_DEFAULT,
+        progress: bool = False,
     ) -> Explanation | list[Explanation] | Iterator[Explanation]:
         """Return one `Explanation` per text, in order, with the kinds of results of `predict`.
 
-        A text of 40 words costs the server 41 times as much as `predict`: mind the timeout.
+        A text of 40 words costs the server 41 times as much as `predict`: mind the timeout. An
+        iterator that is closed, as by leaving its loop, sends no further requests.
 
+        Args:
+          texts, pairs: as in `predict`.
+          long: 'truncate', or 'windows' to read all of a long text, as in `Classifier.explain`.
+          stride: tokens that two neighbouring windows share; by default a quarter of the model's
+            length limit, which the client finds out once.
+          batch_size, timeout: replace the client's own for this call.
+          progress: show a bar on standard error if the call takes longer than a second. It moves by
+            requests: give a small batch_size with it.
         Raises: as `predict`; also ClientError if the model was exported before tfclf could explain.
         """
-        ask, rows = self._conversation.explain, _read_rows(texts, pairs)
-        explanations = self._stream(rows, ask, batch_size, timeout)
-        return match_texts(texts, explanations, progress=False)  # type: ignore[no-any-return]
+        in_windows = check_windows(long, stride, has_pairs=pairs is not None)
+        ask = partial(self._conversation.explain, in_windows=in_windows, stride=stride)
+        explanations = self._stream(_read_rows(texts, pairs), ask, batch_size, timeout)
+        return match_texts(texts, explanations, progress=progress)  # type: ignore[no-any-return]
 
     def tokenize(
         self, texts: Iterable[str], *, timeout: float | None = CLIENT_DEFAULT

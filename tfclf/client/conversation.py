@@ -20,9 +20,15 @@ from tfclf.client.messages import (
 from tfclf.client.options import Options
 from tfclf.client.reasons import Reason
 from tfclf.client.refusals import to_client_error
-from tfclf.client.served import ServedModel, count_tokens, describe, find_problem_type
+from tfclf.client.served import (
+    ServedModel,
+    count_tokens,
+    describe,
+    find_max_length,
+    find_problem_type,
+)
 from tfclf.decision import Decide, Rule
-from tfclf.errors import ClientError
+from tfclf.errors import ClientError, InputError
 from tfclf.explanation import Explanation, make_explanations
 from tfclf.prediction import Prediction, make_predictions
 from tfclf.problem_types import REGRESSION, SINGLE_LABEL
@@ -52,7 +58,9 @@ class Conversation:
         self._options = options
         self._choice = VersionChoice(options.version, options.label)
         self._known: ServedModel | None = None
-        self._problem_types: dict[int, str] = {}  # by version, of those that had to be found out
+        # By version, of those for which they had to be found out.
+        self._problem_types: dict[int, str] = {}
+        self._strides: dict[int, int] = {}
 
     async def begin(self, timeout: float | None) -> None:
         """Find out, before the first batch of a call, what may have changed since the last call.
@@ -73,16 +81,37 @@ class Conversation:
         """
         return await self._translate_refusals(lambda: self._predict(batch, timeout, rule))
 
-    async def explain(self, batch: Batch, timeout: float | None) -> list[Explanation]:
-        """Return one explanation per row."""
+    async def explain(
+        self,
+        batch: Batch,
+        timeout: float | None,
+        *,
+        in_windows: bool = False,
+        stride: int | None = None,
+    ) -> list[Explanation]:
+        """Return one explanation per row.
+
+        Args:
+          in_windows: whether long texts are read in windows; then there are no pairs.
+          stride: of windows; by default a quarter of the model's length limit, as in process.
+        Raises: InputError, too, if a stride is needed and none is given.
+        """
         columns = [list(column) for column in zip(*batch, strict=True)]
         inputs = dict(zip(("text", "text_pair"), columns, strict=False))
 
-        def make_request(served: ServedModel) -> Request:
-            return Request(served.explain_signature(paired=len(columns) == 2), inputs)
+        async def make_request(served: ServedModel) -> Request:
+            paired = len(columns) == 2
+            signature = served.explain_signature(paired=paired, in_windows=in_windows)
+            if not in_windows:
+                return Request(signature, inputs)
+            step = await self._choose_stride(served, timeout) if stride is None else stride
+            return Request(signature, {**inputs, "stride": [step] * len(batch)})
 
         async def read(response: Response, served: ServedModel) -> list[Explanation]:
-            return list(make_explanations(response.outputs, columns, served.labels))
+            outputs = response.outputs
+            if in_windows:
+                outputs = {**outputs, "truncated": [False] * len(batch)}
+            return list(make_explanations(outputs, columns, served.labels))
 
         return await self._translate_refusals(lambda: self._ask(make_request, read, timeout))
 
@@ -98,7 +127,10 @@ class Conversation:
                 [token for token, real in zip(ids, mask, strict=True) if real] for ids, mask in rows
             ]
 
-        return await self._translate_refusals(lambda: self._ask(lambda _: request, read, timeout))
+        async def make_request(_: ServedModel) -> Request:
+            return request
+
+        return await self._translate_refusals(lambda: self._ask(make_request, read, timeout))
 
     async def metadata(self, timeout: float | None) -> Metadata:
         """Return the signatures of the version that would answer."""
@@ -165,7 +197,7 @@ class Conversation:
         columns = [list(column) for column in zip(*batch, strict=True)]
         inputs = dict(zip(("text", "text_pair"), columns, strict=False))
 
-        def make_request(served: ServedModel) -> Request:
+        async def make_request(served: ServedModel) -> Request:
             signature = served.signature(paired=len(columns) == 2, xla=self._options.xla)
             return Request(signature, inputs)
 
@@ -194,11 +226,28 @@ class Conversation:
                 self._problem_types[served.version] = found
             problem_type = self._problem_types[served.version]
         name = self._transport.model
-        return rule.bind(served.labels, name=name, problem_type=problem_type)
+        return rule.bind(
+            served.labels, name=name, problem_type=problem_type, calibrated=served.thresholds
+        )
+
+    async def _choose_stride(self, served: ServedModel, timeout: float | None) -> int:
+        """Return a quarter of a version's length limit, which is found out once."""
+        if served.version not in self._strides:
+            choice = VersionChoice(version=served.version)
+            signatures = served.metadata.signatures
+            limit = await find_max_length(self._transport, choice, signatures, timeout)
+            if limit is None:
+                raise InputError(
+                    f"long='windows' is given without a stride, and the length limit of "
+                    f"{self._transport.model}, of which it is a quarter, cannot be found out. "
+                    f"Give stride=, the tokens that two neighbouring windows share."
+                )
+            self._strides[served.version] = limit // 4
+        return self._strides[served.version]
 
     async def _ask(
         self,
-        make_request: Callable[[ServedModel], Request],
+        make_request: Callable[[ServedModel], Awaitable[Request]],
         read: Callable[[Response, ServedModel], Awaitable[list[_T]]],
         timeout: float | None,
     ) -> list[_T]:
@@ -213,7 +262,8 @@ class Conversation:
             if not self._transport.reports_version:
                 choice = VersionChoice(version=served.version)
             try:
-                response = await self._transport.predict(make_request(served), choice, timeout)
+                request = await make_request(served)
+                response = await self._transport.predict(request, choice, timeout)
                 if response.version not in (None, served.version):
                     answered = VersionChoice(version=response.version)
                     served = await describe(self._transport, answered, timeout=timeout)

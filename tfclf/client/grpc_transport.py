@@ -11,7 +11,7 @@ import grpc
 import tensorflow as tf  # the stubs below import it anyway
 from google.protobuf.wrappers_pb2 import Int64Value
 from tensorflow.core.framework.tensor_pb2 import TensorProto
-from tensorflow.core.framework.types_pb2 import DT_STRING, DataType
+from tensorflow.core.framework.types_pb2 import DT_INT32, DT_STRING, DataType
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -90,7 +90,7 @@ class _GrpcTransport:
         """See `Transport.predict`."""
         message = predict_pb2.PredictRequest(
             model_spec=self._spec(choice, request.signature),
-            inputs={name: _to_string_tensor(texts) for name, texts in request.inputs.items()},
+            inputs={name: _to_tensor(values) for name, values in request.inputs.items()},
             output_filter=request.outputs,
         )
         answer = await self._send(self._predict, message, timeout)
@@ -114,8 +114,14 @@ class _GrpcTransport:
             )
             for name, definition in signatures.signature_def.items()
         }
-        labels = model_list.decode_names(dict(beside or ()).get(model_list.LABELS))
-        return Metadata(self.model, response.model_spec.version.value, infos, labels)
+        sent = dict(beside or ())
+        return Metadata(
+            self.model,
+            response.model_spec.version.value,
+            infos,
+            model_list.decode_names(sent.get(model_list.LABELS)),
+            model_list.decode_thresholds(sent.get(model_list.THRESHOLDS)),
+        )
 
     async def status(
         self, choice: VersionChoice, timeout: float | None
@@ -276,9 +282,12 @@ def _service_config(options: Options) -> str:
     return json.dumps({"methodConfig": [method]})
 
 
-def _to_string_tensor(texts: Sequence[bytes]) -> TensorProto:
-    proto = TensorProto(dtype=DT_STRING, string_val=texts)
-    proto.tensor_shape.dim.add(size=len(texts))
+def _to_tensor(values: Sequence[bytes] | Sequence[int]) -> TensorProto:
+    if values and isinstance(values[0], int):
+        proto = TensorProto(dtype=DT_INT32, int_val=values)
+    else:
+        proto = TensorProto(dtype=DT_STRING, string_val=values)
+    proto.tensor_shape.dim.add(size=len(values))
     return proto
 
 

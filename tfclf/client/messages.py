@@ -20,14 +20,14 @@ class Request:
     """One Predict request.
 
     Attributes:
-      inputs: texts by input name, the same number of rows in each.
+      inputs: texts, or int32 numbers, by input name; the same number of rows in each.
       outputs: names of the outputs to return; a response may hold more. Empty: all outputs.
         TensorFlow prepares each choice of outputs at its first use, which takes about a second,
         and a server has warmed up only the choice of all of them.
     """
 
     signature: str
-    inputs: Mapping[str, Sequence[bytes]]
+    inputs: Mapping[str, Sequence[bytes] | Sequence[int]]
     outputs: tuple[str, ...] = ()
 
 
@@ -88,12 +88,15 @@ class Metadata:
 
     Attributes:
       labels: of the probabilities, in their order, if the server says so: tfclf's does.
+      thresholds: the calibrated ones, in that order; of a calibrated multi-label export on such a
+        server.
     """
 
     model: str
     version: int
     signatures: Mapping[str, SignatureInfo]
     labels: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

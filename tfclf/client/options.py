@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from tfclf.decision import Threshold
 from tfclf.errors import InputError
+from tfclf.inputs import check_long
 
 # gRPC caps attempts at five, whatever its service config says. REST keeps the same limit.
 MAX_RETRIES = 4
@@ -18,6 +19,16 @@ class PredictOptions(TypedDict, total=False):
 
     top_k: int | None
     threshold: Threshold | None
+    batch_size: int | None
+    timeout: float | None
+    progress: bool
+
+
+class ExplainOptions(TypedDict, total=False):
+    """Those of `explain`."""
+
+    long: str
+    stride: int | None
     batch_size: int | None
     timeout: float | None
     progress: bool
@@ -118,3 +129,11 @@ def check_seconds(value: float) -> float:
     if seconds is None:
         raise InputError("timeout is None; expected seconds, above 0: a server may never start.")
     return seconds
+
+
+def check_windows(long: str, stride: int | None, *, has_pairs: bool) -> bool:
+    """Return whether long texts are read in windows. Raises: InputError, as `Classifier`."""
+    check_long(long, stride, has_pairs=has_pairs)
+    if stride is not None:
+        check_whole_number(stride, "stride", 0)
+    return long == "windows"

@@ -16,7 +16,8 @@ def encode_request(request: Request) -> bytes:
     b'{"signature_name":"detail","inputs":{"text":["goal"]}}'
     """
     inputs = {
-        name: [_encode_text(text) for text in texts] for name, texts in request.inputs.items()
+        name: [value if isinstance(value, int) else _encode_text(value) for value in values]
+        for name, values in request.inputs.items()
     }
     content = {"signature_name": request.signature, "inputs": inputs}
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
@@ -60,11 +61,9 @@ def _decode_value(value: Any) -> Any:
     return array("f", [value])[0] if isinstance(value, float) else value
 
 
-def decode_metadata(content: bytes, model: str, labels: tuple[str, ...] = ()) -> Metadata:
-    """Decode the response to GET /metadata.
+def decode_metadata(content: bytes, model: str) -> Metadata:
+    """Decode the response to GET /metadata, but for what the server sends beside it.
 
-    Args:
-      labels: those that the server sent beside it.
     Raises: the errors of `decode_outputs`.
     """
     answer = json.loads(content)
@@ -77,7 +76,7 @@ def decode_metadata(content: bytes, model: str, labels: tuple[str, ...] = ()) ->
         )
         for name, definition in signatures.items()
     }
-    return Metadata(model, int(answer["model_spec"]["version"]), infos, labels)
+    return Metadata(model, int(answer["model_spec"]["version"]), infos)
 
 
 def _decode_tensor_infos(tensors: Mapping[str, Any] | None) -> dict[str, TensorInfo]:

@@ -6,6 +6,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -83,9 +84,11 @@ class _RestTransport:
     async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
         """See `Transport.metadata`."""
         answer = await self._fetch(f"{_path(choice)}/metadata", timeout)
-        labels = model_list.decode_names(answer.headers.get(model_list.LABELS))
-        return _decode(
-            lambda body: rest_json.decode_metadata(body, self.model, labels), answer.content
+        metadata = _decode(lambda body: rest_json.decode_metadata(body, self.model), answer.content)
+        return replace(
+            metadata,
+            labels=model_list.decode_names(answer.headers.get(model_list.LABELS)),
+            thresholds=model_list.decode_thresholds(answer.headers.get(model_list.THRESHOLDS)),
         )
 
     async def status(
@@ -154,11 +157,7 @@ class RestTransport(_RestTransport):
                     raise Refused("DEADLINE_EXCEEDED", "Deadline Exceeded")
         finally:
             response.close()
-        headers = {
-            key: response.headers[key]
-            for key in (model_list.MODELS, model_list.LABELS)
-            if key in response.headers
-        }
+        headers = {key: response.headers[key] for key in model_list.KEYS if key in response.headers}
         return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
     async def sleep(self, seconds: float) -> None:

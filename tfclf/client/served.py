@@ -8,9 +8,9 @@ Predict, which every server answers for every signature, over gRPC and over REST
 server sends the labels beside its metadata, which spares that run of the model. A regression has
 neither `classify` nor probabilities; its one label comes with each row.
 
-Nor does a server say whether a model is multi-label. If that matters, because the caller gives
-`threshold`, the client looks at the probabilities of four short texts: softmax adds up to 1 for
-each of them, sigmoid for hardly any.
+Nor does a server say whether a model is multi-label, unless it sends calibrated thresholds, which
+no other model has. If that matters, because the caller gives `threshold`, the client looks at the
+probabilities of four short texts: softmax adds up to 1 for each of them, sigmoid for hardly any.
 
 `truncated` is an output of the signatures `detail`, `detail_pairs` and `detail_xla`. An older
 export has none of them. The client then counts the row's tokens and compares them with
@@ -35,6 +35,7 @@ from tfclf.saved_model import signature_names
 # A serialized tf.train.Example with the feature text: [""].
 _EMPTY_EXAMPLE = b"\n\x0e\n\x0c\n\x04text\x12\x04\n\x02\n\x00"
 _MAX_SWAPS = 3
+_MOST_WORDS = 1 << 17
 _PROBES = [b"", b"news", b"a late goal", b"no, thank you"]
 _SUM_TOLERANCE = 1e-3  # of probabilities that add up to 1, computed in any precision
 
@@ -52,6 +53,14 @@ class ServedModel:
     metadata: Metadata
     labels: tuple[str, ...]
     max_length: int | None
+
+    @property
+    def thresholds(self) -> dict[str, float] | None:
+        """The calibrated thresholds by label; None without any."""
+        thresholds = self.metadata.thresholds
+        if not self.labels or len(thresholds) != len(self.labels):
+            return None
+        return dict(zip(self.labels, thresholds, strict=True))
 
     @property
     def version(self) -> int:
@@ -74,12 +83,14 @@ class ServedModel:
                 return name
         raise _missing_signature(self.metadata, " or ".join(map(repr, names)))
 
-    def explain_signature(self, *, paired: bool) -> str:
+    def explain_signature(self, *, paired: bool, in_windows: bool) -> str:
         """The signature that answers `explain`.
 
         Raises: Refused if the model has none.
         """
         name = signature_names.EXPLAIN_PAIRS if paired else signature_names.EXPLAIN
+        if in_windows:
+            name = signature_names.EXPLAIN_WINDOWS
         if name not in self.metadata.signatures:
             raise _missing_signature(self.metadata, repr(name))
         return name
@@ -122,7 +133,7 @@ async def _describe_version(
             labels = tuple(label.decode() for label in response.outputs["classes"][0])
     max_length = None
     if signature_names.DETAIL not in metadata.signatures:
-        max_length = await _find_max_length(transport, choice, metadata.signatures, timeout)
+        max_length = await find_max_length(transport, choice, metadata.signatures, timeout)
     return ServedModel(metadata, labels, max_length)
 
 
@@ -130,26 +141,27 @@ def _is_ours(signature: SignatureInfo) -> bool:
     return set(signature.inputs) == {"text"} and {"label", "score"} <= set(signature.outputs)
 
 
-async def _find_max_length(
+async def find_max_length(
     transport: Transport,
     choice: VersionChoice,
     signatures: Mapping[str, SignatureInfo],
     timeout: float | None,
 ) -> int | None:
-    """Find the length limit of an export that does not report truncation.
+    """Find a model's length limit, in tokens; None if it cannot tell, or reads almost any length.
 
     Two texts, one twice as long as the other, give rows of equal length only if both are truncated.
     """
     if signature_names.TOKENIZE not in signatures:
         return None
     words = 2048
-    while True:
+    while words <= _MOST_WORDS:
         short, long = await count_tokens(
             transport, choice, [b" a" * words, b" a" * 2 * words], timeout
         )
         if short == long:
             return short
         words *= 4
+    return None
 
 
 async def count_tokens(
@@ -170,6 +182,8 @@ async def find_problem_type(
     """
     if not served.labels:
         return REGRESSION
+    if served.thresholds is not None:
+        return MULTI_LABEL
     request = Request(signature_names.SERVING_DEFAULT, {"text": _PROBES})
     response = await transport.predict(request, VersionChoice(version=served.version), timeout)
     sums = map(sum, response.outputs["probabilities"])

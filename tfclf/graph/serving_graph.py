@@ -12,6 +12,7 @@ from tfclf.graph.windows import place_further_windows
 from tfclf.problem_types import activation_of
 from tfclf.saved_model.buckets import Ladder
 from tfclf.tokenization.compile import Tokenizer
+from tfclf.tokenization.pieces import list_pieces
 from tfclf.tokenization.ragged import take_ranges
 
 # Windows encoded at once. All of them are of full length, so this bounds the memory that they take.
@@ -237,6 +238,10 @@ class ServingGraph(tf.Module):
             rows, pad_id=self._frame.pad_id, side=self._frame.padding_side
         )
         return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+    def list_pieces(self) -> list[str | None]:
+        """List the tokenizer's pieces in the order of their ids; None for an id without one."""
+        return list_pieces(self._tokenizer.spec)
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of one text, special tokens included, after truncation."""

@@ -1,20 +1,24 @@
-"""Names that the embedded server sends beside its answers: an extension of ours.
+"""Names and numbers that the embedded server sends beside its answers: an extension of ours.
 
 They are trailing metadata over gRPC and headers over REST; TF Serving's own messages have no place
 for them and stay as they are.
 
-| key | beside | names |
+| key | beside | says |
 |-|-|-|
 | `tfclf-models` | NOT_FOUND | the models that the server has |
 | `tfclf-labels` | GetModelMetadata of an export | its labels, in the order of the probabilities |
+| `tfclf-thresholds` | the same, if it is calibrated | the threshold of each label, in that order |
 """
 
+import math
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 MODELS = "tfclf-models"
 LABELS = "tfclf-labels"
-_MOST_CHARACTERS = 4_000  # gRPC takes 8 KiB of metadata
+THRESHOLDS = "tfclf-thresholds"
+KEYS = (MODELS, LABELS, THRESHOLDS)
+_MOST_CHARACTERS = 3_500  # gRPC takes 8 KiB of metadata, and two of these lists go together
 
 
 def encode_names(names: Iterable[str]) -> str:
@@ -36,3 +40,29 @@ def decode_names(text: str | bytes | None) -> tuple[str, ...]:
     if isinstance(text, bytes):
         text = text.decode("ascii", "replace")
     return tuple(unquote(name) for name in (text or "").split(",") if name)
+
+
+def encode_thresholds(thresholds: Iterable[float]) -> str:
+    """Encode thresholds, each exact as a float32; "" if there are too many for a header.
+
+    >>> encode_thresholds([0.25, 0.123456789])
+    '0.25,0.123456789'
+    """
+    text = ",".join(f"{threshold:.9g}" for threshold in thresholds)
+    return text if len(text) <= _MOST_CHARACTERS else ""
+
+
+def decode_thresholds(text: str | bytes | None) -> tuple[float, ...]:
+    """Decode what `encode_thresholds` wrote; empty if there is nothing, or no list of thresholds.
+
+    >>> decode_thresholds("0.25,0.123456789"), decode_thresholds("0.25,2"), decode_thresholds(None)
+    ((0.25, 0.123456789), (), ())
+    """
+    if isinstance(text, bytes):
+        text = text.decode("ascii", "replace")
+    try:
+        thresholds = tuple(float(one) for one in (text or "").split(",") if one)
+    except ValueError:
+        return ()
+    is_good = all(math.isfinite(one) and 0 <= one <= 1 for one in thresholds)
+    return thresholds if is_good else ()

@@ -101,6 +101,7 @@ def serve(
             grpc_threads=max_threads,
             tls=None if ssl_config_file is None else read_tls(ssl_config_file),
             page=page,
+            own_form=True,
             healthz=True,
             openapi=True,
         ),

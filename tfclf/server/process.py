@@ -62,6 +62,7 @@ class ServerOptions:
       cors: whether pages of other origins may call REST.
       metrics_path: the REST path of the metrics; None: none.
       health: whether to serve gRPC's health checks.
+      own_form: whether to answer :decide over REST.
       healthz, openapi: whether to serve /healthz and /openapi.json on the REST port.
       channel_arguments: arguments to pass to gRPC.
       drain_seconds: the grace period of in-flight requests when the server stops.
@@ -80,6 +81,7 @@ class ServerOptions:
     cors: bool = False
     metrics_path: str | None = PROMETHEUS_PATH
     health: bool = True
+    own_form: bool = False
     healthz: bool = False
     openapi: bool = False
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
@@ -203,6 +205,7 @@ class Server:
             timeout=options.rest_timeout,
             max_body_bytes=options.limits.max_message_bytes,
             cors=options.cors,
+            own_form=options.own_form,
             extra=self._routes(),
         )
         self._http = HttpServer(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tfclf.decision import Rule, Threshold
 from tfclf.errors import InputError
 from tfclf.spark.columns import check_output, find_text_column
 from tfclf.spark.functions import make_function
@@ -29,7 +30,9 @@ def classify(
     long: str = "truncate",
     stride: int | None = None,
     max_length: int | None = None,
-    threshold: float | None = None,
+    top_k: int | None = None,
+    threshold: Threshold | None = None,
+    abstain_below: float | None = None,
 ) -> Any:
     """Add a column of predictions to a DataFrame of Spark.
 
@@ -43,17 +46,18 @@ def classify(
         driver does not see it, `files:NAME` for one that `ship_model` sent, or a card's name.
       column: the texts.
       output: the new column: struct<label string, score double, probabilities map<string,double>,
-        truncated boolean>, and `labels` array<string> with a threshold. `probabilities` is null for
-        a regression, whose `score` is the value.
+        truncated boolean>. `probabilities` is null for a regression, whose `score` is the value.
       on_null: what to do with a null text: 'fail' ends the job with an error, 'null' gives null.
       batch_size: rows in one call of the graph.
       long, stride: as in `Classifier.predict`.
       max_length: tokens in a row, special tokens included, if fewer than the model's own limit.
-      threshold: for a multi-label model: the probability from which a label stands in `labels`.
+      top_k, threshold, abstain_below: as in `Classifier.predict`. They add to the struct `top` and
+        `labels`, both array<string>, and `reason` string, with which the label is null.
     Raises: InputError, SourceNotFoundError, SavedModelError. On executors an error ends the job,
       and names the machine.
     """
-    options = Options(batch_size, long, stride, max_length, threshold)
+    rule = Rule.of(top_k, threshold, abstain_below)
+    options = Options(batch_size, long, stride, max_length, rule)
     options.check()
     if on_null not in ON_NULL:
         raise InputError(f"on_null is {on_null!r}; expected {' or '.join(map(repr, ON_NULL))}.")
@@ -64,7 +68,7 @@ def classify(
     texts = find_text_column(df, column)
     function = make_function(
         ClassifyTask(place, options, on_null, column),
-        output_schema(with_labels=threshold is not None),
+        output_schema(options.decided),
         name="tfclf_classify",
         expensive=True,
     )
@@ -91,7 +95,7 @@ class ClassifyTask:
             model = load_model(self.place)  # here: an empty partition needs no model
             texts = batch.drop_null().cast(pa.binary()).to_pylist()
             columns = score_texts(model, texts, self.options)
-            structs = make_structs(columns, model.labels, threshold=self.options.threshold)
+            structs = make_structs(columns, model.labels, decided=self.options.decided)
             yield _spread(structs, batch)
             done += len(batch)
 

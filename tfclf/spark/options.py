@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from tfclf.decision import Rule
 from tfclf.errors import InputError
-from tfclf.problem_types import MULTI_LABEL
+from tfclf.inputs import check_long
 from tfclf.saved_model.manifest import Manifest
 
 ON_NULL = ("fail", "null")
-_LONG = ("truncate", "windows")  # as in tfclf.classifier, which would import TensorFlow here
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,25 @@ class Options:
       long: 'truncate' or 'windows', as in `Classifier.predict`.
       stride: tokens that two windows share.
       max_length: tokens in a row, special tokens included, if fewer than the model's own limit.
-      threshold: probability from which a label of a multi-label model counts; None: no such list.
+      rule: ranks, thresholds and abstention; None without.
     """
 
     batch_size: int = 32
     long: str = "truncate"
     stride: int | None = None
     max_length: int | None = None
-    threshold: float | None = None
+    rule: Rule | None = None
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The columns that the rule adds."""
+        return () if self.rule is None else self.rule.columns
 
     def check(self) -> None:
         """Refuse values that no model takes. Raises: InputError."""
         if not _is_count(self.batch_size):
             raise InputError(f"batch_size is {self.batch_size!r}; expected a whole number above 0.")
-        if self.long not in _LONG:
-            raise InputError(f"long is {self.long!r}; expected {' or '.join(map(repr, _LONG))}.")
-        if self.stride is not None and self.long != "windows":
-            raise InputError(
-                f"stride is {self.stride!r} and long is {self.long!r}; a stride is for "
-                f"long='windows'."
-            )
+        check_long(self.long, self.stride)
         if self.max_length is not None and not _is_count(self.max_length):
             raise InputError(f"max_length is {self.max_length!r}; expected a whole number above 0.")
         if self.max_length is not None and self.long == "windows":
@@ -46,9 +45,6 @@ class Options:
                 f"max_length is {self.max_length} and long is 'windows'; windows have the model's "
                 f"own length. Leave one of them out."
             )
-        threshold = self.threshold
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise InputError(f"threshold is {threshold!r}; expected a probability from 0 to 1.")
 
     def check_model(self, manifest: Manifest) -> None:
         """Refuse what this model does not take. Raises: InputError."""
@@ -58,11 +54,12 @@ class Options:
                 f"{manifest.max_length} tokens. Give at most {manifest.max_length}, leave it out, "
                 f"or read longer texts in windows: long='windows'."
             )
-        if self.threshold is not None and manifest.problem_type != MULTI_LABEL:
-            raise InputError(
-                f"threshold is {self.threshold}, and {manifest.name} is a model for "
-                f"{manifest.problem_type}: it gives one label per text. A threshold is for a "
-                f"multi-label model. Leave it out, and filter on the column's `score`."
+        if self.rule is not None:
+            self.rule.bind(
+                manifest.labels,
+                name=manifest.name,
+                problem_type=manifest.problem_type,
+                calibrated=manifest.thresholds,
             )
 
 

@@ -24,13 +24,17 @@ def score_texts(model: Classifier, texts: Sequence[bytes], options: Options) -> 
     Raises: InputError.
     """
     options.check_model(model.manifest)
+    return model.decide_columns(_score_texts(model, texts, options), options.rule)
+
+
+def _score_texts(model: Classifier, texts: Sequence[bytes], options: Options) -> Columns:
     if options.max_length is None or options.max_length >= model.max_length:
         rows: Any = texts  # bytes count as text, too
         return model.predict_columns(
             rows, long=options.long, stride=options.stride, batch_size=options.batch_size
         )
     if not texts:  # one row shows which columns there are
-        return {name: values[:0] for name, values in score_texts(model, [b""], options).items()}
+        return {name: values[:0] for name, values in _score_texts(model, [b""], options).items()}
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     ordered = [texts[row] for row in order]
     columns = _cut_rows(model, options.max_length).score(ordered, options.batch_size)

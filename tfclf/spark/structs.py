@@ -11,22 +11,37 @@ import pyarrow as pa
 _SCHEMA = "label string, score double, probabilities map<string, double>, truncated boolean"
 
 
-def output_schema(*, with_labels: bool) -> str:
-    """Return the Spark type of the output column; `labels` is for a model with a threshold."""
-    return f"{_SCHEMA}, labels array<string>" if with_labels else _SCHEMA
+_LISTS = "array<string>"
+_DECIDED = {"labels": _LISTS, "top": _LISTS, "reason": "string"}
+
+
+def output_schema(decided: Sequence[str] = ()) -> str:
+    """Return the Spark type of the output column.
+
+    >>> output_schema(["labels", "reason"]).removeprefix(_SCHEMA)
+    ', labels array<string>, reason string'
+
+    Args:
+      decided: the columns of a rule.
+    """
+    return ", ".join([_SCHEMA, *(f"{name} {_DECIDED[name]}" for name in decided)])
 
 
 def make_structs(
-    columns: dict[str, np.ndarray[Any, Any]], labels: Sequence[str], *, threshold: float | None
+    columns: dict[str, np.ndarray[Any, Any]], labels: Sequence[str], *, decided: Sequence[str] = ()
 ) -> pa.StructArray:
     """Make one struct per row of the columns that `score_texts` gives.
 
     >>> columns = {"label": np.array(["up"], object), "score": np.array([0.75], np.float32),
     ...            "probabilities": np.array([[0.75, 0.25]], np.float32),
     ...            "truncated": np.array([False], object)}
-    >>> make_structs(columns, ["up", "down"], threshold=None).to_pylist()
+    >>> make_structs(columns, ["up", "down"]).to_pylist()
     [{'label': 'up', 'score': 0.75, 'probabilities': [('up', 0.75), ('down', 0.25)],
       'truncated': False}]
+
+    Args:
+      labels: in the order of the probabilities.
+      decided: the columns of a rule, which are in `columns` too.
     """
     rows = len(columns["label"])
     arrays = [
@@ -36,11 +51,10 @@ def make_structs(
         pa.array(columns["truncated"].tolist(), pa.bool_()),
     ]
     names = ["label", "score", "probabilities", "truncated"]
-    if threshold is not None:
-        above = columns["probabilities"] >= threshold
-        chosen = [[labels[index] for index in np.flatnonzero(row).tolist()] for row in above]
-        arrays.append(pa.array(chosen, pa.list_(pa.string())))
-        names.append("labels")
+    for name in decided:
+        kind = pa.list_(pa.string()) if _DECIDED[name] == _LISTS else pa.string()
+        arrays.append(pa.array(columns[name].tolist(), kind))
+        names.append(name)
     return pa.StructArray.from_arrays(arrays, names=names)
 
 

@@ -9,6 +9,7 @@ from pyspark.ml import Transformer
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 
+from tfclf.decision import Rule, Threshold
 from tfclf.errors import InputError
 from tfclf.files import hash_file
 from tfclf.saved_model.manifest import Manifest
@@ -90,6 +91,11 @@ class HasModel(Saved, Params):
             self.setModel(place_stored(spark, f"{path}/{self.getModel()}"))
 
 
+def _read_threshold(value: Any) -> Threshold | None:
+    """Return a threshold as numbers that JSON can hold. Raises: InputError."""
+    return Rule(threshold=value).threshold
+
+
 class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
     """Classify a column of texts; a stage of `pyspark.ml.Pipeline`.
 
@@ -99,7 +105,9 @@ class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
     | `inputCol`, `outputCol` | the texts, and the struct of the prediction | text, prediction |
     | `batchSize` | rows in one call of the graph | 32 |
     | `maxLength` | tokens in a row, if fewer than the model's own limit | the model's |
-    | `threshold` | for a multi-label model: from which probability a label counts | none |
+    | `topK` | how many of the likeliest labels to list in `top` | none |
+    | `threshold` | for a multi-label model, as in `classify`: which labels are in `labels` | none |
+    | `abstainBelow` | below which probability the label is null, with the `reason` | none |
     | `long` | 'truncate' or 'windows' | truncate |
     | `onNull` | 'fail' or 'null' | fail |
     | `storage` | 'inside' or 'reference': how a saved pipeline keeps the model | inside |
@@ -111,10 +119,17 @@ class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
     maxLength = Param(
         Params._dummy(), "maxLength", "tokens in a row, at most the model's", TypeConverters.toInt
     )
+    topK = Param(Params._dummy(), "topK", "how many labels to rank", TypeConverters.toInt)
     threshold = Param(
         Params._dummy(),
         "threshold",
-        "probability from which a label counts",
+        "probability from which a label counts: a number, one by label, a list, or 'calibrated'",
+        _read_threshold,
+    )
+    abstainBelow = Param(
+        Params._dummy(),
+        "abstainBelow",
+        "probability below which there is no label",
         TypeConverters.toFloat,
     )
     long = Param(Params._dummy(), "long", "'truncate' or 'windows'", TypeConverters.toString)
@@ -158,9 +173,17 @@ class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
         """Set the tokens in a row, special tokens included; at most the model's own limit."""
         return self._set(maxLength=value)  # type: ignore[no-any-return]
 
-    def setThreshold(self, value: float) -> SequenceClassifier:
+    def setTopK(self, value: int) -> SequenceClassifier:
+        """Set how many of the likeliest labels to list."""
+        return self._set(topK=value)  # type: ignore[no-any-return]
+
+    def setThreshold(self, value: Threshold) -> SequenceClassifier:
         """Set the probability from which a label of a multi-label model counts."""
         return self._set(threshold=value)  # type: ignore[no-any-return]
+
+    def setAbstainBelow(self, value: float) -> SequenceClassifier:
+        """Set the probability below which there is no label."""
+        return self._set(abstainBelow=value)  # type: ignore[no-any-return]
 
     def setLong(self, value: str) -> SequenceClassifier:
         """Set what to do with a text that is too long."""
@@ -180,7 +203,9 @@ class SequenceClassifier(Transformer, HasInputCol, HasOutputCol, HasModel):
             batch_size=self.getOrDefault(self.batchSize),
             long=self.getOrDefault(self.long),
             max_length=self._get(self.maxLength),
+            top_k=self._get(self.topK),
             threshold=self._get(self.threshold),
+            abstain_below=self._get(self.abstainBelow),
         )
 
     def _get(self, param: Any) -> Any:

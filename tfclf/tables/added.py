@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tfclf.decision import Decide
 from tfclf.errors import InputError
 from tfclf.prediction import name_probability
 
@@ -18,6 +17,7 @@ _TYPES: Mapping[str | int, str] = {
     "windows": "int32",
     "labels": "strings",
     "top": "strings",
+    "reason": "string",
 }
 
 
@@ -50,7 +50,7 @@ class Added:
 
     Attributes:
       columns: by name, what each holds: 'label', 'score', 'probabilities', 'truncated', 'windows',
-        'labels', 'top', or the index of the label whose probability it is.
+        'labels', 'top', 'reason', or the index of the label whose probability it is.
       labels: the labels that have probabilities; none for a regression.
     """
 
@@ -90,34 +90,6 @@ class Added:
         return values
 
 
-def decide_columns(
-    predicted: Mapping[str, np.ndarray[Any, Any]], decide: Decide | None
-) -> Mapping[str, np.ndarray[Any, Any]]:
-    """Add the columns `labels` and `top`, lists of labels, and abstain, as a rule says.
-
-    A table holds the probabilities beside them, so `top` has the labels alone.
-    """
-    if decide is None:
-        return predicted
-    rows = list(
-        map(decide, *(predicted[name].tolist() for name in ("label", "score", "probabilities")))
-    )
-    columns: dict[str, list[Any]] = {
-        "label": [row.label for row in rows],
-        "labels": [None if row.labels is None else list(row.labels) for row in rows],
-        "top": [None if row.top is None else [label for label, _ in row.top] for row in rows],
-    }
-    return {**predicted, **{name: _as_objects(values) for name, values in columns.items()}}
-
-
-def _as_objects(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    """Make a column of lists; numpy.array would make a matrix of lists of equal length."""
-    column = np.empty(len(values), object)
-    for index, value in enumerate(values):
-        column[index] = value
-    return column
-
-
 def choose_added(
     names: Names,
     present: Collection[str],
@@ -141,7 +113,7 @@ def choose_added(
       present: the columns that the table has already.
       labels: the labels that have probabilities; none for a regression.
       has_windows: whether windows are counted.
-      decided: the columns of a rule: 'labels', 'top'.
+      decided: the columns of a rule: 'labels', 'top', 'reason'.
       place: the table, for messages.
       advice: the last sentence of a message about a name that is taken.
     Raises: InputError if two columns would have one name, or if `names` renames what there is not.

@@ -11,7 +11,7 @@ from tfclf.decision import Rule, Threshold
 from tfclf.errors import InputError
 from tfclf.inputs import table_columns
 from tfclf.loader import load
-from tfclf.tables.added import Added, Names, choose_added, decide_columns
+from tfclf.tables.added import Added, Names, choose_added
 
 _Table = TypeVar("_Table")
 _TABLES = (
@@ -53,7 +53,7 @@ def score(
       probabilities: 'columns', 'map' (one column of maps from label to probability) or 'none'.
       top_k, threshold: as in `Classifier.predict`; they add the columns `top` and `labels`, which
         hold lists of labels.
-      abstain_below: as there; the label is then missing.
+      abstain_below: as there; the label is then missing, and a column `reason` says why.
       long, stride, batch_size: as in `Classifier.predict`.
     Raises: InputError for a column that is not there, a name that is taken, a value that is no text
       (with its index) and anything that is no table; the errors of `load`.
@@ -72,7 +72,7 @@ def score(
             )
     classifier = model if isinstance(model, Classifier) else load(model)
     rule = Rule.of(top_k, threshold, abstain_below)
-    decide = classifier.bind_rule(rule)
+    classifier.bind_rule(rule)  # before a row is read
     added = choose_added(
         Names(prefix, rename or {}, probabilities),
         present,
@@ -87,9 +87,14 @@ def score(
         texts = _join_columns([list(rows[name]) for name in text])
         pairs = None if pair_column is None else list(rows[pair_column])
         predicted = classifier.predict_columns(
-            texts, pairs=pairs, long=long, stride=stride, batch_size=batch_size
+            texts,
+            pairs=pairs,
+            long=long,
+            stride=stride,
+            batch_size=batch_size,
+            **({} if rule is None else rule.arguments),
         )
-        return added.arrange(decide_columns(predicted, decide))
+        return added.arrange(predicted)
 
     add = _ADD.get(_library_of(table))
     if add is None:

@@ -11,7 +11,6 @@ import numpy as np
 from tfclf.data.layout import join_text
 from tfclf.decision import Rule
 from tfclf.errors import DataError, InputError
-from tfclf.tables.added import decide_columns
 
 if TYPE_CHECKING:
     from tfclf.classifier import Classifier
@@ -125,15 +124,15 @@ def _predict(
     classifier: Classifier, rows: Sequence[tuple[str, ...]], *, has_pairs: bool, options: Options
 ) -> Predicted:
     columns = list(zip(*rows, strict=True)) or [(), ()]
-    predicted = classifier.predict_columns(
+    return classifier.predict_columns(
         columns[0],
         pairs=columns[1] if has_pairs else None,
         long=options.long,
         stride=options.stride,
         batch_size=options.batch_size,
         streams=options.streams,
+        **({} if options.rule is None else options.rule.arguments),
     )
-    return decide_columns(predicted, classifier.bind_rule(options.rule))
 
 
 def _read_texts(

@@ -70,10 +70,14 @@ class Tokenizer(tf.Module):
     """string[batch] -> int32[batch, (tokens)], without special tokens, never truncated.
 
     Always runs on the CPU: strings exist on no other device.
+
+    Attributes:
+      spec: what it was compiled from.
     """
 
     def __init__(self, spec: TokenizerSpec) -> None:
         super().__init__()
+        self.spec = spec
         self._normalize = chain.Chain([_PARTS[type(step)](step) for step in spec.normalizer])
         self._normalize_between = chain.Chain([_PARTS[type(step)](step) for step in spec.between])
         self._split = _PARTS[type(spec.splitter)](spec.splitter) if spec.splitter else None

@@ -320,6 +320,7 @@ class TokenizerSpec:
       pair_truncation: which text of a pair that is too long loses tokens: 'longest_first', as in
         the Rust tokenizers; 'round_robin' (both keep as many; the first keeps one more if the
         number is odd) or 'waterfall' (the second gets what the first leaves).
+      names: ids with their pieces, where neither the model nor an added token has them right.
     """
 
     normalizer: tuple[Step, ...]
@@ -334,3 +335,4 @@ class TokenizerSpec:
     token_types: bool = True
     between: tuple[Step, ...] = ()
     pair_truncation: str = "longest_first"
+    names: tuple[tuple[int, str], ...] = ()

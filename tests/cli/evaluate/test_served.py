@@ -80,6 +80,18 @@ def test_it_is_compared_with_one_in_process(running: Running, exported: Path) ->
     assert found["largest_probability_difference"] < 1e-5
 
 
+def test_its_worst_mistakes_are_explained_as_in_process(
+    running: Running, classifier: tfclf.Classifier
+) -> None:
+    server = ("--server", running.addresses["grpc"], "--model", "served")
+    found = run(running.data, *server, "--mistakes", "1", "--explain")
+    (mistake,) = found["worst_mistakes"]
+    words = [(word["text"], word["effect"]) for word in mistake["strongest_words"]]
+    expected = {word.text: word.effect for word in classifier.explain(mistake["text"]).words}
+    assert words
+    assert dict(words) == pytest.approx({text: expected[text] for text, _ in words}, abs=1e-3)
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_the_only_model_of_a_server_needs_no_name(running: Running, protocol: str) -> None:
     found = run(running.data, "--server", running.addresses[protocol])
@@ -168,6 +180,11 @@ def test_labels_by_themselves_are_known_by_their_sum(
         tuple(probabilities),
         independent,
     )
+
+
+def test_an_older_export_on_a_server_is_not_explained(fake: type[FakeClient]) -> None:
+    fake.answers = (Prediction("a", 0.6, {"a": 0.6, "b": 0.4}),)
+    assert connect().explain is None
 
 
 def test_a_regression_is_refused(fake: type[FakeClient]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.server.own_process import DEMO
-from tests.server.page.models import save_guess, save_numbers
+from tests.server.page.models import PIECES, save_guess, save_numbers
 from tfclf.cli.page_examples import find_page_examples
 from tfclf.problem_types import MULTI_LABEL, REGRESSION
 from tfclf.server import serve
@@ -40,7 +40,8 @@ def save_models(folder: Path) -> Path:
     save_guess(
         folder / "inference" / "1",
         ["entailment", "contradiction"],
-        signatures=("detail", "detail_pairs", "explain", "explain_pairs"),
+        signatures=("detail", "detail_pairs", "explain", "explain_pairs", "tokenize"),
+        pieces=PIECES,
     )
     save_numbers(folder / "numbers" / "1")
     models = {"news": DEMO, **{path.name: path for path in sorted(folder.iterdir())}}

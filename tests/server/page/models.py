@@ -9,9 +9,13 @@ import tensorflow_text as tf_text
 
 from tfclf.problem_types import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.pieces import write_pieces
 
 TEXT = tf.TensorSpec([None], tf.string, name="text")
 TEXT_PAIR = tf.TensorSpec([None], tf.string, name="text_pair")
+
+
+PIECES = [None, "[CLS]", "[SEP]", *(f"##{chr(point)}" for point in range(3, 128))]  # of ASCII only
 
 
 class Guess(tf.Module):
@@ -42,6 +46,17 @@ class Guess(tf.Module):
         }
         count = one["word_count"] + other["word_count"]
         return {**one, **by_word, "word_count": count, "places": tf.concat(placed, axis=1)}
+
+    @tf.function(input_signature=[TEXT])
+    def tokenize(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Tokenize to characters, without spaces: their code points, between the ids 1 and 2."""
+        points = tf.strings.unicode_decode(tf.strings.regex_replace(text, " ", ""), "UTF-8")
+        ends = tf.ones([tf.size(text), 1], tf.int32)
+        rows = tf.concat([ends, points, 2 * ends], axis=1)
+        return {
+            "input_ids": rows.to_tensor(),
+            "attention_mask": tf.ones_like(rows).to_tensor(),
+        }
 
     @tf.function(input_signature=[TEXT])
     def explain(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -93,12 +108,15 @@ def save_guess(
     *,
     problem_type: str = SINGLE_LABEL,
     signatures: Sequence[str] = ("detail",),
+    pieces: Sequence[str | None] | None = None,
     **manifest: Any,
 ) -> None:
-    """Save a model with the manifest of an export."""
+    """Save a model with the manifest of an export, and the pieces of its ids if they are given."""
     guess = Guess(labels, problem_type=problem_type)
     called = {name: getattr(guess, name) for name in signatures}
     tf.saved_model.save(guess, str(folder), signatures=called)
+    if pieces is not None:
+        write_pieces(folder, pieces)
     facts = {"family": "bert", "engine": "lean", "precision": "bfloat16", "storage": "bfloat16"}
     Manifest(
         name=folder.parent.name,

@@ -98,6 +98,38 @@ def test_tokens_stand_under_their_words_with_special_ones_marked(ask: Callable[.
     ]
 
 
+def test_tokens_are_shown_as_pieces_where_the_export_names_them(ask: Callable[..., Any]) -> None:
+    page = ask("inference", "ab é")
+    page.wait_for_selector(".tokens li")
+    tokens = [re.sub(r"\s+", " ", each) for each in page.locator(".tokens li").all_inner_texts()]
+    assert tokens == [
+        "special token [CLS] 1",
+        "ab ##a 97 ##b 98",
+        "é 233",  # this id has no piece
+        "special token [SEP] 2",
+    ]
+
+
+def test_a_piece_that_is_a_whole_word_is_shown_once(ask: Callable[..., Any]) -> None:
+    page = ask("inference", "A")
+    page.wait_for_selector(".tokens li")
+    assert page.locator(".tokens li").all_inner_texts()[1].split() == ["##A", "65"]
+
+
+def test_tokens_of_a_pair_are_shown_for_each_text(open_page: Open, url: str) -> None:
+    page = open_page(f"{url}/#model=inference")
+    page.wait_for_selector("#facts dt")
+    page.click("#pair-switch")
+    page.fill("#text", "ab")
+    page.fill("#pair", "c")
+    page.locator(".tokens:nth-of-type(2) .pieces:has-text('##c')").wait_for()
+    texts = [each.split() for each in page.locator(".tokens").all_inner_texts()]
+    assert [[each for each in text if each.startswith("##")] for text in texts] == [
+        ["##a", "##b"],
+        ["##c"],
+    ]
+
+
 def test_a_truncated_text_is_said_to_be_so(ask: Callable[..., Any]) -> None:
     page = ask("news", "goal kick " * 1000)  # 10 kB
     assert page.inner_text("#truncated").startswith("Truncated: the model reads 512 tokens")

@@ -46,8 +46,12 @@ def test_recorded_answers_are_those_of_the_server(url: str) -> None:
     for key, recorded in page_copy.read_answers().items():
         path, body = key.split("\n", 1)
         if body:
-            now = httpx.post(f"{url}/{path}", content=body, timeout=60).json()["outputs"]
-            then = json.loads(recorded)["outputs"]
+            now = httpx.post(f"{url}/{path}", content=body, timeout=60).json()
+            then = json.loads(recorded)
+            if path == "page/pieces.json":
+                assert now == then
+                continue
+            now, then = now["outputs"], then["outputs"]
             for name in ("label", "input_ids"):
                 assert now.get(name) == then.get(name)
             assert set(now) == set(then)

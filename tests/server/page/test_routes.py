@@ -1,5 +1,6 @@
 """The page's files and facts over HTTP, without a browser."""
 
+import json
 import re
 from collections.abc import Iterator
 from importlib.resources import files
@@ -96,6 +97,60 @@ def test_a_foreign_model_has_signatures_and_no_manifest(models: Models) -> None:
 
 def test_a_model_of_inference_gets_pairs_as_examples(models: Models) -> None:
     assert all("text_pair" in example for example in models["inference"][0]["examples"])
+
+
+def test_pieces_are_said_to_be_there_only_if_they_are(models: Models) -> None:
+    assert [models[name][0]["pieces"] for name in ("inference", "news")] == [True, False]
+
+
+def ask_pieces(url: str, content: object) -> httpx.Response:
+    return httpx.post(f"{url}/page/pieces.json", content=json.dumps(content))
+
+
+def test_ids_are_named_by_their_pieces(url: str) -> None:
+    answer = ask_pieces(url, {"model": "inference", "version": 1, "ids": [97, 1, 0, 5000]})
+    assert answer.json() == {"pieces": ["##a", "[CLS]", None, None]}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_export_without_pieces_says_what_to_do(url: str) -> None:
+    answer = ask_pieces(url, {"model": "reasons", "version": 1, "ids": [1]})
+    assert answer.status_code == 404
+    assert "Export the model again" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("version", [9, (1 << 63) - 1])
+def test_pieces_of_an_unknown_version_are_not_found(url: str, version: int) -> None:
+    answer = ask_pieces(url, {"model": "inference", "version": version, "ids": [1]})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {"model": "inference", "version": 1},
+        {"model": "inference", "version": 1 << 63, "ids": []},
+        {"model": "inference", "version": True, "ids": []},
+        {"model": "inference", "version": 1, "ids": [-1]},
+        {"model": "inference", "version": 1, "ids": ["1"]},
+        {"model": 1, "version": 1, "ids": [1]},
+        {"model": "", "version": 1, "ids": [1]},
+        {"model": "\ud800", "version": 1, "ids": [1]},
+    ],
+)
+def test_a_request_for_pieces_that_makes_no_sense_is_refused(url: str, content: object) -> None:
+    assert ask_pieces(url, content).status_code == 400
+
+
+def test_a_body_that_is_no_json_is_refused(url: str) -> None:
+    assert httpx.post(f"{url}/page/pieces.json", content=b"[" * 100_000).status_code == 400
+
+
+def test_a_body_that_is_too_long_is_refused(url: str) -> None:
+    answer = httpx.post(f"{url}/page/pieces.json", content=b" " * ((1 << 20) + 1))
+    assert answer.status_code == 413
 
 
 def test_a_card_gets_examples_in_its_language() -> None:

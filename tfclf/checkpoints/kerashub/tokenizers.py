@@ -8,6 +8,7 @@ Source: KerasHub 0.32, keras_hub/src/tokenizers and `*_tokenizer.py`.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,8 @@ def read_xlm_roberta(config: Config, folder: Path, truncate: str) -> TokenizerSp
     # <s> <pad> </s> <unk> have the ids 0 to 3. The model's own pieces are <unk> <s> </s> , ...:
     # piece 0 becomes 3, and every other piece i becomes i + 1.
     ids = [3, *range(2, len(pieces) + 1)]
-    return _sentencepiece_spec(model, ids, _roberta_template(0, 2), 1, path, truncate)
+    spec = _sentencepiece_spec(model, ids, _roberta_template(0, 2), 1, path, truncate)
+    return replace(spec, names=tuple(enumerate(("<s>", "<pad>", "</s>", "<unk>"))))
 
 
 def _sentencepiece_spec(

@@ -48,6 +48,7 @@ def _describe_version(
             if not name.startswith("__")
         }
         facts["manifest"] = None if manifest is None else _describe_manifest(manifest)
+        facts["pieces"] = servable.has_pieces
         facts["examples"] = [dict(each) for each in page.find_examples(servable.name, manifest)]
     return facts
 

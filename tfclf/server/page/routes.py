@@ -1,4 +1,4 @@
-"""The page's routes: its files, held in memory, and /page/models.json."""
+"""The page's routes: its files, held in memory, /page/models.json and /page/pieces.json."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from tfclf.server.page.models import describe_models
 from tfclf.server.page.options import Page
+from tfclf.server.page.pieces import pieces_route
 from tfclf.server.runtime.registry import Registry
 
 MODELS_PATH = "/page/models.json"
@@ -25,6 +26,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_NOT_STORED = {**_HEADERS, "Cache-Control": "no-store"}
 
 
 def page_routes(registry: Registry, page: Page, *, grpc_port: Callable[[], int]) -> list[Route]:
@@ -38,12 +40,13 @@ def page_routes(registry: Registry, page: Page, *, grpc_port: Callable[[], int])
 
     def show_models(_: Request) -> Response:
         facts = describe_models(registry, page, grpc_port=grpc_port())
-        return JSONResponse(facts, headers={**_HEADERS, "Cache-Control": "no-store"})
+        return JSONResponse(facts, headers=_NOT_STORED)
 
     return [
         Route("/", _send_file(_INDEX, found.pop(_INDEX))),
         Route("/docs", _send_file(_DOCS, found.pop(_DOCS))),
         Route(MODELS_PATH, show_models),
+        pieces_route(registry, _NOT_STORED),
         *(Route(f"/page/{name}", _send_file(name, body)) for name, body in found.items()),
     ]
 

@@ -6,7 +6,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
     SignatureDefMap,
 )
 
-from tfclf.saved_model.model_list import LABELS, encode_names
+from tfclf.saved_model.model_list import LABELS, THRESHOLDS, encode_names, encode_thresholds
 from tfclf.server.context import RequestContext
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import invalid_argument
@@ -20,7 +20,7 @@ def get_model_metadata(
     """Answer a GetModelMetadataRequest. The response covers all signatures, so it names none.
 
     An export's labels go beside the response, so that a client need not run the model to learn
-    them.
+    them; and so do the thresholds of a calibrated one, which only its manifest holds.
 
     Raises: RequestError.
     """
@@ -35,6 +35,8 @@ def get_model_metadata(
         signatures.signature_def[name].CopyFrom(signature)
     if servable.labels and (labels := encode_names(servable.labels)):
         call.beside[LABELS] = labels
+    if servable.thresholds and (thresholds := encode_thresholds(servable.thresholds)):
+        call.beside[THRESHOLDS] = thresholds
     response = GetModelMetadataResponse()
     response.model_spec.name = servable.name
     response.model_spec.version.value = servable.version

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tfclf._tensorflow import load_text_ops
 from tfclf.errors import SavedModelError, first_line
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.pieces import has_pieces, read_pieces
 from tfclf.server.context import RequestContext
 from tfclf.server.limits import Limits
 from tfclf.server.runtime.batching import Batcher, Batching, RanBatch
@@ -30,6 +32,7 @@ class Servable:
       tensor_content: whether Predict sends tensors as bytes in that field; by default it fills the
         `*_val` fields, as TF Serving does.
       batching: how requests share runs; None: each request has its own run.
+      folder: of the SavedModel; None if it was not loaded from one.
       manifest: what the export says of itself; None if tfclf did not make the model, or if it
         cannot be read.
       on_batch: called after each batch that has run.
@@ -47,6 +50,7 @@ class Servable:
         tensor_content: bool = False,
         batching: Batching | None = None,
         limits: Limits | None = None,
+        folder: Path | None = None,
         manifest: Manifest | None = None,
         on_batch: Callable[[RanBatch], None] | None = None,
         on_run: Callable[[str, float], None] | None = None,
@@ -56,6 +60,7 @@ class Servable:
         self.check_method_names = check_method_names
         self.tensor_content = tensor_content
         self.manifest = manifest
+        self._folder = folder
         self._session = session
         self._limits = limits or Limits()
         self._batcher = None if batching is None else Batcher(session, batching, observe=on_batch)
@@ -93,12 +98,30 @@ class Servable:
         _log.info(
             "loaded model=%r version=%d seconds=%.2f", name, version, time.perf_counter() - started
         )
-        return cls(name, version, loaded, **options)
+        return cls(name, version, loaded, folder=folder, **options)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the probabilities, in their order; none if they are not known."""
         return () if self.manifest is None else self.manifest.probability_labels
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The calibrated thresholds, in the order of the labels; none without calibration."""
+        by_label = {} if self.manifest is None else self.manifest.thresholds or {}
+        if not all(label in by_label for label in self.labels):
+            return ()
+        return tuple(by_label[label] for label in self.labels)
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether `pieces` names the token ids."""
+        return self._folder is not None and has_pieces(self._folder)
+
+    @cached_property
+    def pieces(self) -> tuple[str | None, ...]:
+        """The pieces of the token ids, in their order; none if the export does not have them."""
+        return () if self._folder is None else read_pieces(self._folder)
 
     @property
     def signatures(self) -> Mapping[str, SignatureDef]:

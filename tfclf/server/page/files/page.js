@@ -10,8 +10,8 @@ import { byId, count, fill, fillSelect, make } from "./dom.js";
 import { showFacts } from "./facts.js";
 import { findClassify, findSignature, readAddress, writeAddress } from "./models.js";
 import { writeRequest } from "./requests.js";
-import { Failure, fetchModels, predict } from "./server.js";
-import { findTokens, showTokens } from "./tokens.js";
+import { Failure, fetchModels, fetchPieces, predict } from "./server.js";
+import { findPieces, findTokens, showTokens } from "./tokens.js";
 import { offerLabels, readReasons, showReasons } from "./why.js";
 
 const PAUSE = 250; // milliseconds after a key before a text is sent
@@ -223,7 +223,9 @@ async function run(anyway = false) {
     const tokenize = findSignature(version, "tokenize");
     if (tokenize) {
       const ask = (strings) => predict(about(tokenize), { text: strings }, signal);
-      showTokens(byId("tokens"), await findTokens(sent, ask), version.manifest?.max_length);
+      const askPieces = (ids) => (version.pieces ? fetchPieces(model.name, version.version, ids, signal) : []);
+      const found = await findTokens(sent, ask);
+      showTokens(byId("tokens"), found, await findPieces(found, askPieces), version.manifest?.max_length);
     }
   } catch (error) {
     if (!signal.aborted) fail(error);

@@ -85,3 +85,22 @@ export async function predict(call, inputs, signal) {
   const { outputs } = await ask(predictPath(call.model, call.version), { method: "POST", body, signal });
   return call.outputs.length === 1 ? { [call.outputs[0]]: outputs } : outputs;
 }
+
+/**
+ * Ask for the pieces of token ids. The ids are a text, so they are sent as a body: an address stays in
+ * logs.
+ * @param {string} model
+ * @param {number} version
+ * @param {number[]} ids
+ * @param {AbortSignal} signal
+ * @returns {Promise<(string | null)[]>} in the order of the ids; empty if the version has none any more.
+ */
+export async function fetchPieces(model, version, ids, signal) {
+  try {
+    const body = JSON.stringify({ model, version, ids });
+    return (await ask("page/pieces.json", { method: "POST", body, signal })).pieces;
+  } catch (error) {
+    if (error instanceof Failure && error.reason === "missing") return [];
+    throw error;
+  }
+}

@@ -1,9 +1,10 @@
 /**
  * The tokens of a text, as the model sees them.
  *
- * A server gives ids, not the pieces of its vocabulary. To show which part of the text an id stands
- * for, `tokenize` is asked for the text's parts too. If the parts' ids in a row are exactly those of
- * the text, each part is shown over its ids; if not, ids are shown alone.
+ * `tokenize` gives ids; the pieces that they stand for are asked for, where the export has them. To
+ * show which part of the text a token belongs to, `tokenize` is asked for the text's parts too. If
+ * the parts' ids in a row are exactly those of the text, each part is shown over its tokens; if not,
+ * tokens are shown alone.
  */
 
 import { count, fill, make } from "./dom.js";
@@ -14,6 +15,7 @@ const LONGEST_PART = 100;
 const CUTS = [/\s*(?:[\p{L}\p{N}\p{M}]+|[^\s\p{L}\p{N}\p{M}])/gu, /\s*\S+/gu];
 
 /** @typedef {{ids: number[], text: string | null, special: boolean}} Group */
+/** @typedef {Map<number, string>} Pieces by id; an id that the export cannot name is not there. */
 /** @typedef {(strings: string[]) => Promise<Record<string, any[]>>} Tokenize */
 
 /**
@@ -28,6 +30,18 @@ export async function findTokens(texts, tokenize) {
   const found = [];
   for (const [number, text] of texts.entries()) found.push(await findGroups(text, rows[number], frame, tokenize));
   return found;
+}
+
+/**
+ * Find the pieces of the tokens.
+ * @param {Group[][]} texts from `findTokens`.
+ * @param {(ids: number[]) => Promise<(string | null)[]>} askPieces
+ * @returns {Promise<Pieces>}
+ */
+export async function findPieces(texts, askPieces) {
+  const ids = [...new Set(texts.flat().flatMap((group) => group.ids))];
+  const pieces = await askPieces(ids);
+  return new Map(ids.map((id, index) => [id, pieces[index]]).filter(([, piece]) => piece != null));
 }
 
 /** Return the rows without padding. */
@@ -76,9 +90,10 @@ function align(ids, parts, bodies) {
  * Show the tokens of each text.
  * @param {HTMLElement} place
  * @param {Group[][]} texts from `findTokens`.
+ * @param {Pieces} pieces
  * @param {number | undefined} maxLength
  */
-export function showTokens(place, texts, maxLength) {
+export function showTokens(place, texts, pieces, maxLength) {
   const parts = [];
   texts.forEach((groups, number) => {
     const which = texts.length > 1 ? `${number ? "Second" : "First"} text by itself: ` : "";
@@ -86,15 +101,28 @@ export function showTokens(place, texts, maxLength) {
     const specials = groups.filter((group) => group.special).length;
     const limit = maxLength ? ` of at most ${maxLength.toLocaleString("en")}` : "";
     parts.push(make("p", { className: "quiet", textContent: `${which}${count(all, "token")}${limit}, ${specials} of them special (dashed).` }));
-    parts.push(make("ol", { className: "tokens", dir: "auto" }, ...groups.map(makeGroup)));
+    parts.push(make("ol", { className: "tokens", dir: "auto" }, ...groups.map((group) => makeGroup(group, pieces))));
   });
   fill(place, ...parts);
 }
 
-function makeGroup({ ids, text, special }) {
+function makeGroup({ ids, text, special }, pieces) {
   const item = make("li", { className: special ? "special" : "" });
   if (special) item.append(make("span", { className: "visually-hidden", textContent: "special token " }));
-  if (text === null) item.append(ids.join(" "));
+  if (ids.some((id) => pieces.has(id))) {
+    if (text !== null && !(ids.length === 1 && isWhole(pieces.get(ids[0]), text))) item.append(make("bdi", { className: "word", textContent: text }));
+    item.append(make("span", { className: "pieces" }, ...ids.flatMap((id) => [makePiece(id, pieces.get(id)), " "])));
+  } else if (text === null) item.append(ids.join(" "));
   else item.append(make("bdi", { textContent: text }), " ", make("small", { textContent: ids.join(" ") }));
   return item;
+}
+
+function makePiece(id, piece) {
+  const number = make("small", { textContent: id });
+  return make("span", {}, ...(piece === undefined ? [number] : [make("bdi", { textContent: piece }), " ", number]));
+}
+
+/** Tell whether a piece is a word as it stands, but for its case and a mark of the space before it. */
+function isWhole(piece, text) {
+  return piece?.toLowerCase().endsWith(text.toLowerCase());
 }

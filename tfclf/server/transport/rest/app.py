@@ -33,6 +33,7 @@ def rest_app(
     max_body_bytes: int = 1 << 28,
     body_timeout: float = 60.0,
     cors: bool = False,
+    own_form: bool = False,
     extra: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the ASGI app.
@@ -45,11 +46,14 @@ def rest_app(
       max_body_bytes: the limit of a request's body, zipped and unzipped; beyond it, 413.
       body_timeout: seconds for a body to arrive; beyond it, 408.
       cors: whether pages of other origins may call (--rest_api_enable_cors_support).
+      own_form: whether to answer :decide, our own form, too.
       extra: routes that take precedence, such as the one of the metrics.
     """
     app = Starlette(routes=extra)
     app.router.redirect_slashes = False
-    app.router.default = _Api(service, threads, timeout, max_body_bytes, body_timeout, cors)
+    app.router.default = _Api(
+        service, threads, timeout, max_body_bytes, body_timeout, cors, own_form
+    )
     return app
 
 
@@ -62,9 +66,10 @@ class _Api:
         max_body_bytes: int,
         body_timeout: float,
         cors: bool,
+        own_form: bool,
     ) -> None:
         self._service = service
-        self._handler = RestHandler(service, max_body_bytes=max_body_bytes)
+        self._handler = RestHandler(service, max_body_bytes=max_body_bytes, own_form=own_form)
         self._threads = threads
         self._timeout = timeout if timeout is not None and timeout > 0 else None
         self._max_body_bytes = max_body_bytes

@@ -4,6 +4,7 @@ Source: tensorflow/serving, model_servers/http_rest_api_handler.cc, http_rest_ap
   http_server.cc.
 """
 
+import json
 import logging
 import re
 import time
@@ -28,6 +29,7 @@ from tfclf.server.request_record import RequestRecord
 from tfclf.server.service import Service
 from tfclf.server.status import RequestError, invalid_argument, truncate
 from tfclf.server.transport.rest import write as rest_write
+from tfclf.server.transport.rest.decide import Question, decide
 from tfclf.server.transport.rest.examples import read_examples
 from tfclf.server.transport.rest.json_text import make_readable
 from tfclf.server.transport.rest.read import read_predict
@@ -36,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"(?i)/v1/models/([^/:]+){_VERSION}:(classify|regress|predict)")
+_DECIDE = re.compile(rf"/v1/models/([^/:]+){_VERSION}:decide")  # our own
 _GET = re.compile(rf"(?i)/v1/models(?:/([^/:]+))?{_VERSION}(?:/(metadata))?")
 _INT64_MAX = (1 << 63) - 1
 # Bytes. TF Serving does not truncate over REST, but a request could cause megabytes of error.
@@ -69,11 +72,16 @@ class HttpError(Exception):
 
 
 class RestHandler:
-    """The REST API without HTTP's bytes; safe to use from many threads at once."""
+    """The REST API without HTTP's bytes; safe to use from many threads at once.
 
-    def __init__(self, service: Service, *, max_body_bytes: int) -> None:
+    Args:
+      own_form: whether to answer :decide too, which TF Serving does not have.
+    """
+
+    def __init__(self, service: Service, *, max_body_bytes: int, own_form: bool = False) -> None:
         self._service = service
         self._max_body_bytes = max_body_bytes
+        self._own_form = own_form
 
     def handle(
         self, method: str, path: str, body: bytes, encoding: bytes, call: RequestContext
@@ -119,6 +127,9 @@ class RestHandler:
             if rpc is None:
                 raise malformed
             return rpc(spec, partial(self._unzip, body, encoding), call)
+        if self._own_form and method == "POST" and (match := _DECIDE.fullmatch(path)):
+            spec = _make_model_spec(*match.group(1, 2, 3))
+            return self._decide(spec, partial(self._unzip, body, encoding), call)
         if method == "GET" and (match := _GET.fullmatch(path)):
             if not match[1]:
                 raise invalid_argument("Missing model name in request.")
@@ -165,6 +176,11 @@ class RestHandler:
         self._read("Regress", request.model_spec, call, lambda: read_examples(body(), request))
         response = self._service.regress(request, call, protocol="rest")
         return rest_write.write_regressions(response.result)
+
+    def _decide(self, spec: ModelSpec, body: Callable[[], bytes], call: RequestContext) -> bytes:
+        question = self._read("Predict", spec, call, lambda: Question.read(body()))
+        answer = decide(self._service, spec, question, call)
+        return json.dumps(answer, ensure_ascii=False).encode()
 
     def _get_metadata(self, spec: ModelSpec, call: RequestContext) -> bytes:
         request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])

@@ -16,11 +16,13 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from tfclf._version import __version__
+from tfclf.decision import CALIBRATED
 from tfclf.saved_model.signature_names import DETAIL_XLA, SERVING_DEFAULT, SERVING_XLA
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.runtime.servable import Servable
 from tfclf.server.status import RequestError
 from tfclf.server.transport.healthz import HEALTH_PATH
+from tfclf.server.transport.rest.decide import can_decide
 
 OPENAPI_PATH = "/openapi.json"
 FindText = Callable[[Servable], str]
@@ -66,8 +68,8 @@ def describe_api(registry: Registry, find_text: FindText) -> Json:
         "info": {
             "title": "tfclf serve",
             "version": __version__,
-            "description": "TensorFlow Serving's REST API, with the models that this server has "
-            "now. Every response has the header x-request-id.",
+            "description": "TensorFlow Serving's REST API and :decide, our own form, with the "
+            "models that this server has now. Every response has the header x-request-id.",
         },
         "tags": [{"name": name} for name in names],
         "paths": paths,
@@ -102,6 +104,8 @@ def _describe_model(servable: Servable, text: str) -> dict[str, Json]:
         for rpc in _EXAMPLE_RPCS:
             if body := _describe_examples(servable, rpc, text):
                 operations[f"{place}:{rpc}"] = ("post", rpc.title(), rpc.title(), body)
+        if can_decide(servable):
+            operations[f"{place}:decide"] = ("post", "Decide", "Decisions", _describe_decide(text))
         for path, (method, summary, schema, body) in operations.items():
             whole = not parameters and summary == "Status"
             operation: Json = {
@@ -141,6 +145,33 @@ def _describe_predict(servable: Servable, text: str) -> Json:
         "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
     }
     return _describe_body(schema, examples)
+
+
+def _describe_decide(text: str) -> Json:
+    texts = {"type": "array", "items": {"type": "string"}}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    schema = {
+        "type": "object",
+        "required": ["texts"],
+        "additionalProperties": False,
+        "properties": {
+            "texts": texts,
+            "pairs": {**texts, "description": "The second text of each row."},
+            "top_k": {"type": "integer", "minimum": 1},
+            "threshold": {
+                "description": "For all labels, by label, in their order, or those that are "
+                "calibrated.",
+                "oneOf": [
+                    share,
+                    {"type": "object", "additionalProperties": share},
+                    {"type": "array", "items": share},
+                    {"const": CALIBRATED},
+                ],
+            },
+            "abstain_below": share,
+        },
+    }
+    return _describe_body(schema, {"texts": {"value": {"texts": [text]}}})
 
 
 def _describe_examples(servable: Servable, rpc: str, text: str) -> Json | None:
@@ -275,6 +306,19 @@ _SCHEMAS: Json = {
             },
             {"type": "object", "required": ["outputs"], "additionalProperties": {}},
         ],
+    },
+    "Decisions": {
+        "type": "object",
+        "required": ["model", "version", "predictions"],
+        "properties": {
+            "model": {"type": "string"},
+            "version": {"type": "integer"},
+            "predictions": {
+                "type": "array",
+                "description": "For each text what `tfclf predict --json` prints.",
+                "items": {"type": "object", "required": ["label", "score", "truncated"]},
+            },
+        },
     },
     "Classify": {
         "type": "object",
