@@ -64,6 +64,9 @@ def main() -> None:
                     "texts": description,
                     "runs": options.runs,
                     "figures": serving.measure(rows, runs=options.runs, logs=Path(folder)),
+                    "overhead": serving.measure_overhead(
+                        rows, runs=options.runs, folder=Path(folder)
+                    ),
                 },
             )
     if options.update_readme:
