@@ -31,7 +31,7 @@ _TOKENIZERS: Mapping[str, Case | TokenizerCase] = {
     },
     **{case.key: case for case in TOKENIZERS},
 }
-_SERVING_TEXTS = 2048
+_SERVING_TEXTS = 1024
 _FOOTPRINT_OF = "bert"
 _RESULTS = ROOT / "bench" / "results"
 
