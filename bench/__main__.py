@@ -31,7 +31,7 @@ _TOKENIZERS: Mapping[str, Case | TokenizerCase] = {
     },
     **{case.key: case for case in TOKENIZERS},
 }
-_SERVING_TEXTS = 4096
+_SERVING_TEXTS = 1024
 _FOOTPRINT_OF = "bert"
 _RESULTS = ROOT / "bench" / "results"
 
@@ -64,6 +64,9 @@ def main() -> None:
                     "texts": description,
                     "runs": options.runs,
                     "figures": serving.measure(rows, runs=options.runs, logs=Path(folder)),
+                    "overhead": serving.measure_overhead(
+                        rows, runs=options.runs, folder=Path(folder)
+                    ),
                 },
             )
     if options.update_readme:

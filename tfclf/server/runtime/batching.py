@@ -153,7 +153,7 @@ class Batcher:
         call.when_cancelled(
             lambda: self._queue.drop(task, RequestError(StatusCode.CANCELLED, "Cancelled"))
         )
-        if not task.done.wait(call.time_left()):
+        if not task.wait(call.time_left()):
             late = RequestError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
             self._queue.drop(task, late)
             raise late
@@ -167,9 +167,8 @@ class Batcher:
             try:
                 self._run_batch(batch)
             except BaseException as error:
-                for task in batch:
-                    if not task.done.is_set():
-                        task.finish(_to_request_error(error))
+                for task in batch:  # those that have a result keep it
+                    task.finish(_to_request_error(error))
             finally:
                 self._queue.release(batch)
 
