@@ -62,6 +62,11 @@ def table(results: Path) -> str:
             "| batched | share of bulk | batched: p50 / p95 / p99 ms |",
             "|-:|-:|-:|-:|-:|-:|",
             *(_row(*_serving_cells(figure)) for figure in one["figures"]),
+            "",
+            f"Served: {one['made'][:10]}, {one['machine']['cores']} cores of an "
+            f"{one['machine']['processor']} "
+            f"{'with' if one['machine']['bfloat16'] else 'without'} instructions for bfloat16, "
+            f"which the load generator shares.",
         ]
     if encoders and bulk:
         machine = encoders[0]["machine"]
