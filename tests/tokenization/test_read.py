@@ -90,6 +90,19 @@ def test_an_id_given_twice_is_named(files: Path) -> None:
         _read(files)
 
 
+def test_an_unknown_piece_outside_the_vocabulary_is_named(files: Path) -> None:
+    _change(files, lambda content: content["model"].update({"unk_token": "<nope>"}))
+    with pytest.raises(VocabularyError, match="unk_token is '<nope>', which is not among"):
+        _read(files)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_no_word_meets_is_refused(files: Path, limit: int) -> None:
+    _change(files, lambda content: content["model"].update({"max_input_chars_per_word": limit}))
+    with pytest.raises(VocabularyError, match="every word is unknown"):
+        _read(files)
+
+
 @pytest.mark.parametrize("saved", [False, True], ids=["vocab.txt", "tokenizer.json"])
 def test_of_a_piece_given_twice_in_vocab_txt_the_last_line_counts(
     older_files: Path, saved: bool

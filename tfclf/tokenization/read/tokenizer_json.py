@@ -46,8 +46,7 @@ def check(content: Part, path: Path) -> None:
         # The Rust library's own errors do not name the merge.
         byte_level.model(content["model"], path)
     if kind == "WordPiece":
-        # Of two pieces with one id, the Rust library writes only one down again.
-        bert.check_ids(content["model"], path)
+        bert.check(content["model"], path)
     template(content.get("post_processor"), path, types=True)
 
 
