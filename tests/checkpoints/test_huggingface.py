@@ -140,6 +140,16 @@ def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_checkpoint: Path
         tfclf.load(own_checkpoint)
 
 
+def test_a_special_token_without_an_embedding_is_refused(own_checkpoint: Path) -> None:
+    edit_json(
+        own_checkpoint / "tokenizer.json",
+        post_processor={"type": "BertProcessing", "sep": ["[SEP]", 40000], "cls": ["[CLS]", 101]},
+    )
+    edit_json(own_checkpoint / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    with pytest.raises(CheckpointError, match=r"ids up to 40000.*no embedding"):
+        tfclf.load(own_checkpoint)
+
+
 def test_a_torch_pickle_alone_is_refused_with_the_way_out(own_checkpoint: Path) -> None:
     (own_checkpoint / "tf_model.h5").rename(own_checkpoint / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="safe_serialization=True"):

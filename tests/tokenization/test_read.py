@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
-from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from samples.checkpoints import (
+    DEMO_FILES,
+    edit_json,
+    write_json,
+    write_small_tokenizer,
+    write_tokenizer,
+)
 from tests.tokenization.reference import Pair
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
-from tfclf.sample_texts import HEADLINES
+from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.read import load_reference, read
 
@@ -59,6 +65,46 @@ def test_a_part_may_be_missing(files: Path, part: str) -> None:
     edit_json(files / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     _change(files, lambda content: content.update({part: None}))
     assert list(Pair(files).differences(["talks", "Peace talks, [SEP] resumed", ""])) == []
+
+
+def _in_order(*kinds: str) -> Content:
+    return {"type": "Sequence", "pretokenizers": [_PARTS[kind] for kind in kinds]}
+
+
+_PARTS: dict[str, Content] = {
+    "BertPreTokenizer": {"type": "BertPreTokenizer"},
+    "Punctuation": {"type": "Punctuation", "behavior": "Isolated"},
+    "Whitespace": {"type": "Whitespace"},
+    "WhitespaceSplit": {"type": "WhitespaceSplit"},
+}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        _PARTS["Whitespace"],
+        _in_order("BertPreTokenizer"),
+        _in_order("WhitespaceSplit", "Punctuation"),
+        _in_order("Punctuation", "WhitespaceSplit"),
+        _in_order(),
+    ],
+    ids=str,
+)
+def test_the_splitters_of_own_tokenizers_equal_the_reference(files: Path, part: Content) -> None:
+    write_small_tokenizer(files)
+    edit_json(files / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    # The model's normalizer would drop what makes white space and marks hard to tell apart.
+    _change(files, lambda content: content.update(pre_tokenizer=part, normalizer=None))
+    texts = ["a_b c-d...", "\u00a0e\u0301\u3000\x1c\x85\u200b#", *hostile_texts(300, seed=9)]
+    assert list(Pair(files).differences(texts)) == []
+
+
+def test_punctuation_that_joins_its_neighbours_is_named(files: Path) -> None:
+    merged = {"type": "Punctuation", "behavior": "MergedWithNext"}
+    parts = {"type": "Sequence", "pretokenizers": [_PARTS["WhitespaceSplit"], merged]}
+    _change(files, lambda content: content.update(pre_tokenizer=parts))
+    with pytest.raises(UnknownComponentError, match=r"'MergedWithNext'.*Expected Isolated"):
+        _read(files)
 
 
 def test_a_missing_model_is_named(files: Path) -> None:

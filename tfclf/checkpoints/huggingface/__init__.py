@@ -99,8 +99,7 @@ def _complete_config(config: Mapping[str, Any], model_type: str) -> dict[str, An
     package = transformers()
     names: Mapping[str, str] = package.CONFIG_MAPPING[model_type].attribute_map
     seconds = {names[name]: value for name, value in config.items() if name in names}
-    defaults: dict[str, Any] = package.AutoConfig.for_model(model_type).to_dict()
-    return defaults | config | seconds
+    return {**package.AutoConfig.for_model(model_type).to_dict(), **config, **seconds}
 
 
 def _count_positions(positions: object, family: Family) -> object:

@@ -1,11 +1,11 @@
-"""The parts of BERT's tokenizers: BertNormalizer, BertPreTokenizer, WordPiece."""
+"""The parts of BERT's tokenizers: BertNormalizer, BertPreTokenizer or Whitespace, WordPiece."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfclf.errors import VocabularyError
-from tfclf.tokenization.read.parts import Part, fill_gaps, sort_pieces
-from tfclf.tokenization.spec import BertNormalizer, BertSplitter, WordPiece
+from tfclf.tokenization.read.parts import Part, fill_gaps, sort_pieces, unknown_part
+from tfclf.tokenization.spec import BertNormalizer, BertSplitter, WordPiece, WordRuns
 
 _LONGEST_WORD = 100
 
@@ -18,6 +18,25 @@ def normalizer(part: Part, _: Path) -> tuple[BertNormalizer]:
 def splitter(_part: Part, _path: Path) -> BertSplitter:
     """Read BertPreTokenizer."""
     return BertSplitter()
+
+
+def splitters(parts: Sequence[Part], path: Path) -> BertSplitter:
+    """Read a Sequence of WhitespaceSplit and Punctuation: BertPreTokenizer in two parts.
+
+    Raises: UnknownComponentError.
+    """
+    for part in parts:
+        behavior = part.get("behavior", "Isolated")
+        if behavior != "Isolated":
+            raise unknown_part(
+                "behavior of the pre_tokenizer Punctuation", behavior, ["Isolated"], path
+            )
+    return BertSplitter()
+
+
+def word_runs(_part: Part, _path: Path) -> WordRuns:
+    """Read Whitespace."""
+    return WordRuns()
 
 
 def model(part: Part, path: Path) -> WordPiece:
