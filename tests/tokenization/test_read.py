@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import AddedToken
 
 from samples.checkpoints import (
     DEMO_FILES,
@@ -217,6 +218,18 @@ def test_an_added_token_that_two_files_define_differently_is_named(files: Path) 
         files / "tokenizer_config.json", added_tokens_decoder={"101": {**entry, "special": True}}
     )
     with pytest.raises(UnknownComponentError, match=r"define the added token '\[CLS\]' twice"):
+        _read(files)
+
+
+@pytest.mark.parametrize("content", ["\u200d", "\ufe0f"], ids=ascii)
+def test_an_added_token_that_normalization_empties_is_named(files: Path, content: str) -> None:
+    added = AddedToken(content, normalized=True)
+    tokenizer = load_reference(files)
+    tokenizer.add_tokens([added])
+    # Why: the reference splits words into characters then.
+    assert len(tokenizer("news")["input_ids"]) == len(["[CLS]", "n", "e", "w", "s", "[SEP]"])
+    tokenizer.save_pretrained(files)
+    with pytest.raises(UnknownComponentError, match="normalization leaves nothing"):
         _read(files)
 
 

@@ -101,15 +101,23 @@ def _check_special_tokens(tokenizer: Any, path: Path) -> None:
 
 
 def _check_added_tokens(tokenizer: Any, path: Path) -> None:
-    """Refuse an added token that two files define differently.
+    """Refuse an added token that two files define differently, or that normalization empties.
 
-    Transformers then matches by one definition and writes down the other.
+    Transformers then matches by one definition and writes down the other. An empty token matches
+    between any two characters, so the Rust library splits every text there.
     """
     backend = tokenizer.backend_tokenizer
     written = tokenizers().Tokenizer.from_str(backend.to_str())
     written.encode_special_tokens = tokenizer.split_special_tokens
     for token in backend.get_added_tokens_decoder().values():
         content = token.content
+        if content and token.normalized and not _normalize(backend, content):
+            raise UnknownComponentError(
+                f"{path.parent}: of the added token {content!r}, normalization leaves nothing, and "
+                f"the reference then splits every text into single characters. Expected a token "
+                f"that survives it, or one with normalized=false. Take the token out, and train "
+                f"again: a model that was trained so has seen characters, not words."
+            )
         for probe in (content, content.lower(), f"a {content.upper()} b{content}c"):
             if backend.encode(probe).ids != written.encode(probe).ids:
                 raise UnknownComponentError(
@@ -118,3 +126,7 @@ def _check_added_tokens(tokenizer: Any, path: Path) -> None:
                     f"tokenizer again with its save_pretrained, and check which of the two "
                     f"training relied on."
                 )
+
+
+def _normalize(backend: Any, text: str) -> str:
+    return str(backend.normalizer.normalize_str(text)) if backend.normalizer else text
