@@ -233,6 +233,17 @@ def test_an_added_token_that_normalization_empties_is_named(files: Path, content
         _read(files)
 
 
+def test_an_added_white_space_that_another_token_takes_is_named(files: Path) -> None:
+    tokenizer = load_reference(files)
+    space = AddedToken(" ", lstrip=True, rstrip=True, normalized=False)
+    tokenizer.add_tokens([space])
+    one, two = (tokenizer.tokenize(text) for text in ("news ", "news  "))
+    assert len(one) == len(two)  # the second space is dropped
+    tokenizer.save_pretrained(files)
+    with pytest.raises(UnknownComponentError, match=r"' ' is white space with lstrip=true"):
+        _read(files)
+
+
 def test_a_padding_token_of_null_is_named(older_files: Path) -> None:
     edit_json(older_files / "tokenizer_config.json", pad_token=None)
     with pytest.raises(VocabularyError, match="the tokenizer has no pad_token"):
