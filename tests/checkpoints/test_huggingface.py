@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import tfclf
 from samples.checkpoints import (
@@ -18,6 +19,7 @@ from samples.checkpoints import (
     tiny_model,
     write_json,
 )
+from tfclf._transformers import load_pretrained, transformers
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import CheckpointError, SourceNotFoundError, UnknownFamilyError
 
@@ -138,6 +140,16 @@ def test_a_vocabulary_larger_than_the_embeddings_is_refused(own_checkpoint: Path
         tfclf.load(own_checkpoint)
 
 
+def test_a_special_token_without_an_embedding_is_refused(own_checkpoint: Path) -> None:
+    edit_json(
+        own_checkpoint / "tokenizer.json",
+        post_processor={"type": "BertProcessing", "sep": ["[SEP]", 40000], "cls": ["[CLS]", 101]},
+    )
+    edit_json(own_checkpoint / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    with pytest.raises(CheckpointError, match=r"ids up to 40000.*no embedding"):
+        tfclf.load(own_checkpoint)
+
+
 def test_a_torch_pickle_alone_is_refused_with_the_way_out(own_checkpoint: Path) -> None:
     (own_checkpoint / "tf_model.h5").rename(own_checkpoint / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="safe_serialization=True"):
@@ -194,6 +206,20 @@ def test_the_old_name_of_the_limit_counts(own_checkpoint: Path) -> None:
     del content["model_max_length"]
     write_json(path, {**content, "max_len": 20})
     assert open_checkpoint(own_checkpoint).max_length == 20
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["beside its own name", "alone"])
+def test_a_size_under_its_second_name_counts_as_in_transformers(
+    own_checkpoint: Path, kept: bool
+) -> None:
+    path = own_checkpoint / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    heads = content["n_heads"] if kept else content.pop("n_heads")
+    # The shapes of the weights do not tell the number of heads.
+    write_json(path, {**content, "num_attention_heads": heads // 2})
+    checkpoint = open_checkpoint(own_checkpoint)
+    original = transformers().AutoConfig.from_pretrained(own_checkpoint)
+    assert checkpoint.config["n_heads"] == original.n_heads == heads // 2
 
 
 def test_a_decoder_is_refused_by_the_lean_engine(tmp_path: Path) -> None:
@@ -321,3 +347,34 @@ def test_a_part_that_a_list_of_weights_names_must_be_there(own_checkpoint: Path)
     )
     with pytest.raises(CheckpointError, match=r"lists model-1-of-2\.safetensors, which is not in"):
         tfclf.load(own_checkpoint)
+
+
+def test_shards_of_h5_files_load(own_checkpoint: Path) -> None:
+    whole = tfclf.load(own_checkpoint)(["news"])["logits"].numpy()
+    model = load_pretrained("TFAutoModelForSequenceClassification", own_checkpoint)
+    (own_checkpoint / "tf_model.h5").unlink()
+    model.save_pretrained(own_checkpoint, max_shard_size="200KB")
+    assert (own_checkpoint / "tf_model.h5.index.json").is_file()
+    np.testing.assert_array_equal(tfclf.load(own_checkpoint)(["news"])["logits"].numpy(), whole)
+
+
+def test_a_weight_that_shards_of_h5_files_lack_is_named(own_checkpoint: Path) -> None:
+    model = load_pretrained("TFAutoModelForSequenceClassification", own_checkpoint)
+    (own_checkpoint / "tf_model.h5").unlink()
+    model.save_pretrained(own_checkpoint, max_shard_size="200KB")
+    for part in own_checkpoint.glob("tf_model-*.h5"):
+        with h5py.File(part, "a") as file:
+            if "classifier" in file:
+                del file["classifier/kernel:0"]
+    with pytest.raises(CheckpointError, match=r"lacks 1 of the weights.*classifier/kernel"):
+        open_checkpoint(own_checkpoint).load_model()
+
+
+def test_a_kernel_the_other_way_round_is_told(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path, "bert", safetensors=True)
+    file = folder / "model.safetensors"
+    arrays = load_file(file)
+    name = "bert.encoder.layer.0.intermediate.dense.weight"
+    save_file({**arrays, name: np.ascontiguousarray(arrays[name].T)}, file, {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"dense/kernel has the shape \(64, 32\)"):
+        open_checkpoint(folder).load_model()

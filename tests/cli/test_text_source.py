@@ -84,6 +84,18 @@ def test_a_file_of_another_suffix_may_be_text(tmp_path: Path) -> None:
     assert list(texts_from((), tmp_path / "rows.log", Layout(format="txt"))) == ["Late goal"]
 
 
+def test_a_file_whose_lines_end_in_carriage_returns_alone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mac.txt").write_bytes(b"Oil prices rise\rTeam wins cup\r")
+    with pytest.raises(DataError, match=r"carriage returns and no line feed.*tr '\\r' '\\n'"):
+        list(texts_from([], tmp_path / "mac.txt", Layout()))
+
+
+def test_a_carriage_return_within_a_line_belongs_to_its_text(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_bytes(b"50 %\r100 %\r\nTeam wins cup\r\n")
+    texts = texts_from([], tmp_path / "texts.txt", Layout())
+    assert list(texts) == ["50 %\r100 %", "Team wins cup"]
+
+
 def test_a_file_that_holds_a_mark_alone_has_no_text(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_bytes(b"\xef\xbb\xbf")
     assert list(texts_from((), tmp_path / "rows.txt", Layout())) == []

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from samples.checkpoints import (
+    DEMO_FILES,
+    edit_json,
+    write_json,
+    write_sentencepiece,
+    write_tokenizer,
+)
 from tfclf._transformers import transformers
 from tfclf.errors import TokenizerError
 from tfclf.graph.framing import Frame, to_dense
-from tfclf.tokenization.read import read
+from tfclf.tokenization.read import load_reference, read
 from tfclf.tokenization.spec import Place, TokenizerSpec
 
 LENGTHS = (0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 30)
@@ -95,6 +101,25 @@ def test_pairs_equal_the_reference_at_every_limit(folder: Path, limit: int) -> N
     expected = reference(*texts, truncation=True, max_length=limit)["input_ids"]
     batch = _make_frame(folder, max_length=limit).pack_pairs(first, second)
     assert batch.input_ids.to_list() == expected
+
+
+@pytest.mark.parametrize("family", ["albert", "xlm-roberta"])
+def test_pairs_of_a_slow_tokenizer_equal_the_reference_at_every_limit(
+    tmp_path: Path, family: str
+) -> None:
+    write_sentencepiece(tmp_path, family)
+    spec, reference = read(tmp_path), load_reference(tmp_path)
+    both = list(itertools.product([0, 3, 9, 10, 20], repeat=2))
+    # Each mark is a token of its own, whatever stands beside it.
+    firsts, seconds = ([" ?" * lengths[place] for lengths in both] for place in (0, 1))
+    ids = [reference(texts, add_special_tokens=False)["input_ids"] for texts in (firsts, seconds)]
+    first, second = (
+        tf.ragged.constant(rows, tf.int32, row_splits_dtype=tf.int32, ragged_rank=1) for rows in ids
+    )
+    for limit in range(6, 30):
+        expected = reference(firsts, seconds, truncation=True, max_length=limit)["input_ids"]
+        rows = Frame(spec, max_length=limit).pack_pairs(first, second).input_ids
+        assert rows.to_list() == expected
 
 
 def test_truncated_says_which_rows_lost_tokens(folder: Path) -> None:

@@ -125,6 +125,31 @@ def test_what_is_no_table_is_refused(classifier: tfclf.Classifier, table: Any) -
         score(table, classifier)
 
 
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        ("news", r"table\['text'\] is a str; expected a list"),
+        ({"first": "news", "second": "talks"}, r"is a dict; .*to_dict\('list'\)"),
+        ({"news"}, "is a set"),
+        (iter(["news"]), "is a list_iterator"),
+        (["news", "talks"], "differ in length: 'id' has 1, 'text' has 2"),
+    ],
+    ids=str,
+)
+def test_a_dict_of_something_else_than_equal_lists_is_refused(
+    classifier: tfclf.Classifier, column: Any, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        score({"id": [1], "text": column}, classifier)
+
+
+def test_two_columns_of_one_name_are_refused(classifier: tfclf.Classifier) -> None:
+    # As many rows as columns: the names of the columns would be classified.
+    twice = pandas.DataFrame([["a", "b"], ["c", "d"]], columns=["text", "text"])
+    with pytest.raises(InputError, match="2 columns named 'text'"):
+        score(twice, classifier)
+
+
 def test_a_lazy_frame_is_told_to_be_collected(classifier: tfclf.Classifier) -> None:
     with pytest.raises(InputError, match="collect it"):
         score(polars.LazyFrame({"text": ["a"]}), classifier)

@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import AddedToken
 
-from samples.checkpoints import DEMO_FILES, edit_json, write_json, write_tokenizer
+from samples.checkpoints import (
+    DEMO_FILES,
+    edit_json,
+    write_json,
+    write_small_tokenizer,
+    write_tokenizer,
+)
 from tests.tokenization.reference import Pair
 from tfclf.errors import TokenizerError, UnknownComponentError, VocabularyError
-from tfclf.sample_texts import HEADLINES
+from tfclf.sample_texts import HEADLINES, hostile_texts
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.read import load_reference, read
 
@@ -61,6 +68,46 @@ def test_a_part_may_be_missing(files: Path, part: str) -> None:
     assert list(Pair(files).differences(["talks", "Peace talks, [SEP] resumed", ""])) == []
 
 
+def _in_order(*kinds: str) -> Content:
+    return {"type": "Sequence", "pretokenizers": [_PARTS[kind] for kind in kinds]}
+
+
+_PARTS: dict[str, Content] = {
+    "BertPreTokenizer": {"type": "BertPreTokenizer"},
+    "Punctuation": {"type": "Punctuation", "behavior": "Isolated"},
+    "Whitespace": {"type": "Whitespace"},
+    "WhitespaceSplit": {"type": "WhitespaceSplit"},
+}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        _PARTS["Whitespace"],
+        _in_order("BertPreTokenizer"),
+        _in_order("WhitespaceSplit", "Punctuation"),
+        _in_order("Punctuation", "WhitespaceSplit"),
+        _in_order(),
+    ],
+    ids=str,
+)
+def test_the_splitters_of_own_tokenizers_equal_the_reference(files: Path, part: Content) -> None:
+    write_small_tokenizer(files)
+    edit_json(files / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    # The model's normalizer would drop what makes white space and marks hard to tell apart.
+    _change(files, lambda content: content.update(pre_tokenizer=part, normalizer=None))
+    texts = ["a_b c-d...", "\u00a0e\u0301\u3000\x1c\x85\u200b#", *hostile_texts(300, seed=9)]
+    assert list(Pair(files).differences(texts)) == []
+
+
+def test_punctuation_that_joins_its_neighbours_is_named(files: Path) -> None:
+    merged = {"type": "Punctuation", "behavior": "MergedWithNext"}
+    parts = {"type": "Sequence", "pretokenizers": [_PARTS["WhitespaceSplit"], merged]}
+    _change(files, lambda content: content.update(pre_tokenizer=parts))
+    with pytest.raises(UnknownComponentError, match=r"'MergedWithNext'.*Expected Isolated"):
+        _read(files)
+
+
 def test_a_missing_model_is_named(files: Path) -> None:
     _change(files, lambda content: content.update({"model": None}))
     with pytest.raises(UnknownComponentError, match="the model is None"):
@@ -87,6 +134,19 @@ def test_a_piece_given_twice_in_tokenizer_json_is_named(files: Path) -> None:
 def test_an_id_given_twice_is_named(files: Path) -> None:
     _change(files, lambda content: content["model"]["vocab"].update({"the": 7}))
     with pytest.raises(VocabularyError, match="missing or given twice"):
+        _read(files)
+
+
+def test_an_unknown_piece_outside_the_vocabulary_is_named(files: Path) -> None:
+    _change(files, lambda content: content["model"].update({"unk_token": "<nope>"}))
+    with pytest.raises(VocabularyError, match="unk_token is '<nope>', which is not among"):
+        _read(files)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_no_word_meets_is_refused(files: Path, limit: int) -> None:
+    _change(files, lambda content: content["model"].update({"max_input_chars_per_word": limit}))
+    with pytest.raises(VocabularyError, match="every word is unknown"):
         _read(files)
 
 
@@ -158,6 +218,29 @@ def test_an_added_token_that_two_files_define_differently_is_named(files: Path) 
         files / "tokenizer_config.json", added_tokens_decoder={"101": {**entry, "special": True}}
     )
     with pytest.raises(UnknownComponentError, match=r"define the added token '\[CLS\]' twice"):
+        _read(files)
+
+
+@pytest.mark.parametrize("content", ["\u200d", "\ufe0f"], ids=ascii)
+def test_an_added_token_that_normalization_empties_is_named(files: Path, content: str) -> None:
+    added = AddedToken(content, normalized=True)
+    tokenizer = load_reference(files)
+    tokenizer.add_tokens([added])
+    # Why: the reference splits words into characters then.
+    assert len(tokenizer("news")["input_ids"]) == len(["[CLS]", "n", "e", "w", "s", "[SEP]"])
+    tokenizer.save_pretrained(files)
+    with pytest.raises(UnknownComponentError, match="normalization leaves nothing"):
+        _read(files)
+
+
+def test_an_added_white_space_that_another_token_takes_is_named(files: Path) -> None:
+    tokenizer = load_reference(files)
+    space = AddedToken(" ", lstrip=True, rstrip=True, normalized=False)
+    tokenizer.add_tokens([space])
+    one, two = (tokenizer.tokenize(text) for text in ("news ", "news  "))
+    assert len(one) == len(two)  # the second space is dropped
+    tokenizer.save_pretrained(files)
+    with pytest.raises(UnknownComponentError, match=r"' ' is white space with lstrip=true"):
         _read(files)
 
 

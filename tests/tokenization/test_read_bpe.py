@@ -266,10 +266,20 @@ def test_a_merge_of_a_piece_that_the_vocabulary_lacks_is_told(older: Path) -> No
         read(older)
 
 
-def test_an_id_left_out_is_told(older: Path) -> None:
+@pytest.mark.parametrize("saved", [False, True], ids=["vocab.json", "tokenizer.json"])
+def test_an_id_may_be_left_out(older: Path, saved: bool) -> None:
+    content = json.loads((older / "vocab.json").read_text(encoding="utf-8"))
+    moved = {piece: index + (index > 300) for piece, index in content.items()}
+    write_json(older / "vocab.json", moved)
+    if saved:
+        transformers().AutoTokenizer.from_pretrained(older).save_pretrained(older)
+    assert list(Pair(older).differences(_TEXTS)) == []
+
+
+def test_most_ids_left_out_are_told(older: Path) -> None:
     content = json.loads((older / "vocab.json").read_text(encoding="utf-8"))
     last = max(content, key=content.__getitem__)
-    write_json(older / "vocab.json", {**content, last: content[last] + 1})
+    write_json(older / "vocab.json", {**content, last: 9 * content[last]})
     with pytest.raises(VocabularyError, match=r"vocab\.json: the vocabulary's ids are not 0 to"):
         read(older)
 

@@ -496,8 +496,18 @@ def test_a_class_of_its_own_code_is_named(tmp_path: Path) -> None:
             {"added_tokens_decoder": {"900": {**_ADDED, "content": "<e>", "single_word": True}}},
             "'<e>' has single_word=true",
         ),
+        (
+            "xlm-roberta",
+            {
+                "added_tokens_decoder": {
+                    "900": {**_ADDED, "content": "<e>", "rstrip": True},
+                    "901": {**_ADDED, "content": " x"},
+                }
+            },
+            "'<e>' has rstrip=true.*white space off the added token ' x'",
+        ),
     ],
-    ids=["split_by_punct", "sampling", "pad_token", "single_word"],
+    ids=["split_by_punct", "sampling", "pad_token", "single_word", "strips another"],
 )
 def test_a_setting_that_cannot_be_compiled_is_named(
     tmp_path: Path, family: str, changes: dict[str, Any], message: str

@@ -394,8 +394,8 @@ def test_no_piece_goes_across_a_cut(pieces: list[tuple[str, float]]) -> None:
         ),
         ({"pre_tokenizer": {**_METASPACE, "split": False}}, "option split"),
         (
-            {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits"}]}},
-            r"Sequence is \['Digits'\]",
+            {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits"}] * 2}},
+            r"Sequence is \['Digits', 'Digits'\]",
         ),
     ],
     ids=lambda value: str(value)[:60],

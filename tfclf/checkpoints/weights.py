@@ -190,6 +190,7 @@ def _load_tensorflow_format(
         )
         unexpected = _drop_harmless(model, report["unexpected_keys"])
         return Loaded(model, tuple(report["missing_keys"]), mismatched, unexpected)
+    is_sharded = file.name.endswith(".index.json")
     try:
         model = load_pretrained(
             original,
@@ -203,14 +204,14 @@ def _load_tensorflow_format(
         with contextlib.suppress(*_LOAD_ERRORS):
             model = original(config)
             model.build_in_name_scope()
-            loaded = _compare_with_h5(model, parts)
+            loaded = _compare_with_h5(model, parts, is_sharded=is_sharded)
             if loaded.missing:
                 return loaded
         raise
-    return _compare_with_h5(model, parts)
+    return _compare_with_h5(model, parts, is_sharded=is_sharded)
 
 
-def _compare_with_h5(model: Any, parts: Sequence[Path]) -> Loaded:
+def _compare_with_h5(model: Any, parts: Sequence[Path], *, is_sharded: bool) -> Loaded:
     """Compare a model with its h5 files, variable by variable.
 
     transformers itself reports whole layers only, even layers without weights such as dropout.
@@ -219,11 +220,12 @@ def _compare_with_h5(model: Any, parts: Sequence[Path]) -> Loaded:
 
     stored: dict[str, tuple[int, ...]] = {}
     integers: dict[str, str] = {}
+    # In a single file these are the layer and the class that was saved; shards leave them out.
+    outer_scopes = 0 if is_sharded else 2
 
     def record_shape(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            # The outer scopes are the layer and the class that was saved.
-            inner = remove_scopes(name, 2)
+            inner = remove_scopes(name, outer_scopes)
             stored[inner] = tuple(item.shape)
             if item.dtype.kind in "iu":
                 integers[inner] = item.dtype.name
@@ -281,10 +283,12 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
             floating = weight.dtype.is_floating
             if name in arrays and floating and arrays.dtype(name) not in FLOATS:
                 raise formats.refuse_numbers(name, arrays.dtype(name), files[0])
-            if name in arrays and math.prod(arrays.shape(name)) != math.prod(weight.shape):
-                stored = arrays.shape(name)
-                if transposed is not utilities.TransposeType.NO:
-                    stored = stored[::-1]
+            if name not in arrays:
+                continue
+            stored = arrays.shape(name)
+            if transposed is not utilities.TransposeType.NO:
+                stored = stored[::-1]
+            if not _is_same_shape(stored, weight.shape):
                 mismatched.append(
                     (remove_scopes(weight.name, 1).removesuffix(":0"), stored, tuple(weight.shape))
                 )
@@ -306,6 +310,20 @@ def _load_torch_format(original: Any, config: Any, files: Sequence[Path]) -> Loa
         tuple(mismatched),
         _drop_harmless(model, report["unexpected_keys"]),
     )
+
+
+def _is_same_shape(stored: Sequence[int], expected: Sequence[int]) -> bool:
+    """Return whether two shapes differ at most by dimensions of 1, and by the order of a kernel's.
+
+    transformers would put as many numbers of another shape into a weight, in disorder.
+
+    >>> _is_same_shape([1, 8], [8]), _is_same_shape([4, 2], [2, 4])
+    (True, False)
+    """
+    shapes = [[size for size in shape if size != 1] for shape in (stored, expected)]
+    if len(expected) > 2:  # a convolution's, whose order each library has for itself
+        shapes = [sorted(shape) for shape in shapes]
+    return shapes[0] == shapes[1]
 
 
 def _is_tensorflow_format(file: Path, parts: Sequence[Path]) -> bool:

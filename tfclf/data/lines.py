@@ -116,8 +116,20 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def read_lines_without_ends(path: Path) -> Iterator[str]:
-    """Yield the lines of a file or of standard input, each a text."""
-    return (line.rstrip("\r\n") for line in read_lines(path))
+    """Yield the lines of a file or of standard input, each a text.
+
+    Raises: as `read_lines`; DataError if carriage returns end the lines, as on old Macs: all of
+      them would be one text.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        text = line.rstrip("\r\n")
+        if number == 1 and "\r" in text and not line.endswith("\n"):
+            raise DataError(
+                f"{name_of(path)}: found carriage returns and no line feed. Expected line feeds at "
+                f"the ends of lines; if carriage returns stand there, as on old Macs, convert the "
+                f"file with: tr '\\r' '\\n'"
+            )
+        yield text
 
 
 @contextmanager

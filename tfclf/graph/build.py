@@ -304,11 +304,16 @@ def _choose_ladder(ladder: Ladder | None, max_length: int) -> Ladder:
 def _check_vocabulary(spec: TokenizerSpec, checkpoint: Checkpoint) -> None:
     """Check that every id of the tokenizer has an embedding."""
     size = checkpoint.config.get("vocab_size")
-    largest = max([spec.model.largest_id, *(token.id for token in spec.added_tokens)])
+    places = (*spec.template.single, *spec.template.pair)
+    special = [token for place in places for token in place.ids or ()]
+    added = [token.id for token in spec.added_tokens]
+    largest = max([spec.model.largest_id, *added, *special])
     if isinstance(size, int) and largest >= size:
         raise CheckpointError(
             f"{spec.origin} gives ids up to {largest}, and config.json beside it says vocab_size "
-            f"{size}: those tokens have no embedding. The two files are not from one checkpoint."
+            f"{size}: those tokens have no embedding. The two files are not from one checkpoint, "
+            f"or tokens were added to the tokenizer and not to the model, with "
+            f"resize_token_embeddings; take the tokenizer that training used."
         )
 
 

@@ -205,7 +205,7 @@ def _split_round_robin(one: tf.Tensor, two: tf.Tensor, budget: int) -> tuple[tf.
     >>> first.numpy().tolist(), second.numpy().tolist()
     ([4, 2, 4], [3, 5, 3])
 
-    Source: TF-Text 2.21, RoundRobinTrimmer.
+    Source: TF-Text 2.21, RoundRobinTrimmer; transformers 4.57, `truncate_sequences`, longest first.
     """
     first = tf.minimum(one, tf.maximum(budget - two, budget - budget // 2))
     return first, tf.minimum(two, budget - first)

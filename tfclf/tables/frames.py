@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +70,13 @@ def score(
                 f"table has no column {name!r}: found {', '.join(map(str, present)) or 'none'}. "
                 f"Correct column= (or pair_column=)."
             )
+        if present.count(name) > 1:
+            raise InputError(
+                f"table has {present.count(name)} columns named {name!r}; expected one. Rename or "
+                f"drop the others."
+            )
+    if isinstance(table, Mapping) and _library_of(table) == _DICT:
+        _check_lengths(table)
     classifier = model if isinstance(model, Classifier) else load(model)
     rule = Rule.of(top_k, threshold, abstain_below)
     classifier.bind_rule(rule)  # before a row is read
@@ -112,7 +119,7 @@ _Predict = Callable[[Any], dict[str, list[Any]]]
 def _library_of(table: Any) -> tuple[str, str]:
     name = type(table).__module__.partition(".")[0], type(table).__name__
     if isinstance(table, Mapping) and name not in _ADD:
-        return "builtins", "dict"
+        return _DICT
     return name
 
 
@@ -124,6 +131,22 @@ def _find_columns(table: Any) -> list[Any] | None:
         # A data set that is streamed from files does not know its columns: see its first row.
         return list(next(iter(table), {}))
     return columns
+
+
+def _check_lengths(table: Mapping[Any, Any]) -> None:
+    """Check that a dict holds columns: lists, all of one length. Raises: InputError."""
+    for name, column in table.items():
+        # A str would be read as its letters, a dict as its keys.
+        if isinstance(column, str | bytes | Mapping | Set) or not isinstance(column, Sized):
+            advice = " Of a DataFrame: to_dict('list')." if isinstance(column, Mapping) else ""
+            raise InputError(
+                f"table[{name!r}] is a {type(column).__name__}; expected a list with one cell for "
+                f"each row.{advice}"
+            )
+    lengths = {name: len(column) for name, column in table.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+        raise InputError(f"the columns of table differ in length: {found}. Expected one length.")
 
 
 def _join_columns(columns: Sequence[list[Any]]) -> list[Any]:
@@ -213,10 +236,11 @@ def _add_to_dict(table: Any, predict: _Predict, added: Added, batch_size: int) -
     return {**table, **predict(table)}
 
 
+_DICT = ("builtins", "dict")
 _STREAMED = ("datasets", "IterableDataset")
 _SPLITS = (("datasets", "DatasetDict"), ("datasets", "IterableDatasetDict"))
 _ADD: Mapping[tuple[str, str], Callable[[Any, _Predict, Added, int], Any]] = {
-    ("builtins", "dict"): _add_to_dict,
+    _DICT: _add_to_dict,
     ("datasets", "Dataset"): _add_to_data_set,
     _STREAMED: _add_to_data_set,
     **dict.fromkeys(_SPLITS, _add_to_splits),

@@ -118,6 +118,31 @@ def bert_punctuation_and_space() -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 @functools.cache
+def word_run_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    r"""Return (word characters, white space, all others), as the pre_tokenizer Whitespace has them.
+
+    >>> word, space, others = word_run_classes()
+    >>> ord("_") in word, 0x301 in word, 0x3000 in space, ord("-") in others
+    (True, True, True, True)
+    """
+    reference = tokenizers().pre_tokenizers.Whitespace()
+    classes: tuple[list[int], list[int], list[int]] = ([], [], [])
+    points = list(_code_points())
+    for start in range(0, len(points), _QUESTION):
+        part = points[start : start + _QUESTION]
+        # A letter before and a space after each character: a word character makes a word of two
+        # with the letter, any other but white space one of its own.
+        text = "".join(f"a{chr(point)} " for point in part)
+        begins = {begin: end for _, (begin, end) in reference.pre_tokenize_str(text)}
+        for index, point in enumerate(part):
+            place = 3 * index
+            is_word, is_other = begins[place] == place + 2, place + 1 in begins
+            classes[0 if is_word else 2 if is_other else 1].append(point)
+    word, space, others = map(tuple, classes)
+    return word, space, others
+
+
+@functools.cache
 def word_characters() -> tuple[int, ...]:
     """Return the characters that, next to it, keep a `single_word` added token from matching."""
     package = tokenizers()

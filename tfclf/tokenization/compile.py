@@ -38,6 +38,7 @@ from tfclf.tokenization.spec import (
     UnigramWords,
     UntilNul,
     WordPiece,
+    WordRuns,
 )
 from tfclf.tokenization.splitters import bert, byte_level, keras_byte_words, keras_words, metaspace
 from tfclf.tokenization.utf8 import replace_invalid
@@ -53,6 +54,7 @@ _PARTS: Mapping[type, Callable[[Any], Any]] = {
     CollapseSpace: python_text.SpaceCollapser,
     PythonLower: python_text.Lower,
     BertSplitter: bert.BertWords,
+    WordRuns: bert.Runs,
     ByteLevel: byte_level.ByteLevelSplitter,
     Metaspace: metaspace.MarkedWords,
     WordPiece: wordpiece.WordPieceModel,

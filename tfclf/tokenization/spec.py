@@ -87,6 +87,11 @@ class PythonLower:
 
 
 @dataclass(frozen=True)
+class WordRuns:
+    r"""Runs of word characters, and runs of all others but white space: `\w+|[^\w\s]+`."""
+
+
+@dataclass(frozen=True)
 class BertSplitter:
     """BertPreTokenizer: a split at white space, and around each punctuation mark."""
 
@@ -247,7 +252,7 @@ Step: TypeAlias = (
     | PythonLower
     | UntilNul
 )
-Splitter: TypeAlias = BertSplitter | ByteLevel | Metaspace | KerasWords | KerasByteWords
+Splitter: TypeAlias = BertSplitter | WordRuns | ByteLevel | Metaspace | KerasWords | KerasByteWords
 Model: TypeAlias = WordPiece | ByteBpe | Unigram | UnigramWords | SentencePiece
 
 
@@ -318,8 +323,9 @@ class TokenizerSpec:
       between: steps on the text between added tokens; slow Python tokenizers match those before
         they normalize.
       pair_truncation: which text of a pair that is too long loses tokens: 'longest_first', as in
-        the Rust tokenizers; 'round_robin' (both keep as many; the first keeps one more if the
-        number is odd) or 'waterfall' (the second gets what the first leaves).
+        the Rust tokenizers; 'round_robin', as in the slow Python ones (both keep as many; the first
+        keeps one more if the number is odd); or 'waterfall' (the second gets what the first
+        leaves).
       names: ids with their pieces, where neither the model nor an added token has them right.
     """
 

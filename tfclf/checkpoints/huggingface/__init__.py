@@ -67,8 +67,7 @@ def read(folder: Path) -> HuggingFaceCheckpoint:
     config = read_json(folder / CONFIG)
     formats.check(folder, config)
     family = family_of(config.get("model_type"), source=folder)
-    # Sizes that the file leaves out are those of transformers' own class for it.
-    complete = transformers().AutoConfig.for_model(family.model_type).to_dict() | config
+    complete = _complete_config(config, family.model_type)
     _check_num_labels(config, folder / CONFIG)
     weights_file = weights.find(folder)
     tokenizer_config = read_json(folder / TOKENIZER_CONFIG, required=False)
@@ -85,6 +84,22 @@ def read(folder: Path) -> HuggingFaceCheckpoint:
         max_positions=int(positions) if isinstance(positions, int) else 0,
         weights_file=weights_file,
     )
+
+
+def _complete_config(config: Mapping[str, Any], model_type: str) -> dict[str, Any]:
+    """Return config.json, completed by the defaults of transformers' class, under its names.
+
+    A class knows some sizes by a second name, as DistilBERT knows `n_heads` as
+    `num_attention_heads`. If config.json has both, the class takes the second one.
+
+    >>> config = _complete_config({"num_attention_heads": 4, "n_heads": 2}, "distilbert")
+    >>> config["n_heads"], config["n_layers"]
+    (4, 6)
+    """
+    package = transformers()
+    names: Mapping[str, str] = package.CONFIG_MAPPING[model_type].attribute_map
+    seconds = {names[name]: value for name, value in config.items() if name in names}
+    return {**package.AutoConfig.for_model(model_type).to_dict(), **config, **seconds}
 
 
 def _count_positions(positions: object, family: Family) -> object:

@@ -101,11 +101,22 @@ def _check_special_tokens(tokenizer: Any, path: Path) -> None:
 
 
 def _check_added_tokens(tokenizer: Any, path: Path) -> None:
-    """Refuse an added token that two files define differently.
+    """Refuse an added token that two files define differently, or that normalization empties.
 
-    Transformers then matches by one definition and writes down the other.
+    Transformers then matches by one definition and writes down the other. An empty token matches
+    between any two characters, so the Rust library splits every text there.
     """
     backend = tokenizer.backend_tokenizer
+    # First of all, because the Rust library panics on some texts beside such a token.
+    added = list(backend.get_added_tokens_decoder().values())
+    for token in added:
+        _check_not_emptied(token, backend, path)
+        if token.lstrip and token.content.isspace() and any(other.rstrip for other in added):
+            raise UnknownComponentError(
+                f"{path.parent}: the added token {token.content!r} is white space with "
+                f"lstrip=true; the reference drops it behind a token with rstrip=true, which "
+                f"cannot be compiled exactly. Expected lstrip=false. Please report the checkpoint."
+            )
     written = tokenizers().Tokenizer.from_str(backend.to_str())
     written.encode_special_tokens = tokenizer.split_special_tokens
     for token in backend.get_added_tokens_decoder().values():
@@ -118,3 +129,15 @@ def _check_added_tokens(tokenizer: Any, path: Path) -> None:
                     f"tokenizer again with its save_pretrained, and check which of the two "
                     f"training relied on."
                 )
+
+
+def _check_not_emptied(token: Any, backend: Any, path: Path) -> None:
+    if not token.normalized or not token.content or backend.normalizer is None:
+        return
+    if not backend.normalizer.normalize_str(token.content):
+        raise UnknownComponentError(
+            f"{path.parent}: of the added token {token.content!r}, normalization leaves nothing, "
+            f"and the reference then splits every text into single characters. Expected a token "
+            f"that survives it, or one with normalized=false. Take the token out, and train again: "
+            f"a model that was trained so has seen characters, not words."
+        )

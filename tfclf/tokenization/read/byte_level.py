@@ -6,7 +6,7 @@ from pathlib import Path
 from tfclf.errors import UnknownComponentError, VocabularyError
 from tfclf.tokenization.file_names import VOCAB_JSON
 from tfclf.tokenization.models.byte_alphabet import check_bytes
-from tfclf.tokenization.read.parts import Part, sort_pieces
+from tfclf.tokenization.read.parts import Part, fill_gaps, sort_pieces
 from tfclf.tokenization.spec import ByteBpe, ByteLevel
 
 Merge = tuple[str, str]
@@ -36,7 +36,7 @@ def model(part: Part, path: Path) -> ByteBpe:
     check_bytes(part["vocab"], str(path))
     _check_merges(merges, part["vocab"], lambda place: f"{path}: merge {place + 1}")
     return ByteBpe(
-        vocabulary=sort_pieces(part["vocab"], path),
+        vocabulary=sort_pieces(_fill_gaps(part["vocab"]), path),
         merges=tuple(merges),
         ignore_merges=part.get("ignore_merges", False),
     )
@@ -48,7 +48,7 @@ def check_files(vocabulary: Mapping[str, int], merges: Path) -> None:
     Raises: VocabularyError.
     """
     origin = merges.with_name(VOCAB_JSON)
-    sort_pieces(vocabulary, origin)
+    sort_pieces(_fill_gaps(vocabulary), origin)
     check_bytes(vocabulary, str(origin))
     try:
         text = merges.read_text(encoding="utf-8")
@@ -72,6 +72,14 @@ def check_files(vocabulary: Mapping[str, int], merges: Path) -> None:
         )
     pairs = [_parse_merge(line, place + 1, merges, "line") for place, line in enumerate(lines)]
     _check_merges(pairs, vocabulary, lambda place: f"{merges}: line {place + 2}")
+
+
+def _fill_gaps(vocabulary: Mapping[str, int]) -> dict[str, int]:
+    """Fill ids that no piece has: vocabularies that lost some pieces are in use.
+
+    No word meets a filler, because none of the letters that stand for bytes is a space.
+    """
+    return fill_gaps(vocabulary, max_characters=1)
 
 
 def _parse_merge(merge: str | Sequence[str], place: int, path: Path, unit: str = "merge") -> Merge:

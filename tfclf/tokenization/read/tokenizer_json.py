@@ -1,6 +1,6 @@
 """Read tokenizer.json to a spec, part by part; a part not listed here is refused by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,13 @@ _SPLITTERS: Mapping[str, Callable[[Part, Path], Splitter]] = {
     "BertPreTokenizer": bert.splitter,
     "ByteLevel": byte_level.splitter,
     "Metaspace": unigram_json.splitter,
-    "Sequence": unigram_json.splitters,
+    "Whitespace": bert.word_runs,
+}
+# Sequences of several; one of a single part is that part.
+_SEQUENCES: Mapping[tuple[str, ...], Callable[[Sequence[Part], Path], Splitter]] = {
+    ("WhitespaceSplit", "Metaspace"): unigram_json.splitters,
+    ("WhitespaceSplit", "Punctuation"): bert.splitters,
+    ("Punctuation", "WhitespaceSplit"): bert.splitters,
 }
 _MODELS: Mapping[str, Callable[[Part, Path], Model]] = {
     "WordPiece": bert.model,
@@ -46,8 +52,7 @@ def check(content: Part, path: Path) -> None:
         # The Rust library's own errors do not name the merge.
         byte_level.model(content["model"], path)
     if kind == "WordPiece":
-        # Of two pieces with one id, the Rust library writes only one down again.
-        bert.check_ids(content["model"], path)
+        bert.check(content["model"], path)
     template(content.get("post_processor"), path, types=True)
 
 
@@ -98,7 +103,22 @@ def _normalizer(part: object, path: Path) -> tuple[Step, ...]:
 
 
 def _splitter(part: object, path: Path) -> Splitter | None:
-    return None if part is None else _read_part("pre_tokenizer", part, _SPLITTERS, path)
+    if part is None:
+        return None
+    if isinstance(part, Mapping) and kind_of(part) == "Sequence":
+        parts = part.get("pretokenizers", [])
+        if len(parts) < 2:
+            return _splitter(parts[0] if parts else None, path)
+        kinds = tuple(str(kind_of(each)) for each in parts)
+        if kinds not in _SEQUENCES:
+            raise unknown_part(
+                "pre_tokenizer Sequence",
+                list(kinds),
+                (str(list(known)) for known in _SEQUENCES),
+                path,
+            )
+        return _SEQUENCES[kinds](parts, path)
+    return _read_part("pre_tokenizer", part, _SPLITTERS, path)
 
 
 def _read_part(

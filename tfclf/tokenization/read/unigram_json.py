@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tfclf.errors import UnknownComponentError, VocabularyError
 from tfclf.tokenization.normalizers import charsmap
-from tfclf.tokenization.read.parts import Part, kind_of, unknown_part
+from tfclf.tokenization.read.parts import Part, unknown_part
 from tfclf.tokenization.spec import (
     EachCharacter,
     Metaspace,
@@ -113,25 +113,17 @@ def splitter(part: Part, path: Path) -> Metaspace:
     return Metaspace(mark=part.get("replacement", "\u2581"), prefix=scheme == "always")
 
 
-def splitters(part: Part, path: Path) -> Metaspace:
-    """Read a Sequence of Metaspace alone, or after WhitespaceSplit.
-
-    Raises: UnknownComponentError.
-    """
-    parts = part.get("pretokenizers", [])
-    kinds = [kind_of(each) for each in parts]
-    if kinds not in (["Metaspace"], ["WhitespaceSplit", "Metaspace"]):
-        known = ["['Metaspace']", "['WhitespaceSplit', 'Metaspace']"]
-        raise unknown_part("pre_tokenizer Sequence", kinds, known, path)
+def splitters(parts: Sequence[Part], path: Path) -> Metaspace:
+    """Read a Sequence of WhitespaceSplit and Metaspace. Raises: UnknownComponentError."""
     metaspace = splitter(parts[-1], path)
-    if len(kinds) == 2 and not metaspace.prefix:
+    if not metaspace.prefix:
         raise unknown_part(
             "prepend_scheme of the pre_tokenizer Metaspace",
             "never",
             ["always after WhitespaceSplit"],
             path,
         )
-    return replace(metaspace, at_white_space=len(kinds) == 2)
+    return replace(metaspace, at_white_space=True)
 
 
 def model(part: Part, path: Path) -> UnigramWords:

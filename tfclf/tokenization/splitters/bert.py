@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfclf.tokenization import code_points
 from tfclf.tokenization.patterns import character_class
-from tfclf.tokenization.spec import BertSplitter
+from tfclf.tokenization.spec import BertSplitter, WordRuns
 
 _ASCII_SPACE = frozenset(b" \t\n\v\f\r")
 
@@ -30,3 +30,23 @@ class BertWords(tf.Module):
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         text = tf.strings.regex_replace(text, self._space, " ")
         return tf.strings.split(tf.strings.regex_replace(text, self._punctuation, r" \0 "))
+
+
+class Runs(tf.Module):
+    """string[n] -> string[n, (words)].
+
+    >>> Runs(WordRuns())(tf.constant(["Peace-talks, resumed...", ""])).to_list()
+    [[b'Peace', b'-', b'talks', b',', b'resumed', b'...'], []]
+
+    Source: tokenizers 0.22, `pre_tokenizers/whitespace.rs`.
+    """
+
+    def __init__(self, _: WordRuns) -> None:
+        super().__init__()
+        _word, space, others = code_points.word_run_classes()
+        self._space = character_class(point for point in space if point not in _ASCII_SPACE)
+        self._others = character_class(others) + "+"
+
+    def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
+        text = tf.strings.regex_replace(text, self._space, " ")
+        return tf.strings.split(tf.strings.regex_replace(text, self._others, r" \0 "))
