@@ -134,7 +134,7 @@ def test_what_is_no_table_is_refused(classifier: tfclf.Classifier, table: Any) -
         (iter(["news"]), "is a list_iterator"),
         (["news", "talks"], "differ in length: 'id' has 1, 'text' has 2"),
     ],
-    ids=str,
+    ids=["str", "dict", "set", "iterator", "unequal lengths"],
 )
 def test_a_dict_of_something_else_than_equal_lists_is_refused(
     classifier: tfclf.Classifier, column: Any, problem: str
