@@ -44,6 +44,9 @@ def save_models(folder: Path) -> Path:
         pieces=PIECES,
     )
     save_numbers(folder / "numbers" / "1")
+    # As exports were before they named the pieces of their ids.
+    no_pieces = shutil.ignore_patterns("pieces.json")
+    shutil.copytree(DEMO / "1", folder / "older" / "1", ignore=no_pieces)
     models = {"news": DEMO, **{path.name: path for path in sorted(folder.iterdir())}}
     entries = [
         _CONFIG.format(name=name, path=path, more=_ALL if name == "reasons" else "")

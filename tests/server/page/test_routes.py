@@ -100,7 +100,7 @@ def test_a_model_of_inference_gets_pairs_as_examples(models: Models) -> None:
 
 
 def test_pieces_are_said_to_be_there_only_if_they_are(models: Models) -> None:
-    assert [models[name][0]["pieces"] for name in ("inference", "news")] == [True, False]
+    assert [models[name][0]["pieces"] for name in ("news", "older")] == [True, False]
 
 
 def ask_pieces(url: str, content: object) -> httpx.Response:
