@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # Values that stand for a missing text, by the names of their types: comparing pandas' NA gives NA,
 # which has no truth value, and NumPy's masked value reads as 0.0.
 _MISSING = ("NAType", "NaTType", "MaskedConstant")
-
-
 LONG = ("truncate", "windows")
 
 

@@ -15,6 +15,7 @@ from tests.client.fronts import Behind, GrpcFront, RestFront
 from tests.signatures import few_signatures
 from tfclf import AsyncClient, Client, Prediction
 from tfclf.server import serve
+from tfclf.server.process import Server
 
 PROTOCOLS = ("grpc", "rest")
 FORMS = ("blocking", "asyncio")
@@ -136,6 +137,20 @@ def connection(form: str, address: str, **options: Any) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+def record_runs(server: Server, patch: pytest.MonkeyPatch) -> list[object]:
+    """Return the list that gets an entry for each run of the server's only model."""
+    (servable,) = server.service.registry
+    runs: list[object] = []
+    run = servable.run
+
+    def record(*given: Any, **named: Any) -> Any:
+        runs.append(given)
+        return run(*given, **named)
+
+    patch.setattr(servable, "run", record)
+    return runs
 
 
 @contextmanager

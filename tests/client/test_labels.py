@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from samples.checkpoints import LABELS
-from tests.client.conftest import NAME, Model, connection
+from tests.client.conftest import NAME, Model, connection, record_runs
 from tfclf.server import serve
 from tfclf.server.process import Server
 
@@ -33,15 +33,7 @@ def test_the_metadata_holds_the_labels(direct: Any) -> None:
 def test_the_first_prediction_runs_the_model_once(
     direct: Any, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (servable,) = server.service.registry
-    runs: list[object] = []
-    run = servable.run
-
-    def count(*given: Any, **named: Any) -> Any:
-        runs.append(given)
-        return run(*given, **named)
-
-    monkeypatch.setattr(servable, "run", count)
+    runs = record_runs(server, monkeypatch)
     direct.predict(["news"])
     assert len(runs) == 1
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tfclf
-from tests.client.conftest import NAME, Model, connection, front
+from tests.client.conftest import NAME, Model, connection, front, record_runs
 from tests.client.fronts import Behind
 from tfclf.errors import InputError
 from tfclf.saved_model.manifest import Manifest
@@ -96,15 +96,7 @@ def test_a_model_with_calibrated_thresholds_need_not_be_run_to_learn_its_type(
     calibrated: tuple[Server, tfclf.Classifier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _ = calibrated
-    (servable,) = server.service.registry
-    runs: list[object] = []
-    run = servable.run
-
-    def count(*given: Any, **named: Any) -> Any:
-        runs.append(given)
-        return run(*given, **named)
-
-    monkeypatch.setattr(servable, "run", count)
+    runs = record_runs(server, monkeypatch)
     with connection("blocking", server.address) as client:
         client.predict(TEXTS, threshold=0.5)
     assert len(runs) == 1

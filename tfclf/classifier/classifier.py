@@ -207,15 +207,7 @@ class Classifier(ModelCalls):
 
     def bind_rule(self, rule: Rule | None) -> Decide | None:
         """Check ranks, thresholds and abstention against this model. Raises: InputError."""
-        if rule is None:
-            return None
-        facts = self.manifest
-        return rule.bind(
-            facts.labels,
-            name=facts.name,
-            problem_type=facts.problem_type,
-            calibrated=facts.thresholds,
-        )
+        return self.manifest.bind(rule)
 
     def decide_columns(self, columns: Columns, rule: Rule | None) -> Columns:
         """Apply a rule to the columns of `predict_columns`. Raises: InputError, as `bind_rule`."""

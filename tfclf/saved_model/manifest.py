@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from tfclf.decision import Decide, Rule
 from tfclf.errors import InputError, SavedModelError
 from tfclf.files import write_json
 from tfclf.problem_types import REGRESSION
@@ -73,6 +74,22 @@ class Manifest:
     def probability_labels(self) -> tuple[str, ...]:
         """The labels that have probabilities, in their order; none for a regression."""
         return () if self.problem_type == REGRESSION else self.labels
+
+    def bind(self, rule: Rule | None, *, name: str | None = None) -> Decide | None:
+        """Check ranks, thresholds and abstention against this model; None without a rule.
+
+        Args:
+          name: the model's, for messages; the manifest's own by default.
+        Raises: InputError.
+        """
+        if rule is None:
+            return None
+        return rule.bind(
+            self.labels,
+            name=self.name if name is None else name,
+            problem_type=self.problem_type,
+            calibrated=self.thresholds,
+        )
 
     @staticmethod
     def path(version_folder: Path) -> Path:

@@ -54,13 +54,7 @@ class Options:
                 f"{manifest.max_length} tokens. Give at most {manifest.max_length}, leave it out, "
                 f"or read longer texts in windows: long='windows'."
             )
-        if self.rule is not None:
-            self.rule.bind(
-                manifest.labels,
-                name=manifest.name,
-                problem_type=manifest.problem_type,
-                calibrated=manifest.thresholds,
-            )
+        manifest.bind(self.rule)
 
 
 def _is_count(value: object) -> bool:

@@ -9,8 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 _SCHEMA = "label string, score double, probabilities map<string, double>, truncated boolean"
-
-
 _LISTS = "array<string>"
 _DECIDED = {"labels": _LISTS, "top": _LISTS, "reason": "string"}
 

@@ -109,15 +109,8 @@ def _bind(servable: Servable, rule: Rule | None) -> Decide | None:
             f"{servable.name} is no export of tfclf that classifies texts, so its labels are not "
             f"known. Use :predict.",
         )
-    if rule is None:
-        return None
     try:
-        return rule.bind(
-            manifest.labels,
-            name=servable.name,
-            problem_type=manifest.problem_type,
-            calibrated=manifest.thresholds,
-        )
+        return manifest.bind(rule, name=servable.name)
     except InputError as error:
         raise invalid_argument(str(error)) from None
 
