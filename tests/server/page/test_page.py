@@ -188,6 +188,24 @@ def test_why_of_a_pair_marks_the_words_of_both_texts(open_page: Open, url: str) 
     assert page.locator(".heat span").all_inner_texts() == ["one", "two", "three"]
 
 
+def test_reasons_asked_for_while_the_text_waits_come_with_its_answer(
+    ask: Callable[..., Any],
+) -> None:
+    page = ask("reasons", "bad")
+    page.evaluate(
+        """() => {
+            document.getElementById("text").value = "good film";
+            document.getElementById("text").dispatchEvent(new Event("input"));
+            document.getElementById("why").click();
+        }"""
+    )
+    page.wait_for_selector("#effects")
+    page.wait_for_timeout(1000)  # as long as a text that waits could take them away again
+    assert page.inner_text(".heat") == "good film"
+    assert page.inner_text("#why-label option:checked") == "good"
+    assert page.inner_text(".winner") == "good"
+
+
 def test_reasons_vanish_when_the_text_changes(ask: Callable[..., Any]) -> None:
     page = ask("reasons", "good film")
     page.click("#why")

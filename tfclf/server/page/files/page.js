@@ -1,8 +1,9 @@
 /**
  * The page of `tfclf serve`: it asks the server as one types, and shows what comes back.
  *
- * One request is in flight at a time; a newer text cancels the one before it. Texts are kept in the
- * text boxes only. Every answer is made into text nodes (dom.js).
+ * One request for an answer is in flight at a time; a newer text cancels the one before it, and takes
+ * the reasons away. Reasons are asked for once the answer is there. Texts are kept in the text boxes
+ * only. Every answer is made into text nodes (dom.js).
  */
 
 import { readAnswer, showAnswer } from "./answer.js";
@@ -33,8 +34,10 @@ let pairOn = false;
 let showAll = false;
 let answer = null; // the last one, with what was sent for it
 let reasons = null;
-let inFlight = new AbortController();
-let timer = 0;
+let inFlight = new AbortController(); // the request for the answer
+let explaining = new AbortController(); // the request for the reasons
+let answering = Promise.resolve(); // settled once the text last sent has its answer, or failed
+let timer = 0; // of the next text to be sent, or of the next try; 0 if none waits
 let tries = 0;
 
 const text = byId("text");
@@ -79,7 +82,8 @@ function showVersion(latest) {
   const before = shown;
   if (before?.name === model.name && before.number === version.version) return;
   shown = { name: model.name, number: version.version, latest };
-  answer = reasons = null;
+  answer = null;
+  clearReasons();
   quiet();
   showFacts(byId("facts"), model.name, version);
   const takesPairs = findClassify(version, true) !== null;
@@ -88,9 +92,7 @@ function showVersion(latest) {
   if (!takesPairs) switchPair(false);
   byId("why-part").hidden = !findSignature(version, "explain");
   byId("tokens-part").hidden = !findSignature(version, "tokenize");
-  fill(byId("reasons"));
   fill(byId("tokens"));
-  byId("why-label-part").hidden = true;
   const examples = version.examples ?? [];
   byId("examples-part").hidden = !takesText || !examples.length;
   fill(byId("examples"), ...examples.map(makeExample));
@@ -161,17 +163,17 @@ function retry(failure) {
   const button = make("button", { type: "button", id: "try-now", textContent: "Try now" });
   button.addEventListener("click", again);
   say("error", failure.message, `Trying again in ${count(seconds, "second")}.`, button);
-  clearTimeout(timer);
+  stopTimer();
   timer = setTimeout(again, 1000 * seconds);
 }
 
 async function again() {
-  clearTimeout(timer);
+  stopTimer();
   try {
     await loadModels();
     if (version && tries) {
       if (notice.classList.contains("error")) quiet();
-      send(0);
+      run();
     }
   } catch (error) {
     retry(error);
@@ -186,27 +188,39 @@ function texts() {
   return all.map((each) => each.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd"));
 }
 
-/** Send the text after a pause, in which a newer one may come. */
-function send(pause) {
+function stopTimer() {
   clearTimeout(timer);
+  timer = 0;
+}
+
+/** Take a new text: send it after a pause, in which a newer one may come. */
+function send(pause) {
+  stopTimer();
   inFlight.abort();
+  clearReasons();
   byId("anyway").hidden = true;
   if (version) timer = setTimeout(run, pause);
 }
 
-/** @param {boolean} [anyway] also send a text that is long. */
-async function run(anyway = false) {
-  clearTimeout(timer);
+/**
+ * Send the text now.
+ * @param {boolean} [anyway] also send a text that is long.
+ */
+function run(anyway = false) {
+  stopTimer();
+  answering = answerTexts(anyway === true);
+}
+
+async function answerTexts(anyway) {
   inFlight.abort();
   inFlight = new AbortController();
   const { signal } = inFlight;
   const sent = texts();
   const call = findClassify(version, pairOn);
-  clearReasons();
   showRequest();
   if (!sent.some((each) => each.trim())) return showNothing("The answer appears here as you type.");
   const bytes = new TextEncoder().encode(sent.join("")).length;
-  if (bytes > MOST_BYTES && anyway !== true) {
+  if (bytes > MOST_BYTES && !anyway) {
     byId("anyway").hidden = false;
     return showNothing(`This text has ${bytes.toLocaleString("en")} bytes. More than ${MOST_BYTES.toLocaleString("en")} are not sent as you type; “Classify anyway” sends them.`);
   }
@@ -273,6 +287,7 @@ function clearAnswer(words) {
 function fail(error) {
   if (!(error instanceof Failure)) throw error;
   clearAnswer("No answer yet.");
+  clearReasons();
   if (error.reason === "missing" && tries === 0) {
     tries = 1; // another version may have taken over a moment ago; if not, wait
     again();
@@ -285,6 +300,7 @@ function fail(error) {
 // --- why ------------------------------------------------------------------------------------------
 
 function clearReasons() {
+  explaining.abort();
   reasons = null;
   fill(byId("reasons"));
   byId("why-label-part").hidden = true;
@@ -294,10 +310,13 @@ function clearReasons() {
 async function explain() {
   const signature = findSignature(version, pairOn ? "explain_pairs" : "explain");
   const sent = texts();
-  inFlight.abort();
-  inFlight = new AbortController();
-  const { signal } = inFlight;
+  clearReasons();
+  explaining = new AbortController();
+  const { signal } = explaining;
   fill(byId("reasons"), make("p", { className: "quiet", textContent: "Asking the model ..." }));
+  if (timer) run(); // the text waits for its pause: its answer has the names of the labels
+  await answering;
+  if (signal.aborted) return;
   try {
     reasons = { ...readReasons(await predict(about(signature), name(signature, sent), signal)), sent };
     const labels = answer?.labels.length ? answer.labels : reasons.words[0]?.effects.map((_, index) => `label ${index}`) ?? [];
@@ -305,9 +324,7 @@ async function explain() {
     byId("why-label-part").hidden = labels.length < 2;
     drawReasons();
   } catch (error) {
-    if (signal.aborted) return;
-    clearReasons();
-    fail(error);
+    if (!signal.aborted) fail(error);
   }
 }
 
@@ -349,7 +366,6 @@ async function copy() {
 
 for (const box of [text, pair]) {
   box.addEventListener("input", () => {
-    clearReasons();
     if (notice.classList.contains("note")) quiet();
     send(PAUSE);
   });
