@@ -94,8 +94,9 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; needs no net
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo build/docs/index.html
 
-pictures: $(VENV)/.dev  ## pictures and the outputs of the tour again; needs Chromium and TFCLF_SHARED
+pictures: $(VENV)/.dev  ## pictures and the outputs of the tour again; needs Chromium, Prometheus, TFCLF_SHARED
 	TFCLF_SHARED=$(SHARED) $(BIN)/python -m docs.website.pictures
+	$(BIN)/python -m docs.website.dashboard
 	$(BIN)/python -m docs.website.page_copy
 	$(BIN)/python -m docs.website.tour_run
 
