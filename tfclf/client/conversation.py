@@ -26,6 +26,7 @@ from tfclf.client.served import (
     describe,
     find_max_length,
     find_problem_type,
+    other_export,
 )
 from tfclf.decision import Decide, Rule
 from tfclf.errors import ClientError, InputError
@@ -50,6 +51,10 @@ class Conversation:
     `predict`, and asks for it by number; if the server no longer finds that version, the client
     finds out the next one and asks again. Either way, no response is ever read with another
     version's labels.
+
+    Two exports may have one number, after a restart or on two servers behind one address. Beside
+    each response our server says by which facts it is read (`ServedModel.gave`). Without that, the
+    labels in a response must go with its probabilities (`ServedModel.check_labels`).
     """
 
     def __init__(self, transport: Transport, address: Address, options: Options) -> None:
@@ -58,9 +63,10 @@ class Conversation:
         self._options = options
         self._choice = VersionChoice(options.version, options.label)
         self._known: ServedModel | None = None
-        # By version, of those for which they had to be found out.
-        self._problem_types: dict[int, str] = {}
-        self._strides: dict[int, int] = {}
+        self._described: dict[tuple[int, str], ServedModel] = {}  # by version and facts
+        # By ServedModel.key, of those for which they had to be found out.
+        self._problem_types: dict[tuple[object, ...], str] = {}
+        self._strides: dict[tuple[object, ...], int] = {}
 
     async def begin(self, timeout: float | None) -> None:
         """Find out, before the first batch of a call, what may have changed since the last call.
@@ -221,10 +227,10 @@ class Conversation:
         """Check the rule against a version; find out its problem type if that matters."""
         problem_type = SINGLE_LABEL if served.labels else REGRESSION
         if rule.threshold is not None and served.labels:
-            if served.version not in self._problem_types:
+            if served.key not in self._problem_types:
                 found = await find_problem_type(self._transport, served, timeout)
-                self._problem_types[served.version] = found
-            problem_type = self._problem_types[served.version]
+                self._problem_types[served.key] = found
+            problem_type = self._problem_types[served.key]
         name = self._transport.model
         return rule.bind(
             served.labels, name=name, problem_type=problem_type, calibrated=served.thresholds
@@ -232,7 +238,7 @@ class Conversation:
 
     async def _choose_stride(self, served: ServedModel, timeout: float | None) -> int:
         """Return a quarter of a version's length limit, which is found out once."""
-        if served.version not in self._strides:
+        if served.key not in self._strides:
             choice = VersionChoice(version=served.version)
             signatures = served.metadata.signatures
             limit = await find_max_length(self._transport, choice, signatures, timeout)
@@ -242,8 +248,8 @@ class Conversation:
                     f"{self._transport.model}, of which it is a quarter, cannot be found out. "
                     f"Give stride=, the tokens that two neighbouring windows share."
                 )
-            self._strides[served.version] = limit // 4
-        return self._strides[served.version]
+            self._strides[served.key] = limit // 4
+        return self._strides[served.key]
 
     async def _ask(
         self,
@@ -264,16 +270,31 @@ class Conversation:
             try:
                 request = await make_request(served)
                 response = await self._transport.predict(request, choice, timeout)
-                if response.version not in (None, served.version):
-                    answered = VersionChoice(version=response.version)
-                    served = await describe(self._transport, answered, timeout=timeout)
-                    self._known = served
+                if not served.gave(response):
+                    served = self._known = await self._find_giver(response, served, timeout)
+                served.check_labels(response)
                 return await read(response, served)
             except Refused as refused:
                 if not _may_be_swapped(refused) or attempt == _MAX_SWAPS - 1:
                     raise
                 self._known = None
         raise AssertionError("the last attempt returns or raises")
+
+    async def _find_giver(
+        self, response: Response, served: ServedModel, timeout: float | None
+    ) -> ServedModel:
+        """Return the export that gave a response, which is not the one that was known last.
+
+        Raises: Refused if the server no longer describes it.
+        """
+        version = served.version if response.version is None else response.version
+        self._described[served.version, served.metadata.facts] = served
+        giver = self._described.get((version, response.facts)) if response.facts else None
+        if giver is None:
+            giver = await describe(self._transport, VersionChoice(version=version), timeout=timeout)
+        if not giver.gave(response):
+            raise other_export(version, "an answer does not go")
+        return giver
 
     async def _translate_refusals(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         """Await `ask()`. Raises: ClientError for a Refused."""
@@ -303,8 +324,9 @@ class Conversation:
 
 
 def _may_be_swapped(refused: Refused) -> bool:
-    """Whether the version is gone, or its successor has other signatures."""
+    """Whether the version is gone, or another export has its place."""
     return refused.code == "NOT_FOUND" or refused.reason in (
         Reason.UNKNOWN_SIGNATURE,
         Reason.MISSING_SIGNATURE,
+        Reason.OTHER_EXPORT,
     )

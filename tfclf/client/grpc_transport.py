@@ -93,10 +93,10 @@ class _GrpcTransport:
             inputs={name: _to_tensor(values) for name, values in request.inputs.items()},
             output_filter=request.outputs,
         )
-        answer = await self._send(self._predict, message, timeout)
+        answer, beside = await self._exchange(self._predict, message, timeout)
         # make_ndarray reads both forms that a server may choose: *_val fields and tensor_content.
         outputs = {name: tf.make_ndarray(proto).tolist() for name, proto in answer.outputs.items()}
-        return Response(answer.model_spec.version.value, outputs)
+        return Response(answer.model_spec.version.value, outputs, _read_facts(beside))
 
     async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
         """See `Transport.metadata`."""
@@ -121,6 +121,7 @@ class _GrpcTransport:
             infos,
             model_list.decode_names(sent.get(model_list.LABELS)),
             model_list.decode_thresholds(sent.get(model_list.THRESHOLDS)),
+            _read_facts(beside),
         )
 
     async def status(
@@ -224,6 +225,11 @@ def _read_refusal(error: Any) -> Refused:
     metadata = dict(error.trailing_metadata() or ())
     models = model_list.decode_names(metadata.get(model_list.MODELS))
     return Refused(code, details, reason=read_reason(code, details), models=models)
+
+
+def _read_facts(beside: Any) -> str:
+    """Return what a server says beside a response of the facts that it is read with."""
+    return str(dict(beside or ()).get(model_list.FACTS, ""))
 
 
 def _probe(target: str, seconds: float) -> tuple[Reason, str]:

@@ -38,10 +38,12 @@ class Response:
     Attributes:
       version: the version that answered; None if the protocol does not report it.
       outputs: nested lists by name; strings as bytes, float32 as Python floats of the same value.
+      facts: as in the Metadata of the export that answered.
     """
 
     version: int | None
     outputs: Mapping[str, list[Any]]
+    facts: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Metadata:
       labels: of the probabilities, in their order, if the server says so: tfclf's does.
       thresholds: the calibrated ones, in that order; of a calibrated multi-label export on such a
         server.
+      facts: a digest of the labels and of what else answers are read with; "" if the server does
+        not say it.
     """
 
     model: str
@@ -97,6 +101,7 @@ class Metadata:
     signatures: Mapping[str, SignatureInfo]
     labels: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
+    facts: str = ""
 
 
 @dataclass(frozen=True)

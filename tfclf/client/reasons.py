@@ -21,6 +21,8 @@ class Reason(enum.Enum):
     """The version that answered does not have the requested signature, or output of it."""
     MISSING_SIGNATURE = enum.auto()
     """The model's metadata lists no usable signature; the client itself says so."""
+    OTHER_EXPORT = enum.auto()
+    """The answer is that of another export than the labels; the client itself says so."""
 
 
 def read_reason(code: str, details: str) -> Reason:

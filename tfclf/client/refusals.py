@@ -40,6 +40,12 @@ def _describe(refused: Refused, address: Address, options: Options, words: str) 
             f"{address} has not answered within the timeout ({words}). Give a longer timeout=, "
             f"fewer rows in a request with batch_size=, or find out what slows the server down."
         )
+    if refused.reason is Reason.OTHER_EXPORT:
+        return (
+            f"{address} answers with different exports of model {options.model!r} in turn: "
+            f"{words}. Expected one export for each version. Give each export a version number of "
+            f"its own, or wait until all servers behind the address have the same one."
+        )
     if refused.reason is Reason.MISSING_SIGNATURE:
         return (
             f"model {options.model!r} at {address} cannot be used this way: {words}. Expected an "

@@ -79,7 +79,8 @@ class _RestTransport:
         """See `Transport.predict`."""
         body = rest_json.encode_request(request)
         answer = await self._fetch(f"{_path(choice)}:predict", timeout, body)
-        return Response(None, _decode(rest_json.decode_outputs, answer.content))
+        outputs = _decode(rest_json.decode_outputs, answer.content)
+        return Response(None, outputs, answer.headers.get(model_list.FACTS, ""))
 
     async def metadata(self, choice: VersionChoice, timeout: float | None) -> Metadata:
         """See `Transport.metadata`."""
@@ -89,6 +90,7 @@ class _RestTransport:
             metadata,
             labels=model_list.decode_names(answer.headers.get(model_list.LABELS)),
             thresholds=model_list.decode_thresholds(answer.headers.get(model_list.THRESHOLDS)),
+            facts=answer.headers.get(model_list.FACTS, ""),
         )
 
     async def status(

@@ -24,6 +24,7 @@ from tfclf.client.messages import (
     Metadata,
     Refused,
     Request,
+    Response,
     SignatureInfo,
     Transport,
     VersionChoice,
@@ -67,6 +68,36 @@ class ServedModel:
         """The version's number."""
         return self.metadata.version
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """A key for what has to be found out about it."""
+        return self.version, self.metadata.facts, self.labels
+
+    def gave(self, response: Response) -> bool:
+        """Whether a response is this export's, as far as the server says."""
+        return response.version in (None, self.version) and response.facts == self.metadata.facts
+
+    def check_labels(self, response: Response) -> None:
+        """Check that each row's own label is the likeliest one, if the labels are in this order.
+
+        No server but ours says which export answered, and another one may have the same number.
+
+        Raises: Refused.
+        """
+        outputs = response.outputs
+        if "label" not in outputs:
+            return
+        indices = {label.encode(): index for index, label in enumerate(self.labels)}
+        rows = outputs.get("probabilities", [()] * len(outputs["label"]))
+        for label, probabilities in zip(outputs["label"], rows, strict=True):
+            fits = len(probabilities) == len(indices)
+            if fits and indices:
+                index = indices.get(label)
+                fits = index is not None and not probabilities[index] < max(probabilities)
+            if not fits:
+                name = label.decode("utf-8", "replace")
+                raise other_export(self.version, f"an answer's label, {name!r}, does not go")
+
     def signature(self, *, paired: bool, xla: bool) -> str:
         """The signature that answers `predict`.
 
@@ -108,9 +139,9 @@ async def describe(
         try:
             return await _describe_version(transport, metadata, timeout)
         except Refused as refused:
-            if refused.code != "NOT_FOUND":
+            if refused.code != "NOT_FOUND" and refused.reason is not Reason.OTHER_EXPORT:
                 raise
-            # The server has swapped this version out since it sent the metadata.
+            # The server has swapped this version out, or replaced it, since it sent the metadata.
             last_refusal = refused
     raise last_refusal
 
@@ -130,6 +161,8 @@ async def _describe_version(
         if not labels:
             request = Request(signature_names.CLASSIFY, {"inputs": [_EMPTY_EXAMPLE]})
             response = await transport.predict(request, choice, timeout)
+            if response.facts != metadata.facts:
+                raise other_export(metadata.version, "its classes do not go")
             labels = tuple(label.decode() for label in response.outputs["classes"][0])
     max_length = None
     if signature_names.DETAIL not in metadata.signatures:
@@ -186,8 +219,20 @@ async def find_problem_type(
         return MULTI_LABEL
     request = Request(signature_names.SERVING_DEFAULT, {"text": _PROBES})
     response = await transport.predict(request, VersionChoice(version=served.version), timeout)
+    if not served.gave(response):
+        raise other_export(served.version, "an answer does not go")
+    served.check_labels(response)
     sums = map(sum, response.outputs["probabilities"])
     return MULTI_LABEL if any(abs(one - 1) > _SUM_TOLERANCE for one in sums) else SINGLE_LABEL
+
+
+def other_export(version: int, finding: str) -> Refused:
+    """Return the refusal of an answer that another export gave than the one described."""
+    return Refused(
+        "ABORTED",
+        f"{finding} with the labels that version {version} had just before",
+        reason=Reason.OTHER_EXPORT,
+    )
 
 
 def _missing_signature(metadata: Metadata, expected: str) -> Refused:

@@ -8,8 +8,11 @@ for them and stay as they are.
 | `tfclf-models` | NOT_FOUND | the models that the server has |
 | `tfclf-labels` | GetModelMetadata of an export | its labels, in the order of the probabilities |
 | `tfclf-thresholds` | the same, if it is calibrated | the threshold of each label, in that order |
+| `tfclf-facts` | the same, and Predict | `digest_facts`: what the answers are read with |
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
@@ -17,8 +20,23 @@ from urllib.parse import quote, unquote
 MODELS = "tfclf-models"
 LABELS = "tfclf-labels"
 THRESHOLDS = "tfclf-thresholds"
-KEYS = (MODELS, LABELS, THRESHOLDS)
+FACTS = "tfclf-facts"
+KEYS = (MODELS, LABELS, THRESHOLDS, FACTS)
 _MOST_CHARACTERS = 3_500  # gRPC takes 8 KiB of metadata, and two of these lists go together
+
+
+def digest_facts(*facts: object) -> str:
+    """Digest the facts of an export by which a client reads its answers.
+
+    Two exports may have one version number: after a restart, or on two servers behind one address.
+
+    >>> digest_facts(["a", "b"], None)
+    'ac8b7c94fd57c16c'
+
+    Args:
+      facts: what JSON can hold.
+    """
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def encode_names(names: Iterable[str]) -> str:

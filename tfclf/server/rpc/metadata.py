@@ -6,7 +6,13 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
     SignatureDefMap,
 )
 
-from tfclf.saved_model.model_list import LABELS, THRESHOLDS, encode_names, encode_thresholds
+from tfclf.saved_model.model_list import (
+    FACTS,
+    LABELS,
+    THRESHOLDS,
+    encode_names,
+    encode_thresholds,
+)
 from tfclf.server.context import RequestContext
 from tfclf.server.runtime.registry import Registry
 from tfclf.server.status import invalid_argument
@@ -37,6 +43,8 @@ def get_model_metadata(
         call.beside[LABELS] = labels
     if servable.thresholds and (thresholds := encode_thresholds(servable.thresholds)):
         call.beside[THRESHOLDS] = thresholds
+    if servable.facts:
+        call.beside[FACTS] = servable.facts
     response = GetModelMetadataResponse()
     response.model_spec.name = servable.name
     response.model_spec.version.value = servable.version

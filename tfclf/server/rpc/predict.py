@@ -13,6 +13,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+from tfclf.saved_model.model_list import FACTS
 from tfclf.saved_model.signature_names import SERVING_DEFAULT
 from tfclf.server.context import RequestContext
 from tfclf.server.rpc import tensors
@@ -25,7 +26,7 @@ _METHOD_NAMES = tuple(f"tensorflow/serving/{name}" for name in ("predict", "clas
 def predict(
     servable: Servable, request: PredictRequest, *, call: RequestContext | None = None
 ) -> PredictResponse:
-    """Answer a PredictRequest.
+    """Answer a PredictRequest; beside it, the facts that an export's answers are read with.
 
     Raises: RequestError.
     """
@@ -42,6 +43,8 @@ def predict(
     aliases = _choose_outputs(signature, request)
     outputs = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], call=call)
 
+    if call is not None and servable.facts:
+        call.beside[FACTS] = servable.facts
     response = PredictResponse()
     response.model_spec.name = request.model_spec.name
     response.model_spec.version.value = servable.version

@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tfclf._tensorflow import load_text_ops
 from tfclf.errors import SavedModelError, first_line
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.model_list import digest_facts
 from tfclf.saved_model.pieces import has_pieces, read_pieces
 from tfclf.server.context import RequestContext
 from tfclf.server.limits import Limits
@@ -112,6 +113,15 @@ class Servable:
         if not all(label in by_label for label in self.labels):
             return ()
         return tuple(by_label[label] for label in self.labels)
+
+    @cached_property
+    def facts(self) -> str:
+        """A digest of the facts by which a client reads answers; "" if they are not known."""
+        manifest = self.manifest
+        if manifest is None:
+            return ""
+        labels, thresholds = list(self.labels), list(self.thresholds)
+        return digest_facts(manifest.problem_type, labels, thresholds, manifest.max_length)
 
     @property
     def has_pieces(self) -> bool:
