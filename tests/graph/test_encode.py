@@ -46,3 +46,15 @@ def test_a_row_that_does_not_start_with_a_token_is_refused(
 def test_an_id_without_an_embedding_is_refused(classifier: tfclf.Classifier) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="99999"):
         _encode(classifier, tf.constant([[101, 99999]]), tf.constant([[1, 1]]))
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [[[1, 1]], [[1], [1]], [[1, 1, 1], [1, 1, 1]], [[1, 1], [1, 1], [1, 1]]],
+    ids=["a row less", "a column less", "a column more", "a row more"],
+)
+def test_a_mask_of_another_shape_is_refused(
+    classifier: tfclf.Classifier, mask: list[list[int]]
+) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same shape"):
+        _encode(classifier, tf.constant([[101, 102], [101, 102]]), tf.constant(mask))

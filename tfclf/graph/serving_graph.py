@@ -249,6 +249,11 @@ class ServingGraph(tf.Module):
 
     def encode(self, input_ids: tf.Tensor, attention_mask: tf.Tensor) -> Outputs:
         """Encode int32[batch, length] twice -> logits, probabilities."""
+        same = _assert_same_shape(
+            input_ids, attention_mask, "input_ids and attention_mask must have the same shape"
+        )
+        with tf.control_dependencies([same]):
+            input_ids = tf.identity(input_ids)
         logits = self._engine.encode_dense(input_ids, attention_mask)
         return {"logits": logits, **self._activate(logits)}
 
