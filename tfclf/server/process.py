@@ -278,7 +278,9 @@ class Server:
             routes.append(Route(options.metrics_path, _show_metrics(self._metrics)))
         registry = self.service.registry
         if options.healthz:
-            routes.append(health_route(registry))
+            manager = self.service.manager
+            names = None if manager is None else manager.list_configured
+            routes.append(health_route(registry, configured=names))
         if options.openapi:
             routes.append(openapi_route(registry, partial(_find_text, options.page or Page())))
         if options.page is not None:

@@ -522,6 +522,14 @@ def test_a_reload_adds_and_removes_models(world: World) -> None:
     wait_until(lambda: world.stages("demo") == {1: END})
 
 
+def test_a_model_is_configured_also_without_a_version(world: World) -> None:
+    folder = world.write(1)
+    world.manager.start(world.config())
+    shutil.rmtree(folder)
+    wait_until(lambda: world.serving() == [])
+    assert world.manager.list_configured() == ["demo"]
+
+
 def test_a_reload_changes_the_policy(world: World) -> None:
     world.write(1)
     world.write(2)

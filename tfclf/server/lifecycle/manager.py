@@ -80,6 +80,10 @@ class Manager:
         self._next_look = math.inf
         self._thread = threading.Thread(target=self._run, name="tfclf-manager", daemon=True)
 
+    def list_configured(self) -> list[str]:
+        """List the names of the models that the configuration asks for, loaded or not."""
+        return [model.name for model in self._configuration.current.model_config_list.config]
+
     def start(self, config: ModelServerConfig) -> None:
         """Load the models, then watch over them in a thread.
 

@@ -1,5 +1,6 @@
 """/healthz: whether every model answers, for probes over HTTP."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -13,15 +14,21 @@ from tfclf.server.runtime.states import AVAILABLE, END
 HEALTH_PATH = "/healthz"
 
 
-def health_route(registry: Registry) -> Route:
+def health_route(
+    registry: Registry, *, configured: Callable[[], Iterable[str]] | None = None
+) -> Route:
     """Return the route: 200 if each model has an available version, else 503; the states as JSON.
 
     A version that fails to load counts against its model only if no other version answers, as when
     a bad new version leaves the old one in place.
+
+    Args:
+      configured: returns the models that should answer. By default those that have a version.
     """
 
     def show(_: Request) -> JSONResponse:
-        available, models = describe_health(registry)
+        names = registry.states.names() if configured is None else configured()
+        available, models = describe_health(registry, names)
         status = {"status": "available" if available else "unavailable", "models": models}
         return JSONResponse(
             status, status_code=200 if available else 503, headers={"Cache-Control": "no-store"}
@@ -30,10 +37,10 @@ def health_route(registry: Registry) -> Route:
     return Route(HEALTH_PATH, show)
 
 
-def describe_health(registry: Registry) -> tuple[bool, dict[str, Any]]:
+def describe_health(registry: Registry, names: Iterable[str]) -> tuple[bool, dict[str, Any]]:
     """Return whether each model has an available version, and the states by model and version."""
     available, models = True, {}
-    for name in registry.states.names():
+    for name in sorted(names):
         states = registry.states.of(name)
         available &= any(state.stage == AVAILABLE for state in states.values())
         models[name] = {
