@@ -10,6 +10,7 @@ import pytest
 from tfclf import AsyncClient, Client
 from tfclf.client import Tls
 from tfclf.client.address import Address
+from tfclf.client.options import check_timeout
 from tfclf.errors import InputError, MissingExtraError
 
 
@@ -63,6 +64,9 @@ def test_what_is_no_address_is_refused(given: Any, message: str) -> None:
         ({"version": ""}, "version is ''; expected a number, a label"),
         ({"version": True}, "version is True"),
         ({"version": 1.5}, "version is 1.5"),
+        ({"version": 1 << 63}, "version is 9223372036854775808"),
+        ({"version": "\ud800"}, r"version is '\\ud800'"),
+        ({"model": "\ud800"}, r"model is '\\ud800'"),
         ({"timeout": 0}, "timeout is 0; expected seconds, above 0, or None"),
         ({"timeout": "1"}, "timeout is '1'"),
         ({"retries": 5}, "retries is 5; expected a whole number from 0 to 4"),
@@ -75,6 +79,11 @@ def test_what_is_no_address_is_refused(given: Any, message: str) -> None:
 def test_options_are_checked_at_once(kind: type, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         kind("localhost:1", **options)
+
+
+@pytest.mark.parametrize("timeout", [1e300, 10**400])
+def test_a_timeout_longer_than_any_clock_is_a_long_one(timeout: float) -> None:
+    assert check_timeout(timeout) == 1e9
 
 
 def test_tls_and_an_address_without_it_contradict_each_other() -> None:

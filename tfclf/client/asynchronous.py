@@ -32,6 +32,7 @@ from tfclf.client.options import (
 )
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
+from tfclf.errors import InputError
 from tfclf.explanation import Explanation
 from tfclf.inputs import as_pairs, count_texts
 from tfclf.prediction import Prediction
@@ -83,6 +84,12 @@ class AsyncClient:
         )
         self._address, self._tls = resolve_address(address, tls)
         self._conversation: Conversation | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the conversation
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the client was made with; the copy connects anew, wherever it is."""
+        arguments = self._options.to_arguments()
+        return partial(AsyncClient, **arguments, tls=self._tls), (self._address.given,)
 
     def __repr__(self) -> str:
         return describe_client("AsyncClient", self._address, self._options)
@@ -288,8 +295,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection and cancel in-flight requests."""
-        if self._conversation is not None:
-            await self._conversation.close()
+        if self._conversation is not None and not (self._loop and self._loop.is_closed()):
+            await self._connect().close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -304,7 +311,15 @@ class AsyncClient:
 
     def _connect(self) -> Conversation:
         # Not in __init__: a connection belongs to the loop that runs when it is created.
+        loop = asyncio.get_running_loop()
+        if self._loop not in (None, loop):
+            raise InputError(
+                "this AsyncClient was first used in another event loop, and its connection belongs "
+                "to that one. Make an AsyncClient in each loop: inside the coroutine that "
+                "asyncio.run runs, for example."
+            )
         if self._conversation is None:
+            self._loop = loop
             transport = open_transport(self._address, self._options, self._tls, asynchronous=True)
             self._conversation = Conversation(transport, self._address, self._options)
         return self._conversation

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -25,6 +27,7 @@ from tfclf.client.options import (
 )
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
+from tfclf.errors import InputError
 from tfclf.explanation import Explanation
 from tfclf.inputs import IndexedTexts, as_pairs
 from tfclf.prediction import Prediction
@@ -34,6 +37,15 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """What a client has in one process."""
+
+    process: int
+    conversation: Conversation
+    threads: ThreadPoolExecutor
 
 
 class Client:
@@ -51,7 +63,7 @@ class Client:
 
     Predictions equal those of `Classifier.predict` in process: to the last bit if the server runs
     each request by itself, and within float32's rounding if it batches several requests. Several
-    threads may use one client at once.
+    threads may use one client at once. A forked child connects anew, and so does a pickled copy.
 
     Args:
       address: 'localhost:8500' or 'grpc://...' for gRPC, 'http://localhost:8501' for REST;
@@ -96,15 +108,17 @@ class Client:
             in_flight=in_flight,
             xla=xla,
         )
-        self._address, tls = resolve_address(address, tls)
-        transport = open_transport(self._address, self._options, tls, asynchronous=False)
-        self._conversation = Conversation(transport, self._address, self._options)
-        self._threads = ThreadPoolExecutor(
-            self._options.in_flight, thread_name_prefix="tfclf-client"
-        )
+        self._address, self._tls = resolve_address(address, tls)
+        self._connections = [self._connect()]
 
     def __repr__(self) -> str:
         return describe_client("Client", self._address, self._options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the client was made with; the copy connects anew, wherever it is."""
+        return partial(Client, **self._options.to_arguments(), tls=self._tls), (
+            self._address.given,
+        )
 
     # The overlap is intended: the result is typed as a list only for a known Sequence. The last
     # three are the first three with `abstain_below`.
@@ -190,7 +204,7 @@ class Client:
         Raises: InputError for anything but text, naming its index, and for options that do not fit
           the model; ClientError.
         """
-        ask = partial(self._conversation.predict, rule=Rule.of(top_k, threshold, abstain_below))
+        ask = partial(Conversation.predict, rule=Rule.of(top_k, threshold, abstain_below))
         predictions = self._stream(_read_rows(texts, pairs), ask, batch_size, timeout)
         return match_texts(texts, predictions, progress=progress)  # type: ignore[no-any-return]
 
@@ -245,7 +259,7 @@ class Client:
         Raises: as `predict`; also ClientError if the model was exported before tfclf could explain.
         """
         in_windows = check_windows(long, stride, has_pairs=pairs is not None)
-        ask = partial(self._conversation.explain, in_windows=in_windows, stride=stride)
+        ask = partial(Conversation.explain, in_windows=in_windows, stride=stride)
         explanations = self._stream(_read_rows(texts, pairs), ask, batch_size, timeout)
         return match_texts(texts, explanations, progress=progress)  # type: ignore[no-any-return]
 
@@ -257,7 +271,7 @@ class Client:
         Raises: the errors of `predict`.
         """
         rows = read_rows(texts, None)
-        return list(self._stream(rows, self._conversation.tokenize, None, timeout))
+        return list(self._stream(rows, Conversation.tokenize, None, timeout))
 
     def metadata(self, *, timeout: float | None = CLIENT_DEFAULT) -> Metadata:
         """Return the version that answers and its signatures. Raises: ClientError."""
@@ -276,8 +290,11 @@ class Client:
 
     def close(self) -> None:
         """Close the connection and cancel in-flight requests."""
-        run_to_completion(self._conversation.close())
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        connection = self._connections[-1]
+        if connection.process != os.getpid():  # a fork's parent closes its own
+            return
+        run_to_completion(connection.conversation.close())
+        connection.threads.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Client:
         return self
@@ -290,13 +307,37 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def _connection(self) -> _Connection:
+        """The connection of this process.
+
+        After a fork the child opens its own: two processes on one connection read each other's
+        responses, and a child does not have its parent's threads.
+        """
+        if self._connections[-1].process != os.getpid():
+            # The parent's stays in the list: to drop it would close it.
+            self._connections.append(self._connect())
+        return self._connections[-1]
+
+    @property
+    def _conversation(self) -> Conversation:
+        return self._connection.conversation
+
+    def _connect(self) -> _Connection:
+        transport = open_transport(self._address, self._options, self._tls, asynchronous=False)
+        return _Connection(
+            os.getpid(),
+            Conversation(transport, self._address, self._options),
+            ThreadPoolExecutor(self._options.in_flight, thread_name_prefix="tfclf-client"),
+        )
+
     def _timeout(self, timeout: float | None) -> float | None:
         return self._options.timeout if timeout is CLIENT_DEFAULT else check_timeout(timeout)
 
     def _stream(
         self,
         rows: Iterable[tuple[bytes, ...]],
-        ask: Callable[[Batch, float | None], Coroutine[Any, Any, list[_T]]],
+        ask: Callable[[Conversation, Batch, float | None], Coroutine[Any, Any, list[_T]]],
         batch_size: int | None,
         timeout: float | None,
     ) -> Iterator[_T]:
@@ -305,31 +346,49 @@ class Client:
             size = check_whole_number(batch_size, "batch_size")
         limit = self._timeout(timeout)
         batches = group_rows(rows, size=size, size_bytes=self._options.batch_bytes)
-        return self._run(batches, lambda batch: run_to_completion(ask(batch, limit)), limit)
+        return self._run(batches, ask, limit)
 
     def _run(
-        self, batches: Iterator[Batch], answer: Callable[[Batch], list[_T]], timeout: float | None
+        self,
+        batches: Iterator[Batch],
+        ask: Callable[[Conversation, Batch, float | None], Coroutine[Any, Any, list[_T]]],
+        timeout: float | None,
     ) -> Iterator[_T]:
         """Answer batches in threads, a bounded number in flight; yield rows in order."""
         first = list(itertools.islice(batches, 2))
         if not first:
             return
-        run_to_completion(self._conversation.begin(timeout))
+        connection = self._connection
+
+        def answer(batch: Batch) -> list[_T]:
+            return run_to_completion(ask(connection.conversation, batch, timeout))
+
+        run_to_completion(connection.conversation.begin(timeout))
         if len(first) == 1:  # the usual call: no need to wake a thread
             yield from answer(first[0])
             return
         in_flight: deque[Future[list[_T]]] = deque()
         try:
             for batch in itertools.chain(first, batches):
-                in_flight.append(self._threads.submit(answer, batch))
+                _check_process(connection.process)
+                in_flight.append(connection.threads.submit(answer, batch))
                 # One batch more than there are threads keeps every thread busy.
                 if len(in_flight) > self._options.in_flight:
                     yield from in_flight.popleft().result()
             while in_flight:
+                _check_process(connection.process)
                 yield from in_flight.popleft().result()
         finally:  # also when the caller abandons the iterator
             for future in in_flight:
                 future.cancel()
+
+
+def _check_process(process: int) -> None:
+    if process != os.getpid():
+        raise InputError(
+            f"this iterator was begun in process {process}, and process {os.getpid()} is a fork of "
+            f"it: the threads that answer it are in the other one. Make the call anew here."
+        )
 
 
 def _read_rows(texts: Any, pairs: Any) -> Iterator[Row]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
 
 from tfclf.decision import Threshold
 from tfclf.errors import InputError
@@ -12,6 +12,7 @@ from tfclf.inputs import check_long
 
 # gRPC caps attempts at five, whatever its service config says. REST keeps the same limit.
 MAX_RETRIES = 4
+_LONGEST_TIMEOUT = 1e9  # seconds, 31 years: gRPC and sockets take no number much above
 
 
 class PredictOptions(TypedDict, total=False):
@@ -69,11 +70,9 @@ class Options:
         xla: bool,
     ) -> Options:
         """Check the arguments of `Client`. Raises: InputError."""
-        if model is not None and (not isinstance(model, str) or not model):
+        if model is not None and not _is_name(model):
             raise InputError(f"model is {model!r}; expected the name that the server has for it.")
-        if version is not None and (
-            isinstance(version, bool) or not isinstance(version, int | str) or version == ""
-        ):
+        if version is not None and not (_is_number(version) or _is_name(version)):
             raise InputError(
                 f"version is {version!r}; expected a number, a label such as 'stable', "
                 f"or None for the latest."
@@ -90,6 +89,23 @@ class Options:
             xla=xla,
             named=model is not None,
         )
+
+    def to_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `Client` that make these options."""
+        own = asdict(self)
+        named, label = own.pop("named"), own.pop("label")
+        own["version"] = own["version"] if label is None else label
+        return own | ({} if named else {"model": None})
+
+
+def _is_name(value: object) -> bool:
+    """Whether a value is a str that is not empty and that UTF-8 can hold."""
+    return isinstance(value, str) and value.encode("utf-8", "ignore").decode() == value != ""
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a whole number of 64 bits, as versions are."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
 
 
 def check_whole_number(value: int, name: str, least: int = 1, most: int | None = None) -> int:
@@ -120,7 +136,7 @@ def check_timeout(value: float | None) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not (0 < value < math.inf):
         raise InputError(f"timeout is {value!r}; expected seconds, above 0, or None for no limit.")
-    return float(value)
+    return float(min(value, _LONGEST_TIMEOUT))
 
 
 def check_seconds(value: float) -> float:

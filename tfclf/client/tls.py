@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tfclf.errors import InputError
 
@@ -25,6 +26,10 @@ class Tls:
     certificate: str | Path | None = None
     key: str | Path | None = None
     server_name: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the paths; the context is made anew from the files."""
+        return Tls, (self.ca, self.certificate, self.key, self.server_name)
 
     def check(self) -> None:
         """Read the files.
