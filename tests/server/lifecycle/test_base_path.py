@@ -113,3 +113,37 @@ def test_what_is_amiss_is_logged_each_time_it_begins(
     assert [message for message in caplog.messages if "version 2" in message] == 2 * [
         f"version 2 of model 'demo' was asked for, but is not in {base}"
     ]
+
+
+def test_a_loaded_version_that_is_written_over_is_said_once(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = BasePath("demo", base)
+    look(seen, at_rest=False)
+    look(seen, loaded=(1,))
+    (base / "1" / "saved_model.pb").write_text("another export")
+    for _ in range(3):
+        assert look(seen, loaded=(1,)) == [1]
+    (message,) = caplog.messages
+    assert f"the files in {base}/1 have changed since version 1 of model 'demo'" in message
+
+
+def test_a_version_that_was_still_copied_when_it_was_loaded_is_said(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = BasePath("demo", base)
+    look(seen, at_rest=False)
+    (base / "1" / "saved_model.pb").write_text("the whole export")
+    look(seen, loaded=(1,))
+    assert "have changed since version 1" in caplog.text
+
+
+def test_a_certificate_does_not_change_a_loaded_version(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = BasePath("demo", base)
+    look(seen, at_rest=False)
+    (base / "1" / "assets.extra").mkdir()
+    (base / "1" / "assets.extra" / "tfclf.json").write_text("{}")
+    look(seen, loaded=(1,))
+    assert not caplog.messages

@@ -5,7 +5,7 @@ Source: TF Serving, file_system_storage_path_source.cc.
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfclf.saved_model.versions import find_versions
@@ -24,6 +24,7 @@ class BasePath:
         self.folder = folder
         self._model = model
         self._seen: dict[Path, Fingerprint] = {}
+        self._loaded: dict[Path, Fingerprint] = {}  # the model's files as they were loaded
         self._warned: set[str] = set()  # at the last look
         self._warnings: set[str] = set()  # at this look
 
@@ -33,7 +34,8 @@ class BasePath:
         """Return the folders, by number, of the versions that the policy chooses.
 
         Args:
-          loaded: the versions that are loaded already; their files are not checked.
+          loaded: the versions that are loaded already. They stay as they are, as in TF Serving; if
+            their files change, a warning says so.
           at_rest: pass over a version that is new since the last look, or whose files have changed
             since: it may still be copied, with every file there but not yet complete.
         Returns: None if the base path cannot be read.
@@ -61,6 +63,7 @@ class BasePath:
         for number, folder in loaded.items():  # it stays, even while its files are written over
             if folder.parent == self.folder and folder.is_dir():
                 folders.setdefault(number, folder)
+        self._check_loaded(loaded.values())
         if policy.WhichOneof("policy_choice") == "specific":
             for version in sorted(set(policy.specific.versions) - folders.keys()):
                 self._warn(
@@ -90,6 +93,25 @@ class BasePath:
             )
         return chosen
 
+    def _check_loaded(self, folders: Iterable[Path]) -> None:
+        now = {
+            folder: _model_files(_fingerprint(folder))
+            for folder in folders
+            if folder.parent == self.folder and folder.is_dir()
+        }
+        for folder, files in now.items():
+            if folder not in self._loaded:
+                # As they were at the look before the load; a copy may have gone on since.
+                before = self._seen.get(folder)
+                self._loaded[folder] = files if before is None else _model_files(before)
+            if files != self._loaded[folder]:
+                self._warn(
+                    f"the files in {folder} have changed since version {folder.name} of model "
+                    f"{self._model!r} was loaded; the server goes on with what it has loaded. Give "
+                    f"a new export a version number of its own."
+                )
+        self._loaded = {folder: self._loaded[folder] for folder in now}
+
     def _warn_of_incomplete(self, folder: Path) -> None:
         self._warn(f"passed over {folder}: not a whole SavedModel; it may still be copied")
 
@@ -97,6 +119,11 @@ class BasePath:
         if message not in self._warned:
             _log.warning("%s", message)
         self._warnings.add(message)
+
+
+def _model_files(files: Fingerprint) -> Fingerprint:
+    """Return the files that make the answers; `verify` writes others into an export."""
+    return frozenset(each for each in files if not each[0].startswith("assets.extra"))
 
 
 def _fingerprint(folder: Path) -> Fingerprint:
