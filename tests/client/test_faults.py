@@ -12,6 +12,8 @@ from tests.client.conftest import NAME, connection, front
 from tests.client.fronts import HANG, Behind, RestFront
 from tests.server.models import save_half_plus_two
 from tfclf import AsyncClient, Client
+from tfclf.client.address import Address
+from tfclf.client.proxies import find_proxy
 from tfclf.errors import ClientError
 from tfclf.server import serve
 
@@ -302,3 +304,45 @@ def test_a_model_that_is_none_of_ours(form: str, tmp_path: Any) -> None:
         in str(error)
     )
     assert "tfclf export" in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_proxy_that_the_environment_sets_is_named_without_its_password(
+    form: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with connection(form, f"{scheme}models.example:8500", retries=0) as client:
+        words = str(catch_error(lambda: client.predict(TEXT)))
+    assert "through a proxy (http_proxy=127.0.0.1:1)" in words
+    assert "add models.example to no_proxy" in words
+    assert "secret" not in words
+
+
+@pytest.mark.parametrize("scheme", ["", "http://", "unix:"])
+def test_a_host_in_no_proxy_has_no_proxy(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "other.example,models.example")
+    assert find_proxy(Address.parse(f"{scheme}models.example")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "variable"),
+    [
+        ("models.example", "https_proxy"),
+        ("http://models.example", "all_proxy"),
+        ("https://models.example", "https_proxy"),
+    ],
+)
+def test_a_proxy_is_the_one_for_the_scheme(
+    address: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "grpc_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "proxy.example:3128")
+    assert find_proxy(Address.parse(address)) == (
+        f"{variable}=proxy.example:3128",
+        "models.example",
+    )

@@ -5,6 +5,7 @@
                     both forms and both protocols
     served          what the client must know of a served model, and how it finds out
     refusals        errors in words
+    proxies         the proxy that the environment sets
     connect         from options to a connection
     grpc_transport, rest_transport (rest_json)    one protocol each
     messages        requests, responses and refusals, independent of the protocol

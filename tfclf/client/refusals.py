@@ -3,6 +3,7 @@
 from tfclf.client.address import GRPC, Address
 from tfclf.client.messages import Refused
 from tfclf.client.options import Options
+from tfclf.client.proxies import find_proxy
 from tfclf.client.reasons import Reason
 from tfclf.errors import ClientError
 
@@ -11,13 +12,23 @@ _NO_MODEL = (
     "that of the only model of `tfclf serve`."
 )
 
+# A proxy's own answers, and what comes of one that is away.
+_FROM_PROXIES = (
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "UNKNOWN",
+)
+
 
 def to_client_error(
     refused: Refused, address: Address, options: Options, suffix: str = ""
 ) -> ClientError:
     """Return the error for the user; `suffix` is appended to its message."""
     words = refused.details.strip().rstrip(".") or "no reason given"
-    message = f"{_describe(refused, address, options, words)}{suffix}"
+    proxy = _describe_proxy(refused, address)
+    message = f"{_describe(refused, address, options, words)}{proxy}{suffix}"
     return ClientError(message, code=refused.code)
 
 
@@ -55,6 +66,19 @@ def _describe(refused: Refused, address: Address, options: Options, words: str) 
     if options.version is not None or options.label is not None:
         refusal += f", version {options.label or options.version}"
     return f"{refusal}: {refused.code}, {words}.{_advise(refused, address, options)}"
+
+
+def _describe_proxy(refused: Refused, address: Address) -> str:
+    if refused.code not in _FROM_PROXIES or refused.reason not in (Reason.OTHER, Reason.TLS):
+        return ""
+    found = find_proxy(address)
+    if found is None:
+        return ""
+    proxy, host = found
+    return (
+        f" The environment sends these requests through a proxy ({proxy}), which may be what "
+        f"answered. If the server is not behind it, add {host} to no_proxy."
+    )
 
 
 def _advise_unavailable(reason: Reason) -> str:
