@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from tests.client.conftest import NAME, Model, connection, front
 from tests.client.fronts import Behind
 from tfclf import AsyncClient, Client, Prediction
+from tfclf.client.address import Address
 from tfclf.client.batches import group_rows
-from tfclf.errors import InputError
+from tfclf.client.rest_transport import AsyncRestTransport
+from tfclf.errors import ClientError, InputError
 from tfclf.sample_texts import HEADLINES
 
 MANY = [f"{HEADLINES[index % 8]} {index}" for index in range(200)]
@@ -122,6 +125,32 @@ def test_an_async_stream_that_is_left_early_cancels_what_is_under_way(
     assert asyncio.run(ask()) < 20
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_a_cancellation_is_not_lost_if_the_response_comes_with_it(turns: int) -> None:
+    class Http:
+        def __init__(self) -> None:
+            self.response = asyncio.get_running_loop().create_future()
+
+        async def send(self, _: object) -> Any:
+            return await self.response
+
+    async def cancel() -> None:
+        options = AsyncClient("http://localhost:1")._options
+        transport = AsyncRestTransport(Address.parse("http://localhost:1"), options, None)
+        await transport.close()
+        http = transport._client = Http()
+        task = asyncio.create_task(transport._send(httpx.Request("GET", "http://localhost"), 60))
+        await asyncio.sleep(0.01)
+        http.response.set_result(httpx.Response(200))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if task.cancel():  # else the answer was there before
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancel())
+
+
 def test_many_tasks_share_a_client(address: str) -> None:
     async def ask() -> list[list[Prediction]]:
         async with AsyncClient(address, model=NAME) as client:
@@ -220,3 +249,11 @@ def test_no_choice_of_outputs_is_asked_for_that_a_server_has_not_warmed_up(
     with Client(address, model=NAME) as client:
         client.predict(MANY[:1])
     assert [list(seen.request.output_filter) for seen in behind.seen] == [[], []]
+
+
+def test_an_iterator_that_outlives_its_client_says_so(address: str) -> None:
+    with Client(address, model=NAME, batch_size=1, in_flight=1) as client:
+        predictions = client.predict(text for text in MANY)
+        next(predictions)
+    with pytest.raises(ClientError, match="Read all of it before the client's `with` block ends"):
+        list(predictions)

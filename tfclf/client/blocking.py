@@ -27,7 +27,7 @@ from tfclf.client.options import (
 )
 from tfclf.client.tls import Tls
 from tfclf.decision import Rule, Threshold
-from tfclf.errors import InputError
+from tfclf.errors import ClientError, InputError
 from tfclf.explanation import Explanation
 from tfclf.inputs import IndexedTexts, as_pairs
 from tfclf.prediction import Prediction
@@ -371,7 +371,15 @@ class Client:
         try:
             for batch in itertools.chain(first, batches):
                 _check_process(connection.process)
-                in_flight.append(connection.threads.submit(answer, batch))
+                try:
+                    in_flight.append(connection.threads.submit(answer, batch))
+                except RuntimeError:
+                    raise ClientError(
+                        f"the client of {self._address} was closed while an iterator of its "
+                        f"predictions was still read. Read all of it before the client's `with` "
+                        f"block ends, or give a list of texts.",
+                        code="CANCELLED",
+                    ) from None
                 # One batch more than there are threads keeps every thread busy.
                 if len(in_flight) > self._options.in_flight:
                     yield from in_flight.popleft().result()

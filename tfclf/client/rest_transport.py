@@ -178,7 +178,21 @@ class AsyncRestTransport(_RestTransport):
         super().__init__(httpx.AsyncClient(**_settings(options, tls)), address, options, tls)
 
     async def _send(self, request: httpx.Request, timeout: float | None) -> httpx.Response:
-        return await asyncio.wait_for(self._client.send(request), timeout)
+        # Not `asyncio.wait_for`: before Python 3.12 it loses a cancellation that comes in the same
+        # turn of the loop as the response, and the caller goes on with the next batch.
+        sending = asyncio.ensure_future(self._client.send(request))
+        try:
+            await asyncio.wait([sending], timeout=timeout)
+            if not sending.done():
+                raise asyncio.TimeoutError
+            response: httpx.Response = sending.result()
+            return response
+        finally:
+            if not sending.done():
+                sending.cancel()
+                await asyncio.wait([sending])
+            elif not sending.cancelled():
+                sending.exception()  # else the loop logs one that a cancellation has overtaken
 
     async def sleep(self, seconds: float) -> None:
         """Let other tasks run."""
