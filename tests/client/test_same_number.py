@@ -1,6 +1,7 @@
 """Two exports with one version number: no answer is read with the other one's labels."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from samples.checkpoints import LABELS
 from tests.client.conftest import NAME, Model, connection, export_small, front
 from tests.client.fronts import Behind
 from tests.client.test_same_as_in_process import check_same
+from tfclf.client.messages import Metadata, Refused, Response
+from tfclf.client.served import ServedModel
 from tfclf.errors import ClientError
 from tfclf.saved_model.model_list import digest_facts
 from tfclf.server import serve
@@ -152,6 +155,26 @@ def test_a_label_that_never_goes_with_the_labels_is_an_error(
     monkeypatch.setattr(behind, "predict", rename)
     with pytest.raises(ClientError, match=r"different exports.*'Weather'.*a version number of"):
         client.predict([TEXT])
+
+
+@pytest.mark.parametrize(
+    ("label", "probabilities", "fits"),
+    [
+        (b"a", [0.49999997, 0.5], True),
+        (b"b", [0.5, 0.5], True),
+        (b"a", [0.4999, 0.5001], False),
+        (b"c", [0.5, 0.5], False),
+        (b"a", [0.6, 0.3, 0.1], False),
+        (b"a", [float("nan"), float("nan")], True),
+    ],
+)
+def test_a_label_fits_if_it_is_the_likeliest_within_a_rounding(
+    label: bytes, probabilities: list[float], fits: bool
+) -> None:
+    served = ServedModel(Metadata("m", 1, {}), ("a", "b"), None)
+    response = Response(1, {"label": [label], "probabilities": [probabilities]})
+    with nullcontext() if fits else pytest.raises(Refused, match="does not go with the labels"):
+        served.check_labels(response)
 
 
 def test_other_thresholds_are_other_facts() -> None:
