@@ -18,6 +18,10 @@ _Column = TypeVar("_Column", bound=str | int)
 _SAMPLE = 20  # rows that show whether the first one is a header
 
 
+class NoRowsError(DataError):
+    """A file that holds no rows, or nothing but a header."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A text, its label and its second text; None for those that were not asked for.
@@ -153,7 +157,7 @@ def open_table(
     path = Path(name_of(path))
     broken, first = _find_whole(records)
     if first is None:
-        raise DataError(f"{path} has no rows. Expected at least one.")
+        raise NoRowsError(f"{path} has no rows. Expected at least one.")
     names = None
     if separated:
         if len(first.cells) == 1 and layout.delimiter is None:
@@ -173,7 +177,7 @@ def open_table(
     records = (_name_record(record, names) for record in records)
     more_broken, first = _find_whole(records)
     if first is None:
-        raise DataError(
+        raise NoRowsError(
             f"{path} has a header ({', '.join(names)}) and no rows. Expected at least one."
         )
     return first, itertools.chain(broken, more_broken, [first], records)

@@ -98,23 +98,51 @@ class RecordChunk:
             raise DataError(
                 f"{self.path}: from {self._records[0].place} on there is a column {unknown[0]!r}, "
                 f"which earlier rows lack, and a Parquet file has the same columns all through. "
-                f"{_OTHER_FORMAT}"
+                f"{OTHER_FORMAT}"
             )
         columns = {name: [row.get(name) for row in rows] for name in names}
         try:
-            if schema is not None:
-                return pyarrow.Table.from_pydict(
+            if schema is None:
+                table = pyarrow.table(columns)
+            else:
+                table = pyarrow.Table.from_pydict(
                     {name: columns.get(name, [None] * len(rows)) for name in schema.names}, schema
                 )
-            return pyarrow.table(columns)
         except (pyarrow.ArrowException, UnicodeEncodeError, OverflowError) as error:
             raise DataError(
                 f"{self.path}: the rows from {self._records[0].place} on do not fit a Parquet "
-                f"file: {first_line(error)}. {_OTHER_FORMAT}"
+                f"file: {first_line(error)}. {OTHER_FORMAT}"
             ) from error
+        # Arrow cuts 2.5 to 2 in a column of whole numbers, and drops keys that a struct lacks.
+        for name, values in columns.items():
+            for record, value, held in zip(
+                self._records, values, table.column(name).to_pylist(), strict=True
+            ):
+                if held != value and not _holds(held, value):
+                    raise DataError(
+                        f"{self.path}, {record.place}: {name} is {value!r}, which does not fit "
+                        f"the type that rows before it gave the column, "
+                        f"{table.schema.field(name).type}. {OTHER_FORMAT}"
+                    )
+        return table
 
 
-_OTHER_FORMAT = (
+def _holds(held: Any, value: Any) -> bool:
+    """Return whether a cell of Arrow holds all of a value of JSON.
+
+    >>> _holds({"a": 1, "b": None}, {"a": 1.0}), _holds({"a": 1}, {"a": 1, "c": 2}), _holds(2, 2.5)
+    (True, False, False)
+    """
+    if isinstance(value, dict) and isinstance(held, dict):
+        # A struct has the keys of all rows.
+        return all(_holds(held.get(key, _NOTHING), one) for key, one in value.items())
+    if isinstance(value, list) and isinstance(held, list):
+        return len(held) == len(value) and all(map(_holds, held, value))
+    return bool(held == value) or (value != value and held != held)  # NaN is no equal of itself
+
+
+_NOTHING = object()
+OTHER_FORMAT = (
     "Write JSON lines, which takes any rows: give --output a name that ends in .jsonl; or leave "
     "the column out with --columns."
 )

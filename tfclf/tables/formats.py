@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tfclf.data.lines import format_of, is_compressed
-from tfclf.errors import DataError, InputError, MissingExtraError
+from tfclf.errors import DataError, InputError, MissingExtraError, first_line
 from tfclf.files import write_file
+from tfclf.tables.chunks import OTHER_FORMAT
 
 if TYPE_CHECKING:
     import pyarrow
@@ -141,7 +142,9 @@ def _write_separated(
     place = chunks[0].path
     names = [*(chunks[0].columns if keep is None else keep), *added]
     text = io.TextIOWrapper(file, "utf-8", newline="", write_through=False)
-    writer = csv.writer(text, delimiter=_DELIMITERS[format_of(path)], lineterminator="\n")
+    # Before Python 3.13, csv puts a carriage return in quotes only if it ends lines.
+    lines = _LineFeeds(text)
+    writer = csv.writer(lines, delimiter=_DELIMITERS[format_of(path)], lineterminator="\r\n")
     known = set(names)
     try:
         if header:
@@ -166,12 +169,32 @@ def _write_separated(
         text.detach()
 
 
+class _LineFeeds:
+    """Writes each row of csv with a line feed alone at its end."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
 def _join_cells(
     chunks: Sequence[Chunk], keep: Sequence[str] | None, added: Mapping[str, list[Any]]
 ) -> Iterator[dict[str, Any]]:
     cells = itertools.chain.from_iterable(chunk.read_cells(keep) for chunk in chunks)
     for row, *values in zip(cells, *added.values(), strict=True):
+        if taken := row.keys() & added.keys():
+            raise DataError(_refuse_taken(chunks[0].path, min(taken)))
         yield {**row, **dict(zip(added, values, strict=True))}
+
+
+def _refuse_taken(path: Path, name: str) -> str:
+    return (
+        f"{path}: a row has a column {name!r}, which the first row lacks, and an added column has "
+        f"the same name. Give the added columns other names: --prefix predicted_, or one of them: "
+        f"--rename; or name the columns to keep with --columns."
+    )
 
 
 def _write_cell(value: Any) -> Any:
@@ -229,8 +252,16 @@ def _write_parquet(
         schema = tables[0].schema
     table = pyarrow.concat_tables(tables)
     for name, values in added.items():
+        if name in table.column_names:
+            raise DataError(_refuse_taken(chunks[0].path, name))
         table = table.append_column(name, pyarrow.array(values, parse_type(types[name])))
-    parquet.write_table(table, path)
+    try:
+        parquet.write_table(table, path)
+    except pyarrow.ArrowNotImplementedError as error:
+        raise DataError(
+            f"{chunks[0].path}: a Parquet file cannot hold its rows: {first_line(error)}. "
+            f"{OTHER_FORMAT}"
+        ) from error
 
 
 def parse_type(name: str) -> pyarrow.DataType:
