@@ -6,6 +6,7 @@ the part in work, which the same command writes again, byte for byte.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +16,10 @@ from tfclf.errors import DataError, InputError
 from tfclf.files import read_json_object, write_json
 
 _FILE = "_progress.json"
+_FILES = re.compile(
+    r"(part-[0-9]{5,}(\.[a-z]+){1,2}|_part-[0-9]{5,}\.failed\.jsonl|_progress\.json|_failed\.jsonl)"
+    r"(\.partial)?"
+)
 _KEYS = ("request", "rows", "failed", "read", "complete")
 
 
@@ -52,19 +57,23 @@ class Job:
         self.save()
 
 
-def open_job(folder: Path, request: Mapping[str, Any], *, resume: bool) -> Job:
+def open_job(
+    folder: Path, request: Mapping[str, Any], *, resume: bool, replace: bool = False
+) -> Job:
     """Begin a job, or go on with the one that `folder` holds.
 
     Args:
       resume: if not, begin anew, and drop what an earlier job left there.
+      replace: whether to begin anew if the earlier job is complete.
     Raises: InputError if the folder holds a job with another model, input or options; DataError for
       a record that is broken.
     """
     record = folder / _FILE
     if record.exists() and not resume:
         remove_job(folder)
-    if record.exists():
+    if record.exists() and not (replace and _is_complete(record)):
         return _read_job(folder, request)
+    remove_job(folder)
     job = Job(folder, request)
     folder.mkdir(parents=True, exist_ok=True)
     job.save()
@@ -72,10 +81,18 @@ def open_job(folder: Path, request: Mapping[str, Any], *, resume: bool) -> Job:
 
 
 def remove_job(folder: Path) -> None:
-    """Delete the parts and the record of a job; other files of the folder stay."""
-    for path in folder.iterdir():
-        if path.name == _FILE or path.name.startswith(("part-", "_part-", "_failed.")):
-            path.unlink()
+    """Delete the parts and the record of a job; other files of the folder stay.
+
+    The record goes last: a kill in between leaves a job whose parts are missing, which is told.
+    """
+    names = sorted(path.name for path in folder.iterdir() if is_file_of_job(path.name))
+    for name in sorted(names, key=_FILE.__eq__):
+        (folder / name).unlink()
+
+
+def drop_record(folder: Path) -> None:
+    """Delete the record of a job whose rows are all in their place."""
+    (folder / _FILE).unlink(missing_ok=True)
 
 
 def remove_empty(folder: Path) -> None:
@@ -91,12 +108,25 @@ def holds_job(folder: Path) -> bool:
     return (folder / _FILE).is_file()
 
 
+def is_file_of_job(name: str) -> bool:
+    """Return whether a job gives a file such a name; also one that was not written whole.
+
+    >>> [is_file_of_job(name) for name in ("part-00000.csv.gz", "part-00000-6f1c.snappy.parquet")]
+    [True, False]
+    """
+    return _FILES.fullmatch(name) is not None
+
+
+def _is_complete(record: Path) -> bool:
+    return bool(_read_record(record).get("complete"))
+
+
+def _read_record(record: Path) -> dict[str, Any]:
+    return read_json_object(record, error=DataError, again=f"Delete {record.parent} to begin anew.")
+
+
 def _read_job(folder: Path, request: Mapping[str, Any]) -> Job:
-    content = read_json_object(
-        folder / _FILE,
-        error=DataError,
-        again=f"Delete {folder} to begin anew.",
-    )
+    content = _read_record(folder / _FILE)
     try:
         job = Job(folder, **{name: content[name] for name in _KEYS})
     except KeyError as error:

@@ -10,9 +10,9 @@ from pathlib import Path
 from tfclf.errors import DataError, InputError
 from tfclf.files import nearest_existing
 from tfclf.tables.formats import PARQUET, check_format
-from tfclf.tables.job import holds_job, remove_job
+from tfclf.tables.job import holds_job, is_file_of_job
+from tfclf.tables.read import stands_for
 
-_OURS = re.compile(r"_?part-[0-9]{5}|_progress\.json|_failed\.jsonl|shard-[0-9]{5}-of-|\.")
 _SHARD = re.compile(r"([0-9]+)/([0-9]+)")
 
 
@@ -105,31 +105,46 @@ def plan_output(path: str | Path, *, suffix: str | None, shard: Shard | None) ->
     return Output(path, False, path.with_name(f"{path.name}.parts"), ending)
 
 
-def check_output(output: Output, files: Sequence[Path], *, resume: bool, overwrite: bool) -> None:
-    """Check that the output can be written, and drop what it replaces.
+def check_input(
+    output: Output, source: str | Path, files: Sequence[Path], *, has_failures: bool
+) -> None:
+    """Check that neither the output nor a part of it is one of the files that are read.
+
+    Otherwise a job that goes on, or another shard, would read what was written here.
 
     Args:
-      files: the input.
-    Raises: InputError, DataError.
+      source: the file, folder or pattern.
+      files: the ones that it stands for now.
+      has_failures: whether the rows that fail are listed in a file.
+    Raises: InputError.
     """
     place = output.path.resolve()
     for file in files:
-        source = file.resolve()
-        if source == place or place in source.parents:
+        read = file.resolve()
+        if read == place or place in read.parents:
             raise InputError(
                 f"{output.path} is the output and {file} is read. Expected two places."
             )
+    written = [output.part(0), *([] if output.is_folder else [output.path])]
+    if has_failures:
+        written.append(output.all_failures)
+    for path in written:
+        if stands_for(source, path):
+            raise InputError(
+                f"{source} is read and stands for {path}, too, which this job writes. Expected "
+                f"two places: give --output a name in another folder."
+            )
+
+
+def check_output(output: Output, *, resume: bool, overwrite: bool) -> None:
+    """Check that the output can be written, and holds nothing that would be lost or mixed in.
+
+    Raises: InputError, DataError.
+    """
     above = nearest_existing(output.folder)
     if not above.is_dir():
         raise DataError(f"{output.path} cannot be made: {above} is a file. Give another --output.")
-    if overwrite and output.is_folder and holds_job(output.folder):
-        remove_job(output.folder)
-    others = _list_others(output.folder)
-    if others:
-        raise InputError(
-            f"{output.folder} holds {', '.join(others[:5])}, which no job of tfclf wrote. "
-            f"Expected an empty folder, or a new one."
-        )
+    _refuse_others(output)
     replaces = not output.is_folder and output.path.exists()
     if replaces and not overwrite and not (resume and holds_job(output.folder)):
         raise InputError(
@@ -138,9 +153,24 @@ def check_output(output: Output, files: Sequence[Path], *, resume: bool, overwri
         )
 
 
-def _list_others(folder: Path) -> list[str]:
-    """List the files of a folder that no job wrote."""
-    if not folder.is_dir():
-        return []
-    names = sorted(entry.name for entry in folder.iterdir())
-    return [name for name in names if not _OURS.match(name)]
+def _refuse_others(output: Output) -> None:
+    """Check that a folder of parts holds no other rows: who reads it reads them all."""
+    count = output.folder.name.rpartition("-of-")[2]
+    for folder in dict.fromkeys((output.path, output.folder)):
+        if not (output.is_folder or folder == output.folder) or not folder.is_dir():
+            continue
+        # The folder of a file's parts is ours by its name.
+        has_record = holds_job(folder) or not output.is_folder
+        others = []
+        for name in sorted(entry.name for entry in folder.iterdir()):
+            if folder == output.folder:
+                ours = is_file_of_job(name) and (has_record or not name.startswith("part-"))
+            else:
+                ours = re.fullmatch(rf"shard-[0-9]{{5,}}-of-{count}", name) is not None
+            if not (ours or name.startswith(".")):
+                others.append(name)
+        if others:
+            raise InputError(
+                f"{folder} holds {', '.join(others[:5])}, which no job with these options wrote. "
+                f"Expected an empty folder, or a new one."
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,8 +24,8 @@ from tfclf.loader import load
 from tfclf.progress import progress_bar
 from tfclf.tables.added import Added, Names, choose_added
 from tfclf.tables.formats import join_parts, write_part
-from tfclf.tables.job import Job, open_job, remove_empty, remove_job
-from tfclf.tables.output import Output, Shard, check_output, plan_output
+from tfclf.tables.job import Job, drop_record, open_job, remove_empty, remove_job
+from tfclf.tables.output import Output, Shard, check_input, check_output, plan_output
 from tfclf.tables.read import Table, open_files
 from tfclf.tables.scoring import Options, Scored, score_chunks
 
@@ -104,7 +105,8 @@ def score_files(
     place = plan_output(output, suffix=suffix, shard=shard)
     layout = layout or Layout()
     table = open_files(source, layout)
-    check_output(place, table.files, resume=resume, overwrite=overwrite)
+    check_input(place, source, table.files, has_failures=options.on_error != "fail")
+    check_output(place, resume=resume, overwrite=overwrite)
     keep = None if columns is None else _check_columns(columns, table, source)
     if not isinstance(part_rows, int) or part_rows < 1:
         raise InputError(f"part_rows is {part_rows!r}; expected a whole number above 0.")
@@ -122,7 +124,7 @@ def score_files(
     )
     request = {
         "input": [
-            [file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns] for file in table.files
+            [_spell(file), file.stat().st_size, file.stat().st_mtime_ns] for file in table.files
         ],
         "model": _hash_model(classifier),
         "text": table.read_columns,
@@ -140,7 +142,11 @@ def score_files(
         "versions": {"tfclf": __version__, **package_versions("tensorflow", "pyarrow")},
     }
     with _lock(place):
-        job = open_job(place.folder, request, resume=resume)
+        # Again: another job may have ended while the model was loaded.
+        check_output(place, resume=resume, overwrite=overwrite)
+        replace_folder = overwrite and place.is_folder
+        job = open_job(place.folder, request, resume=resume, replace=replace_folder)
+        _check_parts(place, job)
         resumed = sum(job.rows)
         if not job.complete:
             work = _Work(classifier, table, place, job, keep, added, options, part_rows, shard)
@@ -227,6 +233,21 @@ def _check_columns(columns: Sequence[str], table: Table, source: str | Path) -> 
     return list(dict.fromkeys(columns))
 
 
+def _check_parts(place: Output, job: Job) -> None:
+    """Check that the parts that a job has counted are there. Raises: DataError."""
+    for number, rows in enumerate(job.rows):
+        if rows and not place.part(number).is_file():
+            raise DataError(
+                f"{place.part(number)} is missing, with {rows:,} rows that the job has counted as "
+                f"done. Put it back, or give --no-resume to begin anew."
+            )
+
+
+def _spell(file: Path) -> str:
+    """Return a file's path as JSON can hold it; its name may be no UTF-8."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
 def _hash_model(classifier: Classifier) -> str:
     """Identify a model: an export by the checksums in its manifest, another one by its weights."""
     facts = {**classifier.manifest.to_dict(), "xla": classifier.xla}
@@ -302,8 +323,11 @@ def _finish(place: Output, job: Job) -> Path | None:
     failures = [place.failures(number) for number in numbers if job.failed[number]]
     if failures:
         join_parts([file for file in failures if file.exists()], place.all_failures)
+    else:
+        place.all_failures.unlink(missing_ok=True)  # of an output that this one replaced
     if not place.is_folder:
         parts = [place.part(number) for number in numbers if job.rows[number]]
         join_parts(parts or [place.part(0)], place.path)
+        drop_record(place.folder)
         remove_job(place.folder)
     return place.all_failures if failures else None
