@@ -207,12 +207,29 @@ def test_a_label_of_none_is_null_in_json(run: Run, multi_label_export: Path) -> 
 
 def test_predict_stops_when_the_pipe_closes(exported: Path) -> None:
     texts = "\n".join(["text"] * 5000)
-    command = f"{fork_python()} -m tfclf predict {exported} --json | head -1"
+    command = f"({fork_python()} -m tfclf predict {exported} --json; echo $? >&2) | head -1"
     done = subprocess.run(
         ["sh", "-c", command], input=texts, capture_output=True, text=True, check=False
     )
     assert json.loads(done.stdout)["text"] == "text"
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "0\n"
+
+
+def test_a_full_disk_behind_standard_output_gives_no_traceback(exported: Path) -> None:
+    command = f"{fork_python()} -m tfclf predict {exported} news > /dev/full"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output cannot be written to its end: No space")
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_stream_that_was_closed_is_the_null_device(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(sys, name, None)
+    cli._open_closed_streams()
+    with getattr(sys, name) as stream:
+        assert stream.name == os.devnull
 
 
 def test_show_prints_the_manifest(run: Run, exported: Path) -> None:

@@ -1,12 +1,13 @@
 """Rows with any number of labels each."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.data.test_layout import parquet
-from tfclf.data import Layout
+from tfclf.data import Layout, labelled_rows
 from tfclf.data.label_sets import multi_labelled_rows
 from tfclf.errors import DataError
 
@@ -65,3 +66,10 @@ def test_other_rows_are_refused(tmp_path: Path, rows: list[object], message: str
     path.write_text(json.dumps(rows))
     with pytest.raises(DataError, match=message):
         read(path)
+
+
+def test_a_pipe_is_not_read_twice(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.csv")
+    for read_labels in (multi_labelled_rows, labelled_rows):
+        with pytest.raises(DataError, match="is a pipe or a device, which can be read once"):
+            next(read_labels(tmp_path / "rows.csv", LABELS))

@@ -277,6 +277,14 @@ def test_label_names_that_are_numbers_are_names(write: Write) -> None:
     assert [row.label for row in labelled_rows(path, ["2", "1"])] == ["1", "2"]
 
 
+def test_whole_numbers_that_pandas_wrote_as_floats_are_names_that_are_numbers(
+    write: Write,
+) -> None:
+    rows = labelled_rows(write("rows.csv", "text,label\na,1.0\nb,0.0\nc,1\n"), ["1", "0"])
+    assert [row.label for row in rows] == ["1", "0", "1"]
+    assert rows.numbers == {}
+
+
 @pytest.mark.parametrize(("base", "expected"), [(0, "Sports"), (1, "World")])
 def test_label_base_settles_what_numbers_leave_open(write: Write, base: int, expected: str) -> None:
     path = write("rows.csv", "text,label\ngood,1\n")

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 `verify` found a difference; 2 an error that the user can 
 without a traceback.
 """
 
+import errno
 import io
 import os
 import sys
@@ -13,8 +14,10 @@ import typer
 from rich.console import Console
 
 from tfclf._version import __version__
-from tfclf.cli.help_page import Group
+from tfclf.cli.help_page import Group, OutputClosedError
 from tfclf.errors import TfclfError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="tfclf",
@@ -65,8 +68,16 @@ def _use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
+def _open_closed_streams() -> None:
+    """Open the null device in the place of standard streams that were closed (`<&-`, `>&-`)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
 def main() -> None:
     """Run `tfclf`."""
+    _open_closed_streams()
     _use_utf8()
     # TensorFlow reads this when imported; without it, it greets on stderr from C++.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -81,13 +92,24 @@ def main() -> None:
             f"[bold red]error:[/] {_escape(error)}", soft_wrap=True
         )
         sys.exit(2)
-    except BrokenPipeError:
+    except OutputClosedError:
         # `tfclf predict ... | head` closed the pipe: do not flush what is still buffered into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        place = error.filename or "standard output"
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {_escape(place)} cannot be written to its end: {error.strerror}. "
+            f"Make room, and give the command again.",
+            soft_wrap=True,
+        )
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
 
 
-def _escape(error: TfclfError) -> str:
+def _escape(words: object) -> str:
     from rich.markup import escape
 
-    return escape(str(error))
+    return escape(str(words))

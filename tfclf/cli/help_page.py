@@ -5,6 +5,10 @@ from typing import Any
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 
+class OutputClosedError(Exception):
+    """The reader of standard output has gone; Typer would end with code 1 for the pipe's error."""
+
+
 class Command(TyperCommand):
     """A command whose usage line reads `MODEL [TEXT]...`, whatever the version of Typer."""
 
@@ -21,6 +25,13 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The program itself, with the same help."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Raises: OutputClosedError if its output is no longer read."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, --help and those of completion included."""

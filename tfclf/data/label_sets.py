@@ -10,6 +10,7 @@ from typing import Any
 
 from tfclf.data.labels import LabelledRows, number_labels, resolve_labels
 from tfclf.data.layout import Layout, Row, open_table, read_label_cells
+from tfclf.data.lines import refuse_pipe
 from tfclf.data.records import Record
 from tfclf.errors import DataError
 
@@ -43,6 +44,7 @@ def multi_labelled_rows(
 def _read_multi(
     path: Path, labels: tuple[str, ...], layout: Layout, numbers: dict[str, str]
 ) -> Iterator[Row]:
+    refuse_pipe(path)
     first, _ = open_table(path, layout)
     present = [label for label in labels if label in first.cells]
     if layout.label is None and present:

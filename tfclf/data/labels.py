@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tfclf.data.layout import Layout, Row, read_rows_with_places
+from tfclf.data.lines import refuse_pipe
 from tfclf.errors import DataError
 
 
@@ -48,6 +49,7 @@ def labelled_rows(
 def _label_rows(
     path: Path, labels: Sequence[str], layout: Layout, numbers: dict[str, str]
 ) -> Iterator[Row]:
+    refuse_pipe(path)
     places = find_labels(path, layout)
     meaning = resolve_labels(places, labels, path, label_base=layout.label_base)
     numbers |= number_labels(meaning, labels)
@@ -64,7 +66,7 @@ def number_labels(meaning: Mapping[str, str], labels: Sequence[str]) -> dict[str
     ({}, {})
     """
     numbers = [written for written, label in meaning.items() if is_number(written)]
-    if not numbers or all(written == label for written, label in meaning.items()):
+    if not numbers or all(_spell(written, labels) == label for written, label in meaning.items()):
         return {}
     base = _to_int(numbers[0]) - list(labels).index(meaning[numbers[0]])
     return {str(number): label for number, label in enumerate(labels, base)}
@@ -87,6 +89,18 @@ def is_number(written: str) -> bool:
     (True, True, False, False)
     """
     return re.fullmatch(r"-?[0-9]+(\.0*)?", written) is not None
+
+
+def _spell(written: str, labels: Sequence[str]) -> str:
+    """Return a number in the spelling of a label whose name is that number.
+
+    >>> _spell("1.0", ["0", "1"]), _spell("1.0", ["neg", "pos"]), _spell("one", ["0", "1"])
+    ('1', '1.0', 'one')
+    """
+    if written in labels or not is_number(written):
+        return written
+    whole = str(_to_int(written))
+    return whole if whole in labels else written
 
 
 def _to_int(written: str) -> int:
@@ -120,7 +134,7 @@ def resolve_labels(
     >>> resolve_labels({"1": "line 2"}, labels, path, label_base=0)
     {'1': 'pos'}
 
-    Names are matched as names, even names that are numbers. Otherwise all labels must be integers.
+    Names are matched as names, even names that are numbers ("1.0" is then "1"). Otherwise all labels must be integers.
     They count from 0 if a 0 is among them, and from 1 if the number of labels is.
 
     Args:
@@ -128,8 +142,9 @@ def resolve_labels(
       usual_base: the first number if the numbers leave it open; None makes that an error.
       owner: whose labels `labels` are, for error messages.
     """
-    if label_base is None and all(written in labels for written in places):
-        return {written: written for written in places}
+    names = {written: _spell(written, labels) for written in places}
+    if label_base is None and all(name in labels for name in names.values()):
+        return names
     if not all(is_number(written) for written in places):
         refuse_name(places, labels, path, owner)
     base = label_base

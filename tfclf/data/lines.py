@@ -80,6 +80,15 @@ def refuse_no_file(path: Path) -> None:
         raise DataError(f"{path} does not exist. Expected a file of rows; check the path.")
 
 
+def refuse_pipe(path: Path) -> None:
+    """Check that a file can be read more than once. Raises: DataError for a pipe or a device."""
+    if is_standard_input(path) or (path.exists() and not path.is_file() and not path.is_dir()):
+        raise DataError(
+            f"{name_of(path)} is a pipe or a device, which can be read once, and its rows are read "
+            f"more than once. Expected a file; write the rows to one first."
+        )
+
+
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file or of standard input, with their line ends.
 

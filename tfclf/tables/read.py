@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfclf.data.layout import Layout, NoRowsError, find_text, open_table
+from tfclf.data.lines import refuse_pipe
 from tfclf.data.records import Record, is_separated, suffix_of
 from tfclf.errors import DataError, MissingExtraError, first_line
 from tfclf.tables.chunks import ArrowChunk, Chunk, RecordChunk
@@ -56,7 +57,7 @@ def find_files(source: str | Path) -> list[Path]:
     A folder stands for all files in its tree but those whose names begin with _ or a dot, which
     Spark and others leave beside the rows.
 
-    Raises: DataError if there is none.
+    Raises: DataError if there is none, or if it is a pipe, which is read once.
     """
     path = Path(source)
     if path.is_dir():
@@ -67,6 +68,7 @@ def find_files(source: str | Path) -> list[Path]:
             raise DataError(f"{path} is a folder without files of rows. Expected at least one.")
         return files
     if path.exists() or not glob.has_magic(str(source)):
+        refuse_pipe(path)
         return [path]
     found = sorted(Path(name) for name in glob.glob(str(source), recursive=True))  # noqa: PTH207
     files = [file for file in found if file.is_file()]

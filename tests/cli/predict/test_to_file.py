@@ -1,6 +1,7 @@
 """`tfclf predict --output`: options, summary and exit codes."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,3 +115,17 @@ def test_options_that_do_not_fit_end_it_with_2(
     write_rows(tmp_path / "rows.csv")
     code, _, said = predict(*arguments)
     assert (code, told is None or told in said) == (0 if told is None else 2, True)
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/null"])
+def test_an_output_that_is_no_file_is_refused(predict: Predict, tmp_path: Path, place: str) -> None:
+    code, _, said = predict("--file", write_rows(tmp_path / "rows.csv"), "--output", place)
+    assert code == 2
+    assert f"--output is {place}" in said
+
+
+def test_a_pipe_is_not_read_to_an_output(predict: Predict, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.csv")
+    code, _, said = predict("--file", tmp_path / "rows.csv", "--output", tmp_path / "scored.csv")
+    assert code == 2
+    assert "is a pipe or a device, which can be read once" in said

@@ -114,7 +114,7 @@ def predict(
     )
     rule = Rule.of(top_k, parse_thresholds(threshold), abstain_below)
     if output is not None:
-        to_file.check_arguments(texts, pair, file)
+        to_file.check_arguments(texts, pair, file, output)
         to_file.predict_to_file(
             model,
             file,

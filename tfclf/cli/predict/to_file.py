@@ -119,8 +119,16 @@ class FileOptions:
     overwrite: bool
 
 
-def check_arguments(texts: list[str] | None, pair: list[str] | None, file: Path | None) -> None:
-    """Check that the rows come from a file. Raises: InputError."""
+def check_arguments(
+    texts: list[str] | None, pair: list[str] | None, file: Path | None, output: Path
+) -> None:
+    """Check that the rows come from a file, and go to one. Raises: InputError."""
+    if str(output) == "-" or (output.exists() and not output.is_file() and not output.is_dir()):
+        raise InputError(
+            f"--output is {output}, and its parts are written before they are joined, so that a "
+            f"kill loses nothing. Expected a file or a folder; for standard output leave --output "
+            f"out, and give --json."
+        )
     given = "texts as arguments" if texts else "--pair" if pair else "no --file"
     if texts or pair or file is None:
         raise InputError(
