@@ -134,8 +134,9 @@ def resolve_labels(
     >>> resolve_labels({"1": "line 2"}, labels, path, label_base=0)
     {'1': 'pos'}
 
-    Names are matched as names, even names that are numbers ("1.0" is then "1"). Otherwise all labels must be integers.
-    They count from 0 if a 0 is among them, and from 1 if the number of labels is.
+    Names are matched as names, even names that are numbers ("1.0" is then "1"). Otherwise all
+    labels must be integers. They count from 0 if a 0 is among them, and from 1 if the number of
+    labels is.
 
     Args:
       places: labels of the file, as spelled there, with the place of their first rows.
