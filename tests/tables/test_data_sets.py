@@ -1,6 +1,8 @@
 """Data sets of Hugging Face `datasets`: in memory, streamed, empty and in splits."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -55,6 +57,21 @@ def test_a_map_has_a_number_for_each_label(classifier: tfclf.Classifier) -> None
     assert features["probabilities"] == {
         label: datasets.Value("float32") for label in classifier.labels
     }
+
+
+def test_another_model_at_the_same_path_is_not_answered_from_the_cache(
+    own_export: Path, short_export: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows"
+    DATA_SET.save_to_disk(rows)
+    first = score(datasets.load_from_disk(rows), tfclf.load(own_export))
+    shutil.rmtree(own_export)
+    shutil.copytree(short_export, own_export)
+    other = tfclf.load(own_export)
+    second = score(datasets.load_from_disk(rows), other)
+    expected = pytest.approx([one.score for one in other.predict(DATA["text"])])
+    assert second["score"][:] == expected
+    assert first["score"][:] != expected
 
 
 def test_a_label_that_is_missing_in_all_rows_keeps_its_type(classifier: tfclf.Classifier) -> None:

@@ -177,3 +177,57 @@ def test_nlu_keeps_the_index(classifier: tfclf.Classifier, kind: str) -> None:
 
 def test_nlu_is_an_attribute_of_tfclf() -> None:
     assert tfclf.nlu.load is nlu.load
+
+
+@pytest.mark.parametrize("data", [DATA, polars.DataFrame(DATA)], ids=["dict", "polars"])
+def test_nlu_does_not_classify_the_names_of_columns(
+    classifier: tfclf.Classifier, data: Any
+) -> None:
+    with pytest.raises(InputError, match=r"data is a .* with the columns 'id', 'text'"):
+        nlu.Pipeline(classifier).predict(data)
+
+
+class _Frame(pandas.DataFrame):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        (pandas.DataFrame([TEXTS[:1], TEXTS[1:]]), 0),
+        (pandas.DataFrame({("news", "text"): TEXTS, ("news", "id"): [1, 2]}), ("news", "text")),
+        (pandas.DataFrame({"text": TEXTS}, index=[7, 7]), "text"),
+        (_Frame({"text": TEXTS}), "text"),
+    ],
+    ids=["number", "tuple", "equal index", "subclass"],
+)
+def test_columns_and_frames_of_pandas_are_told_as_pandas_tells_them(
+    classifier: tfclf.Classifier, table: Any, column: Any
+) -> None:
+    scored = score(table, classifier, column=column)
+    assert scored["label"].tolist() == [one.label for one in classifier.predict(TEXTS)]
+    assert scored.index.equals(table.index)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"names": ["text", "id", "id"], "arrays": [TEXTS, [1, 2], [3, 4]]},
+        {"names": ["text", "far"], "arrays": [TEXTS, pyarrow.array([2**62, 1], "timestamp[us]")]},
+    ],
+    ids=["equal names", "dates that Python lacks"],
+)
+def test_other_columns_of_arrow_are_not_touched(
+    classifier: tfclf.Classifier, other: dict[str, Any]
+) -> None:
+    table = pyarrow.table(list(map(pyarrow.array, other["arrays"])), names=other["names"])
+    assert score(table, classifier).select(range(len(other["names"]))).equals(table)
+
+
+@pytest.mark.parametrize("options", [{"probabilities": "map"}, {"long": "windows"}, {"top_k": 1}])
+def test_polars_gives_an_empty_frame_the_types_of_a_full_one(
+    classifier: tfclf.Classifier, options: dict[str, Any]
+) -> None:
+    full = polars.DataFrame({"text": TEXTS})
+    schemas = [score(frame, classifier, **options).schema for frame in (full, full.clear())]
+    assert schemas[0] == schemas[1]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
@@ -78,13 +80,27 @@ class Classifier(ModelCalls):
         rows += [("labels", shorten_labels(self.labels)), ("max_length", self.max_length)]
         return make_html_table(f"tfclf.Classifier {facts.name}", [*rows, ("xla", self.xla)])
 
-    def __reduce__(self) -> tuple[Callable[[], Classifier], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[..., Classifier], tuple[Callable[[], Classifier], str]]:
         if self.reload is None:
             raise InputError(
                 f"{self.manifest.name} was built in this process and has no path to be loaded from "
                 f"again, so it cannot be pickled. Export it, and pickle the result of tfclf.load."
             )
-        return self.reload, ()
+        # With its fingerprint: a cache by pickled bytes, such as that of `datasets`, then sees that
+        # the path holds another model.
+        return _reload, (self.reload, self.fingerprint)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash that tells this model from others: of an export's checksums, or of the weights."""
+        facts = {**self.manifest.to_dict(), "xla": self.xla}
+        # Proving a model again does not change it, and neither does another path.
+        del facts["certificate"], facts["source"]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        if not self.manifest.checksums:
+            for variable in self.variables:
+                digest.update(variable.numpy().tobytes())
+        return digest.hexdigest()
 
     # The overloads overlap on purpose: only a value whose type has an index gives a list. The last
     # three are the first three with `abstain_below`.
@@ -375,3 +391,7 @@ class Classifier(ModelCalls):
         model = self._choose_model(has_pairs=pairs is not None, long=long, stride=stride)
         run = functools.partial(run_by_length, batch_size=batch_size, model=model, streams=streams)
         return self._read_ahead(rows, batch_size * look_ahead, run)
+
+
+def _reload(reload: Callable[[], Classifier], fingerprint: str) -> Classifier:  # noqa: ARG001
+    return reload()

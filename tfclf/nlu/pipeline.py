@@ -7,6 +7,7 @@ from typing import Any
 
 from tfclf.classifier import Classifier
 from tfclf.errors import InputError, MissingExtraError
+from tfclf.inputs import check_texts
 from tfclf.loader import load as load_classifier
 from tfclf.tables.frames import score
 
@@ -46,11 +47,12 @@ class Pipeline:
         if isinstance(data, pandas.DataFrame):
             frame = data
         elif isinstance(data, pandas.Series):
-            column = "text" if data.name is None else str(data.name)
+            column = "text" if data.name is None else data.name
             frame = data.to_frame(column)
         elif isinstance(data, str):
             column, frame = "text", pandas.DataFrame({"text": [data]})
         elif isinstance(data, Iterable):
+            check_texts(data, name="data")
             column, frame = "text", pandas.DataFrame({"text": list(data)}, dtype=object)
         else:
             raise InputError(

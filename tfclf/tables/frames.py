@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set, Sized
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,8 +24,8 @@ def score(
     table: _Table,
     model: Classifier | str | Path,
     *,
-    column: str | Sequence[str] = "text",
-    pair_column: str | None = None,
+    column: Hashable | list[Any] = "text",
+    pair_column: Hashable | None = None,
     prefix: str = "",
     rename: Mapping[str, str] | None = None,
     probabilities: str = "columns",
@@ -45,7 +45,7 @@ def score(
         data set of Hugging Face `datasets` (also a streamed one, or a dict of its splits), or a
         dict of lists.
       model: a classifier, or anything that `load` takes.
-      column: the column of the text; several are joined by a space.
+      column: the column of the text, as the table names it; a list of several is joined by a space.
       pair_column: the column of the second text, for models that compare two.
       prefix: stands before the names of the added columns: label, score, one probability per label,
         truncated; with long="windows" also windows.
@@ -63,7 +63,8 @@ def score(
         raise InputError(
             f"table is a {type(table).__name__}; expected {_TABLES}. For texts alone: clf.predict."
         )
-    text = [column] if isinstance(column, str) else list(column)
+    # pandas may number its columns, or name them by tuples.
+    text = list(column) if isinstance(column, list | tuple) and column not in present else [column]
     for name in [*text, *([] if pair_column is None else [pair_column])]:
         if name not in present:
             raise InputError(
@@ -90,7 +91,7 @@ def score(
         advice="Give the added columns other names: prefix='predicted_', or rename={...}.",
     )
 
-    def predict(rows: Mapping[str, Any]) -> dict[str, list[Any]]:
+    def predict(rows: Any) -> dict[str, list[Any]]:
         texts = _join_columns([list(rows[name]) for name in text])
         pairs = None if pair_column is None else list(rows[pair_column])
         predicted = classifier.predict_columns(
@@ -117,10 +118,12 @@ _Predict = Callable[[Any], dict[str, list[Any]]]
 
 
 def _library_of(table: Any) -> tuple[str, str]:
-    name = type(table).__module__.partition(".")[0], type(table).__name__
-    if isinstance(table, Mapping) and name not in _ADD:
+    names = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(table).__mro__]
+    # A subclass is a table, too, such as the GeoDataFrame of GeoPandas.
+    known = next((name for name in names if name in _ADD), None)
+    if known is None and isinstance(table, Mapping):
         return _DICT
-    return name
+    return known or names[0]
 
 
 def _find_columns(table: Any) -> list[Any] | None:
@@ -182,6 +185,10 @@ def _add_to_polars(table: Any, predict: _Predict, added: Added, batch_size: int)
         "bool": polars.Boolean,
         "strings": polars.List(polars.String),
     }
+    types |= {
+        "int32": polars.Int32,
+        "map": polars.Struct(dict.fromkeys(added.labels, polars.Float32)),
+    }
     columns = predict(table)
     return table.with_columns(
         polars.Series(name, values, types.get(added.types[name]))
@@ -194,10 +201,20 @@ def _add_to_arrow(table: Any, predict: _Predict, added: Added, batch_size: int) 
 
     from tfclf.tables.formats import parse_type
 
-    texts = {name: table.column(name).to_pylist() for name in table.column_names}
-    for name, values in predict(texts).items():
+    for name, values in predict(_ArrowColumns(table)).items():
         table = table.append_column(name, pyarrow.array(values, parse_type(added.types[name])))
     return table
+
+
+class _ArrowColumns:
+    """The columns of an Arrow table as lists, made when they are asked for."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> list[Any]:
+        values: list[Any] = self._table.column(name).to_pylist()
+        return values
 
 
 def _add_to_data_set(table: Any, predict: _Predict, added: Added, batch_size: int) -> Any:

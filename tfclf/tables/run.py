@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
@@ -126,7 +125,7 @@ def score_files(
         "input": [
             [_spell(file), file.stat().st_size, file.stat().st_mtime_ns] for file in table.files
         ],
-        "model": _hash_model(classifier),
+        "model": classifier.fingerprint,
         "text": table.read_columns,
         "keep": None if keep is None else list(keep),
         "added": dict(added.columns),
@@ -246,18 +245,6 @@ def _check_parts(place: Output, job: Job) -> None:
 def _spell(file: Path) -> str:
     """Return a file's path as JSON can hold it; its name may be no UTF-8."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
-
-
-def _hash_model(classifier: Classifier) -> str:
-    """Identify a model: an export by the checksums in its manifest, another one by its weights."""
-    facts = {**classifier.manifest.to_dict(), "xla": classifier.xla}
-    # Proving a model again does not change it, and neither does another path.
-    del facts["certificate"], facts["source"]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    if not classifier.manifest.checksums:
-        for variable in classifier.variables:
-            digest.update(variable.numpy().tobytes())
-    return digest.hexdigest()
 
 
 @contextmanager
