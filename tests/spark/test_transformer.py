@@ -58,6 +58,15 @@ def test_a_loaded_pipeline_is_saved_again(saved: Path, tmp_path: Path) -> None:
     assert Path(stage.getModel()).is_relative_to(again)
 
 
+def test_a_loaded_stage_does_not_overwrite_its_own_model(spark: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "stage"
+    SequenceClassifier(model=BUNDLED).save(str(folder))
+    loaded = SequenceClassifier.load(str(folder))
+    with pytest.raises(InputError, match=r"holds the model of this stage.*Expected a new folder"):
+        loaded.write().overwrite().save(str(folder))
+    assert Path(loaded.getModel()).is_dir()
+
+
 def test_from_another_file_system_the_model_is_sent_to_the_executors(headlines: Any) -> None:
     folder = "viewfs://cluster/data/pipeline"
     PipelineModel([SequenceClassifier(model=BUNDLED)]).save(folder)

@@ -36,6 +36,9 @@ class Saved(MLReadable, MLWritable):
         """Write what is not a Param into the folder `path`; return Params to store instead."""
         return {}
 
+    def check_overwrite(self, path: str) -> None:
+        """Refuse a folder whose deletion would delete what the stage still needs."""
+
     def discard(self, path: str, stored: dict[str, Any], spark: Any) -> None:
         """Remove what `store` wrote, since the rest could not be written.
 
@@ -48,6 +51,12 @@ class Saved(MLReadable, MLWritable):
 
 
 class _Writer(DefaultParamsWriter):
+    def save(self, path: str) -> None:
+        """Save the stage; Spark deletes what it overwrites before that."""
+        if self.shouldOverwrite:
+            self.instance.check_overwrite(path)
+        super().save(path)
+
     def saveImpl(self, path: str) -> None:
         own = {param.name: value for param, value in self.instance._paramMap.items()}
         own |= self.instance.store(path, self.sparkSession)

@@ -80,6 +80,15 @@ class HasModel(Saved, Params):
         store_model(spark, version, f"{path}/{name}")
         return {"model": name}
 
+    def check_overwrite(self, path: str) -> None:
+        """Refuse the folder that holds the model. Raises: InputError."""
+        folder = Path(path.removeprefix("file:")).absolute()
+        if self.isDefined(self.model) and Path(self.getModel()).absolute().is_relative_to(folder):
+            raise InputError(
+                f"{path} holds the model of this stage, {self.getModel()}, and Spark deletes a "
+                f"folder before it overwrites it. Expected a new folder; save there, then move it."
+            )
+
     def discard(self, path: str, stored: dict[str, Any], spark: Any) -> None:
         """Remove the copy of the model."""
         if self.getStorage() == INSIDE:
