@@ -215,6 +215,12 @@ def test_predict_stops_when_the_pipe_closes(exported: Path) -> None:
     assert done.stderr == "0\n"
 
 
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_text_that_looks_like_an_option_is_told_its_place(run: Run, command: str) -> None:
+    done = run(command, "model", "-goal")
+    assert "begins with - goes after --" in " ".join(done.stderr.split())
+
+
 def test_a_full_disk_behind_standard_output_gives_no_traceback(exported: Path) -> None:
     command = f"{fork_python()} -m tfclf predict {exported} news > /dev/full"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)

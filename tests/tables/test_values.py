@@ -152,3 +152,20 @@ def test_files_of_other_columns_are_refused_before_a_row_is_scored(tmp_path: Pat
     write_rows(tmp_path / "b.csv", [{"text": "b", "id": 2}])
     with pytest.raises(DataError, match=r"b\.csv has the columns text, id; expected id, text"):
         score_files("no such model", tmp_path / "[ab].csv", tmp_path / "scored.csv")
+
+
+def test_a_nan_of_parquet_is_null_in_json(classifier: tfclf.Classifier, tmp_path: Path) -> None:
+    table = pyarrow.table({"text": ["a", "b"], "price": [float("nan"), 1.5]})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    score_files(classifier, tmp_path / "rows.parquet", tmp_path / "scored.jsonl")
+    assert [row["price"] for row in read_rows(tmp_path / "scored.jsonl")] == [None, 1.5]
+
+
+def test_a_date_that_python_lacks_names_another_format(
+    classifier: tfclf.Classifier, tmp_path: Path
+) -> None:
+    table = pyarrow.table({"text": ["a"], "far": pyarrow.array([2**62], "timestamp[us]")})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    score_files(classifier, tmp_path / "rows.parquet", tmp_path / "scored.parquet")
+    with pytest.raises(DataError, match=r"row 1 on hold a time.*ends in \.parquet"):
+        score_files(classifier, tmp_path / "rows.parquet", tmp_path / "scored.csv")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf.cli.evaluate.output import check_output, print_json
+from tfclf.cli.evaluate.output import check_output, name_output, print_json
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
@@ -173,12 +173,14 @@ def calibrate(
         tensorflow=True,
         numbers=rows[-1].numbers,
     )
-    if report is not None:
-        done.write(report, title=f"{manifest.name}, calibrated on {place.name}", about=about)
     if machine:
         print_json(done.to_dict(about))
     else:
         print_calibration(done, title=f"{chosen.folder} on {place}")
+    with name_output(report, option="--report"):
+        if report is not None:
+            done.write(report, title=f"{manifest.name}, calibrated on {place.name}", about=about)
+    if not machine:
         if report is not None:
             typer.echo(f"Written to {report}: {', '.join(CALIBRATION_FILES)}")
         typer.echo(f"{done.path}")

@@ -12,6 +12,20 @@ class OutputClosedError(Exception):
 class Command(TyperCommand):
     """A command whose usage line reads `MODEL [TEXT]...`, whatever the version of Typer."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line, and say where a text goes that looks like an option."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            # Typer brings its own copy of Click, whose place differs by version.
+            if type(error).__name__ == "NoSuchOption" and self._takes_texts():
+                message = getattr(error, "message", "")
+                vars(error)["message"] = f"{message}. A text that begins with - goes after --"
+            raise
+
+    def _takes_texts(self) -> bool:
+        return any(parameter.name == "texts" for parameter in self.params)
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Return arguments and options, --help included."""
         return [_set_metavar(parameter) for parameter in super().get_params(ctx)]

@@ -180,8 +180,26 @@ class ArrowChunk:
         return ArrowChunk(self.path, self._table.take(list(rows)))
 
     def read_cells(self, keep: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-        """Yield each row's cells by column."""
-        cells: list[dict[str, Any]] = self._keep(keep).to_pylist()
+        """Yield each row's cells by column; a NaN is a missing value, as JSON has none.
+
+        Raises: DataError for a date that Python cannot hold.
+        """
+        import pyarrow
+
+        table = self._keep(keep)
+        try:
+            cells: list[dict[str, Any]] = table.to_pylist()
+        except (OverflowError, ValueError) as error:
+            raise DataError(
+                f"{self.path}: the rows from row {self._first} on hold a time that cannot be "
+                f"written as text: {first_line(error)}. Leave the column out with --columns, or "
+                f"give --output a name that ends in .parquet."
+            ) from error
+        floats = [field.name for field in table.schema if pyarrow.types.is_floating(field.type)]
+        for row in cells:
+            for name in floats:
+                if row[name] != row[name]:
+                    row[name] = None
         return iter(cells)
 
     def make_table(

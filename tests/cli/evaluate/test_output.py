@@ -1,11 +1,12 @@
 """The folder of --output is checked before anything is read."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from tfclf.cli.evaluate.output import check_output
+from tfclf.cli.evaluate.output import check_output, name_output
 from tfclf.errors import InputError
 
 
@@ -34,3 +35,9 @@ def test_a_relative_folder_that_is_new_is_taken(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     check_output(Path("new/report"))
+
+
+def test_a_full_disk_is_told_with_the_folder() -> None:
+    message = r"--output report cannot be written: No space left"
+    with pytest.raises(InputError, match=message), name_output(Path("report")):
+        raise OSError(errno.ENOSPC, "No space left on device")

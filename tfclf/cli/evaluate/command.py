@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfclf.cli.evaluate.output import check_output, print_json, print_notes
+from tfclf.cli.evaluate.output import check_output, name_output, print_json, print_notes
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
@@ -271,15 +271,17 @@ def _evaluate(
         numbers=rows.numbers,
     )
     published = None if card is None else compare_with_card(report, card)
-    if output is not None:
-        report.write(
-            output, title=f"{subject.name} on {place.name}", about=about, published=published
-        )
+    # Printed before it is written: a full disk costs the files and not the figures.
     if machine:
         print_json(content_of(report, about, published))
-        return
-    print_report(report, title=f"{model.place} on {place}", published=published)
-    print_notes(rows, output, REPORT_FILES)
+    else:
+        print_report(report, title=f"{model.place} on {place}", published=published)
+    title = f"{subject.name} on {place.name}"
+    with name_output(output):
+        if output is not None:
+            report.write(output, title=title, about=about, published=published)
+    if not machine:
+        print_notes(rows, output, REPORT_FILES)
 
 
 def _compare(
@@ -306,13 +308,15 @@ def _compare(
         numbers=rows.numbers,
     )
     title = f"{first.subject.name} and {second.subject.name} on {place.name}"
-    if output is not None:
-        comparison.write(output, title=title, about=about)
     if machine:
         print_json(content_of_comparison(comparison, about))
-        return
-    print_comparison(comparison, title=title)
-    print_notes(rows, output, COMPARISON_FILES)
+    else:
+        print_comparison(comparison, title=title)
+    with name_output(output):
+        if output is not None:
+            comparison.write(output, title=title, about=about)
+    if not machine:
+        print_notes(rows, output, COMPARISON_FILES)
 
 
 def _evaluate_multi_label(
@@ -347,13 +351,15 @@ def _evaluate_multi_label(
         tensorflow=model.here,
         numbers=rows.numbers,
     )
-    if output is not None:
-        report.write(output, title=f"{subject.name} on {place.name}", about=about)
     if machine:
         print_json(report.to_dict(about))
-        return
-    print_multi_label(report, title=f"{model.place} on {place}")
-    print_notes(rows, output, MULTI_LABEL_FILES)
+    else:
+        print_multi_label(report, title=f"{model.place} on {place}")
+    with name_output(output):
+        if output is not None:
+            report.write(output, title=f"{subject.name} on {place.name}", about=about)
+    if not machine:
+        print_notes(rows, output, MULTI_LABEL_FILES)
 
 
 def _check_arguments(

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,18 @@ def check_output(
             f"{option} {folder} holds a report already: {', '.join(present)}. "
             f"Name another folder, or replace the report with --overwrite."
         )
+
+
+@contextmanager
+def name_output(folder: Path | None, *, option: str = "--output") -> Iterator[None]:
+    """Name the folder in the error of a disk. Raises: InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{option} {folder} cannot be written: {error.strerror or error}. The figures are "
+            f"printed above. Make room there, or name another folder."
+        ) from error
 
 
 def print_json(content: Mapping[str, Any]) -> None:
