@@ -188,3 +188,19 @@ def test_a_file_whose_name_is_no_utf8_is_read(classifier: tfclf.Classifier, tmp_
         pytest.skip("this file system takes names in UTF-8 alone")
     summary = score_files(classifier, tmp_path / name, tmp_path / "scored.jsonl")
     assert len(read_rows(summary.output)) == len(ROWS)
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(
+    classifier: tfclf.Classifier, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = run._Work._write
+
+    def change_and_write(work: Any, *arguments: Any) -> None:
+        with rows.open("a", encoding="utf-8") as file:
+            file.write("99999,more\n")
+        job(work, *arguments)
+
+    monkeypatch.setattr(run._Work, "_write", change_and_write)
+    with pytest.raises(DataError, match=r"rows\.csv changed while it was read.*--no-resume"):
+        score_files(classifier, rows, tmp_path / "scored.csv")
+    assert not (tmp_path / "scored.csv").exists()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -122,9 +122,7 @@ def score_files(
         "one of them (--rename); or leave the column of the input out (--columns).",
     )
     request = {
-        "input": [
-            [_spell(file), file.stat().st_size, file.stat().st_mtime_ns] for file in table.files
-        ],
+        "input": list(map(_describe_file, table.files)),
         "model": classifier.fingerprint,
         "text": table.read_columns,
         "keep": None if keep is None else list(keep),
@@ -181,8 +179,18 @@ class _Work:
             # A shard without rows, or no row with a text: the columns are written all the same.
             none = next(iter(self.table.read())).take(0, 0)
             self._write_part(0, self._score([none], lambda rows: None))  # noqa: ARG005
+        self._check_input()
         self.job.complete = True
         self.job.save()
+
+    def _check_input(self) -> None:
+        """Check that the files are those that the job began with. Raises: DataError."""
+        for file, before in zip(self.table.files, self.job.request["input"], strict=True):
+            if not file.exists() or _describe_file(file) != before:
+                raise DataError(
+                    f"{file} changed while it was read, so the rows may be of two states of it. "
+                    f"Give --no-resume to begin anew, once nothing writes to it."
+                )
 
     def _write(self, number: int, part: Sequence[Chunk], advance: Callable[[int], None]) -> None:
         scored = self._score(part, advance)
@@ -242,9 +250,10 @@ def _check_parts(place: Output, job: Job) -> None:
             )
 
 
-def _spell(file: Path) -> str:
-    """Return a file's path as JSON can hold it; its name may be no UTF-8."""
-    return os.fsencode(file).decode("utf-8", "backslashreplace")
+def _describe_file(file: Path) -> list[Any]:
+    """Return a file's path, size and time of change, as JSON can hold them."""
+    path = os.fsencode(file).decode("utf-8", "backslashreplace")  # a name may be no UTF-8
+    return [path, file.stat().st_size, file.stat().st_mtime_ns]
 
 
 @contextmanager
