@@ -362,6 +362,26 @@ def test_a_server_that_went_away_is_found_again_by_itself(open_page: Open, tmp_p
         assert not page.is_visible("#notice")
 
 
+def test_another_export_of_the_same_number_is_shown_with_its_own_labels(
+    open_page: Open, tmp_path: Path
+) -> None:
+    save_guess(tmp_path / "m" / "1", ["good", "bad"])
+    save_guess(tmp_path / "other" / "m" / "1", ["bad", "good"])
+    (port,) = free_ports(1)
+    options = {"port": 0, "rest_port": port, "page": Page()}
+    with serve(tmp_path / "m", **options) as server:  # type: ignore[arg-type]
+        page = open_page(server.rest_url)
+        page.wait_for_selector("#facts dt")
+    with serve(tmp_path / "other" / "m", **options):  # type: ignore[arg-type]
+        page.fill("#text", "good film")
+        page.wait_for_selector("#bars")
+        bars = page.locator("#bars .name > :first-child").all_inner_texts()
+        note = page.inner_text("#notice")
+    assert bars == ["bad", "good"]
+    assert page.locator(".chosen .name > :first-child").all_inner_texts() == ["good"]
+    assert note == "Another export has taken the place of version 1."
+
+
 def test_a_busy_server_is_asked_again_by_itself(ask: Callable[..., Any]) -> None:
     page = ask("moods", "joy")
     page.route("**/*:predict", lambda route: route.fulfill(status=503, body='{"error": "full"}'))

@@ -49,6 +49,7 @@ def _describe_version(
         }
         facts["manifest"] = None if manifest is None else _describe_manifest(manifest)
         facts["pieces"] = servable.has_pieces
+        facts["facts"] = servable.facts
         facts["examples"] = [dict(each) for each in page.find_examples(servable.name, manifest)]
     return facts
 

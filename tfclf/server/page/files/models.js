@@ -2,7 +2,7 @@
 
 /** @typedef {{inputs: Record<string, string>, outputs: Record<string, string>}} Signature */
 /** @typedef {{version: number, state: string, available: boolean, signatures?: Record<string, Signature>,
- *   manifest?: any, pieces?: boolean, examples?: {text: string, text_pair?: string}[]}} Version */
+ *   manifest?: any, pieces?: boolean, facts?: string, examples?: {text: string, text_pair?: string}[]}} Version */
 /** @typedef {{name: string, versions: Version[]}} Model */
 /** @typedef {{name: string, inputs: string[], outputs: string[]}} Callable */
 

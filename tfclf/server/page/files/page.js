@@ -29,7 +29,7 @@ let origin = new URL(".", location.href).href.replace(/\/$/, "");
 let model = null;
 /** @type {import("./models.js").Version | null} */
 let version = null;
-let shown = null; // the model and version that the page shows: {name, number, latest}
+let shown = null; // the export that the page shows: {name, number, facts, latest}
 let pairOn = false;
 let showAll = false;
 let answer = null; // the last one, with what was sent for it
@@ -80,8 +80,9 @@ function choose() {
  */
 function showVersion(latest) {
   const before = shown;
-  if (before?.name === model.name && before.number === version.version) return;
-  shown = { name: model.name, number: version.version, latest };
+  const isSameNumber = before?.name === model.name && before.number === version.version;
+  if (isSameNumber && before.facts === version.facts) return;
+  shown = { name: model.name, number: version.version, facts: version.facts, latest };
   answer = null;
   clearReasons();
   quiet();
@@ -99,7 +100,8 @@ function showVersion(latest) {
   text.disabled = !takesText;
   if (takesText) send(0);
   else say("error", `Model ${model.name} takes no text.`, "It has no signature serving_default with one string input. Other clients can call it.");
-  if (before?.name === model.name && before.latest && latest) {
+  if (isSameNumber) say("note", `Another export has taken the place of version ${version.version}.`);
+  else if (before?.name === model.name && before.latest && latest) {
     say("note", `Version ${version.version} has taken the place of version ${before.number}.`);
   }
 }
@@ -248,7 +250,7 @@ async function answerTexts(anyway) {
 
 /** A signature of the chosen version, to call. */
 function about({ name: signature, outputs }) {
-  return { model: model.name, version: version.version, signature, outputs };
+  return { model: model.name, version: version.version, facts: version.facts, signature, outputs };
 }
 
 /** Name the texts as the signature's inputs: text before text_pair, or whatever it is called. */
@@ -288,8 +290,8 @@ function fail(error) {
   if (!(error instanceof Failure)) throw error;
   clearAnswer("No answer yet.");
   clearReasons();
-  if (error.reason === "missing" && tries === 0) {
-    tries = 1; // another version may have taken over a moment ago; if not, wait
+  if ((error.reason === "missing" || error.reason === "changed") && tries === 0) {
+    tries = 1; // another version or export may have taken over a moment ago; if not, wait
     again();
   } else if (error.reason === "refused") {
     showNothing("No answer.");

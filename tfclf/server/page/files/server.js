@@ -1,8 +1,9 @@
 /** Requests to the server that this page comes from, and why one failed. */
 
-/** @typedef {"away" | "busy" | "missing" | "refused"} Reason
- * away: nobody answers. busy: later may do. missing: no such model or version now. refused: the
- * request itself is wrong.
+/** @typedef {"away" | "busy" | "changed" | "missing" | "refused"} Reason
+ * away: nobody answers. busy: later may do. changed: the answer is that of another export than the
+ * one whose labels are known. missing: no such model or version now. refused: the request itself is
+ * wrong.
  */
 
 export class Failure extends Error {
@@ -17,16 +18,18 @@ export class Failure extends Error {
 }
 
 /** @type {Record<number, Reason>} */
+const FACTS = "tfclf-facts"; // tfclf.saved_model.model_list.FACTS
 const REASONS = { 404: "missing", 408: "busy", 429: "busy", 499: "busy", 503: "busy", 504: "busy" };
 
 /**
  * Ask for JSON.
  * @param {string} path relative to the page's own address.
  * @param {RequestInit} [options]
+ * @param {string} [facts] the digest of what is known of the export that should answer.
  * @returns {Promise<any>}
  * @throws {Failure}
  */
-async function ask(path, options = {}) {
+async function ask(path, options = {}, facts = "") {
   let response;
   let text;
   try {
@@ -37,6 +40,10 @@ async function ask(path, options = {}) {
     throw new Failure("away", "The server does not answer.");
   }
   options.signal?.throwIfAborted(); // the answer came all the same, but a newer text has been sent
+  const answered = response.headers.get(FACTS);
+  if (facts && answered && answered !== facts) {
+    throw new Failure("changed", "The server answers with another export of this version than the one shown.");
+  }
   const body = parse(text);
   if (response.ok && body !== undefined) return body;
   if (response.ok) throw new Failure("refused", "The answer holds a number that JSON cannot carry, such as NaN.");
@@ -75,14 +82,14 @@ export function predictPath(model, version) {
 
 /**
  * Call a signature with columns of texts.
- * @param {{model: string, version: number, signature: string, outputs: string[]}} call
+ * @param {{model: string, version: number, facts?: string, signature: string, outputs: string[]}} call
  * @param {Record<string, string[]>} inputs
  * @param {AbortSignal} signal
  * @returns {Promise<Record<string, any[]>>} columns by name, even if there is only one.
  */
 export async function predict(call, inputs, signal) {
   const body = JSON.stringify({ signature_name: call.signature, inputs });
-  const { outputs } = await ask(predictPath(call.model, call.version), { method: "POST", body, signal });
+  const { outputs } = await ask(predictPath(call.model, call.version), { method: "POST", body, signal }, call.facts);
   return call.outputs.length === 1 ? { [call.outputs[0]]: outputs } : outputs;
 }
 
