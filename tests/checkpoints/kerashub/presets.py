@@ -125,15 +125,21 @@ def tiny_classifier(
     return classifier
 
 
-def outputs(classifier: Any, texts: Sequence[str]) -> np.ndarray:
-    """Predict texts as `fit` and `predict` read them: by tf.data."""
-    rows = tf.data.Dataset.from_tensor_slices(list(texts)).batch(64)
+def outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
+    """Predict texts, or texts and their pairs, as `fit` and `predict` read them: by tf.data."""
+    columns = tuple(list(column) for column in texts)
+    # A tuple of two alone would be read as texts and labels.
+    rows = tf.data.Dataset.from_tensor_slices((columns,) if len(columns) > 1 else columns).batch(64)
     predicted: np.ndarray = classifier.predict(rows, verbose=0)
     return predicted
 
 
 def eager_outputs(classifier: Any, *texts: Sequence[str]) -> np.ndarray:
-    """Predict texts, or texts and their pairs, without tracing, which takes seconds."""
+    """Predict plain texts, or texts and their pairs, without tracing, which takes seconds.
+
+    Called by itself, KerasHub's preprocessor tokenizes in Python, with other ids for some texts
+    (docs/exactness.md): for those, `outputs` is the reference.
+    """
     columns = tuple(tf.constant(list(column)) for column in texts)
     inputs = classifier.preprocess_samples(columns if len(columns) > 1 else columns[0])
     predicted: np.ndarray = classifier(inputs, training=False).numpy()

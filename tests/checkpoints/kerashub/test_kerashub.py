@@ -131,7 +131,7 @@ def test_the_logits_are_those_of_kerashub_on_real_rows(
 ) -> None:
     classifier, clf = both
     np.testing.assert_allclose(
-        ours(clf, mixed_rows), eager_outputs(classifier, mixed_rows), atol=TOLERANCE, rtol=TOLERANCE
+        ours(clf, mixed_rows), outputs(classifier, mixed_rows), atol=TOLERANCE, rtol=TOLERANCE
     )
 
 
@@ -164,7 +164,7 @@ def test_the_logits_of_pairs_are_those_of_kerashub(
     first, second = (list(column) for column in zip(*PAIRS[:rows], strict=True))
     found = tfclf.load(folder).call_pairs(first, second)["logits"].numpy()
     np.testing.assert_allclose(
-        found, eager_outputs(classifier, first, second), atol=TOLERANCE, rtol=TOLERANCE
+        found, outputs(classifier, first, second), atol=TOLERANCE, rtol=TOLERANCE
     )
 
 
