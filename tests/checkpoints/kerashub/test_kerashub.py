@@ -351,15 +351,16 @@ TOKENIZER = ("config", "preprocessor", "config", "tokenizer", "config")
             ["config", "hidden_dim"],
             64,
             CheckpointError,
-            r"has the shape \(.*ask for \(",
+            r"hidden_dim is 64, and task\.json says 32",
         ),
         (
             "config.json",
-            ["config", "num_layers"],
-            2,
+            ["config", "num_heads"],
+            8,
             CheckpointError,
-            "transformer_encoder/0/1.* is missing",
+            r"num_heads is 8, and task\.json says 4 for the same backbone",
         ),
+        ("config.json", ["config"], [], CheckpointError, r"config is \[\]; expected the settings"),
         (
             "config.json",
             ["config", "num_layers"],
@@ -367,13 +368,32 @@ TOKENIZER = ("config", "preprocessor", "config", "tokenizer", "config")
             CheckpointError,
             "num_layers is '2'; expected a whole number",
         ),
-        ("config.json", ["config", "num_heads"], 5, CheckpointError, "no multiple of num_heads 5"),
         (
             "config.json",
             ["config", "dtype", "config", "name"],
             "int8_from_float32",
             CheckpointError,
             "are quantized",
+        ),
+        (
+            "config.json",
+            ["config", "dtype", "config", "name"],
+            "float8_from_float32",
+            CheckpointError,
+            "are quantized",
+        ),
+        (
+            "config.json",
+            ["config", "dtype"],
+            {
+                "class_name": "DTypePolicyMap",
+                "config": {
+                    "default_policy": None,
+                    "policy_map": {"layer": {"config": {"mode": "int4/128"}}},
+                },
+            },
+            CheckpointError,
+            "are quantized .'int4/128'",
         ),
         (
             "task.json",
@@ -405,6 +425,22 @@ TOKENIZER = ("config", "preprocessor", "config", "tokenizer", "config")
             CheckpointError,
             "truncate is 'left'",
         ),
+        (
+            "task.json",
+            ["config", "preprocessor", "config", "sequence_length"],
+            "128",
+            CheckpointError,
+            "sequence_length is '128'; expected a whole number",
+        ),
+        ("task.json", ["config", "hidden_dim"], "32", CheckpointError, "hidden_dim is '32'"),
+        ("task.json", TOKENIZER, "x", CheckpointError, "saved without a preprocessor"),
+        (
+            "task.json",
+            [*TOKENIZER, "lowercase"],
+            "no",
+            TokenizerError,
+            "lowercase='no'; expected true or false",
+        ),
         ("task.json", [*TOKENIZER, "split"], False, UnknownComponentError, "split=False"),
         (
             "task.json",
@@ -433,6 +469,48 @@ def test_what_does_not_fit_is_told(
     spoil(own_preset / file, *keys, value=value)
     with pytest.raises(error, match=message):
         tfclf.load(own_preset)
+
+
+def test_sizes_that_the_weights_do_not_have_are_told(own_preset: Path) -> None:
+    spoil(own_preset / "config.json", "config", "num_layers", value=2)
+    spoil(own_preset / "task.json", "config", "backbone", "config", "num_layers", value=2)
+    with pytest.raises(CheckpointError, match=r"transformer_encoder/0/1.* is missing"):
+        tfclf.load(own_preset)
+
+
+def test_a_preset_that_kerashub_quantized_is_refused(make: Make, tmp_path: Path) -> None:
+    classifier, _ = make("DistilBert", layers=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some layers have no method for it
+        classifier.backbone.quantize("int8")
+    classifier.save_to_preset(str(tmp_path / "quantized"))
+    with pytest.raises(CheckpointError, match=r"are quantized .'int8'"):
+        tfclf.load(tmp_path / "quantized")
+
+
+@pytest.mark.parametrize("file", ["model.weights.h5", "task.weights.h5"])
+def test_whole_numbers_in_place_of_weights_are_refused(file: str, own_preset: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(own_preset / file, "r+") as opened:
+        paths: list[str] = []
+        opened.visititems(lambda path, item: paths.append(path) if hasattr(item, "shape") else None)
+        kernel = next(path for path in paths if "dense" in path and path.endswith("vars/0"))
+        values = opened[kernel][()]
+        del opened[kernel]
+        opened[kernel] = values.astype("int8")
+    with pytest.raises(CheckpointError, match=f"{file}: .*dense.* is stored as int8.*quantized"):
+        tfclf.load(own_preset)
+
+
+def test_tokenizer_options_that_are_not_stated_are_kerashubs_defaults(own_preset: Path) -> None:
+    path = own_preset / "task.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    config = content["config"]["preprocessor"]["config"]["tokenizer"]["config"]
+    for option in ("lowercase", "strip_accents", "suffix_indicator", "oov_token"):
+        del config[option]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    own = tfclf.load(own_preset).tokenize(tf.constant(["the", "The"])).to_list()
+    assert own[0] != own[1]
 
 
 def test_a_vocabulary_with_a_piece_twice_is_told(own_preset: Path) -> None:

@@ -90,6 +90,11 @@ def read(folder: Path) -> KerasHubCheckpoint:
         _refuse_own_code(read_json(folder / name, required=False), folder / name)
     described = read_json(folder / CONFIG)
     backbone = _find_backbone(described["class_name"], folder)
+    if not isinstance(described["config"], dict):
+        raise CheckpointError(
+            f"{folder / CONFIG}: config is {described['config']!r}; expected the settings of the "
+            f"{backbone.class_name}. Save the preset again."
+        )
     task = _read_task(backbone, folder)
     preprocessor, tokenizer = _split_preprocessor(task, folder)
     classes = task.get("num_classes")
@@ -105,7 +110,8 @@ def read(folder: Path) -> KerasHubCheckpoint:
         "num_classes": classes,
         "pooled_dim": task.get("hidden_dim"),
     }
-    _check_sizes(config, backbone, folder)
+    _check_sizes(config, task, backbone, folder)
+    _refuse_quantized(config.get("dtype"), folder / CONFIG)
     positions = int(config[backbone.family.config_keys.positions])
     return KerasHubCheckpoint(
         folder=folder,
@@ -113,7 +119,7 @@ def read(folder: Path) -> KerasHubCheckpoint:
         family=backbone.family,
         labels=tuple(f"LABEL_{index}" for index in range(classes)),
         problem_type=_pick_problem_type(task.get("activation"), classes, folder),
-        max_length=min(int(preprocessor.get("sequence_length") or _SEQUENCE_LENGTH), positions),
+        max_length=min(_read_sequence_length(preprocessor, folder), positions),
         max_positions=positions,
         backbone=backbone,
         weights_files=weights.find(folder),
@@ -177,16 +183,33 @@ def _split_preprocessor(
     """Return the configs of preprocessor and tokenizer, from task.json as in KerasHub itself."""
     try:
         preprocessor = task["preprocessor"]["config"]
-        return preprocessor, preprocessor["tokenizer"]["config"]
+        tokenizer = preprocessor["tokenizer"]["config"]
     except (KeyError, TypeError):
+        preprocessor = tokenizer = None
+    if not isinstance(tokenizer, dict):
         raise CheckpointError(
             f"{folder / PRESET_TASK}: the classifier was saved without a preprocessor, so its "
             f"tokenizer is unknown. Give it the preprocessor of its training (preprocessor=...) "
             f"and call save_to_preset again."
-        ) from None
+        )
+    return preprocessor, tokenizer
 
 
-def _check_sizes(config: Mapping[str, Any], backbone: Backbone, folder: Path) -> None:
+def _read_sequence_length(preprocessor: Mapping[str, Any], folder: Path) -> int:
+    length = preprocessor.get("sequence_length")
+    if length is None:
+        return _SEQUENCE_LENGTH
+    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        raise CheckpointError(
+            f"{folder / PRESET_TASK}: the preprocessor's sequence_length is {length!r}; expected a "
+            f"whole number above 0."
+        )
+    return length
+
+
+def _check_sizes(
+    config: Mapping[str, Any], task: Mapping[str, Any], backbone: Backbone, folder: Path
+) -> None:
     keys, shared = backbone.family.config_keys, backbone.family.shared_layers
     needed = [
         keys.layers,
@@ -205,13 +228,50 @@ def _check_sizes(config: Mapping[str, Any], backbone: Backbone, folder: Path) ->
             raise CheckpointError(
                 f"{folder / CONFIG}: {key} is {size!r}; expected a whole number above 0."
             )
-    dtype = config.get("dtype")
-    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
-    if name is not None and not str(name).removeprefix("mixed_").startswith(("float", "bfloat")):
+    pooled = task.get("hidden_dim")
+    if pooled is not None and (isinstance(pooled, bool) or not isinstance(pooled, int)):
         raise CheckpointError(
-            f"{folder / CONFIG}: the weights are quantized ({name!r}). Expected float32, float16 "
-            f"or bfloat16; save the preset before it is quantized."
+            f"{folder / PRESET_TASK}: hidden_dim is {pooled!r}; expected a whole number above 0."
         )
+    # KerasHub builds the classifier from task.json, and no shape shows the number of heads.
+    repeated = task.get("backbone")
+    sizes = repeated.get("config") if isinstance(repeated, dict) else None
+    for key in needed:
+        if not isinstance(sizes, dict):
+            break
+        if (size := sizes.get(key, config[key])) != config[key]:
+            raise CheckpointError(
+                f"{folder / CONFIG}: {key} is {config[key]}, and {PRESET_TASK} says {size!r} for "
+                f"the same backbone. The files do not belong to one preset; download or save it "
+                f"again."
+            )
+
+
+def _refuse_quantized(dtype: object, path: Path) -> None:
+    """Refuse the dtype policy of a quantized model, or a map with such a policy for a layer.
+
+    >>> _refuse_quantized({"class_name": "DTypePolicy", "config": {"name": "float16"}}, Path())
+    """
+    if isinstance(dtype, str):
+        # Policies of quantized weights are named like "int8_from_float32".
+        if "_from_" in dtype or not dtype.removeprefix("mixed_").startswith(("float", "bfloat")):
+            raise _explain_quantized(dtype, path)
+    elif isinstance(dtype, dict):
+        settings = dtype.get("config")
+        settings = settings if isinstance(settings, dict) else {}
+        if (mode := settings.get("mode")) is not None:
+            raise _explain_quantized(mode, path)
+        policies = settings.get("policy_map")
+        of_layers = list(policies.values()) if isinstance(policies, dict) else []
+        for policy in (settings.get("name"), settings.get("default_policy"), *of_layers):
+            _refuse_quantized(policy, path)
+
+
+def _explain_quantized(mode: object, path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: the weights are quantized ({mode!r}). Expected float32, float16 or bfloat16; "
+        f"save the preset before it is quantized."
+    )
 
 
 def _pick_problem_type(activation: object, classes: int, folder: Path) -> str:

@@ -46,6 +46,14 @@ _OPTIONS_OFF = {
     "add_eos": False,
 }
 
+# Options of a WordPieceTokenizer, each with KerasHub's default.
+_WORD_PIECE_DEFAULTS: Mapping[str, Any] = {
+    "lowercase": False,
+    "strip_accents": False,
+    "suffix_indicator": "##",
+    "oov_token": "[UNK]",
+}
+
 Config = Mapping[str, Any]
 
 
@@ -65,14 +73,17 @@ def read_word_piece(
         raise VocabularyError(
             f"{path} holds {repeated!r} twice; expected distinct pieces, one for each embedding."
         )
-    start, end, pad, _ = _ids_of(ids, ("[CLS]", "[SEP]", "[PAD]", config["oov_token"]), path)
+    lowercase, strip_accents, prefix, unknown = (
+        _read_option(config, option, folder) for option in _WORD_PIECE_DEFAULTS
+    )
+    start, end, pad, _ = _ids_of(ids, ("[CLS]", "[SEP]", "[PAD]", unknown), path)
     return TokenizerSpec(
         normalizer=(UntilNul(),),
-        splitter=KerasWords(lowercase=config["lowercase"], strip_accents=config["strip_accents"]),
+        splitter=KerasWords(lowercase=lowercase, strip_accents=strip_accents),
         model=WordPiece(
             vocabulary=vocabulary,
-            unknown=config["oov_token"],
-            prefix=config["suffix_indicator"],
+            unknown=unknown,
+            prefix=prefix,
             max_characters=_MOST_BYTES,
             max_bytes=_MOST_BYTES,
         ),
@@ -203,6 +214,17 @@ def _check_options(config: Config, folder: Path) -> None:
                 f"cannot be compiled exactly. Expected {expected!r}. tfclf never approximates a "
                 f"tokenizer; please report the preset."
             )
+
+
+def _read_option(config: Config, option: str, folder: Path) -> Any:
+    default = _WORD_PIECE_DEFAULTS[option]
+    value = config.get(option, default)
+    if not isinstance(value, type(default)):
+        raise TokenizerError(
+            f"{folder / PRESET_TASK}: the tokenizer has {option}={value!r}; expected "
+            f"{'true or false' if isinstance(default, bool) else 'a text'}. Save the preset again."
+        )
+    return value
 
 
 def _find_asset(folder: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tfclf.checkpoints import formats
 from tfclf.checkpoints.files import PRESET_BACKBONE_WEIGHTS, PRESET_TASK_WEIGHTS
 from tfclf.errors import CheckpointError, MissingExtraError, first_line
 from tfclf.families.declaration import Family
@@ -120,7 +121,7 @@ def _read_variables(file: Path) -> Iterator[tuple[str, np.ndarray]]:
                     lambda path, item: paths.append(path) if hasattr(item, "shape") else None
                 )
             for path in paths:
-                yield path, _to_float32(root[path])
+                yield path, _to_float32(root[path], f"{root.name}/{path}", file)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{file} ({file.stat().st_size:,} bytes) cannot be read: {first_line(error)}. It may "
@@ -128,11 +129,16 @@ def _read_variables(file: Path) -> Iterator[tuple[str, np.ndarray]]:
         ) from error
 
 
-def _to_float32(stored: Any) -> np.ndarray:
-    """Convert a stored array; a bfloat16 is stored as raw bytes, the upper half of a float32."""
+def _to_float32(stored: Any, name: str, file: Path) -> np.ndarray:
+    """Convert a stored array; a bfloat16 is stored as raw bytes, the upper half of a float32.
+
+    Raises: CheckpointError for anything but floating-point numbers: quantized weights.
+    """
     value = np.asarray(stored)
     if stored.attrs.get("dtype") == "bfloat16" and value.dtype.itemsize == 2:
         return (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    if value.dtype.kind != "f":
+        raise formats.refuse_numbers(name, str(stored.attrs.get("dtype", value.dtype)), file)
     return value.astype(np.float32)
 
 
