@@ -21,6 +21,7 @@ from tfclf.errors import (
 )
 from tfclf.files import list_folder
 from tfclf.saved_model.frozen_weights import check_shared_kernels
+from tfclf.saved_model.integrity import check_files, check_labels
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.requirements import check_requirements
 from tfclf.saved_model.versions import saved_model_folder
@@ -116,6 +117,7 @@ def load_export(version: Path, *, xla: bool | None = None) -> Classifier:
     manifest = Manifest.read(version)
     check_shared_kernels(manifest, source=version)
     check_requirements(manifest, source=version, tensorflow=tf.__version__)
+    check_files(manifest, source=version)
     try:
         loaded = tf.saved_model.load(str(version))
     # TensorFlow raises IndexError for a checkpoint file that ends too early.
@@ -124,6 +126,7 @@ def load_export(version: Path, *, xla: bool | None = None) -> Classifier:
             f"{version} cannot be loaded: {first_line(error)}. A file may be missing or cut short; "
             f"copy or export it again."
         ) from error
+    check_labels(manifest, loaded.signatures, source=version)
     classifier = Classifier(loaded.signatures, manifest, owner=loaded, xla=xla)
     classifier.reload = functools.partial(_reload, version.absolute(), xla=xla)
     return classifier

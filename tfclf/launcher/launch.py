@@ -15,6 +15,7 @@ from tfclf.errors import InputError, SavedModelError, ServerError
 from tfclf.launcher.flags import build_flags
 from tfclf.launcher.settings import Launch, Settings, bracket_host, format_version
 from tfclf.saved_model.frozen_weights import VARIABLE, check_frozen_weights, variables_for
+from tfclf.saved_model.integrity import check_files
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.requirements import check_requirements
 from tfclf.saved_model.versions import Version, latest_version
@@ -179,6 +180,7 @@ def _read_manifest_to_run(version_folder: Path) -> Manifest | None:
     manifest = _read_manifest(version_folder)
     if manifest is not None:
         check_requirements(manifest, source=version_folder)
+        check_files(manifest, source=version_folder)
     return manifest
 
 

@@ -15,6 +15,27 @@ from tfclf.saved_model.buckets import Ladder
 FORMAT_VERSION = 1
 INT8 = "int8"  # the precision that is not equal to the original, and needs oneDNN
 _PLACE = Path("assets.extra") / "tfclf.json"
+# The JSON type of each entry, as errors name it, with its types in Python.
+_TYPES: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
+    (
+        "a text",
+        (str,),
+        (
+            *("name", "source", "family", "engine", "precision", "storage"),
+            *("problem_type", "serving_versions"),
+        ),
+    ),
+    ("a list", (list,), ("labels",)),
+    ("a whole number", (int,), ("max_length",)),
+    ("true or false", (bool,), ("frozen_weights",)),
+    ("a number or null", (int, float, type(None)), ("temperature",)),
+    ("an object", (dict,), ("requires", "versions", "checksums")),
+    (
+        "an object or null",
+        (dict, type(None)),
+        ("ladder", "thresholds", "calibration", "quantization", "certificate"),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +142,7 @@ class Manifest:
                     f"{path} has format version {format_version}; this tfclf reads "
                     f"{FORMAT_VERSION}. Export the model again, or install the tfclf that wrote it."
                 )
+            _check_types(content, path)
             known = {entry.name for entry in fields(cls)}
             content["labels"] = tuple(content["labels"])
             if content.get("ladder"):
@@ -145,3 +167,20 @@ class Manifest:
             raise SavedModelError(
                 f"{path} is broken ({error!r}). Export the model again."
             ) from error
+
+
+def _check_types(content: Mapping[str, Any], path: Path) -> None:
+    """Check the types of the entries that are there. Raises: SavedModelError."""
+    for expected, types, names in _TYPES:
+        for name in names:
+            if name in content and not isinstance(content[name], types):
+                raise SavedModelError(
+                    f"{path} is broken: {name} is {content[name]!r}; expected {expected}. Copy or "
+                    f"export the model again."
+                )
+    for label in content.get("labels", ()):
+        if not isinstance(label, str):
+            raise SavedModelError(
+                f"{path} is broken: a label is {label!r}; expected a text. Copy or export the "
+                f"model again."
+            )

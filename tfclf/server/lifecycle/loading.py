@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfclf.errors import SavedModelError
 from tfclf.saved_model.frozen_weights import check_frozen_weights
+from tfclf.saved_model.integrity import check_files
 from tfclf.saved_model.manifest import Manifest
 from tfclf.saved_model.requirements import check_requirements
 from tfclf.server.config_files import read_batching
@@ -61,6 +62,7 @@ class Loader:
             manifest = _read_manifest(folder) if ours else None
             if manifest is not None:
                 check_requirements(manifest, source=folder, tensorflow=tf.__version__)
+                check_files(manifest, source=folder)
             servable = Servable.load(
                 name,
                 version,
