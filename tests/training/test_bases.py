@@ -140,3 +140,11 @@ def test_a_head_of_another_size_that_pytorch_saved_is_made_anew(shared: Path, na
 
     base = open_base(shared / "checkpoints" / name, labels=LABELS)
     assert build(base)({"input_ids": numpy.array([[0, 1, 2]], numpy.int32)}).logits.shape == (1, 2)
+
+
+def test_a_kerashub_preset_is_named(again: Callable[..., TrainingResult], tmp_path: Path) -> None:
+    preset = tmp_path / "preset"
+    preset.mkdir()
+    (preset / "config.json").write_text('{"class_name": "BertBackbone", "config": {}}')
+    with pytest.raises(CheckpointError, match=r"KerasHub preset \(BertBackbone\), which KerasHub"):
+        again(base=preset)

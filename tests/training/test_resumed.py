@@ -1,5 +1,6 @@
 """Killed and called again: the same weights, or an error that says why not."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.training.tiny import LABELS, RECIPE, Killed, assert_same_weights, kill_at
 from tfclf.data import Row
-from tfclf.errors import CheckpointError, InputError
+from tfclf.errors import CheckpointError, ExportError, InputError
 from tfclf.training import TrainingResult
 
 
@@ -67,6 +68,54 @@ def test_a_failure_while_measuring_leaves_no_output_and_costs_no_training(
     monkeypatch.setattr(TrainingProgress, "step", _kill)
     assert_same_weights(again().folder, trained.folder)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_second_training_to_the_same_output_is_refused(
+    again: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from tfclf.training.progress import TrainingProgress
+
+    def start_another(*_: Any, **__: Any) -> None:
+        with pytest.raises(InputError, match=r"model\.training is in use: another process"):
+            again()
+        raise Killed
+
+    monkeypatch.setattr(TrainingProgress, "step", start_another)
+    with pytest.raises(Killed):
+        again()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_the_training_resumes(
+    trained: TrainingResult,
+    again: Callable[..., TrainingResult],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from tfclf.training import output, state
+
+    def fill(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "write_json", fill)
+        with pytest.raises(ExportError, match=r"step-4 cannot be written: No space left.*resumes"):
+            again()
+    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "write_json", fill)
+        with pytest.raises(ExportError, match=r"model cannot be written: .*weights are in .*model"):
+            again()
+    assert [path.name for path in tmp_path.iterdir()] == ["model.training"]
+    assert_same_weights(again().folder, trained.folder)
+
+
+def test_a_file_in_the_place_of_the_state_is_told(
+    again: Callable[..., TrainingResult], tmp_path: Path
+) -> None:
+    (tmp_path / "model.training").write_text("x")
+    with pytest.raises(InputError, match=r"model\.training, where .*Remove a file of that name"):
+        again()
 
 
 def _kill(*_: Any, **__: Any) -> None:

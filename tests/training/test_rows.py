@@ -8,6 +8,7 @@ import pytest
 from tests.training.tiny import LABELS
 from tfclf.data import Row
 from tfclf.errors import DataError
+from tfclf.training import train
 from tfclf.training.run import _agree_on_numbers, _read_rows
 from tfclf.training.split import split
 
@@ -104,3 +105,9 @@ def test_the_meaning_of_numbers_is_kept(tmp_path: Path) -> None:
 def test_numbers_that_mean_other_labels_in_the_test_rows_are_refused() -> None:
     with pytest.raises(DataError, match=r"read as 0 neg, 1 pos; .*read as 1 neg, 2 pos"):
         _agree_on_numbers({"0": "neg", "1": "pos"}, {"1": "neg", "2": "pos"})
+
+
+@pytest.mark.parametrize("row", [Row(None, "pos"), ("a text", "pos")])  # type: ignore[arg-type]
+def test_a_row_that_is_none_is_named(row: Row, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Row 1 is .*; expected a Row with a text"):
+        train(base, [row], tmp_path / "model", labels=LABELS, progress=False)

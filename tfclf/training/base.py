@@ -72,6 +72,11 @@ def open_base(folder: str | Path, *, labels: Sequence[str] | None) -> Base:
             f"config.json, weights (tf_model.h5 or model.safetensors) and tokenizer files."
         )
     content = read_json(folder / CONFIG)
+    if "model_type" not in content and "class_name" in content:
+        raise CheckpointError(
+            f"{folder} is a KerasHub preset ({content['class_name']}), which KerasHub itself "
+            f"trains. Expected a Hugging Face checkpoint to start from."
+        )
     formats.check(folder, content)
     chosen = _choose_labels(labels, content, folder)
     weights_file = weights.find(folder)

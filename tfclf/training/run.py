@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfclf.data import LabelledRows, Layout, Row, labelled_rows
 from tfclf.data.labels import describe_numbers
-from tfclf.errors import DataError, InputError
+from tfclf.errors import DataError, ExportError, InputError
 from tfclf.evaluation import Report
 from tfclf.evaluation.metrics import require_sklearn
 from tfclf.evaluation.plot import require_matplotlib
@@ -75,7 +75,7 @@ def train(
       layout: of `data` and `test` if they are files.
       origin: description of the plan, for metrics.json; see `Plan.to_dict`.
       progress: whether to show a progress bar on stderr.
-    Raises: InputError, DataError, SourceError, MissingExtraError.
+    Raises: InputError, DataError, SourceError, MissingExtraError; ExportError if the disk is full.
     """
     recipe, output = recipe or Recipe(), Path(output)
     _refuse_existing(output)
@@ -108,21 +108,29 @@ def train(
     if numbers:
         facts["numbers"] = numbers
     state = TrainingState(output.with_name(f"{output.name}.training"), run)
-    position = state.position()
-    with TrainingProgress(shown=progress) as bar:
-        model, position = _fine_tune(opened, parts, recipe, state, position, bar)
-        bar.begin("measuring")
-        measured = write_checkpoint(
-            model,
-            opened,
-            parts,
-            test_rows,
-            position=position,
-            run=run | facts,
-            batch_size=recipe.batch_size,
-            output=output,
-        )
-    state.remove()
+    with state.hold():
+        position = state.position()
+        with TrainingProgress(shown=progress) as bar:
+            model, position = _fine_tune(opened, parts, recipe, state, position, bar)
+            bar.begin("measuring")
+            try:
+                measured = write_checkpoint(
+                    model,
+                    opened,
+                    parts,
+                    test_rows,
+                    position=position,
+                    run=run | facts,
+                    batch_size=recipe.batch_size,
+                    output=output,
+                )
+            except OSError as error:
+                raise ExportError(
+                    f"{output} cannot be written: {error.strerror or error}. Free some space "
+                    f"there, then make the same call again: the trained weights are in "
+                    f"{state.folder}."
+                ) from error
+        state.remove()
     return TrainingResult(
         folder=output,
         held_back=measured.held_back,
@@ -159,6 +167,11 @@ def _read_rows(
     if isinstance(data, LabelledRows):
         numbers |= data.numbers
     for number, row in enumerate(rows, 1):
+        if not isinstance(row, Row) or not isinstance(row.text, str):
+            raise DataError(
+                f"Row {number} is {row!r:.200}; expected a Row with a text: "
+                f"tfclf.data.Row('a text', 'a label')."
+            )
         if row.label not in labels:
             raise DataError(
                 f"Row {number} has the label {row.label!r}; expected one of {', '.join(labels)}. "

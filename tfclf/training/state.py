@@ -8,16 +8,19 @@ Each folder is written beside and renamed, and older ones are deleted only after
 process is killed, one complete state is on disk.
 """
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tfclf.errors import CheckpointError, InputError, first_line
+from tfclf.errors import CheckpointError, ExportError, InputError, first_line
 from tfclf.files import new_folder, write_json
 
 FORMAT_VERSION = 1
@@ -68,6 +71,28 @@ class TrainingState:
     def __init__(self, folder: Path, run: Mapping[str, Any]) -> None:
         self.folder = folder
         self._run = json.loads(json.dumps(run))
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other processes from the folder, which is made; an empty one is removed again.
+
+        Raises: InputError if another process trains there, or the folder cannot be made.
+        """
+        try:
+            self.folder.mkdir(exist_ok=True)
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}, where the training is saved, cannot be made: "
+                f"{error.strerror or error}. Remove a file of that name, or name another output."
+            ) from error
+        try:
+            _lock(descriptor, self.folder)
+            yield
+        finally:
+            os.close(descriptor)  # releases the lock, as the end of the process does
+            if self.folder.is_dir() and not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
     def position(self) -> Position | None:
         """Return the position of the last save; None before the first.
@@ -140,11 +165,18 @@ class TrainingState:
         self, name: str, checkpoint: tf.train.Checkpoint, content: Mapping[str, Any]
     ) -> Path:
         target = self.folder / name
-        with new_folder(target) as beside:
-            checkpoint.write(str(beside / "variables"))
-            write_json(beside / "state.json", content)
-            # Exists only after a kill: the best weights of an epoch that is run again.
-            shutil.rmtree(target, ignore_errors=True)
+        try:
+            with new_folder(target) as beside:
+                checkpoint.write(str(beside / "variables"))
+                write_json(beside / "state.json", content)
+                # Exists only after a kill: the best weights of an epoch that is run again.
+                shutil.rmtree(target, ignore_errors=True)
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or first_line(error)
+            raise ExportError(
+                f"{target} cannot be written: {reason}. Free some space there, then make the same "
+                f"call again: it resumes at the last save."
+            ) from error
         return target
 
     def _read(self, checkpoint: tf.train.Checkpoint, folder: Path) -> None:
@@ -171,6 +203,18 @@ class TrainingState:
                 f"{'; '.join(differences)}. Repeat the old command to go on with it, delete that "
                 f"folder to begin anew, or write to another output."
             )
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"{folder} is in use: another process trains to the same output. Wait for it, or name "
+            f"another output."
+        ) from None
+    except OSError:  # a file system without locks
+        return
 
 
 def _flatten(run: Mapping[str, Any]) -> dict[str, Any]:
