@@ -4,7 +4,7 @@ import gc
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +331,14 @@ def test_a_model_is_named_for_its_archive(archive: Path) -> None:
     assert clf.manifest.name == "tiny_sequence_classifier"
     assert clf.manifest.source == archive.name
     assert (clf.labels, clf.max_length) == (LABELS, 64)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"), [(tf.nn.softmax, "Softmax"), (tf.nn.sigmoid, "Sigmoid")]
+)
+def test_a_graph_that_activates_its_logits_is_refused(
+    change: Callable[[tf.Tensor], tf.Tensor], kind: str, tmp_path: Path
+) -> None:
+    spark_nlp_model(tmp_path / "model", "bert", num_hidden_layers=1, change=change)
+    with pytest.raises(CheckpointError, match=f"not the head's own: the graph computes {kind}"):
+        open_checkpoint(tmp_path / "model")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tensorflow.core.framework.graph_pb2 import GraphDef
 
 import tfclf
 from samples.checkpoints import LABELS
@@ -454,8 +455,6 @@ def test_an_archive_with_a_changed_byte_is_read_or_refused(
 
 
 def test_functions_that_call_themselves_without_end_are_refused(own_model: Path) -> None:
-    from tensorflow.core.framework.graph_pb2 import GraphDef
-
     def change(inside: Path) -> None:
         graph = GraphDef()
         graph.ParseFromString((inside / "saved_model.pb").read_bytes())
@@ -476,3 +475,21 @@ def test_functions_that_call_themselves_without_end_are_refused(own_model: Path)
 def test_labels_are_in_the_order_of_their_numbers(own_model: Path) -> None:
     write_field(own_model, "labels", reversed(numbered(LABELS)), parts=3)
     assert open_checkpoint(own_model).labels == LABELS
+
+
+def test_a_head_that_reads_no_first_token_is_refused(own_model: Path) -> None:
+    def pool(inside: Path) -> None:
+        graph = GraphDef()
+        graph.ParseFromString((inside / "saved_model.pb").read_bytes())
+        for function in graph.library.function:
+            nodes = {node.name: node for node in function.node_def}
+            for node in function.node_def:
+                if node.op == "MatMul" and "pre_classifier" in node.name:
+                    read = nodes[node.input[0].partition(":")[0]]
+                    read.op = "Mean"
+                    del read.input[2:]
+        (inside / "saved_model.pb").write_bytes(graph.SerializeToString())
+
+    change_weights(own_model, WEIGHTS, pool)
+    with pytest.raises(CheckpointError, match=r"its head reads the result of Mean, and the head"):
+        open_checkpoint(own_model)

@@ -223,6 +223,7 @@ def spark_nlp_model(
     vocabulary: Sequence[str] | None = None,
     saved_model: bool = False,
     parameters: Mapping[str, Any] | None = None,
+    change: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
     **config: Any,
 ) -> Any:
     """A tiny model of a family as a Spark NLP folder, all of it.
@@ -232,6 +233,7 @@ def spark_nlp_model(
       saved_model: whether to write the graph by `save_pretrained(saved_model=True)`, as Spark NLP's
         notebooks do, which is slow; else the same signature with a graph a tenth as large.
       parameters: in the metadata.
+      change: what the graph computes of the logits.
       config: of the TF class, over samples/checkpoints.py's.
     Returns: the TF class instance that it was made of.
     """
@@ -255,14 +257,19 @@ def spark_nlp_model(
     named = {str(number): label for number, label in enumerate(labels)}
     model = tiny_model(tiny_config(family, **{"vocab_size": 300, "id2label": named, **config}))
     name = short_name(class_name).removesuffix("ForSequenceClassification").lower()
-    export(model, folder.parent / f"{folder.name}_saved", by_transformers=saved_model)
-    pack_weights(
-        folder.parent / f"{folder.name}_saved", folder, f"{name}_classification_tensorflow"
-    )
+    saved = folder.parent / f"{folder.name}_saved"
+    export(model, saved, by_transformers=saved_model, change=change)
+    pack_weights(saved, folder, f"{name}_classification_tensorflow")
     return model
 
 
-def export(model: Any, folder: Path, *, by_transformers: bool) -> None:
+def export(
+    model: Any,
+    folder: Path,
+    *,
+    by_transformers: bool,
+    change: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> None:
     """A SavedModel of a TF class with the signature that transformers gives it, in `folder`."""
     if by_transformers:
         model.save_pretrained(folder, saved_model=True)
@@ -277,7 +284,7 @@ def export(model: Any, folder: Path, *, by_transformers: bool) -> None:
 
     @tf.function(input_signature=[inputs])
     def serving(given: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {"logits": model(dict(given), training=False).logits}
+        return {"logits": change(model(dict(given), training=False).logits)}
 
     tf.saved_model.save(module, str(folder), signatures={"serving_default": serving})
 

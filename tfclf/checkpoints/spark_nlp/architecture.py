@@ -73,6 +73,7 @@ def read_config(family: Family, shapes: Shapes, graph: Graph, *, origin: object)
             f"{family.layer_norm_epsilon:g}"
         )
     model.check_positions()
+    model.check_head()
     return config
 
 
@@ -262,6 +263,23 @@ class _Model:
             raise self.refuse(
                 f"its positions skip the ids {sorted(ids) or 'of nothing'}, and "
                 f"{self._family.tf_class} skips {sorted(expected) or 'nothing'}"
+            )
+
+    def check_head(self) -> None:
+        """Check that the head reads the first token, and that its values are the logits."""
+        first, last = self.products(self._names.head[0]), self.products(self._names.head[-1])
+        read = {self._graph.input(product, 0).kind for product in first}
+        if read != {"StridedSlice"}:
+            raise self.refuse(
+                f"its head reads the result of {', '.join(sorted(read))}, and the head of "
+                f"{self._family.tf_class} reads the first token"
+            )
+        after = self._graph.trace_back([self._graph.operations[self._graph.logits]], until=last)
+        kinds = {operation.kind for operation in after if operation.variable is None}
+        if changed := sorted(kinds - {"BiasAdd", *_SUMS}):
+            raise self.refuse(
+                f"its tensor of the logits is not the head's own: the graph computes "
+                f"{', '.join(changed)} after it"
             )
 
     def _reads(self, gather: Operation, name: str) -> bool:
