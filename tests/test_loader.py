@@ -75,6 +75,17 @@ def test_tensorflow_s_notes_are_hidden_in_a_notebook_unless_asked_for(
     assert logger.level == then
 
 
+def test_an_export_in_its_checkpoints_folder_is_loaded_with_a_warning(
+    checkpoint: Path, own_export: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(checkpoint, own_export.parent, dirs_exist_ok=True)
+    tfclf.load(own_export.parent)
+    assert f"holds a checkpoint and an export of it or of another one: {own_export}" in caplog.text
+    caplog.clear()
+    tfclf.load(own_export)
+    assert caplog.text == ""
+
+
 def test_the_language_of_a_card_may_be_given() -> None:
     loader._check_language(_CARD, "en")
     loader._check_language("en.classify.distilbert_mini.ag_news", "en")

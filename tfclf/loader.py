@@ -1,6 +1,7 @@
 """Loading a classifier: an exported model, or a checkpoint."""
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ with quiet_import():  # before the modules below, which import TensorFlow, too
     import tensorflow as tf
 
 from tfclf.catalog import cards, resolve
+from tfclf.checkpoints.files import has_config_and_weights
 from tfclf.classifier import Classifier
 from tfclf.errors import (
     InputError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tfclf.checkpoints.checkpoint import Checkpoint
 
 
+_log = logging.getLogger("tfclf")
 _first_process: int | None = None  # that loaded a classifier: it runs TensorFlow's threads
 
 
@@ -70,6 +73,13 @@ def load(
     model = resolve.find(source)
     version = saved_model_folder(model.path)
     if version is not None:
+        if version != model.path and has_config_and_weights(model.path):
+            _log.warning(
+                "%s holds a checkpoint and an export of it or of another one: %s is loaded. If "
+                "the checkpoint is newer, export it again.",
+                source,
+                version,
+            )
         return load_export(version, xla=xla)
     # transformers is imported here, and an export does not need it.
     from tfclf.checkpoints.opening import is_checkpoint, open_checkpoint

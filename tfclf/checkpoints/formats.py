@@ -27,7 +27,7 @@ _UNQUANTIZED = (
 )
 
 # These files mark an adapter, even beside whole weights: from_pretrained of PyTorch would apply it.
-_ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 # A file's name -> what it is, and the way out; of use if a folder has no weights that are read.
 _FILES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), what, way_out)
@@ -99,7 +99,7 @@ _PLACEHOLDERS = (
     ),
 )
 _QUANTIZED_SETTINGS = ("quantization_config", "compression_config")
-_QUANTIZED_FILES = ("quantize_config.json", "quant_config.json")
+QUANTIZED_FILES = ("quantize_config.json", "quant_config.json")
 _METHODS = {"awq": "AWQ", "gptq": "GPTQ"}
 # These TF classes know the kinds of position embeddings that config.json can ask for.
 _RELATIVE_POSITIONS = ("esm",)
@@ -118,7 +118,7 @@ def describe_file(path: Path) -> str | None:
     model.onnx is an ONNX graph. Expected model.safetensors or tf_model.h5 in float32, float16 or
     bfloat16; take the checkpoint that it was converted from.
     """
-    if path.name in _ADAPTERS:
+    if path.name in ADAPTERS:
         what, way_out = "of an adapter (LoRA or another of PEFT), which is no model alone", _MERGE
         return f"{path} is {what}. Expected {_PLAIN}; {way_out}."
     for pattern, what, way_out in _FILES:
@@ -159,7 +159,7 @@ def check(folder: Path, config: Mapping[str, Any]) -> None:
     """
     refuse_own_code(folder)
     refuse_placeholders(folder)
-    for name in _ADAPTERS:
+    for name in ADAPTERS:
         if (folder / name).is_file():
             raise CheckpointError(str(describe_file(folder / name)))
     _check_quantization(folder, config)
@@ -207,7 +207,7 @@ def _check_quantization(folder: Path, config: Mapping[str, Any]) -> None:
                 f"{folder / CONFIG}: {key} says that the weights are quantized "
                 f"({_name_method(config[key])}). Expected {_PLAIN}; {_UNQUANTIZED}."
             )
-    for name in _QUANTIZED_FILES:
+    for name in QUANTIZED_FILES:
         if (folder / name).is_file():
             raise CheckpointError(
                 f"{folder / name} says that the weights are quantized (GPTQ or AWQ). Expected "

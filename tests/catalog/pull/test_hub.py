@@ -100,6 +100,18 @@ def test_another_format_on_the_hub_is_named(name: str) -> None:
         choose_files(files, HubId("org/name"))
 
 
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_an_adapter_beside_whole_weights_is_refused_as_in_a_folder(name: str) -> None:
+    files = dict.fromkeys(["config.json", "model.safetensors", name], None)
+    with pytest.raises(CheckpointError, match=rf"more than its weights: {name} is of an adapter"):
+        choose_files(files, HubId("org/name"))
+
+
+def test_a_file_that_marks_quantized_weights_is_fetched_for_their_reader() -> None:
+    files = dict.fromkeys(["config.json", "model.safetensors", "quantize_config.json"], None)
+    assert set(choose_files(files, HubId("org/name"))) == set(files)
+
+
 def test_a_preset_of_keras_hub_is_fetched_whole() -> None:
     preset = {
         "config.json",

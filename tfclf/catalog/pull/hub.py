@@ -17,7 +17,7 @@ from tfclf.checkpoints.files import (
     WEIGHTS,
     list_shards,
 )
-from tfclf.checkpoints.formats import describe_file
+from tfclf.checkpoints.formats import ADAPTERS, QUANTIZED_FILES, describe_file
 from tfclf.errors import CheckpointError, DownloadError, SourceNotFoundError, first_line
 from tfclf.files import hash_file, nearest_existing
 from tfclf.tokenization.file_names import TOKENIZER_FILES
@@ -92,7 +92,13 @@ def choose_files(files: Mapping[str, Any], wanted: HubId) -> dict[str, Any]:
         raise CheckpointError(
             f"{wanted} on the hub has no {CONFIG}, and so is no checkpoint of transformers."
         )
-    names = {CONFIG, weights, *list_shards(weights, files), *TOKENIZER_FILES}
+    for name in ADAPTERS:  # from_pretrained would apply it to the weights beside it
+        if name in files:
+            raise CheckpointError(
+                f"{wanted} on the hub has more than its weights: {describe_file(Path(name))}"
+            )
+    # The last ones say how to read the weights: the checkpoint's reader refuses them.
+    names = {CONFIG, weights, *list_shards(weights, files), *TOKENIZER_FILES, *QUANTIZED_FILES}
     return {name: file for name, file in files.items() if name in names}
 
 
