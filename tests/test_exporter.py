@@ -286,6 +286,30 @@ def test_a_version_that_is_there_is_not_overwritten(own_export: Path, checkpoint
         tfclf.export(checkpoint, own_export.parent, version=1)
 
 
+@pytest.mark.parametrize(("version", "written"), [(None, "2"), (1, None)])
+def test_a_version_that_another_process_writes_meanwhile_is_left_alone(
+    version: int | None,
+    written: str | None,
+    tmp_path: Path,
+    short_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base = tmp_path / "model"
+
+    def write(*_: object, **__: object) -> None:
+        (base / "1").mkdir()
+        (base / "1" / "saved_model.pb").write_text("of another process")
+
+    monkeypatch.setattr(exporter, "_write", write)
+    if written:
+        assert tfclf.export(short_checkpoint, base, version=version) == base / written
+    else:
+        with pytest.raises(ExportError, match=r"1 was written by another process .*Give another"):
+            tfclf.export(short_checkpoint, base, version=version)
+    assert (base / "1" / "saved_model.pb").read_text() == "of another process"
+    assert {path.name for path in base.iterdir()} == {"1"} | ({written} if written else set())
+
+
 @pytest.mark.parametrize("version", [0, -1, "1", 1.5])
 def test_a_version_is_a_whole_number_above_zero(
     tmp_path: Path, checkpoint: Path, version: object

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tfclf._version import __version__, package_versions
 from tfclf.catalog import resolve
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.errors import ExportError, InputError, first_line
-from tfclf.files import hash_files, new_folder
+from tfclf.files import TAKEN, hash_files, new_folder
 from tfclf.graph.build import build
 from tfclf.graph.serving_graph import ServingGraph
 from tfclf.graph.signatures import PREDICT, Signature, signatures_of
@@ -91,22 +91,35 @@ def export(
         )
     versions = {"tfclf": __version__} | package_versions(*_PACKAGES)
     manifest = dataclasses.replace(manifest, versions=versions)
-    final = base / str(number)
-    with new_version(final) as beside:
+    places = [base / str(number)]
+
+    def choose_next() -> Path:
+        places.append(base / str(choose_version(base, None)))
+        return places[-1]
+
+    # Another process may have exported to the same folder since the number was chosen.
+    with new_version(places[0], choose_next=None if version else choose_next) as beside:
         _write(graph, manifest, beside, xla_warm_up=xla_warm_up)
-    return final
+    return places[-1]
 
 
 @contextmanager
-def new_version(final: Path) -> Iterator[Path]:
+def new_version(final: Path, *, choose_next: Callable[[], Path] | None = None) -> Iterator[Path]:
     """Give a folder to write a version to; it becomes `final` once it is whole.
 
+    Args:
+      choose_next: gives another place if `final` is taken by then; by default that is an error.
     Raises: ExportError if writing fails; then nothing is left.
     """
     try:
-        with new_folder(final) as beside:
+        with new_folder(final, choose_next=choose_next) as beside:
             yield beside
     except (OSError, tf.errors.OpError) as error:
+        if getattr(error, "errno", None) in TAKEN:
+            raise ExportError(
+                f"{final} was written by another process in the meantime, and is left as it is. "
+                f"Give another version."
+            ) from error
         reason = getattr(error, "strerror", None) or first_line(error)
         raise ExportError(
             f"writing {final} failed: {reason}. Nothing was left there. Free some space or choose "

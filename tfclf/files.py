@@ -10,17 +10,20 @@ an error nor a kill leaves half of it:
 | files into a folder that may hold others | `fill_folder` |
 """
 
+import errno
 import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# What renaming a folder says of a path that is taken, by system.
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _MOST_LISTED = 10
 _HASH_BLOCK = 1 << 20  # bytes
 
@@ -106,11 +109,14 @@ def write_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, choose_next: Callable[[], Path] | None = None) -> Iterator[Path]:
     """Give an empty folder beside `path`, renamed to `path` if the block ends without an error.
 
     Otherwise nothing is left, not even folders above `path` that were made for it.
 
+    Args:
+      choose_next: gives another path beside it if one is taken by then. Another process may have
+        taken it in the meantime.
     Raises: OSError if `path` is there already, and not an empty folder.
     """
     parent = path.parent
@@ -121,12 +127,23 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.chmod(0o777 & ~_umask())
-        beside.rename(path)
+        _rename(beside, path, choose_next)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         for folder in made:
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _rename(beside: Path, path: Path, choose_next: Callable[[], Path] | None) -> None:
+    while True:
+        try:
+            beside.rename(path)
+            return
+        except OSError as error:
+            if choose_next is None or error.errno not in TAKEN:
+                raise
+        path = choose_next()
 
 
 def remove_partial(path: Path) -> None:
