@@ -16,10 +16,10 @@ import tfclf
 from samples.checkpoints import LABELS, edit_json, short_sizes, tiny_checkpoint
 from tfclf import verifier
 from tfclf._transformers import tf_class
+from tfclf.checkpoints.files import hash_checkpoint
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.cli.export import verify as verify_command
 from tfclf.errors import InputError, SavedModelError
-from tfclf.files import hash_files
 from tfclf.sample_texts import HEADLINES
 from tfclf.saved_model.certificate import Certificate
 from tfclf.saved_model.manifest import Manifest
@@ -212,7 +212,7 @@ def other_source(own_checkpoint: Path) -> Path:
 
 def _certify(export: Path, source: Path) -> None:
     """Store a certificate that says equal to a source, without a comparison."""
-    certificate = {"equal": True, "source_checksums": hash_files(source)}
+    certificate = {"equal": True, "source_checksums": hash_checkpoint(source)}
     dataclasses.replace(Manifest.read(export), certificate=certificate).write(export)
 
 
@@ -237,6 +237,24 @@ def test_a_difference_replaces_a_certificate_about_the_same_files(
     _certify(own_export, other_source)
     assert tfclf.verify(own_export, other_source, HEADLINES).stored
     assert not _is_stored_equal(own_export)
+
+
+def test_an_export_and_notes_in_the_sources_folder_are_no_files_of_the_source(
+    own_export: Path, other_source: Path
+) -> None:
+    _certify(own_export, other_source)
+    shutil.copytree(own_export, other_source / "1")
+    (other_source / "README.md").write_text("notes")
+    certificate = tfclf.verify(own_export, other_source, HEADLINES)
+    assert set(certificate.source_checksums) == {
+        "config.json",
+        "special_tokens_map.json",
+        "tf_model.h5",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+    }
+    assert certificate.stored
 
 
 def test_the_command_says_that_a_good_certificate_is_kept(

@@ -14,10 +14,10 @@ import tensorflow as tf
 from tfclf._version import package_versions
 from tfclf.catalog import resolve
 from tfclf.checkpoints.checkpoint import Checkpoint, Reference
+from tfclf.checkpoints.files import hash_checkpoint
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.classifier import Classifier
 from tfclf.errors import InputError
-from tfclf.files import hash_files
 from tfclf.loader import load_checkpoint, load_export
 from tfclf.problem_types import activation_of
 from tfclf.progress import show_progress
@@ -324,7 +324,7 @@ class _Comparison:
             labels_equal=labels_equal,
             reference=self._reference.name,
             versions=package_versions("tensorflow", *self._reference.packages),
-            source_checksums=hash_files(self._checkpoint.folder),
+            source_checksums=hash_checkpoint(self._checkpoint.folder),
             made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             differences=tuple(self._differences),
             texts=texts,

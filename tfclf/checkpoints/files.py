@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tfclf.errors import CheckpointError
-from tfclf.files import list_folder, read_json_object
+from tfclf.files import hash_file, hash_files, list_folder, read_json_object
+from tfclf.tokenization.file_names import TOKENIZER_FILES
 
 CONFIG = "config.json"
 
@@ -45,6 +46,27 @@ def has_config_and_weights(folder: Path) -> bool:
     """
     weights = (*WEIGHTS, *PRESET_BACKBONE_WEIGHTS)
     return (folder / CONFIG).is_file() and any((folder / name).is_file() for name in weights)
+
+
+def hash_checkpoint(source: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file that a checkpoint is read from, by relative path.
+
+    Other files of its folder, such as an export, a README or `.git`, say nothing of the model. A
+    Spark NLP model has no others.
+    """
+    if not (source / CONFIG).is_file():
+        return hash_files(source)
+    patterns = (PRESET_FILES, *SHARDS.values())
+    return {
+        name: hash_file(path)
+        for path in sorted((*source.glob("*"), *source.glob("assets/**/*")))
+        if (name := path.relative_to(source).as_posix())
+        and path.is_file()
+        and (
+            name in (*WEIGHTS, *TOKENIZER_FILES)
+            or any(pattern.fullmatch(name) for pattern in patterns)
+        )
+    }
 
 
 def list_shards(index: str, names: Iterable[str]) -> list[str]:
