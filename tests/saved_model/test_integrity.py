@@ -3,15 +3,18 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 import tfclf
 from samples.checkpoints import short_sizes, tiny_checkpoint
 from tests.signatures import few_signatures
 from tfclf.errors import SavedModelError
 from tfclf.launcher.launch import _read_manifest_to_run
+from tfclf.saved_model.integrity import check_labels
 from tfclf.saved_model.manifest import Manifest
 from tfclf.server.lifecycle.loading import Loader
 
@@ -91,6 +94,16 @@ def test_a_manifest_with_other_labels_is_refused(changes: dict[str, Any], own: P
     edit(own, **changes)
     with pytest.raises(SavedModelError, match=r"graph gives World, Sports.*To rename labels"):
         tfclf.load(own)
+
+
+def test_other_texts_of_the_graph_may_be_as_many_as_the_labels(short_export: Path) -> None:
+    manifest = Manifest.read(short_export)
+    # As the pieces of common words of a byte-level BPE are.
+    texts = [tf.constant(["a", "b", "c", "d"]), tf.constant(list(manifest.labels))]
+    outputs = {"logits": tf.TensorSpec([None, 4]), "probabilities": tf.TensorSpec([None, 4])}
+    function = SimpleNamespace(structured_outputs=outputs, captured_inputs=texts)
+    signatures: dict[str, Any] = {"serving_default": function}
+    check_labels(manifest, signatures, source=short_export)
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,16 @@ def check_labels(
     found = f"the graph gives {classes} values"
     is_equal = classes in (None, len(manifest.labels))
     is_equal &= ("probabilities" in outputs) == (manifest.problem_type != REGRESSION)
-    for constant in function.captured_inputs:
-        # The names of the labels; a vocabulary lies in a table.
-        if constant.dtype.name == "string" and constant.shape.as_list() == [classes]:
-            labels = tuple(label.decode("utf-8", "replace") for label in constant.numpy())
-            is_equal &= labels == manifest.labels
-            found = f"the graph gives {', '.join(labels)}"
+    # A vocabulary lies in a table; but the pieces of common words are such a constant, too, and may
+    # be as many as there are labels.
+    named = [
+        tuple(text.decode("utf-8", "replace") for text in constant.numpy())
+        for constant in function.captured_inputs
+        if constant.dtype.name == "string" and constant.shape.as_list() == [classes]
+    ]
+    if named:
+        is_equal &= manifest.labels in named
+        found = f"the graph gives {', '.join(named[0])}"
     if not is_equal:
         raise SavedModelError(
             f"{Manifest.path(source)} states a {manifest.problem_type} with the labels "
