@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import tfclf
 from tests.client.conftest import NAME, Model, connection, front
 from tests.client.fronts import Behind
+from tests.signatures import drop_signatures
 from tfclf import progress
 from tfclf.errors import ClientError, InputError
 from tfclf.explanation import Explanation
@@ -24,11 +24,7 @@ TEXTS = ["A late goal, again!", "", "caf\u00e9 \U0001f44d\0 \u4eca\u65e5"]
 def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of an export that was made before tfclf could explain."""
     folder = Path(shutil.copytree(small, tmp_path_factory.mktemp("older") / "older" / "1"))
-    path = folder / "saved_model.pb"
-    saved = SavedModel.FromString(path.read_bytes())
-    for name in ("explain", "explain_pairs", "explain_windows"):
-        del saved.meta_graphs[0].signature_def[name]
-    path.write_bytes(saved.SerializeToString())
+    drop_signatures(folder, "explain", "explain_pairs", "explain_windows")
     with serve(folder, model_name=NAME, port=0) as server:
         yield server.address
 

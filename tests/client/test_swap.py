@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import tfclf
 from tests.client.conftest import NAME, Model, connection, export_small, front
 from tests.client.fronts import Behind
 from tests.client.test_same_as_in_process import check_same
+from tests.signatures import drop_signatures
 from tfclf.errors import ClientError
 from tfclf.server import serve
 
@@ -86,11 +86,7 @@ def older(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     """A server of an older tfclf's export, without the signatures that report truncation."""
     folder = Path(shutil.copytree(small, tmp_path_factory.mktemp("older") / "older" / "1"))
     (folder / "assets.extra" / "tf_serving_warmup_requests").unlink()  # older ones call less
-    path = folder / "saved_model.pb"
-    saved = SavedModel.FromString(path.read_bytes())
-    for name in ("detail", "detail_pairs"):
-        del saved.meta_graphs[0].signature_def[name]
-    path.write_bytes(saved.SerializeToString())
+    drop_signatures(folder, "detail", "detail_pairs")
     with serve(folder, model_name=NAME, port=0) as server:
         yield server.address
 
