@@ -7,7 +7,6 @@ Grafana itself is not used. The embedded server answers clients for some minutes
 expressions return, each panel at its place, with its title and unit.
 """
 
-import json
 import re
 import tempfile
 import threading
@@ -21,8 +20,8 @@ import httpx
 
 from docs.website.pictures import ASSETS, shrink
 from tests.server.own_process import DEMO
-from tests.serving.lint_deployments import SERVING
-from tests.serving.live_prometheus import PROGRAM, LivePrometheus, fill_variables, run_prometheus
+from tests.serving.lint_deployments import fill_variables, read_dashboard
+from tests.serving.live_prometheus import PROGRAM, LivePrometheus, run_prometheus
 from tfclf.sample_texts import HEADLINES
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def _ask(address: str, rest_url: str, clients: int) -> None:
 def _draw_panels(prometheus: LivePrometheus, start: float, end: float) -> "Figure":
     import matplotlib.pyplot as plt
 
-    dashboard = json.loads((SERVING / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
-    panels = dashboard["panels"]
+    panels = read_dashboard()["panels"]
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     width, height = _COLUMNS * _INCHES_OF_COLUMN, rows * _INCHES_OF_ROW
     figure = plt.figure(figsize=(width, height))

@@ -1,6 +1,5 @@
 """An export with a file of another one, or with an edited manifest, never answers."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tfclf
-from samples.checkpoints import short_sizes, tiny_checkpoint
+from samples.checkpoints import edit_json, short_sizes, tiny_checkpoint
 from tests.signatures import few_signatures
 from tfclf.errors import SavedModelError
 from tfclf.launcher.launch import _read_manifest_to_run
@@ -34,12 +33,6 @@ def other_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(short_export: Path, tmp_path: Path) -> Path:
     """A copy to spoil."""
     return Path(shutil.copytree(short_export, tmp_path / "own" / "1"))
-
-
-def edit(version: Path, **changes: Any) -> None:
-    path = Manifest.path(version)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(content | changes), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +84,7 @@ def test_the_launcher_of_tf_serving_refuses_it(own: Path, other_export: Path) ->
     ],
 )
 def test_a_manifest_with_other_labels_is_refused(changes: dict[str, Any], own: Path) -> None:
-    edit(own, **changes)
+    edit_json(Manifest.path(own), **changes)
     with pytest.raises(SavedModelError, match=r"graph gives World, Sports.*To rename labels"):
         tfclf.load(own)
 
@@ -120,13 +113,13 @@ def test_other_texts_of_the_graph_may_be_as_many_as_the_labels(short_export: Pat
 def test_an_entry_of_another_type_is_named(
     changes: dict[str, Any], expected: str, own: Path
 ) -> None:
-    edit(own, **changes)
+    edit_json(Manifest.path(own), **changes)
     with pytest.raises(SavedModelError, match=expected):
         Manifest.read(own)
 
 
 def test_an_export_without_checksums_loads(own: Path) -> None:
-    edit(own, checksums={})
+    edit_json(Manifest.path(own), checksums={})
     assert tfclf.load(own).predict("goal").label in ("World", "Sports", "Business", "Sci/Tech")
 
 

@@ -17,12 +17,24 @@ PROFILES = ("cpu", "gpu", "embedded", "monitoring")
 KUBERNETES = "1.32"
 
 
+def read_dashboard() -> dict[str, Any]:
+    """Read Grafana's dashboard."""
+    path = SERVING / "grafana" / "dashboard.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def fill_variables(expression: str, interval: str = "5m") -> str:
+    """Fill in the dashboard's variables as Grafana does: all models, all servers."""
+    filled = expression.replace("$__rate_interval", interval)
+    return re.sub(r"\$(model|instance)\b", ".*", filled)
+
+
 def expressions() -> Iterator[tuple[str, str]]:
-    """Yield (panel's title, PromQL) for the dashboard, with Grafana's own variables filled in."""
-    dashboard = json.loads((SERVING / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
-    for panel in dashboard["panels"]:
+    """Yield (panel's title, PromQL) for the dashboard, with its variables filled in."""
+    for panel in read_dashboard()["panels"]:
         for target in panel.get("targets", ()):
-            yield panel["title"], target["expr"].replace("$__rate_interval", "5m").replace("$", "")
+            yield panel["title"], fill_variables(target["expr"])
 
 
 def render(overlay: str) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import shutil
 import subprocess
 import time
@@ -109,9 +108,3 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) ->
                 return
         time.sleep(0.1)
     raise RuntimeError(f"Prometheus did not start: {log.read_text(encoding='utf-8')}")
-
-
-def fill_variables(expression: str, interval: str) -> str:
-    """Fill in the dashboard's variables as Grafana does: all models, all servers."""
-    filled = expression.replace("$__rate_interval", interval)
-    return re.sub(r"\$(model|instance)\b", ".*", filled)

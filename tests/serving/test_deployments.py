@@ -19,7 +19,14 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from samples.checkpoints import DEMO, ROOT, edit_json
-from tests.serving.lint_deployments import CHECKS, OVERLAYS, SERVING, expressions, render
+from tests.serving.lint_deployments import (
+    CHECKS,
+    OVERLAYS,
+    SERVING,
+    expressions,
+    read_dashboard,
+    render,
+)
 from tests.serving.serving_configs import create_message
 from tfclf.launcher.flags import batching_parameters
 from tfclf.saved_model.frozen_weights import ONEDNN, VARIABLE
@@ -554,7 +561,7 @@ def test_every_alert_has_a_test_and_says_what_to_do() -> None:
         assert alert["labels"]["severity"] in {"critical", "warning"}
 
 
-DASHBOARD = json.loads(read_text("grafana", "dashboard.json"))
+DASHBOARD = read_dashboard()
 
 
 def test_panels_do_not_overlap() -> None:

@@ -1,6 +1,5 @@
 """A Prometheus that scrapes the embedded server: the dashboard has data, alerts are computed."""
 
-import json
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,8 +8,8 @@ import yaml
 
 import tfclf
 from tests.server.own_process import DEMO
-from tests.serving.lint_deployments import SERVING
-from tests.serving.live_prometheus import PROGRAM, LivePrometheus, fill_variables, run_prometheus
+from tests.serving.lint_deployments import SERVING, expressions, read_dashboard
+from tests.serving.live_prometheus import PROGRAM, LivePrometheus, run_prometheus
 from tfclf.sample_texts import HEADLINES
 from tfclf.server import serve
 
@@ -20,12 +19,7 @@ pytestmark = [
         PROGRAM is None, reason="prometheus is not on PATH (apt install prometheus)"
     ),
 ]
-_PANELS = json.loads((SERVING / "grafana" / "dashboard.json").read_text(encoding="utf-8"))["panels"]
-_EXPRESSIONS = [
-    pytest.param(target["expr"], id=f"{panel['title']} {target['refId']}")
-    for panel in _PANELS
-    for target in panel.get("targets", ())
-]
+_EXPRESSIONS = [pytest.param(promql, id=title) for title, promql in expressions()]
 _ALERTS = yaml.safe_load((SERVING / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
 _SCRAPES = 3
 
@@ -50,13 +44,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePrometh
 def test_each_expression_of_the_dashboard_has_data(
     prometheus: LivePrometheus, expression: str
 ) -> None:
-    assert prometheus.query(fill_variables(expression, "1m"))
+    assert prometheus.query(expression)
 
 
 @pytest.mark.parametrize("name", ["model", "instance"])
 def test_each_variable_of_the_dashboard_has_values(prometheus: LivePrometheus, name: str) -> None:
-    dashboard = json.loads((SERVING / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
-    (variable,) = (each for each in dashboard["templating"]["list"] if each["name"] == name)
+    variables = read_dashboard()["templating"]["list"]
+    (variable,) = (each for each in variables if each["name"] == name)
     series, label = (
         variable["definition"].removeprefix("label_values(").removesuffix(")").rsplit(", ")
     )

@@ -88,28 +88,32 @@ def main() -> None:
         # The name is fixed: completion is for `tfclf`, also if `python -m tfclf` installs it.
         app(prog_name=app.info.name)
     except TfclfError as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {_escape(error)}", soft_wrap=True
-        )
+        _print_error(str(error))
         sys.exit(2)
     except OutputClosedError:
         # `tfclf predict ... | head` closed the pipe: do not flush what is still buffered into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
         place = error.filename or "standard output"
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {_escape(place)} cannot be written to its end: {error.strerror}. "
-            f"Make room, and give the command again.",
-            soft_wrap=True,
+        _print_error(
+            f"{place} cannot be written to its end: {error.strerror}. Make room, and give the "
+            f"command again."
         )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(2)
 
 
-def _escape(words: object) -> str:
+def _print_error(words: str) -> None:
     from rich.markup import escape
 
-    return escape(str(words))
+    Console(stderr=True, highlight=False).print(
+        f"[bold red]error:[/] {escape(words)}", soft_wrap=True
+    )
+
+
+def _drop_output() -> None:
+    """Let what is still buffered for standard output go nowhere, or Python fails at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

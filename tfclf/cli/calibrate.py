@@ -1,12 +1,13 @@
 """`tfclf calibrate`."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfclf.cli.evaluate.output import check_output, name_output, print_json
+from tfclf.cli.evaluate.output import check_output, print_json, write_report
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
@@ -177,9 +178,8 @@ def calibrate(
         print_json(done.to_dict(about))
     else:
         print_calibration(done, title=f"{chosen.folder} on {place}")
-    with name_output(report, option="--report"):
-        if report is not None:
-            done.write(report, title=f"{manifest.name}, calibrated on {place.name}", about=about)
+    title = f"{manifest.name}, calibrated on {place.name}"
+    write_report(report, partial(done.write, title=title, about=about), option="--report")
     if not machine:
         if report is not None:
             typer.echo(f"Written to {report}: {', '.join(CALIBRATION_FILES)}")

@@ -19,6 +19,7 @@ export has none of them. The client then counts the row's tokens and compares th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tfclf.client.messages import (
     Metadata,
@@ -76,6 +77,11 @@ class ServedModel:
         """A key for what has to be found out about it."""
         return self.version, self.metadata.facts, self.labels
 
+    @cached_property
+    def _indices(self) -> dict[bytes, int]:
+        """The place of each label, as servers write it: looked up in every response."""
+        return {label.encode(): index for index, label in enumerate(self.labels)}
+
     def gave(self, response: Response) -> bool:
         """Whether a response is this export's, as far as the server says."""
         return response.version in (None, self.version) and response.facts == self.metadata.facts
@@ -90,7 +96,7 @@ class ServedModel:
         outputs = response.outputs
         if "label" not in outputs:
             return
-        indices = {label.encode(): index for index, label in enumerate(self.labels)}
+        indices = self._indices
         rows = outputs.get("probabilities", [()] * len(outputs["label"]))
         for label, probabilities in zip(outputs["label"], rows, strict=True):
             fits = len(probabilities) == len(indices)

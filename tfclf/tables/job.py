@@ -69,9 +69,7 @@ def open_job(
       a record that is broken.
     """
     record = folder / _FILE
-    if record.exists() and not resume:
-        remove_job(folder)
-    if record.exists() and not (replace and _is_complete(record)):
+    if resume and record.exists() and not (replace and _read_record(record).get("complete")):
         return _read_job(folder, request)
     remove_job(folder)
     job = Job(folder, request)
@@ -115,10 +113,6 @@ def is_file_of_job(name: str) -> bool:
     [True, False]
     """
     return _FILES.fullmatch(name) is not None
-
-
-def _is_complete(record: Path) -> bool:
-    return bool(_read_record(record).get("complete"))
 
 
 def _read_record(record: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,22 +155,26 @@ def check_output(output: Output, *, resume: bool, overwrite: bool) -> None:
 
 def _refuse_others(output: Output) -> None:
     """Check that a folder of parts holds no other rows: who reads it reads them all."""
-    count = output.folder.name.rpartition("-of-")[2]
-    for folder in dict.fromkeys((output.path, output.folder)):
-        if not (output.is_folder or folder == output.folder) or not folder.is_dir():
-            continue
-        # The folder of a file's parts is ours by its name.
-        has_record = holds_job(folder) or not output.is_folder
-        others = []
-        for name in sorted(entry.name for entry in folder.iterdir()):
-            if folder == output.folder:
-                ours = is_file_of_job(name) and (has_record or not name.startswith("part-"))
-            else:
-                ours = re.fullmatch(rf"shard-[0-9]{{5,}}-of-{count}", name) is not None
-            if not (ours or name.startswith(".")):
-                others.append(name)
-        if others:
-            raise InputError(
-                f"{folder} holds {', '.join(others[:5])}, which no job with these options wrote. "
-                f"Expected an empty folder, or a new one."
-            )
+    if output.is_folder and output.folder != output.path:
+        count = output.folder.name.rpartition("-of-")[2]
+        shard = re.compile(rf"shard-[0-9]{{5,}}-of-{count}")
+        _refuse_files(output.path, lambda name: shard.fullmatch(name) is not None)
+    # The folder of a file's parts is ours by its name; another one, by its record.
+    has_record = not output.is_folder or holds_job(output.folder)
+    _refuse_files(
+        output.folder,
+        lambda name: is_file_of_job(name) and (has_record or not name.startswith("part-")),
+    )
+
+
+def _refuse_files(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Check that a folder, if it is there, holds our files alone, and hidden ones."""
+    if not folder.is_dir():
+        return
+    names = sorted(entry.name for entry in folder.iterdir())
+    others = [name for name in names if not (name.startswith(".") or is_ours(name))]
+    if others:
+        raise InputError(
+            f"{folder} holds {', '.join(others[:5])}, which no job with these options wrote. "
+            f"Expected an empty folder, or a new one."
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfclf.cli.evaluate.output import check_output, name_output
+from tfclf.cli.evaluate.output import check_output, write_report
 from tfclf.errors import InputError
 
 
@@ -38,6 +38,8 @@ def test_a_relative_folder_that_is_new_is_taken(
 
 
 def test_a_full_disk_is_told_with_the_folder() -> None:
-    message = r"--output report cannot be written: No space left"
-    with pytest.raises(InputError, match=message), name_output(Path("report")):
+    def fill_disk(_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"--output report cannot be written: No space left"):
+        write_report(Path("report"), fill_disk)

@@ -236,9 +236,9 @@ def _check_sizes(
     # KerasHub builds the classifier from task.json, and no shape shows the number of heads.
     repeated = task.get("backbone")
     sizes = repeated.get("config") if isinstance(repeated, dict) else None
+    if not isinstance(sizes, dict):
+        return
     for key in needed:
-        if not isinstance(sizes, dict):
-            break
         if (size := sizes.get(key, config[key])) != config[key]:
             raise CheckpointError(
                 f"{folder / CONFIG}: {key} is {config[key]}, and {PRESET_TASK} says {size!r} for "

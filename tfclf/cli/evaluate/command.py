@@ -1,12 +1,13 @@
 """`tfclf evaluate`."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfclf.cli.evaluate.output import check_output, name_output, print_json, print_notes
+from tfclf.cli.evaluate.output import check_output, print_json, print_notes, write_report
 from tfclf.cli.options import (
     BatchSize,
     Delimiter,
@@ -277,9 +278,7 @@ def _evaluate(
     else:
         print_report(report, title=f"{model.place} on {place}", published=published)
     title = f"{subject.name} on {place.name}"
-    with name_output(output):
-        if output is not None:
-            report.write(output, title=title, about=about, published=published)
+    write_report(output, partial(report.write, title=title, about=about, published=published))
     if not machine:
         print_notes(rows, output, REPORT_FILES)
 
@@ -312,9 +311,7 @@ def _compare(
         print_json(content_of_comparison(comparison, about))
     else:
         print_comparison(comparison, title=title)
-    with name_output(output):
-        if output is not None:
-            comparison.write(output, title=title, about=about)
+    write_report(output, partial(comparison.write, title=title, about=about))
     if not machine:
         print_notes(rows, output, COMPARISON_FILES)
 
@@ -355,9 +352,8 @@ def _evaluate_multi_label(
         print_json(report.to_dict(about))
     else:
         print_multi_label(report, title=f"{model.place} on {place}")
-    with name_output(output):
-        if output is not None:
-            report.write(output, title=f"{subject.name} on {place.name}", about=about)
+    title = f"{subject.name} on {place.name}"
+    write_report(output, partial(report.write, title=title, about=about))
     if not machine:
         print_notes(rows, output, MULTI_LABEL_FILES)
 

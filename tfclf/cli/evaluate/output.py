@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +54,17 @@ def check_output(
         )
 
 
-@contextmanager
-def name_output(folder: Path | None, *, option: str = "--output") -> Iterator[None]:
-    """Name the folder in the error of a disk. Raises: InputError."""
+def write_report(
+    folder: Path | None, write: Callable[[Path], None], *, option: str = "--output"
+) -> None:
+    """Write a report whose figures have been printed; nothing without a folder.
+
+    Raises: InputError, with the folder, if the disk takes no more.
+    """
+    if folder is None:
+        return
     try:
-        yield
+        write(folder)
     except OSError as error:
         raise InputError(
             f"{option} {folder} cannot be written: {error.strerror or error}. The figures are "

@@ -210,7 +210,7 @@ function send(pause) {
  */
 function run(anyway = false) {
   stopTimer();
-  answering = answerTexts(anyway === true);
+  answering = answerTexts(anyway);
 }
 
 async function answerTexts(anyway) {
