@@ -22,6 +22,7 @@ from tfclf.graph.engines.lean.weights import (
     NormShapes,
     NormValues,
     Source,
+    count_feed_forward_parts,
 )
 from tfclf.graph.framing import Batch
 from tfclf.graph.tracing import trace_once
@@ -67,6 +68,9 @@ class LeanEngine(tf.Module):
         self._head_activations = family.head_activations
         self.embeddings = Embeddings(source, formats)
         last = sizes.passes[-1]
+        # Measured in float32 only.
+        plain = make_product is Dense and compute == tf.float32
+        parts = count_feed_forward_parts(sizes.intermediate_size) if plain else 1
         layers = {
             place: Layer(
                 index,
@@ -74,6 +78,7 @@ class LeanEngine(tf.Module):
                 source,
                 formats,
                 is_last=place == last and sizes.passes.count(place) == 1,
+                parts=parts,
                 make_product=make_product,
             )
             for index, place in enumerate(dict.fromkeys(sizes.passes))
@@ -236,5 +241,7 @@ class LeanEngine(tf.Module):
     ) -> tf.Tensor:
         """Compute the part of a layer after attention, [rows, hidden_size], each row for itself."""
         hidden = norm(layer.attention_norm, layer.attention_output(context, add=hidden))
-        inner = layer.inner(hidden, activation=self._sizes.activation)
-        return norm(layer.output_norm, layer.output(inner, add=hidden))
+        outputs = hidden
+        for inner, output in zip(layer.inner, layer.output, strict=True):
+            outputs = output(inner(hidden, activation=self._sizes.activation), add=outputs)
+        return norm(layer.output_norm, outputs)
