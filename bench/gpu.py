@@ -30,6 +30,7 @@ import tensorflow as tf
 from rich.console import Console
 
 import tfclf
+from bench.arithmetic import count_operations
 from bench.cases import CASES, Case
 from bench.material import base_checkpoint, texts
 from bench.measure import machine, write_result
@@ -95,7 +96,7 @@ def _measure(
     compiled = _count_programs() - before
     seconds = _time(lambda: xla.predict_columns(rows), runs=runs)
     lengths = np.array([int(count) for count in xla.tokenize(list(rows)).row_lengths()])
-    rate = _count_operations(lengths, {**_SIZES, **case.sizes}) / seconds
+    rate = count_operations(lengths, {**_SIZES, **case.sizes}) / seconds
     card = _measure_products(_TYPES[precision], runs=runs)
     return {
         "texts_per_second": round(len(rows) / seconds, 1),
@@ -119,21 +120,6 @@ def _time(work: Callable[[], object], *, runs: int) -> float:
         work()
         spent.append(time.perf_counter() - started)
     return statistics.median(spent)
-
-
-def _count_operations(lengths: np.ndarray, sizes: Mapping[str, Any]) -> float:
-    """Count multiplications and additions of the encoder, padding left out.
-
-    A token takes 2 operations for each weight of a layer's four products of attention and two of
-    the feed-forward part, and 4 * hidden size for each token of its row.
-
-    >>> sizes = {"n_layers": 1, "dim": 2, "hidden_dim": 3, "n_heads": 1}
-    >>> _count_operations(np.array([10]), sizes)  # 10 * (2 * (4 * 2 * 2 + 2 * 2 * 3) + 4 * 2 * 10)
-    1360.0
-    """
-    dim, inner = sizes["dim"], sizes["hidden_dim"]
-    per_token = 2 * (4 * dim * dim + 2 * dim * inner) + 4 * dim * lengths
-    return float(sizes["n_layers"] * (lengths * per_token).sum())
 
 
 def _measure_products(dtype: tf.DType, *, runs: int) -> float:

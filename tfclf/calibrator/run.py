@@ -183,7 +183,10 @@ def _read_rows(
     known = set(manifest.labels)
     checked = []
     for number, row in enumerate(rows, 1):
-        true = row.labels if is_multi else None if row.label is None else (row.label,)
+        if is_multi:
+            true = row.labels
+        else:
+            true = None if row.label is None else (row.label,)
         if true is None or not known.issuperset(true):
             what = "no label" if true is None else f"the label {', '.join(map(repr, true))}"
             raise DataError(

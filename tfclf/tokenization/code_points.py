@@ -126,7 +126,9 @@ def word_run_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...
     (True, True, True, True)
     """
     reference = tokenizers().pre_tokenizers.Whitespace()
-    classes: tuple[list[int], list[int], list[int]] = ([], [], [])
+    word: list[int] = []
+    space: list[int] = []
+    others: list[int] = []
     points = list(_code_points())
     for start in range(0, len(points), _QUESTION):
         part = points[start : start + _QUESTION]
@@ -136,10 +138,13 @@ def word_run_classes() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...
         begins = {begin: end for _, (begin, end) in reference.pre_tokenize_str(text)}
         for index, point in enumerate(part):
             place = 3 * index
-            is_word, is_other = begins[place] == place + 2, place + 1 in begins
-            classes[0 if is_word else 2 if is_other else 1].append(point)
-    word, space, others = map(tuple, classes)
-    return word, space, others
+            if begins[place] == place + 2:
+                word.append(point)
+            elif place + 1 in begins:
+                others.append(point)
+            else:
+                space.append(point)
+    return tuple(word), tuple(space), tuple(others)
 
 
 @functools.cache

@@ -129,8 +129,10 @@ def check_arguments(
             f"kill loses nothing. Expected a file or a folder; for standard output leave --output "
             f"out, and give --json."
         )
-    given = "texts as arguments" if texts else "--pair" if pair else "no --file"
     if texts or pair or file is None:
+        given = "no --file"
+        if texts or pair:
+            given = "texts as arguments" if texts else "--pair"
         raise InputError(
             f"--output is given and {given}; expected --file with the rows to classify. "
             f"For single texts leave --output out, and redirect the output: > file"
