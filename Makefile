@@ -56,7 +56,7 @@ check: $(VENV)/.dev  ## linters, types, import contracts
 test: $(VENV)/.dev  ## everything that must pass before a commit lands
 	$(MAKE) --no-print-directory --jobs=2 check pytest
 
-# glibc keeps what threads free in an arena for each; with two, a worker takes 3 GB and not 3.9.
+# glibc keeps what threads free in an arena for each; with two, a worker takes 3.2 GB and not 3.8.
 pytest: $(VENV)/.dev
 	MALLOC_ARENA_MAX=2 $(BIN)/pytest -m "not verify" --numprocesses $(WORKERS) --dist loadfile
 
