@@ -61,7 +61,7 @@ pytest: $(VENV)/.dev
 	MALLOC_ARENA_MAX=2 $(BIN)/pytest -m "not verify" --numprocesses $(WORKERS) --dist loadfile
 
 test-fast: check  ## the quick tests: no exports of many models, no training, no processes
-	$(BIN)/pytest -m "not verify and not slow" --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/pytest -m "not verify and not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 verify: $(VENV)/.dev  ## the full-corpus checks, minutes long; needs TFCLF_SHARED (default ../shared)
 	$(BIN)/pytest -m verify
