@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+# As config.json names them.
+DISTILBERT_BASE: Mapping[str, int] = {"n_layers": 6, "dim": 768, "hidden_dim": 3072}
+
 
 def count_operations(
     lengths: np.ndarray, sizes: Mapping[str, Any], *, last_whole: bool = True

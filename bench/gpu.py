@@ -30,7 +30,7 @@ import tensorflow as tf
 from rich.console import Console
 
 import tfclf
-from bench.arithmetic import count_operations
+from bench.arithmetic import DISTILBERT_BASE, count_operations
 from bench.cases import CASES, Case
 from bench.material import base_checkpoint, texts
 from bench.measure import machine, write_result
@@ -41,7 +41,6 @@ _TYPES = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 # DistilBERT-base, the case of the cards and of the CPU's tables.
 _CASE = CASES[0]
 _SMALL = {"n_layers": 1, "dim": 64, "hidden_dim": 128, "n_heads": 2}
-_SIZES = {"n_layers": 6, "dim": 768, "hidden_dim": 3072, "n_heads": 12}
 
 
 def main() -> None:
@@ -96,7 +95,7 @@ def _measure(
     compiled = _count_programs() - before
     seconds = _time(lambda: xla.predict_columns(rows), runs=runs)
     lengths = np.array([int(count) for count in xla.tokenize(list(rows)).row_lengths()])
-    rate = count_operations(lengths, {**_SIZES, **case.sizes}) / seconds
+    rate = count_operations(lengths, {**DISTILBERT_BASE, **case.sizes}) / seconds
     card = _measure_products(_TYPES[precision], runs=runs)
     return {
         "texts_per_second": round(len(rows) / seconds, 1),

@@ -6,11 +6,19 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.spark.conftest import BUNDLED
 from tfclf.catalog import cards
 from tfclf.catalog.local import RECORD_FORMAT, Record, archive_place
+from tfclf.spark.sparknlp import (
+    DistilBertForSequenceClassification,
+    DocumentAssembler,
+    SentenceDetector,
+    Tokenizer,
+)
 
 CARDS = {
     "albert_base_sequence_classifier_ag_news": "albert_tiny_sequence_classifier_ag_news_en",
@@ -60,3 +68,14 @@ def read_snippet(shared: Path, card: str) -> str:
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found[1]
+
+
+def make_stages(*, by_sentence: bool = False) -> list[Any]:
+    """Return the stages from texts to classes, by the bundled model."""
+    document = DocumentAssembler().setInputCol("text").setOutputCol("document")
+    name = "sentence" if by_sentence else "document"
+    sentence = SentenceDetector().setInputCols(["document"]).setOutputCol("sentence")
+    tokens = Tokenizer().setInputCols([name]).setOutputCol("token")
+    classes = DistilBertForSequenceClassification.loadSavedModel(str(BUNDLED), None)
+    classes.setInputCols("token", name).setOutputCol("class")
+    return [document, *([sentence] if by_sentence else []), tokens, classes]

@@ -5,14 +5,11 @@ from typing import Any
 import pytest
 from pyspark.ml import Transformer
 
-from tests.spark.conftest import BUNDLED
+from tests.spark.sparknlp.conftest import make_stages
 from tfclf.errors import InputError
 from tfclf.spark.sparknlp import (
-    DistilBertForSequenceClassification,
-    DocumentAssembler,
     LightPipeline,
     PipelineModel,
-    Tokenizer,
 )
 
 _TEXT = "Late goal wins the cup."
@@ -25,45 +22,38 @@ class _Other(Transformer):
         return dataset
 
 
-def _stages() -> list[Any]:
-    document = DocumentAssembler().setInputCol("text").setOutputCol("document")
-    tokens = Tokenizer().setInputCols(["document"]).setOutputCol("token")
-    classes = DistilBertForSequenceClassification.loadSavedModel(str(BUNDLED), None)
-    return [document, tokens, classes.setInputCols("token", "document").setOutputCol("class")]
-
-
 @pytest.mark.parametrize("target", [None, 3, b"bytes", ("a", "tuple"), ["text", 3]])
 def test_what_is_no_text_is_refused(spark: Any, target: Any) -> None:
-    light = LightPipeline(PipelineModel(_stages()))
+    light = LightPipeline(PipelineModel(make_stages()))
     with pytest.raises(InputError, match="expected a str or a list of str"):
         light.annotate(target)
 
 
 def test_a_list_gives_a_list(spark: Any) -> None:
-    answers = LightPipeline(PipelineModel(_stages())).annotate([_TEXT, _TEXT])
+    answers = LightPipeline(PipelineModel(make_stages())).annotate([_TEXT, _TEXT])
     assert [one["class"] for one in answers] == [["Sports"], ["Sports"]]
 
 
 def test_stages_of_a_pipeline_in_a_pipeline_run_in_their_order(spark: Any) -> None:
-    document, *others = _stages()
+    document, *others = make_stages()
     light = LightPipeline(PipelineModel([PipelineModel([document]), PipelineModel(others)]))
     assert light.annotate(_TEXT)["class"] == ["Sports"]
 
 
 def test_a_stage_of_another_package_is_refused_by_name(spark: Any) -> None:
-    light = LightPipeline(PipelineModel([*_stages(), _Other()]))
+    light = LightPipeline(PipelineModel([*make_stages(), _Other()]))
     assert not light.getIgnoreUnsupported()
     with pytest.raises(InputError, match=r"a stage _Other, .*setIgnoreUnsupported"):
         light.annotate(_TEXT)
 
 
 def test_a_stage_of_another_package_is_passed_over_if_asked(spark: Any) -> None:
-    light = LightPipeline(PipelineModel([*_stages(), _Other()])).setIgnoreUnsupported(True)
+    light = LightPipeline(PipelineModel([*make_stages(), _Other()])).setIgnoreUnsupported(True)
     assert light.getIgnoreUnsupported()
     assert light.annotate(_TEXT)["class"] == ["Sports"]
 
 
 def test_transform_runs_on_a_data_frame(spark: Any) -> None:
     frame = spark.createDataFrame([(_TEXT,)], "text string")
-    (row,) = LightPipeline(PipelineModel(_stages())).transform(frame).collect()
+    (row,) = LightPipeline(PipelineModel(make_stages())).transform(frame).collect()
     assert [one.result for one in row["class"]] == ["Sports"]

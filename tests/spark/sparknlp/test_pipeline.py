@@ -8,6 +8,7 @@ import pytest
 
 import tfclf
 from tests.spark.conftest import BUNDLED, HEADLINES
+from tests.spark.sparknlp.conftest import make_stages
 from tfclf.errors import InputError, SourceError
 from tfclf.spark.sparknlp import (
     Annotation,
@@ -25,16 +26,6 @@ from tfclf.spark.sparknlp import (
 _TWO = "Late goal wins the cup. Shares jump after earnings."
 
 
-def _stages(*, by_sentence: bool = False) -> list[Any]:
-    document = DocumentAssembler().setInputCol("text").setOutputCol("document")
-    name = "sentence" if by_sentence else "document"
-    sentence = SentenceDetector().setInputCols(["document"]).setOutputCol("sentence")
-    tokens = Tokenizer().setInputCols([name]).setOutputCol("token")
-    classes = DistilBertForSequenceClassification.loadSavedModel(str(BUNDLED), None)
-    classes.setInputCols("token", name).setOutputCol("class")
-    return [document, *([sentence] if by_sentence else []), tokens, classes]
-
-
 @pytest.fixture(scope="module")
 def two(spark: Any) -> Any:
     """Return one row of two sentences."""
@@ -44,7 +35,7 @@ def two(spark: Any) -> Any:
 @pytest.fixture(scope="module")
 def by_sentence(two: Any) -> Any:
     """Return the row with one class per sentence."""
-    return Pipeline(stages=_stages(by_sentence=True)).fit(two).transform(two).collect()[0]
+    return Pipeline(stages=make_stages(by_sentence=True)).fit(two).transform(two).collect()[0]
 
 
 def test_each_sentence_has_a_class_and_its_place(by_sentence: Any) -> None:
@@ -65,7 +56,7 @@ def test_tokens_know_their_sentence(by_sentence: Any) -> None:
 def test_coalesced_sentences_get_the_mean_of_their_probabilities(
     bundled: tfclf.Classifier,
 ) -> None:
-    stages = _stages(by_sentence=True)
+    stages = make_stages(by_sentence=True)
     stages[-1].setCoalesceSentences(True)
     (answer,) = LightPipeline(PipelineModel(stages)).fullAnnotate(_TWO)
     (found,) = answer["class"]
@@ -77,14 +68,14 @@ def test_coalesced_sentences_get_the_mean_of_their_probabilities(
 
 
 def test_a_light_pipeline_gives_what_a_job_gives(by_sentence: Any) -> None:
-    (answer,) = LightPipeline(PipelineModel(_stages(by_sentence=True))).fullAnnotate(_TWO)
+    (answer,) = LightPipeline(PipelineModel(make_stages(by_sentence=True))).fullAnnotate(_TWO)
     for column in ("document", "sentence", "token"):
         assert answer[column] == [Annotation(**one.asDict()) for one in by_sentence[column]]
     assert [one.result for one in answer["class"]] == [one.result for one in by_sentence["class"]]
 
 
 def test_annotate_gives_results_by_column(spark: Any) -> None:
-    light = LightPipeline(PipelineModel(_stages()))
+    light = LightPipeline(PipelineModel(make_stages()))
     assert light.annotate(HEADLINES[1])["class"] == ["Sports"]
     assert [answer["class"] for answer in light.annotate(list(HEADLINES[:2]))] == [
         ["World"],
@@ -94,13 +85,13 @@ def test_annotate_gives_results_by_column(spark: Any) -> None:
 
 def test_a_null_and_an_empty_text_have_a_document_and_no_class(spark: Any) -> None:
     texts = spark.createDataFrame([(None,), ("",), ("  ",)], "text string")
-    rows = PipelineModel(_stages()).transform(texts).collect()
+    rows = PipelineModel(make_stages()).transform(texts).collect()
     assert [(len(row.document), len(row["class"])) for row in rows] == [(1, 0)] * 3
 
 
 def test_a_finisher_gives_plain_strings(two: Any) -> None:
     finisher = Finisher().setInputCols(["class"]).setIncludeMetadata(True)
-    result = PipelineModel([*_stages(by_sentence=True), finisher]).transform(two)
+    result = PipelineModel([*make_stages(by_sentence=True), finisher]).transform(two)
     assert result.columns == ["text", "finished_class", "finished_class_md"]
     row = result.collect()[0]
     assert row.finished_class == ["Sports", "Business"]
@@ -109,7 +100,7 @@ def test_a_finisher_gives_plain_strings(two: Any) -> None:
 
 def test_a_finisher_joins_results_and_metadata(two: Any) -> None:
     finisher = Finisher().setInputCols("sentence").setOutputCols("out").setOutputAsArray(False)
-    stages = _stages(by_sentence=True)[:2]
+    stages = make_stages(by_sentence=True)[:2]
     plain = PipelineModel([*stages, finisher]).transform(two).collect()[0]
     assert plain.out == "Late goal wins the cup.@Shares jump after earnings."
     detailed = (
@@ -122,13 +113,13 @@ def test_a_finisher_joins_results_and_metadata(two: Any) -> None:
 
 
 def test_a_light_pipeline_with_a_finisher_keeps_its_columns_only() -> None:
-    stages = [*_stages(), Finisher().setInputCols(["class"])]
+    stages = [*make_stages(), Finisher().setInputCols(["class"])]
     assert list(LightPipeline(PipelineModel(stages)).annotate(HEADLINES[1])) == ["class"]
 
 
 def test_every_stage_is_saved_and_loaded(two: Any, tmp_path: Path) -> None:
     finisher = Finisher().setInputCols(["class"]).setOutputCols(["labels"])
-    stages = _stages(by_sentence=True)
+    stages = make_stages(by_sentence=True)
     stages[0].setCleanupMode("shrink")
     pipeline = PipelineModel([*stages, finisher])
     pipeline.save(str(tmp_path / "pipeline"))
@@ -140,7 +131,7 @@ def test_every_stage_is_saved_and_loaded(two: Any, tmp_path: Path) -> None:
 
 
 def test_exploded_sentences_are_rows(two: Any) -> None:
-    stages = _stages(by_sentence=True)[:3]
+    stages = make_stages(by_sentence=True)[:3]
     stages[1].setExplodeSentences(True)
     rows = PipelineModel(stages).transform(two).collect()
     assert [[one.result for one in row.sentence] for row in rows] == [
@@ -151,7 +142,7 @@ def test_exploded_sentences_are_rows(two: Any) -> None:
 
 
 def test_places_count_in_utf_16_as_java_does() -> None:
-    light = LightPipeline(PipelineModel(_stages(by_sentence=True)[:3]))
+    light = LightPipeline(PipelineModel(make_stages(by_sentence=True)[:3]))
     (answer,) = light.fullAnnotate("Goal \U0001f600 (late). Next.")
     assert answer["document"][0].end == 20
     assert [(one.begin, one.end) for one in answer["sentence"]] == [(0, 14), (16, 20)]
@@ -160,7 +151,7 @@ def test_places_count_in_utf_16_as_java_does() -> None:
 
 
 def test_a_smaller_sentence_length_truncates(bundled: tfclf.Classifier) -> None:
-    stages = _stages()
+    stages = make_stages()
     stages[-1].setMaxSentenceLength(5)
     (answer,) = LightPipeline(PipelineModel(stages)).fullAnnotate("shares jump after the bank")
     expected = dict(bundled.predict("shares jump after").probabilities or {})
@@ -193,7 +184,7 @@ def test_a_missing_setter_is_an_attribute_error_too() -> None:
 
 
 def test_the_activation_must_be_the_model_s() -> None:
-    stages = _stages()
+    stages = make_stages()
     stages[-1].setActivation("sigmoid")
     with pytest.raises(InputError, match=r"activation is 'sigmoid'.*expected 'softmax'"):
         LightPipeline(PipelineModel(stages)).annotate("x")
@@ -205,7 +196,7 @@ def test_a_class_for_another_family_is_refused() -> None:
 
 
 def test_columns_of_the_wrong_type_are_refused(two: Any) -> None:
-    stages = _stages()
+    stages = make_stages()
     stages[-1].setInputCols(["text", "document"])
     with pytest.raises(InputError, match=r"'text' .no column of annotations.*Tokenizer makes"):
         PipelineModel(stages).transform(two)
