@@ -3,9 +3,9 @@
     python -m bench.growth [--precisions float32 bfloat16] [--minutes 6]
 
 A DistilBERT-base with random weights encodes rows of equal length, from 1 x 16 to 256 x 512 tokens,
-each precision in a process of its own. Small cells come first; those that no longer fit into the
-time are left out by name. Figures go to bench/results/growth.json, and as a plot to
-docs/assets/growth.png.
+each precision in a process of its own, with the environment of `tfclf predict`. Small cells come
+first; those that no longer fit into the time are left out by name. Figures go to
+bench/results/growth.json, and as a plot to docs/assets/growth.png.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measure import describe_run, write_result
+from bench.peers.contenders import OUR_ENVIRONMENT
 from samples.checkpoints import ROOT
 
 BATCHES = (1, 8, 32, 64, 128, 256)
@@ -62,12 +63,25 @@ def _run_worker(
     checkpoint: Path, folder: Path, precision: str, options: argparse.Namespace
 ) -> Mapping[str, Any]:
     import tfclf
+    from bench.material import texts
 
-    export = tfclf.export(checkpoint, folder / precision, precision=precision)
+    export = tfclf.export(
+        checkpoint,
+        folder / precision,
+        precision=precision,
+        calibration_texts=texts("AG News", 200)[1] if precision.startswith("int8") else None,
+    )
     share = options.minutes / len(options.precisions)
     command = [sys.executable, "-m", "bench.growth", "--worker", str(export)]
     command += ["--minutes", str(share), "--runs", str(options.runs)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **OUR_ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     figures: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -229,7 +243,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "int8_bfloat16"])
     parser.add_argument("--minutes", type=float, default=6.0, help="for all precisions together")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each cell")
     parser.add_argument("--worker", metavar="EXPORT", help=argparse.SUPPRESS)

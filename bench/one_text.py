@@ -4,9 +4,9 @@
 
 The model is a DistilBERT-base with random weights. Two things are measured for each number of
 tokens: calls without a profiler, of a length that was seen before and of one that was not; and the
-milliseconds that a profiled call spends in each kind of op. What is left of the call's time is
-TensorFlow's bookkeeping between ops, and ops too small to be recorded. Figures go to
-bench/results/one_text.json.
+milliseconds that a profiled call spends in each kind of op, on all threads together. Figures go to
+bench/results/one_text_PRECISION.json. Run it with the environment of `tfclf predict`, as
+bench/peers/contenders.py has it.
 """
 
 import argparse
@@ -28,15 +28,19 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 import tfclf
 from bench.cases import CASES
-from bench.material import base_checkpoint
+from bench.material import base_checkpoint, texts
 from bench.measure import describe_run, write_result
 from samples.checkpoints import ROOT
+from tfclf.graph.build import PRECISIONS
 
-_RESULT = ROOT / "bench" / "results" / "one_text.json"
+_RESULTS = ROOT / "bench" / "results"
 _CALLS = 20
 _KINDS = {
-    "products with weights": ("_FusedMatMul", "MatMul", "_MklNativeFusedMatMul"),
-    "attention": ("BatchMatMulV2", "Softmax", "_MklBatchMatMulV2", "_FusedBatchMatMulV2"),
+    "products with weights": (
+        *("_FusedMatMul", "MatMul", "_MklNativeFusedMatMul"),
+        *("_QuantizedMatMul", "QuantizeV2"),
+    ),
+    "attention": ("BatchMatMulV2", "Softmax", "_MklBatchMatMulV2", "_MklFusedBatchMatMulV2"),
     "layer norm": ("FusedBatchNormV3", "_FusedBatchNormEx", "_MklLayerNorm"),
     "lookups": ("GatherV2", "ResourceGather"),
 }
@@ -47,7 +51,15 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = base_checkpoint(CASES[0], Path(folder) / "checkpoint")
-        clf = tfclf.load(tfclf.export(checkpoint, Path(folder) / "m", precision=options.precision))
+        export = tfclf.export(
+            checkpoint,
+            Path(folder) / "m",
+            precision=options.precision,
+            calibration_texts=texts("AG News", 200)[1]
+            if options.precision.startswith("int8")
+            else None,
+        )
+        clf = tfclf.load(export)
         figures = [
             _measure(clf, tokens, Path(folder) / f"profile-{tokens}") for tokens in options.tokens
         ]
@@ -57,7 +69,7 @@ def main() -> None:
         "precision": options.precision,
         "figures": figures,
     }
-    write_result(_RESULT, result)
+    write_result(_RESULTS / f"one_text_{options.precision}.json", result)
     _print(figures)
 
 
@@ -136,7 +148,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--precision", choices=list(PRECISIONS), default="float32")
     parser.add_argument("--tokens", type=int, nargs="+", default=[16, 50, 128, 512])
     return parser.parse_args()
 

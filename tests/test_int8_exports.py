@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import tfclf
 from tests.conftest import Once
-from tests.precisions import CALIBRATION_TEXTS, options_of
+from tests.precisions import CALIBRATION_TEXTS, RUNNABLE, options_of
 from tfclf import cli
 from tfclf.errors import InputError, SavedModelError
 from tfclf.sample_texts import HEADLINES
@@ -159,6 +159,14 @@ def _change(folder: Path, precision: str) -> Manifest:
     return manifest
 
 
+def _pretend_flags(flags: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for an x86-64 processor with these features."""
+    info = folder / "cpuinfo"
+    info.write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(requirements, "_CPU_INFO", info)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+
+
 def test_an_older_tensorflow_is_refused(tmp_path: Path) -> None:
     manifest = _change(tmp_path / "m" / "1", "int8")
     with pytest.raises(SavedModelError, match=r"TensorFlow is 2\.16\.1"):
@@ -179,6 +187,39 @@ def test_another_processor_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         check_requirements(manifest, source=tmp_path / "m" / "1")
 
 
+def test_a_rest_in_bfloat16_needs_a_processor_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """oneDNN would end the process at the first call."""
+    _pretend_flags("avx2 avx512f avx512_vnni", tmp_path, monkeypatch)
+    _change(tmp_path / "m" / "1", "float32")
+    manifest = _change(tmp_path / "m" / "2", "int8_bfloat16")
+    with pytest.raises(SavedModelError, match=r"AVX512-BF16 or AMX\. Use .*m/1 instead"):
+        check_requirements(manifest, source=tmp_path / "m" / "2")
+
+
+def test_such_a_processor_makes_no_such_export(
+    short_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend_flags("avx2 avx512f avx512_vnni", tmp_path, monkeypatch)
+    with pytest.raises(InputError, match=r"this processor has neither.* or use 'int8'"):
+        tfclf.export(
+            short_checkpoint,
+            tmp_path / "m",
+            precision="int8_bfloat16",
+            calibration_texts=CALIBRATION_TEXTS,
+        )
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.skipif("int8_bfloat16" not in RUNNABLE, reason="the processor has no bfloat16")
+def test_an_export_with_its_rest_in_bfloat16_agrees(short_checkpoint: Path, tmp_path: Path) -> None:
+    version = tfclf.export(short_checkpoint, tmp_path / "m", **options_of("int8_bfloat16"))
+    certificate = tfclf.verify(version, short_checkpoint, list(HEADLINES))
+    assert certificate.agrees
+    assert not certificate.equal
+
+
 def test_floats_run_on_any_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     check_requirements(_change(tmp_path / "m" / "1", "float32"), source=tmp_path / "m" / "1")
@@ -192,10 +233,7 @@ def test_a_processor_without_vnni_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    info = tmp_path / "cpuinfo"
-    info.write_text(f"flags : {flags}\n")
-    monkeypatch.setattr(requirements, "_CPU_INFO", info)
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    _pretend_flags(flags, tmp_path, monkeypatch)
     with caplog.at_level(logging.INFO, logger="tfclf"):
         check_requirements(_change(tmp_path / "m" / "1", "int8"), source=tmp_path / "m" / "1")
     assert ("without AVX512-VNNI" in caplog.text) is logged

@@ -74,7 +74,7 @@ def use_cores_as_streams(streams: int | None = None) -> int:
 
     if tf.config.list_physical_devices("GPU"):
         return streams or 1
-    streams = streams or _count_cores()
+    streams = streams or count_cores()
     if streams > 1:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -84,7 +84,8 @@ def use_cores_as_streams(streams: int | None = None) -> int:
     return streams
 
 
-def _count_cores() -> int:
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows cannot bind a process to cores

@@ -52,9 +52,10 @@ def export(
         overwritten.
       engine: 'lean' (ours, fast); 'original' (the Hugging Face TF class, traced); or 'auto': lean
         if it can run the model, else original, and the log says why.
-      precision: 'float32', 'bfloat16' or 'int8', of the arithmetic. int8 is not equal to the
-        original: `verify` states how far it agrees. It runs on x86-64 with TensorFlow 2.17 or
-        later, and is fastest with AVX512-VNNI, AVX-VNNI or AMX.
+      precision: 'float32', 'bfloat16', 'int8' or 'int8_bfloat16', of the arithmetic. int8 is not
+        equal to the original: `verify` states how far it agrees. It runs on x86-64 with TensorFlow
+        2.17 or later, and is fastest with AVX512-VNNI, AVX-VNNI or AMX. What it does not compute in
+        whole numbers is float32, or bfloat16, which is faster on processors that support it.
       storage: number format of the large weights in the file; `precision` by default. 'float16'
         halves a float32 file and is exact only if every weight is a float16 value, as after
         `tfclf train --round-weights float16`.

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.peers.engine import count_cores
+from tfclf.saved_model.threads import INTER_OP, INTRA_OP
+
 _ENGINES = "bench.peers.engines"
 PRECISIONS = ("float32", "bfloat16", "int8")
 # Largest difference of logits from the reference that counts as rounding. The random checkpoints
@@ -40,6 +43,14 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+# As `tfclf predict` sets them by itself.
+OUR_ENVIRONMENT = {
+    "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    **({INTRA_OP: "1", INTER_OP: "2"} if count_cores() == 2 else {}),
+}
+
+
 def _ours(precision: str, *, streams: bool = False) -> Contender:
     return Contender(
         key=f"tfclf_{precision}" + ("_streams" if streams else ""),
@@ -50,8 +61,7 @@ def _ours(precision: str, *, streams: bool = False) -> Contender:
         streams=streams,
         project=True,
         ours=True,
-        # As `tfclf predict` sets them by itself.
-        environment={"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1", "TF_ENABLE_ONEDNN_OPTS": "1"},
+        environment=OUR_ENVIRONMENT,
     )
 
 

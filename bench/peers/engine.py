@@ -114,6 +114,11 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(flags.split(":", 1)[1].split())
 
 
+def has_bfloat16() -> bool:
+    """Tell whether the processor has instructions for bfloat16."""
+    return not cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
 def hide_telemetry() -> None:
     """Keep OpenVINO and NNCF from reporting their use over the network."""
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # its import fails

@@ -58,9 +58,9 @@ def export(
     precision: Annotated[
         str,
         typer.Option(
-            help="Number format of the arithmetic: 'float32', 'bfloat16' or 'int8'. bfloat16 is "
-            "faster on processors that support it, and less exact; int8 is faster still, and needs "
-            "--calibrate."
+            help="Number format of the arithmetic: 'float32', 'bfloat16', 'int8' or "
+            "'int8_bfloat16'. bfloat16 is faster on processors that support it, and less exact; "
+            "int8 is faster still, and needs --calibrate; what it leaves is float32, or bfloat16."
         ),
     ] = "float32",
     calibrate: Annotated[
@@ -272,10 +272,13 @@ def _describe_int8(manifest: "Manifest") -> list[tuple[str, str]]:
     record = manifest.quantization
     if not record:
         return []
-    kept = record["products_in_float32"]
+    from tfclf.saved_model.manifest import INT8_RESTS
+
+    rest = INT8_RESTS[manifest.precision]
+    kept = record[f"products_in_{rest}"]
     products = (
         f"{record['products_in_int8']} products, ranges measured on {record['texts']:,} texts; "
-        f"{len(kept)} in float32: {', '.join(kept) or 'none'}"
+        f"{len(kept)} in {rest}: {', '.join(kept) or 'none'}"
     )
     needs = ", ".join(f"{name} {value}" for name, value in manifest.requires.items())
     return [("int8", products), ("needs", needs)]

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfclf._tensorflow import count_cores
 from tfclf.catalog.resolve import find_export
 from tfclf.cli.page_examples import find_page_examples
 from tfclf.cli.startup import start_tensorflow
 from tfclf.errors import InputError, TfclfError
 from tfclf.saved_model.frozen_weights import assume_if_safe
+from tfclf.saved_model.threads import give_each_part_a_core
 
 if TYPE_CHECKING:
     from tfclf.launcher import Settings
@@ -222,7 +224,9 @@ def serve(
                     f"too."
                 )
         folder = find_export(model)
-        assume_if_safe(list_base_paths(folder), many_signatures=True)
+        base_paths = list_base_paths(folder)
+        assume_if_safe(base_paths, many_signatures=True)
+        give_each_part_a_core(base_paths, cores=count_cores())
         start_tensorflow("tensorflow_text")
         with (
             start(

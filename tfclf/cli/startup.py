@@ -3,10 +3,11 @@
 import importlib
 from pathlib import Path
 
-from tfclf._tensorflow import quiet_start
+from tfclf._tensorflow import count_cores, quiet_start
 from tfclf.catalog import resolve
 from tfclf.errors import SourceError
 from tfclf.saved_model.frozen_weights import assume_if_safe, drop_frozen_weights
+from tfclf.saved_model.threads import give_each_part_a_core
 from tfclf.saved_model.versions import saved_model_folder
 
 
@@ -34,6 +35,7 @@ def start_to_predict(*sources: str) -> None:
     exports = [version for version in versions if version is not None]
     if len(exports) == len(versions):
         assume_if_safe(exports)
+        give_each_part_a_core(exports, cores=count_cores())
     start_tensorflow()
 
 

@@ -13,18 +13,19 @@ from tfclf.checkpoints.checkpoint import Checkpoint
 from tfclf.errors import CheckpointError, InputError, first_line
 from tfclf.graph.engines.lean import LeanEngine, explain_not_lean
 from tfclf.graph.engines.lean.calibration import Ranges, calibrate
+from tfclf.graph.engines.lean.weights import Dense, MakeProduct
 from tfclf.graph.engines.original import OriginalEngine
 from tfclf.graph.framing import Batch, Frame
 from tfclf.graph.serving_graph import Engine, ServingGraph
 from tfclf.problem_types import PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from tfclf.saved_model.buckets import Ladder
-from tfclf.saved_model.manifest import INT8, Manifest
+from tfclf.saved_model.manifest import INT8, INT8_RESTS, Manifest
 from tfclf.saved_model.requirements import REQUIRES, check_platform
 from tfclf.tokenization.compile import Tokenizer
 from tfclf.tokenization.spec import TokenizerSpec
 
 ENGINES = ("lean", "original")
-PRECISIONS = ("float32", "bfloat16", INT8)
+PRECISIONS = ("float32", "bfloat16", *INT8_RESTS)
 STORAGES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger("tfclf")
 # Texts to measure the ranges of int8 on. More than the second number change little and take time.
@@ -57,15 +58,15 @@ def build(
     """Build the graph of a checkpoint, and the manifest that describes it.
 
     Args:
-      calibration_texts: for precision 'int8', 200 or more texts like those that the model will see;
-        of more than 512 that many are taken, evenly spaced.
+      calibration_texts: for int8, 200 or more texts like those that the model will see; of more
+        than 512 that many are taken, evenly spaced.
       ladder: the lean engine's buckets for XLA; by default lengths that double up to the
         checkpoint's limit.
     Raises: CheckpointError, TokenizerError; InputError for options that do not exist or do not go
       together.
     """
-    # What an int8 export does not keep in whole numbers is float32.
-    storage = storage or ("float32" if precision == INT8 else precision)
+    # What an int8 export does not keep in whole numbers is stored as it is computed.
+    storage = storage or INT8_RESTS.get(precision, precision)
     _check_options(engine, precision, storage)
     texts = _choose_calibration_texts(precision, ladder, calibration_texts)
     _check_problem_type(checkpoint)
@@ -82,7 +83,7 @@ def build(
     frame = Frame(spec, max_length=checkpoint.max_length, padding_side=side)
     tokenizer = Tokenizer(spec)
     encoder: Engine
-    quantization = None
+    parts, quantization = 1, None
     if engine == "lean":
         build_engine = functools.partial(
             LeanEngine,
@@ -91,17 +92,25 @@ def build(
             checkpoint.load_weights(),
             folder=checkpoint.folder,
         )
-        if precision == INT8:
+        if precision in INT8_RESTS:
             ranges = calibrate(
                 lambda make: build_engine(ladder=None, make_product=make),
                 # By length, so that the longest do not stand in each batch.
                 pack_batches(tokenizer, frame, sorted(texts, key=len), rows=_CALIBRATION_ROWS),
             )
-            quantization = _describe(ranges)
-            encoder = build_engine(ladder=None, storage=storage, make_product=ranges.make_product)
+            quantization = _describe(ranges, rest=INT8_RESTS[precision])
+            make_product: MakeProduct = ranges.make_product
+            ladder = None
         else:
+            make_product = Dense
             ladder = _choose_ladder(ladder, checkpoint.max_length)
-            encoder = build_engine(ladder=ladder, precision=precision, storage=storage)
+        encoder = build_engine(
+            ladder=ladder,
+            precision=INT8_RESTS.get(precision, precision),
+            storage=storage,
+            make_product=make_product,
+        )
+        parts = encoder.parts
     else:
         model = checkpoint.load_model()
         types = spec.token_types and takes_token_types(model)
@@ -128,8 +137,9 @@ def build(
         ladder=graph.ladder,
         frozen_weights=True,
         temperature=None if checkpoint.problem_type == REGRESSION else 1.0,
+        parts=parts,
         quantization=quantization,
-        requires=REQUIRES if precision == INT8 else {},
+        requires=REQUIRES.get(precision, {}),
     )
 
 
@@ -140,7 +150,7 @@ def _choose_calibration_texts(
 
     Raises: InputError if they are too few, or if the options do not go together.
     """
-    if precision != INT8:
+    if precision not in INT8_RESTS:
         if texts is not None:
             raise InputError(
                 f"calibration texts are given, and precision={precision!r} needs none. Use "
@@ -149,13 +159,14 @@ def _choose_calibration_texts(
         return []
     if ladder is not None:
         raise InputError(
-            "precision='int8' has no 'serving_xla', which a ladder is for: XLA does not know its "
-            "products. Leave the ladder out."
+            f"precision={precision!r} has no 'serving_xla', which a ladder is for: XLA does not "
+            f"know its products. Leave the ladder out."
         )
-    check_platform()
+    check_platform(precision)
     if texts is None:
         raise InputError(
-            f"precision='int8' measures the ranges of its numbers on texts, and none are given. "
+            f"precision={precision!r} measures the ranges of its numbers on texts, and none are "
+            f"given. "
             f"Give {_FEWEST_CALIBRATION_TEXTS} or more like those that the model will see: "
             f"calibration_texts (--calibrate FILE)."
         )
@@ -183,13 +194,17 @@ def pack_batches(
     ]
 
 
-def _describe(ranges: Ranges) -> Mapping[str, Any]:
-    """Describe an int8 encoder for the manifest."""
+def _describe(ranges: Ranges, *, rest: str) -> Mapping[str, Any]:
+    """Describe an int8 encoder for the manifest.
+
+    Args:
+      rest: the precision of what is not in int8.
+    """
     return {
         "texts": ranges.rows,
         "tokens": ranges.tokens,
         "products_in_int8": len(ranges.inputs),
-        "products_in_float32": list(ranges.kept),
+        f"products_in_{rest}": list(ranges.kept),
     }
 
 
@@ -281,7 +296,8 @@ def _check_options(engine: str, precision: str, storage: str) -> None:
     if precision == INT8 and storage == "bfloat16":
         raise InputError(
             "precision='int8' computes the rest in float32; found storage='bfloat16'. Use "
-            "storage='float32', or 'float16' to halve that part of the file."
+            "storage='float32', or 'float16' to halve that part of the file; or "
+            "precision='int8_bfloat16', which computes the rest in bfloat16."
         )
 
 

@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfclf.errors import InputError, SavedModelError, TfclfError
-from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.manifest import INT8_BFLOAT16, Manifest
 from tfclf.saved_model.processors import is_x86_64
 from tfclf.saved_model.versions import list_versions
 
@@ -203,7 +203,7 @@ def _find_obstacle(models: Iterable[Path], *, bfloat16_only: bool) -> str:
                 return f"{version} has no manifest of tfclf that can be read"
             if _shares_kernels(manifest):
                 return f"{version} is an older export, whose layers share kernels"
-            if bfloat16_only and manifest.precision != "bfloat16":
+            if bfloat16_only and manifest.precision not in ("bfloat16", INT8_BFLOAT16):
                 return (
                     f"{version} computes in {manifest.precision}, which gains less than a copy of "
                     f"the weights for each signature costs"

@@ -13,7 +13,11 @@ from tfclf.problem_types import REGRESSION
 from tfclf.saved_model.buckets import Ladder
 
 FORMAT_VERSION = 1
-INT8 = "int8"  # the precision that is not equal to the original, and needs oneDNN
+INT8 = "int8"
+INT8_BFLOAT16 = "int8_bfloat16"
+# The precisions that are not equal to the original and need oneDNN: by their names, that of what is
+# not computed in whole numbers.
+INT8_RESTS = {INT8: "float32", INT8_BFLOAT16: "bfloat16"}
 _PLACE = Path("assets.extra") / "tfclf.json"
 # The JSON type of each entry, as errors name it, with its types in Python.
 _TYPES: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
@@ -26,7 +30,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
         ),
     ),
     ("a list", (list,), ("labels",)),
-    ("a whole number", (int,), ("max_length",)),
+    ("a whole number", (int,), ("max_length", "parts")),
     ("true or false", (bool,), ("frozen_weights",)),
     ("a number or null", (int, float, type(None)), ("temperature",)),
     ("an object", (dict,), ("requires", "versions", "checksums")),
@@ -47,7 +51,8 @@ class Manifest:
       source: the checkpoint, as the user named it.
       family: the checkpoint's model_type.
       engine: 'lean' or 'original'.
-      precision: the precision of the arithmetic: 'float32', 'bfloat16' or 'int8'.
+      precision: the precision of the arithmetic: 'float32', 'bfloat16', 'int8' (the rest in
+        float32) or 'int8_bfloat16' (the rest in bfloat16).
       storage: the number format of the large weights on disk.
       problem_type: selects the activation.
       labels: in the order of the logits.
@@ -60,8 +65,10 @@ class Manifest:
       ladder: the buckets of the signature `serving_xla`; None without that signature.
       frozen_weights: whether the model answers right with TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1: each
         node multiplies by one weight only. Manifests of older exports lack it, which means False.
+      parts: into how many parts each layer is divided that can run side by side, each on a core.
+        Manifests of older exports lack it, which means 1.
       quantization: of an int8 export: texts and tokens that its ranges were measured on, and which
-        products of its layers stay in float32. None for other precisions.
+        products of its layers are not in int8. None for other precisions.
       requires: what runs the export: by 'tensorflow' and 'processor'. Empty for those that run
         wherever TensorFlow does.
       serving_versions: the versions of TF Serving that know every op of the export.
@@ -81,6 +88,7 @@ class Manifest:
     max_length: int
     ladder: Ladder | None = None
     frozen_weights: bool = False
+    parts: int = 1
     temperature: float | None = None
     thresholds: Mapping[str, float] | None = None
     calibration: Mapping[str, Any] | None = None

@@ -5,16 +5,25 @@ import platform
 from pathlib import Path
 
 from tfclf.errors import InputError, SavedModelError
-from tfclf.saved_model.manifest import INT8, Manifest
+from tfclf.saved_model.manifest import INT8, INT8_BFLOAT16, INT8_RESTS, Manifest
 from tfclf.saved_model.processors import is_x86_64
 from tfclf.saved_model.versions import list_versions
 
+_TENSORFLOW = "2.17 or later"
+# By precision; others run wherever TensorFlow does.
 REQUIRES = {
-    "tensorflow": "2.17 or later",
-    "processor": "x86-64; fastest with AVX512-VNNI, AVX-VNNI or AMX",
+    INT8: {
+        "tensorflow": _TENSORFLOW,
+        "processor": "x86-64; fastest with AVX512-VNNI, AVX-VNNI or AMX",
+    },
+    INT8_BFLOAT16: {
+        "tensorflow": _TENSORFLOW,
+        "processor": "x86-64 with AVX512-BF16 or AMX",
+    },
 }
 _FIRST_TENSORFLOW = (2, 17)
 _FAST_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _CPU_INFO = Path("/proc/cpuinfo")
 _log = logging.getLogger("tfclf")
 
@@ -27,28 +36,41 @@ def check_requirements(manifest: Manifest, *, source: Path, tensorflow: str | No
       tensorflow: the version that would run it; None if that is checked elsewhere.
     Raises: SavedModelError.
     """
-    if manifest.precision != INT8:
+    precision = manifest.precision
+    if precision not in INT8_RESTS:
         return
     if tensorflow is not None and _parse(tensorflow) < _FIRST_TENSORFLOW:
         found = f"TensorFlow is {tensorflow}"
-    elif not is_x86_64():
-        found = f"this processor is {platform.machine()}"
+    elif obstacle := find_obstacle(precision):
+        found = obstacle
     else:
         _log_slow_processor(source)
         return
+    needs = REQUIRES[precision]
     raise SavedModelError(
-        f"{source} is an int8 export, and {found}; expected TensorFlow {REQUIRES['tensorflow']} on "
-        f"x86-64: nothing else has its products. {_name_float_export(source)}"
+        f"{source} is an export in {precision}, and {found}; expected TensorFlow "
+        f"{needs['tensorflow']} on {needs['processor']}. {_name_float_export(source)}"
     )
 
 
-def check_platform() -> None:
+def check_platform(precision: str) -> None:
     """Refuse to make an int8 export on a machine that could not run it. Raises: InputError."""
-    if not is_x86_64():
+    if obstacle := find_obstacle(precision):
         raise InputError(
-            f"precision='int8' needs oneDNN's products for x86-64, and this processor is "
-            f"{platform.machine()}. Export on an x86-64 machine, or use precision='float32'."
+            f"precision={precision!r} needs oneDNN's products for "
+            f"{REQUIRES[precision]['processor']}, and {obstacle}. Export on such a machine, or use "
+            f"{'int8' if is_x86_64() else 'float32'!r}."
         )
+
+
+def find_obstacle(precision: str) -> str:
+    """Say why products of a precision do not run on this processor; "" if they do."""
+    if not is_x86_64():
+        return f"this processor is {platform.machine()}"
+    flags = _read_flags()
+    if precision == INT8_BFLOAT16 and flags is not None and not flags & _BFLOAT16_FLAGS:
+        return "this processor has neither"
+    return ""
 
 
 def _parse(version: str) -> tuple[int, int]:
@@ -61,12 +83,17 @@ def _parse(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _log_slow_processor(source: Path) -> None:
+def _read_flags() -> set[str] | None:
+    """Read the names of the processor's features; None where Linux does not tell."""
     try:
-        flags = _CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
-    except OSError:  # not Linux
-        return
-    if not _FAST_FLAGS.intersection(flags):
+        return set(_CPU_INFO.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return None
+
+
+def _log_slow_processor(source: Path) -> None:
+    flags = _read_flags()
+    if flags is not None and not flags & _FAST_FLAGS:
         _log.info(
             "%s: int8 runs here without AVX512-VNNI, AVX-VNNI or AMX: the answers are the same, "
             "and small batches gain little.",
@@ -81,6 +108,6 @@ def _name_float_export(source: Path) -> str:
             precision = Manifest.read(version).precision
         except SavedModelError:
             continue
-        if precision != INT8:
+        if precision not in INT8_RESTS:
             return f"Use {version} instead, which is {precision}."
     return "Export the checkpoint with precision='float32' (--precision float32) and use that."

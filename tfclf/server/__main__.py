@@ -37,11 +37,14 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     try:
-        from tfclf._tensorflow import quiet_start
+        from tfclf._tensorflow import count_cores, quiet_start
         from tfclf.saved_model.frozen_weights import assume_if_safe
+        from tfclf.saved_model.threads import give_each_part_a_core
         from tfclf.server.lifecycle.model_config import list_base_paths
 
-        assume_if_safe(list_base_paths(_models(parsed)), many_signatures=True)
+        base_paths = list_base_paths(_models(parsed))
+        assume_if_safe(base_paths, many_signatures=True)
+        give_each_part_a_core(base_paths, cores=count_cores())
         with quiet_start():
             import tensorflow_text  # noqa: F401  (its import prints to stderr too)
         from tfclf.server import command_line

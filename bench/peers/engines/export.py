@@ -13,6 +13,7 @@ from bench.peers.engine import (
     Material,
     Unavailable,
     batches,
+    has_bfloat16,
     written_once,
 )
 
@@ -30,7 +31,7 @@ def prepare(material: Material, *, precision: str, streams: bool) -> None:  # no
                 tfclf.export(
                     material.checkpoint,
                     folder,
-                    precision=precision,
+                    precision=_choose(precision),
                     calibration_texts=material.calibration if precision == "int8" else None,
                 )
             except TfclfError as error:
@@ -55,6 +56,13 @@ def load(material: Material, *, precision: str, streams: bool) -> Classify:
         return logits
 
     return classify_in_streams if streams else classify
+
+
+def _choose(precision: str) -> str:
+    """Return int8's form for this processor: its rest in bfloat16 if there are instructions."""
+    if precision == "int8" and has_bfloat16():
+        return "int8_bfloat16"
+    return precision
 
 
 def _place(material: Material, precision: str) -> Path:

@@ -17,7 +17,7 @@ from bench.peers.engine import (
     Unavailable,
     batches,
     count_cores,
-    cpu_flags,
+    has_bfloat16,
     hide_telemetry,
     written_once,
 )
@@ -41,7 +41,7 @@ def load(material: Material, *, precision: str, streams: bool) -> Classify:
     hide_telemetry()
     import openvino
 
-    if precision == "bfloat16" and not {"avx512_bf16", "amx_bf16"} & cpu_flags():
+    if precision == "bfloat16" and not has_bfloat16():
         raise Unavailable(
             "OpenVINO computes in float32 where the processor has neither AVX512-BF16 nor AMX"
         )
@@ -50,7 +50,10 @@ def load(material: Material, *, precision: str, streams: bool) -> Classify:
         material.folder / stored / _FILE,
         "CPU",
         {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+            # Its own default for int8, where the processor has bfloat16.
+            "INFERENCE_PRECISION_HINT": "bf16"
+            if precision != "float32" and has_bfloat16()
+            else "f32",
             "NUM_STREAMS": material.streams if streams else 1,
             "INFERENCE_NUM_THREADS": count_cores(),
         },

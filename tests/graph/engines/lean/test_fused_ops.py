@@ -48,3 +48,8 @@ def test_each_layer_norm_is_one_op(ops: Counter[str], short_checkpoint: Path) ->
 
 def test_no_layer_norm_is_left_in_pieces(ops: Counter[str]) -> None:
     assert not [op for op in ops if "FusedBatchNorm" in op]
+
+
+def test_scale_and_mask_of_attention_are_in_its_first_product(ops: Counter[str]) -> None:
+    """The second, with the values, has neither."""
+    assert ops["_MklFusedBatchMatMulV2"] == ops["_MklBatchMatMulV2"] > 0

@@ -1,4 +1,4 @@
-"""A large feed-forward in float32 is computed in two halves, and gives the original's logits."""
+"""Large layers are computed in two halves, and give the original's logits."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from samples.checkpoints import tiny_checkpoint
-from tests.precisions import options_of
+from tests.precisions import mark_precisions, options_of
 from tfclf._transformers import transformers
 from tfclf.checkpoints.opening import open_checkpoint
 from tfclf.families import known
-from tfclf.graph.build import PRECISIONS, build
+from tfclf.graph.build import build
 from tfclf.graph.engines.lean import LeanEngine
 from tfclf.graph.serving_graph import ServingGraph
 from tfclf.sample_texts import HEADLINES
@@ -55,14 +55,28 @@ def test_logits_of_xla_are_those_of_the_class(graph: ServingGraph, expected: np.
 
 
 @pytest.mark.sample("distilbert", "albert")
-def test_every_layer_has_two_halves(graph: ServingGraph) -> None:
-    assert _count_parts(graph) == {2}
+@pytest.mark.parametrize("precision", mark_precisions())
+def test_every_layer_has_two_halves(large_checkpoint: Path, precision: str) -> None:
+    assert _count_parts(_build(large_checkpoint, precision)) == {2}
+
+
+@pytest.mark.sample("distilbert", "albert")
+def test_logits_in_bfloat16_are_near_those_of_the_class(
+    large_checkpoint: Path, expected: np.ndarray
+) -> None:
+    logits = _build(large_checkpoint, "bfloat16").classify_text(tf.constant(TEXTS))["logits"]
+    np.testing.assert_allclose(logits, expected, atol=0.05, rtol=0)
 
 
 @pytest.mark.sample("distilbert")
-@pytest.mark.parametrize("precision", [one for one in PRECISIONS if one != "float32"])
-def test_in_other_precisions_it_stays_whole(large_checkpoint: Path, precision: str) -> None:
-    assert _count_parts(_build(large_checkpoint, precision)) == {1}
+def test_the_manifest_says_so(large_checkpoint: Path) -> None:
+    _, manifest = build(open_checkpoint(large_checkpoint), name="model", engine="lean")
+    assert manifest.parts == 2
+
+
+def test_an_odd_number_of_heads_stays_whole(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "checkpoint", "distilbert", n_heads=1, hidden_dim=3072)
+    assert _count_parts(_build(checkpoint, "float32")) == {1}
 
 
 def test_a_small_one_stays_whole(checkpoint: Path) -> None:
@@ -78,4 +92,8 @@ def _build(checkpoint: Path, precision: str) -> ServingGraph:
 
 def _count_parts(graph: ServingGraph) -> set[int]:
     assert isinstance(graph._engine, LeanEngine)
-    return {len(layer.inner) for layer in graph._engine.layers}
+    return {
+        len(products)
+        for layer in graph._engine.layers
+        for products in (layer.attention_output, layer.inner, layer.output)
+    }

@@ -40,7 +40,7 @@ _LARGEST_KEPT = 1 / 4  # of the products, in float32 for the sake of the error
 _PERCENTILE = 0.9999
 _BINS = 4096
 _SMALLEST = 1e-5
-# Products whose inputs come from a layer norm, by the last part of their names.
+# Products whose inputs come from a layer norm: "inner" of "layer_0/inner" or "layer_0/inner/1".
 _AFTER_NORM = ("query_key_value", "query", "key_value", "inner")
 # Batches that measure sensitivity: each product costs a run of the encoder.
 _SENSITIVITY_BATCHES = 4
@@ -103,7 +103,7 @@ def calibrate(
             tokens += int(tf.size(batch.input_ids.values))
         multipliers = {
             name: _smooth(found, watch.products[name].weight, smoothing)
-            if smoothing is not None and name.rpartition("/")[2] in _AFTER_NORM
+            if smoothing is not None and name.split("/")[1] in _AFTER_NORM
             else None
             for name, found in largest.by_name.items()
         }

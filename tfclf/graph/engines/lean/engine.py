@@ -21,14 +21,20 @@ from tfclf.graph.engines.lean.weights import (
     MakeProduct,
     NormShapes,
     NormValues,
+    Product,
     Source,
-    count_feed_forward_parts,
+    count_parts,
 )
 from tfclf.graph.framing import Batch
 from tfclf.graph.tracing import trace_once
 from tfclf.saved_model.buckets import Ladder
 
 _PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
+# A tile of AMX has 16 rows, so padding tokens to whole tiles costs little, and spares oneDNN a new
+# kernel for most numbers of tokens. In float32 it costs as much as it spares.
+_TOKEN_MULTIPLES = {tf.float32: 1, tf.bfloat16: 16}
+# Attention over padding is masked, and cheap beside the rest of a layer.
+_LENGTH_MULTIPLE = 16
 
 
 class LeanEngine(tf.Module):
@@ -68,9 +74,7 @@ class LeanEngine(tf.Module):
         self._head_activations = family.head_activations
         self.embeddings = Embeddings(source, formats)
         last = sizes.passes[-1]
-        # Measured in float32 only.
-        plain = make_product is Dense and compute == tf.float32
-        parts = count_feed_forward_parts(sizes.intermediate_size) if plain else 1
+        self.parts = count_parts(heads=sizes.heads, intermediate_size=sizes.intermediate_size)
         layers = {
             place: Layer(
                 index,
@@ -78,7 +82,7 @@ class LeanEngine(tf.Module):
                 source,
                 formats,
                 is_last=place == last and sizes.passes.count(place) == 1,
-                parts=parts,
+                parts=self.parts,
                 make_product=make_product,
             )
             for index, place in enumerate(dict.fromkeys(sizes.passes))
@@ -159,16 +163,23 @@ class LeanEngine(tf.Module):
         extra = tf.cast(tf.equal(batch, 0), tf.int32)
         indices = [tf.pad(values, [[0, extra]]) for values in (tokens, positions, types)]
         row_splits = tf.concat([row_splits, tf.fill([extra], 1)], 0)
+        multiple = _TOKEN_MULTIPLES[self._compute]
+        indices = [packed.pad_tokens(each, row_splits, multiple=multiple) for each in indices]
         return self._compute_logits(indices, self._plan_packed(row_splits))[:batch]
 
     def _plan_packed(self, row_splits: tf.Tensor) -> Layout:
         sizes = self._sizes
         packing = packed.plan(
-            row_splits, heads=sizes.heads, head_size=sizes.head_size, dtype=self._compute
+            row_splits,
+            heads=sizes.heads // self.parts,
+            head_size=sizes.head_size,
+            dtype=self._compute,
+            token_multiple=_TOKEN_MULTIPLES[self._compute],
+            length_multiple=_LENGTH_MULTIPLE,
         )
         return Layout(
             attend=packed.share_attention(
-                packing, hidden_size=sizes.hidden_size, dtype=self._compute
+                packing, hidden_size=sizes.hidden_size // self.parts, dtype=self._compute
             ),
             attend_first=functools.partial(packed.attend_first, packing=packing),
             trace_step=functools.partial(packed.trace_step, dtype=self._compute),
@@ -186,7 +197,7 @@ class LeanEngine(tf.Module):
         layout = bucketed.make_layout(
             lengths,
             length=tf.shape(indices)[2],
-            heads=self._sizes.heads,
+            heads=self._sizes.heads // self.parts,
             dtype=self._compute,
             epsilon=self._sizes.layer_norm_epsilon,
         )
@@ -198,7 +209,7 @@ class LeanEngine(tf.Module):
         *lower, last_layer = self.layers
 
         def run_layer(hidden: tf.Tensor, layer: LayerValues, norm: Norm) -> tf.Tensor:
-            context = layout.attend(layer.query_key_value(hidden))
+            context = [layout.attend(product(hidden)) for product in layer.query_key_value]
             return self._feed_forward(layer, context, hidden, norm)
 
         # `norm` keeps tensors of this graph for later use; a function has to keep its own.
@@ -223,7 +234,10 @@ class LeanEngine(tf.Module):
         # fusion needs it.
         hidden_size = self._sizes.hidden_size
         firsts = tf.reshape(tf.gather(hidden, layout.first), [-1, hidden_size])
-        context = layout.attend_first(last.query(firsts), last.key_value(hidden))
+        context = [
+            layout.attend_first(query(firsts), key_value(hidden))
+            for query, key_value in zip(last.query, last.key_value, strict=True)
+        ]
         pooled = tf.cast(
             self._feed_forward(last, context, firsts, layout.norm(tf.size(layout.first))),
             tf.float32,
@@ -235,13 +249,20 @@ class LeanEngine(tf.Module):
     def _feed_forward(
         self,
         layer: LayerValues | LastLayerValues,
-        context: tf.Tensor,
+        context: Sequence[tf.Tensor],
         hidden: tf.Tensor,
         norm: Norm,
     ) -> tf.Tensor:
         """Compute the part of a layer after attention, [rows, hidden_size], each row for itself."""
-        hidden = norm(layer.attention_norm, layer.attention_output(context, add=hidden))
-        outputs = hidden
-        for inner, output in zip(layer.inner, layer.output, strict=True):
-            outputs = output(inner(hidden, activation=self._sizes.activation), add=outputs)
-        return norm(layer.output_norm, outputs)
+        hidden = norm(layer.attention_norm, _add_up(layer.attention_output, context, hidden))
+        inner = [product(hidden, activation=self._sizes.activation) for product in layer.inner]
+        return norm(layer.output_norm, _add_up(layer.output, inner, hidden))
+
+
+def _add_up(products: Sequence[Product], inputs: Sequence[tf.Tensor], add: tf.Tensor) -> tf.Tensor:
+    """Return `add` plus the products of the inputs, one for each part of a layer."""
+    if len(products) == 1:
+        return products[0](inputs[0], add=add)
+    # One op for three or more: Grappler would fuse an addition of two into the product behind it,
+    # which would then wait for the product before it.
+    return tf.add_n([add, *(part(each) for part, each in zip(products, inputs, strict=True))])

@@ -71,7 +71,7 @@ class Int8Kernel(NamedTuple):
 
 
 class Int8Values(NamedTuple):
-    """x @ kernel + bias with x and kernel in whole numbers; float32 in and out.
+    """x @ kernel + bias with x and kernel in whole numbers; float32 or bfloat16 in and out.
 
     Attributes:
       kernel: int8[inputs, outputs].
@@ -91,10 +91,11 @@ class Int8Values(NamedTuple):
         self, inputs: tf.Tensor, *, activation: str = LINEAR, add: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Compute activation(product + add)."""
+        exact = tf.cast(inputs, tf.float32)
         for multipliers in self.multipliers:
-            inputs *= multipliers
+            exact *= multipliers
         whole = tf.raw_ops.QuantizeV2(
-            input=inputs,
+            input=exact,
             min_range=-self.input_largest,
             max_range=self.input_largest,
             T=tf.qint8,
@@ -122,6 +123,7 @@ class Int8Values(NamedTuple):
                 self.largest,
             ],
             fused=[*fused, b"Dequantize"],
+            dtype=inputs.dtype,
         )
         outputs.set_shape([inputs.shape[0], self.bias.shape[0]])
         return FUNCTIONS[activation](outputs)
@@ -187,7 +189,7 @@ class Int8Dense(tf.Module):
         )
 
 
-def _multiply(inputs: Sequence[tf.Tensor], *, fused: Sequence[bytes]) -> tf.Tensor:
+def _multiply(inputs: Sequence[tf.Tensor], *, fused: Sequence[bytes], dtype: tf.DType) -> tf.Tensor:
     """Add the op's node to the graph: tf.raw_ops has no op whose name begins with `_`.
 
     Weights count as constant, so oneDNN orders them once; each node must meet only one kernel.
@@ -195,11 +197,12 @@ def _multiply(inputs: Sequence[tf.Tensor], *, fused: Sequence[bytes]) -> tf.Tens
     graph = tf.compat.v1.get_default_graph()
     attribute, values = tf.compat.v1.AttrValue, tf.compat.v1.AttrValue.ListValue
     types = [tensor.dtype.as_datatype_enum for tensor in inputs]
-    whole, real = tf.qint8.as_datatype_enum, tf.float32.as_datatype_enum
+    whole, bias = tf.qint8.as_datatype_enum, tf.float32.as_datatype_enum
+    real = dtype.as_datatype_enum  # of what is added, and of the result
     node = graph.create_op(
         OP,
         list(inputs),
-        [tf.float32],
+        [dtype],
         name=graph.unique_name("int8_product"),
         attrs={
             "Tdevice_inputs": attribute(list=values(type=types)),
@@ -208,7 +211,7 @@ def _multiply(inputs: Sequence[tf.Tensor], *, fused: Sequence[bytes]) -> tf.Tens
             "Thost_outputs": attribute(list=values()),
             "T1": attribute(type=whole),
             "T2": attribute(type=whole),
-            "Tbias": attribute(type=real),
+            "Tbias": attribute(type=bias),
             "U": attribute(type=real),
             "Tout": attribute(type=real),
             "transpose_a": attribute(b=False),

@@ -63,7 +63,7 @@ class Packing(NamedTuple):
       back: int32[tokens, heads], the index of each head of each token among the groups' padded
         heads.
       back_first: int32[batch], the index of each row among the groups' rows.
-      scale: [], 1 / sqrt(head size).
+      head_count, head_size: of each token.
       heads: int32[2], the shape of all heads of all tokens: any number, head size.
       first_heads: int32[4], the shape of each row's first token: any number, heads, 1, head size.
     """
@@ -73,12 +73,39 @@ class Packing(NamedTuple):
     groups: tuple[Group, ...]
     back: tf.Tensor
     back_first: tf.Tensor
-    scale: tf.Tensor
+    head_count: int
+    head_size: int
     heads: tf.Tensor
     first_heads: tf.Tensor
 
 
-def plan(row_splits: tf.Tensor, *, heads: int, head_size: int, dtype: tf.DType) -> Packing:
+def pad_tokens(values: tf.Tensor, row_splits: tf.Tensor, *, multiple: int) -> tf.Tensor:
+    """Append zeros up to a multiple of so many tokens. Nobody reads the tokens that they make.
+
+    oneDNN builds a kernel for each number of tokens that it meets, which takes longer than to
+    compute a few more tokens.
+
+    >>> pad_tokens(tf.constant([7, 8, 9]), tf.constant([0, 2, 3]), multiple=4).numpy().tolist()
+    [7, 8, 9, 0]
+
+    Args:
+      values: [tokens, ...].
+    """
+    if multiple == 1:
+        return values
+    spare = [[0, -row_splits[-1] % multiple]]
+    return tf.pad(values, spare + [[0, 0]] * (values.shape.rank - 1))
+
+
+def plan(
+    row_splits: tf.Tensor,
+    *,
+    heads: int,
+    head_size: int,
+    dtype: tf.DType,
+    token_multiple: int = 1,
+    length_multiple: int = 1,
+) -> Packing:
     """Plan where the heads of each token go before attention, and come from after it.
 
     Two rows of 2 tokens and 1 token, with 2 heads: [3 tokens, 3 * hidden_size] is seen as 3 * 3 * 2
@@ -104,27 +131,33 @@ def plan(row_splits: tf.Tensor, *, heads: int, head_size: int, dtype: tf.DType) 
 
     Args:
       row_splits: int32[batch + 1], rows of at least one token each; at least one row.
+      token_multiple: as for `pad_tokens`, if that has padded the tokens.
+      length_multiple: each group of rows is padded to a multiple of so many tokens.
     """
     grouped = tf.size(row_splits) - 1 >= _MIN_GROUPED_ROWS
+    plan_rows = functools.partial(
+        _plan_rows, row_splits, heads=heads, dtype=dtype, length_multiple=length_multiple
+    )
     groups, back, back_first = tf.cond(
         grouped,
-        lambda: _plan_rows(row_splits, heads=heads, dtype=dtype, groups=True),
-        lambda: _plan_rows(row_splits, heads=heads, dtype=dtype, groups=False),
+        lambda: plan_rows(groups=True),
+        lambda: plan_rows(groups=False),
     )
     return Packing(
         first=row_splits[:-1],
         grouped=grouped,
         groups=groups,
-        back=back,
+        back=pad_tokens(back, row_splits, multiple=token_multiple),
         back_first=back_first,
-        scale=tf.constant(head_size**-0.5, dtype),
+        head_count=heads,
+        head_size=head_size,
         heads=tf.constant([-1, head_size]),
         first_heads=tf.constant([-1, heads, 1, head_size]),
     )
 
 
 def _plan_rows(
-    row_splits: tf.Tensor, *, heads: int, dtype: tf.DType, groups: bool
+    row_splits: tf.Tensor, *, heads: int, dtype: tf.DType, length_multiple: int, groups: bool
 ) -> tuple[tuple[Group, ...], tf.Tensor, tf.Tensor]:
     """Return a Packing's `groups`, `back` and `back_first`.
 
@@ -150,6 +183,7 @@ def _plan_rows(
         strict=True,
     ):
         longest = tf.reduce_max(row_lengths)
+        longest += -longest % length_multiple
         columns = tf.range(longest)
         inside = columns < tf.expand_dims(row_lengths, 1)
         # [rows, 1, length], here [[[0, 1]], [[2, 2]]]: padding repeats the row's first token.
@@ -221,7 +255,7 @@ def trace_step(step: Step, layer: LayerValues, *, dtype: tf.DType) -> Step:
     """
     if tf.config.functions_run_eagerly():  # calibration: its values are no tensors
         return step
-    hidden_size = layer.attention_output.bias.shape[0]
+    hidden_size = layer.attention_output[0].bias.shape[0]
     values = tf.nest.map_structure(tf.TensorSpec.from_tensor, layer)
     return trace_once(step, [tf.TensorSpec([None, hidden_size], dtype), values], noinline=True)
 
@@ -302,7 +336,13 @@ def _attend_padded(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, group: Group, packing: Packing
 ) -> tf.Tensor:
     """Return softmax(query @ key^T / sqrt(head size)) @ value, padding masked."""
-    scores = tf.matmul(query * packing.scale, key, transpose_b=True) + group.bias
+    for heads in (query, key, value):
+        heads.set_shape([None, packing.head_count, None, packing.head_size])
+    # Grappler fuses scale and bias into the product only if the scale is a constant of this graph,
+    # and if all shapes have a known rank.
+    scale = tf.constant(packing.head_size**-0.5, query.dtype)
+    bias = tf.ensure_shape(group.bias, [None, 1, 1, None])
+    scores = tf.matmul(query * scale, key, transpose_b=True) + bias
     return tf.matmul(tf.nn.softmax(scores), value)
 
 

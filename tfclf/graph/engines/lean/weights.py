@@ -1,6 +1,6 @@
 """The original class's weights, renamed and fused for the encoder."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -226,12 +226,11 @@ class Embeddings(tf.Module):
 class LayerValues(NamedTuple):
     """The values that one transformer layer computes with; query, key and value are one product.
 
-    Attributes:
-      inner, output: of the feed-forward, part by part: see `split_feed_forward`.
+    All products are there part by part, see `split_columns`.
     """
 
-    query_key_value: Product
-    attention_output: Product
+    query_key_value: tuple[Product, ...]
+    attention_output: tuple[Product, ...]
     attention_norm: NormValues
     inner: tuple[Product, ...]
     output: tuple[Product, ...]
@@ -241,9 +240,9 @@ class LayerValues(NamedTuple):
 class LastLayerValues(NamedTuple):
     """Those of the last layer, which computes queries for fewer tokens than keys and values."""
 
-    query: Product
-    key_value: Product
-    attention_output: Product
+    query: tuple[Product, ...]
+    key_value: tuple[Product, ...]
+    attention_output: tuple[Product, ...]
     attention_norm: NormValues
     inner: tuple[Product, ...]
     output: tuple[Product, ...]
@@ -257,7 +256,7 @@ class Layer(tf.Module):
       is_last: whether the layer runs as the last one and nowhere else. Then it keeps queries apart:
         to cut them out of one kernel would copy the kernel at each call, 4 ms of a core for a
         hidden size of 768.
-      parts: of the feed-forward, see `split_feed_forward`.
+      parts: into how many the products are divided, see `split_columns`.
       make_product: makes the variables of each product.
     """
 
@@ -278,52 +277,56 @@ class Layer(tf.Module):
             source.dense(name, place) for name in (names.query, names.key, names.value)
         )
 
-        def make(dense: Sequence[KernelAndBias], name: str) -> ProductModule:
-            return make_product(*_join(dense), formats, f"layer_{index}/{name}")
+        endings = [f"/{part}" for part in range(parts)] if parts > 1 else [""]
+
+        def make(name: str, *dense: Sequence[KernelAndBias]) -> list[ProductModule]:
+            """Make the parts of products that stand side by side."""
+            return [
+                make_product(*_join(part), formats, f"layer_{index}/{name}{ending}")
+                for *part, ending in zip(*dense, endings, strict=True)
+            ]
+
+        def split(dense: KernelAndBias) -> list[KernelAndBias]:
+            return split_columns(dense, parts)
 
         # 1/sqrt(head size) stays out of the weights: their products with it are inexact in float16.
         if is_last:
-            self.query = make([query], "query")
-            self.key_value = make([key, value], "key_value")
+            self.query = make("query", split(query))
+            self.key_value = make("key_value", split(key), split(value))
         else:
-            self.query_key_value = make([query, key, value], "query_key_value")
+            self.query_key_value = make("query_key_value", split(query), split(key), split(value))
         self.attention_output = make(
-            [source.dense(names.attention_output, place)], "attention_output"
+            "attention_output", split_rows(source.dense(names.attention_output, place), parts)
         )
         self.attention_norm = source.norm(
             names.attention_norm, f"layer_{index}/attention_norm", place
         )
-        pairs = split_feed_forward(
-            source.dense(names.inner, place), source.dense(names.output, place), parts
-        )
-        endings = [f"_{part}" for part in range(parts)] if parts > 1 else [""]
-        self.inner, self.output = [], []
-        for (inner, output), ending in zip(pairs, endings, strict=True):
-            self.inner.append(make([inner], f"inner{ending}"))
-            self.output.append(make([output], f"output{ending}"))
+        self.inner = make("inner", split(source.dense(names.inner, place)))
+        self.output = make("output", split_rows(source.dense(names.output, place), parts))
         self.output_norm = source.norm(names.output_norm, f"layer_{index}/output_norm", place)
 
     def read(self) -> LayerValues:
         """Return the values as tensors of the graph that is being traced."""
-        return LayerValues(self.query_key_value.read(), *self._read_rest())
+        return LayerValues(_read(self.query_key_value), *self._read_rest())
 
     def read_last(self) -> LastLayerValues:
         """Return the values for the last pass, in which only first tokens have queries."""
         if hasattr(self, "query"):
-            queries, keys_values = self.query.read(), self.key_value.read()
+            queries, keys_values = _read(self.query), _read(self.key_value)
         else:
-            joined = self.query_key_value.read()
-            size = joined.bias.shape[0] // 3
-            queries, keys_values = joined.take(slice(size)), joined.take(slice(size, None))
+            joined = _read(self.query_key_value)
+            size = joined[0].bias.shape[0] // 3
+            queries = tuple(part.take(slice(size)) for part in joined)
+            keys_values = tuple(part.take(slice(size, None)) for part in joined)
         return LastLayerValues(queries, keys_values, *self._read_rest())
 
     def _read_rest(self) -> tuple[Any, ...]:
         """Return the fields that LayerValues and LastLayerValues share, in their order."""
         return (
-            self.attention_output.read(),
+            _read(self.attention_output),
             self.attention_norm.read(),
-            tuple(product.read() for product in self.inner),
-            tuple(product.read() for product in self.output),
+            _read(self.inner),
+            _read(self.output),
             self.output_norm.read(),
         )
 
@@ -380,51 +383,61 @@ class _Values(Mapping[str, np.ndarray]):
         return len(self._variables)
 
 
-def count_feed_forward_parts(intermediate_size: int) -> int:
-    """Return into how many parts `split_feed_forward` should divide products in float32.
+def count_parts(*, heads: int, intermediate_size: int) -> int:
+    """Return into how many parts the products of a layer should be divided: 2 or 1.
 
-    With few tokens, oneDNN sums 3,072 products at half the speed of 1,536. Measured for 16 and 50
-    tokens on a processor with AVX2: halves gain 15 to 35 % of both products' time. For a size of
-    2,048 and less they gain nothing (docs/speed.md).
+    Parts run side by side, each on a core of its own if TensorFlow's threads are set so, and meet
+    twice a layer. Several cores on one product meet at each. Smaller layers gain nothing
+    (docs/speed.md).
 
-    >>> [count_feed_forward_parts(size) for size in (1024, 2048, 3072, 3073, 4096)]
-    [1, 1, 2, 1, 2]
+    >>> [count_parts(heads=12, intermediate_size=size) for size in (1536, 2048, 3072, 3073)]
+    [1, 1, 2, 1]
+    >>> count_parts(heads=7, intermediate_size=3072)
+    1
     """
-    return 2 if intermediate_size >= _LEAST_HALVED and intermediate_size % 2 == 0 else 1
+    is_even = heads % 2 == 0 and intermediate_size % 2 == 0
+    return 2 if is_even and intermediate_size >= _LEAST_HALVED else 1
 
 
-def split_feed_forward(
-    inner: KernelAndBias, output: KernelAndBias, parts: int
-) -> list[tuple[KernelAndBias, KernelAndBias]]:
-    """Divide the two products of a feed-forward into pairs whose results add up to the whole's.
+def split_columns(dense: KernelAndBias, parts: int) -> list[KernelAndBias]:
+    """Divide a product into parts that each compute some columns of the result.
 
-    Each part has its own columns of the inner kernel and the same rows of the output kernel. The
-    first has the output's bias.
+    A part of queries, keys and values has some of the heads; a part of the inner product of a
+    feed-forward has some of its channels. Both go on by themselves, up to the product behind, of
+    which `split_rows` gives each part the rows for its columns.
 
-    >>> inner = np.array([[1.0, 2.0, 3.0, 4.0]]), np.zeros(4)
-    >>> output = np.array([[5.0], [6.0], [7.0], [8.0]]), np.array([9.0])
-    >>> for (columns, _), (rows, bias) in split_feed_forward(inner, output, 2):
-    ...     print(columns.tolist(), rows.tolist(), bias.tolist())
-    [[1.0, 2.0]] [[5.0], [6.0]] [9.0]
-    [[3.0, 4.0]] [[7.0], [8.0]] [0.0]
+    >>> kernel, bias = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([5.0, 6.0, 7.0, 8.0])
+    >>> [(kernel.tolist(), bias.tolist()) for kernel, bias in split_columns((kernel, bias), 2)]
+    [([[1.0, 2.0]], [5.0, 6.0]), ([[3.0, 4.0]], [7.0, 8.0])]
 
     Args:
-      inner: kernel [hidden_size, intermediate_size], and bias.
-      output: kernel [intermediate_size, hidden_size], and bias.
-      parts: divides intermediate_size.
+      dense: kernel [inputs, outputs], and bias.
+      parts: divides the number of outputs.
     """
-    output_bias = output[1]
-    biases = [output_bias, *[np.zeros_like(output_bias)] * (parts - 1)]
-    return [
-        ((columns, column_bias), (rows, bias))
-        for columns, column_bias, rows, bias in zip(
-            np.split(inner[0], parts, axis=1),
-            np.split(inner[1], parts),
-            np.split(output[0], parts),
-            biases,
-            strict=True,
-        )
-    ]
+    kernel, bias = dense
+    return list(zip(np.split(kernel, parts, axis=1), np.split(bias, parts), strict=True))
+
+
+def split_rows(dense: KernelAndBias, parts: int) -> list[KernelAndBias]:
+    """Divide a product into parts that each take some of the inputs; their results add up.
+
+    The first part has the bias:
+
+    >>> kernel, bias = np.array([[5.0], [6.0], [7.0], [8.0]]), np.array([9.0])
+    >>> [(kernel.tolist(), bias.tolist()) for kernel, bias in split_rows((kernel, bias), 2)]
+    [([[5.0], [6.0]], [9.0]), ([[7.0], [8.0]], [0.0])]
+
+    Args:
+      dense: kernel [inputs, outputs], and bias.
+      parts: divides the number of inputs.
+    """
+    kernel, bias = dense
+    biases = [bias, *[np.zeros_like(bias)] * (parts - 1)]
+    return list(zip(np.split(kernel, parts), biases, strict=True))
+
+
+def _read(products: Iterable[ProductModule]) -> tuple[Product, ...]:
+    return tuple(product.read() for product in products)
 
 
 def _join(parts: Sequence[KernelAndBias]) -> KernelAndBias:
