@@ -198,6 +198,25 @@ def test_a_rest_in_bfloat16_needs_a_processor_that_has_it(
         check_requirements(manifest, source=tmp_path / "m" / "2")
 
 
+@pytest.mark.parametrize(
+    ("limit", "refused"), [("AVX512_CORE_VNNI", True), ("avx512_core_amx", False)]
+)
+def test_a_limit_of_onednn_counts_as_the_processor_does(
+    limit: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend_flags("avx512_vnni amx_bf16", tmp_path, monkeypatch)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert bool(requirements.find_obstacle("int8_bfloat16")) is refused
+
+
+def test_a_system_that_does_not_tell_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "_CPU_INFO", tmp_path / "missing")
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    assert "does not tell" in requirements.find_obstacle("int8_bfloat16")
+
+
 def test_such_a_processor_makes_no_such_export(
     short_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,11 @@
-"""TF_ONEDNN_ASSUME_FROZEN_WEIGHTS: which processes get it, and which lose it."""
+"""TF_ONEDNN_ASSUME_FROZEN_WEIGHTS and TensorFlow's threads: which processes get them."""
 
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,18 +32,21 @@ from tfclf.saved_model.frozen_weights import (
     variables_for,
 )
 from tfclf.saved_model.manifest import Manifest
+from tfclf.saved_model.threads import INTER_OP, INTRA_OP
 from tfclf.server.__main__ import main
 from tfclf.server.lifecycle.model_config import list_base_paths
 
 BOTH = {VARIABLE: "1", ONEDNN: "1"}
+THREADS = {INTRA_OP: "1", INTER_OP: "2"}
 
 
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for a process on x86-64 that has not imported TensorFlow."""
-    for name in BOTH:
+    for name in (*BOTH, *THREADS):
         monkeypatch.setenv(name, "")  # so that what is set below is undone
         monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(frozen_weights, "_own_reason", "")
     monkeypatch.setattr(frozen_weights, "_has_tensorflow", lambda: False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -54,8 +57,8 @@ def import_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frozen_weights, "_has_tensorflow", lambda: True)
 
 
-def read_variables() -> dict[str, str]:
-    return {name: os.environ[name] for name in BOTH if name in os.environ}
+def read_variables(names: Iterable[str] = BOTH) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def make_version(folder: Path, **changes: object) -> Path:
@@ -153,6 +156,14 @@ def test_a_command_that_predicts_sets_them(monkeypatch: pytest.MonkeyPatch) -> N
     assert read_variables() == BOTH
 
 
+def test_a_command_that_predicts_gives_each_part_a_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup, "start_tensorflow", lambda: None)
+    startup.start_to_predict(str(make_bfloat16(tmp_path / "1", parts=2)))
+    assert read_variables(THREADS) == THREADS
+
+
 @pytest.mark.parametrize("other", [DEMO / "checkpoint", Path("not there")])
 def test_beside_a_checkpoint_or_nothing_it_does_not(
     other: Path, monkeypatch: pytest.MonkeyPatch
@@ -245,6 +256,15 @@ def test_a_server_of_a_model_in_bfloat16_sets_both(
     make_bfloat16(tmp_path / "news" / "1")
     start_server(tmp_path / "news")
     assert read_variables() == BOTH
+
+
+@pytest.mark.parametrize(("parts", "expected"), [(1, {}), (2, THREADS)])
+def test_a_server_gives_each_part_a_core(
+    parts: int, expected: dict[str, str], start_server: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make_bfloat16(tmp_path / "news" / "1", parts=parts)
+    start_server(tmp_path / "news")
+    assert read_variables(THREADS) == expected
 
 
 def test_a_server_looks_at_every_model_of_models_config(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What an int8 export needs of the machine that runs it."""
 
 import logging
+import os
 import platform
 from pathlib import Path
 
@@ -24,6 +25,8 @@ REQUIRES = {
 _FIRST_TENSORFLOW = (2, 17)
 _FAST_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+_LIMIT = "ONEDNN_MAX_CPU_ISA"  # an environment variable that oneDNN reads
+_WITH_BFLOAT16 = ("BF16", "FP16", "AMX", "DEFAULT")  # parts of its values
 _CPU_INFO = Path("/proc/cpuinfo")
 _log = logging.getLogger("tfclf")
 
@@ -67,10 +70,16 @@ def find_obstacle(precision: str) -> str:
     """Say why products of a precision do not run on this processor; "" if they do."""
     if not is_x86_64():
         return f"this processor is {platform.machine()}"
+    if precision != INT8_BFLOAT16:
+        return ""
+    # Without these instructions oneDNN has no such product, and ends the process.
     flags = _read_flags()
-    if precision == INT8_BFLOAT16 and flags is not None and not flags & _BFLOAT16_FLAGS:
-        return "this processor has neither"
-    return ""
+    if flags is None:
+        return "this system does not tell what the processor has"
+    limit = os.environ.get(_LIMIT, "")
+    if limit and not any(name in limit.upper() for name in _WITH_BFLOAT16):
+        return f"{_LIMIT}={limit} is set, which leaves both out"
+    return "" if flags & _BFLOAT16_FLAGS else "this processor has neither"
 
 
 def _parse(version: str) -> tuple[int, int]:
