@@ -260,9 +260,9 @@ class LeanEngine(tf.Module):
 
 
 def _add_up(products: Sequence[Product], inputs: Sequence[tf.Tensor], add: tf.Tensor) -> tf.Tensor:
-    """Return `add` plus the products of the inputs, one for each part of a layer."""
-    if len(products) == 1:
-        return products[0](inputs[0], add=add)
-    # One op for three or more: Grappler would fuse an addition of two into the product behind it,
-    # which would then wait for the product before it.
-    return tf.add_n([add, *(part(each) for part, each in zip(products, inputs, strict=True))])
+    """Return `add` plus the products of the inputs, one for each part of a layer: `split_rows`."""
+    first, *others = zip(products, inputs, strict=True)
+    total = first[0](first[1], add=add)
+    for part, each in others:
+        total -= part(each)
+    return total

@@ -419,21 +419,23 @@ def split_columns(dense: KernelAndBias, parts: int) -> list[KernelAndBias]:
 
 
 def split_rows(dense: KernelAndBias, parts: int) -> list[KernelAndBias]:
-    """Divide a product into parts that each take some of the inputs; their results add up.
+    """Divide a product into parts that each take some of the inputs.
 
-    The first part has the bias:
+    The whole is the first part, which has the bias, less the others, whose signs are turned:
+    Grappler fuses an addition into the product behind it, which would then wait for the product
+    before it; a subtraction it leaves alone.
 
     >>> kernel, bias = np.array([[5.0], [6.0], [7.0], [8.0]]), np.array([9.0])
     >>> [(kernel.tolist(), bias.tolist()) for kernel, bias in split_rows((kernel, bias), 2)]
-    [([[5.0], [6.0]], [9.0]), ([[7.0], [8.0]], [0.0])]
+    [([[5.0], [6.0]], [9.0]), ([[-7.0], [-8.0]], [0.0])]
 
     Args:
       dense: kernel [inputs, outputs], and bias.
       parts: divides the number of inputs.
     """
     kernel, bias = dense
-    biases = [bias, *[np.zeros_like(bias)] * (parts - 1)]
-    return list(zip(np.split(kernel, parts), biases, strict=True))
+    first, *others = np.split(kernel, parts)
+    return [(first, bias), *((-other, np.zeros_like(bias)) for other in others)]
 
 
 def _read(products: Iterable[ProductModule]) -> tuple[Product, ...]:
