@@ -31,6 +31,8 @@ from tfclf.graph.engines.lean.calibration import ALLOWED_ERROR, RULES, SMOOTHING
 from tfclf.graph.engines.lean.weights import Dense, MakeProduct
 from tfclf.graph.framing import Frame
 from tfclf.problem_types import SINGLE_LABEL, activation_of
+from tfclf.saved_model.manifest import INT8_BFLOAT16
+from tfclf.saved_model.requirements import find_obstacle
 from tfclf.tokenization.compile import Tokenizer
 
 _RESULT = ROOT / "bench" / "results" / "int8.json"
@@ -77,13 +79,14 @@ def measure_agreement(folder: Path, count: int) -> dict[str, dict[str, Any]]:
     tokenizer, frame = Tokenizer(spec), Frame(spec, max_length=opened.max_length)
     weights = opened.load_weights()
 
-    def build_engine(make_product: MakeProduct) -> LeanEngine:
+    def build_engine(make_product: MakeProduct, rest: str = "float32") -> LeanEngine:
         return LeanEngine(
             opened.family,
             opened.config,
             weights,
             folder=folder,
             ladder=None,
+            precision=rest,
             make_product=make_product,
         )
 
@@ -99,17 +102,22 @@ def measure_agreement(folder: Path, count: int) -> dict[str, dict[str, Any]]:
         return np.concatenate([engine(batch).numpy() for batch in batches])
 
     exact = run(build_engine(Dense))
+
+    def compare(engine: LeanEngine) -> dict[str, Any]:
+        logits = run(engine)
+        accuracy = float(np.mean(logits.argmax(1) == truth))
+        return {**_compare(exact, logits), "accuracy": accuracy}
+
     found: dict[str, dict[str, Any]] = {
         "float32": {"accuracy": float(np.mean(exact.argmax(1) == truth))}
     }
     for name, options in WAYS.items():
         ranges = calibrate(build_engine, calibration, **options)
-        logits = run(build_engine(ranges.make_product))
-        found[name] = {
-            **_compare(exact, logits),
-            "accuracy": float(np.mean(logits.argmax(1) == truth)),
-            "products_in_float32": list(ranges.kept),
-        }
+        make_product, kept = ranges.make_product, {"products_in_floats": list(ranges.kept)}
+        found[name] = {**compare(build_engine(make_product)), **kept}
+        if not options and not find_obstacle(INT8_BFLOAT16):
+            found["bfloat16"] = compare(build_engine(Dense, "bfloat16"))
+            found[INT8_BFLOAT16] = {**compare(build_engine(make_product, "bfloat16")), **kept}
     return found
 
 
@@ -144,9 +152,9 @@ def _print(result: Mapping[str, Any]) -> None:
         "largest_probability_difference",
         "mean_probability_difference",
     )
-    table = Table("", *(name.replace("_", " ") for name in columns), "products in float32")
+    table = Table("", *(name.replace("_", " ") for name in columns), "products in floats")
     for name, figures in result["ways"].items():
-        kept = len(figures.get("products_in_float32", ()))
+        kept = len(figures.get("products_in_floats", ()))
         table.add_row(name, *(f"{figures.get(key, 0):.4f}" for key in columns), str(kept))
     Console().print(table)
 
