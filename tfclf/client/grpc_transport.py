@@ -22,6 +22,7 @@ from tensorflow_serving.apis import (
 )
 
 from tfclf.client.address import Address
+from tfclf.client.forks import GATE
 from tfclf.client.messages import (
     Metadata,
     Refused,
@@ -156,7 +157,8 @@ class GrpcTransport(_GrpcTransport):
         super().__init__(_open_channel(grpc, address, options, tls), address, options.model)
 
     async def _call(self, method: Any, request: Any, timeout: float | None) -> tuple[Any, Any]:
-        response, call = method.with_call(request, timeout=timeout)
+        with GATE.request():
+            response, call = method.with_call(request, timeout=timeout)
         return response, call.trailing_metadata()
 
     async def _probe(self, seconds: float) -> tuple[Reason, str]:
