@@ -85,7 +85,7 @@ def use_cores_as_streams(streams: int | None = None) -> int:
 
 
 def count_cores() -> int:
-    """Return the number of cores that this process may use."""
+    """Return the number of cores that this process may use; its machine may have more."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows cannot bind a process to cores

@@ -20,10 +20,10 @@ from google.protobuf import (
     wrappers_pb2,
 )
 
+from tfclf._tensorflow import count_cores
 from tfclf.errors import ServerError
 from tfclf.saved_model.monitoring import PROMETHEUS_PATH
 from tfclf.server.runtime.batching import Batching
-from tfclf.server.runtime.session import cpus
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _WRAPPED = (_Field.TYPE_MESSAGE, ".google.protobuf.Int64Value")
@@ -117,7 +117,7 @@ def read_batching(path: Path) -> Batching:
         max_batch_size=request_limit,
         batch_timeout_micros=numbers["batch_timeout_micros"] or 0,
         max_enqueued_batches=numbers["max_enqueued_batches"] or 0,
-        num_batch_threads=numbers["num_batch_threads"] or cpus(),
+        num_batch_threads=numbers["num_batch_threads"] or count_cores(),
         allowed_batch_sizes=allowed,
         pad_variable_length_inputs=message.pad_variable_length_inputs,
     )

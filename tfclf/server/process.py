@@ -20,6 +20,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
+from tfclf._tensorflow import count_cores
 from tfclf.errors import ServerError
 from tfclf.saved_model.monitoring import PROMETHEUS_PATH
 from tfclf.server.config_files import Tls
@@ -28,7 +29,6 @@ from tfclf.server.metrics import Metrics
 from tfclf.server.page.options import Page
 from tfclf.server.page.routes import page_routes
 from tfclf.server.runtime.servable import Servable
-from tfclf.server.runtime.session import cpus
 from tfclf.server.service import Service
 from tfclf.server.transport.addresses import cannot_listen, check_socket, join_address
 from tfclf.server.transport.arrivals import Arrivals
@@ -116,7 +116,8 @@ class Server:
         grpc_threads = self._options.grpc_threads or _THREADS
         self._grpc_threads = ThreadPoolExecutor(grpc_threads, thread_name_prefix="tfclf-grpc")
         self._rest_threads = ThreadPoolExecutor(
-            self._options.rest_threads or max(_THREADS, 4 * cpus()), thread_name_prefix="tfclf-rest"
+            self._options.rest_threads or max(_THREADS, 4 * count_cores()),
+            thread_name_prefix="tfclf-rest",
         )
         self._arrivals = Arrivals(grpc_threads)
         self._grpc = grpc.server(

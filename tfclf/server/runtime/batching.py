@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
+from tfclf._tensorflow import count_cores
 from tfclf.server.context import RequestContext
 from tfclf.server.runtime.merging import (
     Feeds,
@@ -26,7 +27,7 @@ from tfclf.server.runtime.merging import (
     split_feeds,
     split_outputs,
 )
-from tfclf.server.runtime.session import Output, Session, cpus
+from tfclf.server.runtime.session import Output, Session
 from tfclf.server.runtime.task_queue import Task, TaskQueue
 from tfclf.server.status import RequestError, invalid_argument
 
@@ -52,7 +53,7 @@ class Batching:
     max_batch_size: int | None = None
     batch_timeout_micros: int = 0
     max_enqueued_batches: int = 100
-    num_batch_threads: int = field(default_factory=cpus)
+    num_batch_threads: int = field(default_factory=count_cores)
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
 

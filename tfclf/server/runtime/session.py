@@ -8,7 +8,6 @@ same.
 """
 
 import math
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
+from tfclf._tensorflow import count_cores
 from tfclf.server.status import RequestError, invalid_argument, status_code
 
 _LONGEST_TIMEOUT = (1 << 31) - 1  # milliseconds
@@ -36,11 +36,6 @@ _LONGEST_TIMEOUT = (1 << 31) - 1  # milliseconds
 # bundled model. With n outputs a client could ask for 2**n choices, and for n! orders of them,
 # which TensorFlow tells apart.
 _MOST_CHOICES = 64
-
-
-def cpus() -> int:
-    """Count the CPUs that this process may use; a container may have fewer than its machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ class Session:
         """
         options = options or SessionOptions()
         self._folder = str(folder)
-        self._runs = threading.Semaphore(options.max_runs or 4 * cpus())
+        self._runs = threading.Semaphore(options.max_runs or 4 * count_cores())
         self._choices: dict[tuple[frozenset[str], tuple[str, ...]], None] = {}
         self._graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=self._graph, config=options.config())
