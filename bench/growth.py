@@ -216,7 +216,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     whole.suptitle(f"{result['case']}, {result['machine']['processor']}, {result['made'][:10]}")
     whole.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole.savefig(path, dpi=110)
+    whole.savefig(path, dpi=90)
     plt.close(whole)
 
 
